@@ -1,0 +1,65 @@
+#ifndef NOTIFY_CTL_CTL_H
+#define NOTIFY_CTL_CTL_H
+
+#include <stdbool.h>
+
+#include "common/base/conf.h"
+#include "common/db/db.h"
+
+/* Exit codes of contract section 2; 75 and 78 are those of sysexits.h. */
+enum ctl_exit {
+    CTL_DONE = 0,
+    CTL_NO = 1,        /* it ran, and the answer is no */
+    CTL_WRONG_USE = 2, /* of the command line */
+    CTL_AWAY = 75,     /* a server is away, or busy: try again later */
+    CTL_BAD_CONF = 78,
+};
+
+enum { CTL_OPTIONS_MAX = 6 };
+
+struct ctl_option {
+    const char *name;  /* with its dashes */
+    const char *value; /* what follows it, for the help; NULL: nothing, it is a switch */
+    const char *help;
+};
+
+struct ctl;
+
+struct ctl_command {
+    const char *name;
+    const char *help;
+    struct ctl_option options[CTL_OPTIONS_MAX + 1]; /* ends with a NULL name */
+    enum ctl_exit (*run)(const struct ctl *ctl);
+    /* What to print instead of running when the configuration is wrong; NULL: the errors, on standard error.
+     */
+    void (*bad_conf)(const struct conf_errors *errors);
+};
+
+/* One call of the program. */
+struct ctl {
+    const struct ctl_command *command;
+    struct conf *conf;
+    const char *values[CTL_OPTIONS_MAX]; /* by option; NULL: not given; a switch that was given is "" */
+};
+
+/* The value of option NAME of this command, NULL when it was not given. */
+const char *ctl_value(const struct ctl *ctl, const char *name);
+/* Read option NAME as a whole number of MIN to MAX; DEFAULT_VALUE when not given. False, and said on standard
+ * error, when it is none. */
+bool ctl_number(const struct ctl *ctl, const char *name, long min, long max, long default_value, long *out);
+
+/* Say on standard error why the last thing on DB failed ("notifyctl: database: WHY; ADVICE") and give the
+ * exit code for it. */
+enum ctl_exit ctl_fail_db(const struct db *db);
+/* Open the database as the workers do (database.role); false when it could not be, with the exit code. */
+bool ctl_open_db(const struct ctl *ctl, struct db *db, enum ctl_exit *code);
+
+/* The commands; each in a file of its own. */
+enum ctl_exit ctl_migrate(const struct ctl *ctl);
+enum ctl_exit ctl_check(const struct ctl *ctl);
+void ctl_check_bad_conf(const struct conf_errors *errors);
+enum ctl_exit ctl_seal(const struct ctl *ctl);
+enum ctl_exit ctl_deliveries(const struct ctl *ctl);
+enum ctl_exit ctl_stats(const struct ctl *ctl);
+
+#endif

@@ -1,0 +1,37 @@
+#ifndef NOTIFY_CTL_CTL_BROKER_H
+#define NOTIFY_CTL_CTL_BROKER_H
+
+#include <amqp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/conf.h"
+
+/* A blocking broker connection for questions about queues; every step of it ends within 3 s. */
+struct broker {
+    amqp_connection_state_t link; /* NULL: closed */
+    bool channel_open;
+    bool refused;  /* the broker is there and refuses user, password or virtual host */
+    char why[256]; /* of the last failure, one line */
+};
+
+struct broker_queue {
+    bool exists;
+    uint32_t messages; /* ready to be delivered */
+    uint32_t consumers;
+};
+
+/* Connect and log in to broker.url. False with why and refused; broker_close is safe in either case. */
+bool broker_open(struct broker *broker, const struct conf *conf);
+void broker_close(struct broker *broker);
+
+/* Ask for a queue by a passive declaration, which changes nothing. False when there was no answer, or another
+ * one than "it is there" and "it is not". */
+bool broker_look(struct broker *broker, const char *queue, struct broker_queue *out);
+/*
+ * Whether an existing queue of ours has the arguments that the configuration asks for, in *FITS. Declares it
+ * again, which changes nothing on a queue that exists. False when there was no answer.
+ */
+bool broker_fits(struct broker *broker, const char *queue, bool quorum, bool *fits);
+
+#endif

@@ -1,0 +1,27 @@
+#ifndef NOTIFY_CTL_CTL_REPORT_H
+#define NOTIFY_CTL_CTL_REPORT_H
+
+#include "api/ctl/ctl.h"
+
+/* The lines of `notifyctl check`: "ok   SUBJECT: TEXT", "FAIL SUBJECT: TEXT", "note SUBJECT: TEXT". */
+struct report {
+    bool failed;   /* something is not as it must be */
+    bool away;     /* a server could not be asked */
+    bool bad_conf; /* the configuration is the reason */
+};
+
+void report_ok(const char *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* True, and worth knowing. */
+void report_note(const char *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void report_fail(struct report *report, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* FAIL for the last thing that failed on DB. */
+void report_fail_db(struct report *report, const char *subject, const struct db *db);
+
+/* The parts of the check; each prints its lines. */
+void check_keys(struct report *report, const struct conf *conf);
+void check_broker(struct report *report, const struct conf *conf);
+void check_database(struct report *report, const struct conf *conf);
+void check_settings(struct report *report, struct db *db, const struct conf *conf);
+
+#endif

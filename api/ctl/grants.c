@@ -1,0 +1,124 @@
+/*
+ * grants - the rights in roles.sql, one by one
+ *
+ * A reader for the strict form that grants.h shows, not for SQL: a GRANT line in any other form is noticed
+ * (malformed), so that a right cannot go unchecked. Pure.
+ */
+#include "api/ctl/grants.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Copy the name (letters, digits, underscores) at *AT into OUT of SIZE bytes and step over it. */
+static bool take_name(const char **at, char *out, size_t size)
+{
+    size_t n = strspn(*at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (!n || n >= size)
+        return false;
+    memcpy(out, *at, n);
+    out[n] = '\0';
+    *at += n;
+    return true;
+}
+
+static bool take_text(const char **at, const char *text)
+{
+    size_t n = strlen(text);
+    if (strncmp(*at, text, n) != 0)
+        return false;
+    *at += n;
+    return true;
+}
+
+/* Read "ON TABLE schema.table TO role;" or "ON SCHEMA schema TO role;" into CURRENT. */
+static bool take_object(const char *at, struct grant *current)
+{
+    char role[64];
+    current->table[0] = '\0';
+    bool on_table = take_text(&at, " ON TABLE ");
+    if (!on_table && !take_text(&at, " ON SCHEMA "))
+        return false;
+    if (!take_name(&at, current->schema, sizeof current->schema))
+        return false;
+    if (on_table && !(take_text(&at, ".") && take_name(&at, current->table, sizeof current->table)))
+        return false;
+    return take_text(&at, " TO ") && take_name(&at, role, sizeof role) && take_text(&at, ";") &&
+           (!*at || *at == '\n' || *at == '\r');
+}
+
+/* Step over the rights at AT, checking their form: "A", "A, B" or "A (x, y)". NULL when it is another. */
+static const char *skip_rights(const char *at)
+{
+    char name[64];
+    do {
+        if (!take_name(&at, name, sizeof name))
+            return NULL;
+    } while (take_text(&at, ", "));
+    if (!take_text(&at, " ("))
+        return at;
+    do {
+        if (!take_name(&at, name, sizeof name))
+            return NULL;
+    } while (take_text(&at, ", "));
+    return take_text(&at, ")") ? at : NULL;
+}
+
+/* Go to the next line that gives rights; false at the end. */
+static bool next_line(struct grants_reader *r)
+{
+    while (*r->line) {
+        const char *line = r->line;
+        r->line += strcspn(r->line, "\n");
+        r->line += *r->line == '\n';
+        /* Case is ignored here only to notice what the strict form below then refuses. */
+        const char *word = line + strspn(line, " \t");
+        if (strncasecmp(word, "grant ", strlen("grant ")) != 0)
+            continue;
+        memset(&r->current, 0, sizeof r->current);
+        const char *at = line;
+        if (take_text(&at, "GRANT ")) {
+            r->right = at;
+            at = skip_rights(at);
+            if (at && take_object(at, &r->current))
+                return true;
+        }
+        r->right = NULL;
+        r->malformed = true;
+    }
+    return false;
+}
+
+void grants_start(struct grants_reader *reader, const char *sql)
+{
+    memset(reader, 0, sizeof *reader);
+    reader->line = sql;
+}
+
+bool grants_next(struct grants_reader *r, struct grant *out)
+{
+    if (!r->right && !next_line(r))
+        return false;
+    struct grant *c = &r->current;
+    if (!c->privilege[0] || !c->column[0]) {
+        if (!take_name(&r->right, c->privilege, sizeof c->privilege))
+            r->malformed = true;
+        if (take_text(&r->right, " ("))
+            take_name(&r->right, c->column, sizeof c->column);
+    } else {
+        take_name(&r->right, c->column, sizeof c->column);
+    }
+    *out = *c;
+    if (!take_text(&r->right, ", "))
+        r->right = NULL;
+    return true;
+}
+
+void grant_format(const struct grant *grant, char out[256])
+{
+    bool column = grant->column[0] != '\0';
+    if (!grant->table[0])
+        snprintf(out, 256, "%s ON SCHEMA %s", grant->privilege, grant->schema);
+    else
+        snprintf(out, 256, "%s%s%s%s ON TABLE %s.%s", grant->privilege, column ? " (" : "", grant->column,
+                 column ? ")" : "", grant->schema, grant->table);
+}

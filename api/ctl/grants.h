@@ -1,0 +1,33 @@
+#ifndef NOTIFY_CTL_GRANTS_H
+#define NOTIFY_CTL_GRANTS_H
+
+#include <stdbool.h>
+
+/*
+ * The rights that schema/roles.sql gives, one by one, read from its lines of the form
+ *
+ *     GRANT SELECT (a, b) ON TABLE public.scans TO notify_worker;
+ *     GRANT SELECT, INSERT ON TABLE notify.events TO notify_worker;
+ *     GRANT USAGE ON SCHEMA notify TO notify_worker;
+ */
+struct grant {
+    char privilege[16];
+    char schema[64];
+    char table[64];  /* "": a right on the schema */
+    char column[64]; /* "": on the whole table */
+};
+
+struct grants_reader {
+    const char *line;  /* what is left of the file */
+    const char *right; /* where the next right of the current line stands; NULL: none */
+    bool malformed;    /* a GRANT line was not understood and left out */
+    struct grant current;
+};
+
+void grants_start(struct grants_reader *reader, const char *sql);
+/* False at the end. */
+bool grants_next(struct grants_reader *reader, struct grant *out);
+/* The right as it stands in SQL, "SELECT (kind) ON TABLE public.targets". OUT has room for 256. */
+void grant_format(const struct grant *grant, char out[256]);
+
+#endif

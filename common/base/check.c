@@ -1,0 +1,60 @@
+/*
+ * check - assertions that stay in production builds, and allocation that does not fail
+ *
+ * A worker that has lost track of its own state, or has no memory left, must not go on acknowledging
+ * messages. Both end the process at once: nothing unacknowledged is lost, because the broker delivers it
+ * again, and the supervisor logs the death and starts a new worker.
+ *
+ * Uses write(2) and no allocation, so it works when memory is gone. Any module may call it.
+ */
+#include "common/base/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+_Noreturn void check_failed(const char *condition, const char *file, int line)
+{
+    char text[512];
+    int n = snprintf(text, sizeof text, "level=fatal event=check_failed at=%s:%d condition=\"%s\"\n", file,
+                     line, condition);
+    if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0) {
+        /* Nobody is left to tell. */
+    }
+    abort();
+}
+
+void *mem_alloc(size_t size)
+{
+    void *p = malloc(size ? size : 1);
+    check(p != NULL);
+    return p;
+}
+
+void *mem_zalloc(size_t size)
+{
+    void *p = calloc(1, size ? size : 1);
+    check(p != NULL);
+    return p;
+}
+
+void *mem_realloc(void *old, size_t size)
+{
+    void *p = realloc(old, size ? size : 1);
+    check(p != NULL);
+    return p;
+}
+
+char *mem_strdup(const char *text)
+{
+    return mem_dup(text, strlen(text) + 1);
+}
+
+void *mem_dup(const void *bytes, size_t size)
+{
+    void *p = mem_alloc(size);
+    if (size)
+        memcpy(p, bytes, size);
+    return p;
+}

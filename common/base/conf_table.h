@@ -1,0 +1,122 @@
+/*
+ * Every setting, once. The struct, the reader, the checks, `notifyd --help-config` and the reference in docs
+ * are generated from these rows.
+ *
+ *   INT(field, "path", default, min, max, "help")         whole number
+ *   NUM(field, "path", default, min, max, "help")         number; durations are seconds
+ *   BOOL(field, "path", default, "help")
+ *   TEXT(field, "path", "default", "help")                 "" means unset
+ *   WORD(field, "path", "default", "one|of|these", "help") one of a few words
+ *   SECRET(field, "path", "help")                          text that is never printed
+ *   LIST(field, "path", "default", "help")                 list of texts; the default is comma-separated
+ *   SECRETS(field, "path", "help")                         list of texts that are never printed
+ *   NUMS(field, "path", "default", min, max, "help")       list of numbers; the default is comma-separated
+ *
+ * The help says what it is and why the default is what it is.
+ */
+#define CONF_TABLE(INT, NUM, BOOL, TEXT, WORD, SECRET, LIST, SECRETS, NUMS)                                  \
+    INT(workers, "workers", 0, 0, 256, "Worker processes. 0: one per core.")                                 \
+    WORD(mode, "mode", "deliver", "deliver",                                                                 \
+         "What to do with matches. Shadow mode comes with a later version.")                                 \
+    NUM(shutdown_grace, "shutdown_grace", 30, 1, 3600,                                                       \
+        "Seconds that a draining worker may finish what it has begun; never less than delivery.timeout + "   \
+        "5.")                                                                                                \
+    NUM(watchdog, "watchdog", 10, 2, 600,                                                                    \
+        "Seconds without a sign of life after which a worker is killed and replaced. Longer than the "       \
+        "longest call "                                                                                      \
+        "that may block it: the broker's login, 3 s.")                                                       \
+    NUM(held_max, "held_max", 1200, 10, 1740,                                                                \
+        "Seconds that a message may be held while the database is away before it is handed back; below the " \
+        "broker's "                                                                                          \
+        "consumer timeout of 30 minutes.")                                                                   \
+    INT(recycle_events, "recycle_events", 0, 0, 2000000000,                                                  \
+        "A worker is replaced after this many events. 0: never.")                                            \
+    INT(recycle_memory, "recycle_memory", 0, 0, 1048576,                                                     \
+        "A worker is replaced above this resident size in MiB. 0: never.")                                   \
+    SECRET(broker_url, "broker.url",                                                                         \
+           "amqp://user:password@host:5672/vhost; the environment's AMQP_URL overrides it.")                 \
+    TEXT(broker_url_file, "broker.url_file", "", "File that holds broker.url.")                              \
+    LIST(broker_queues, "broker.queues", "notify", "The producers' queues to consume.")                      \
+    INT(broker_prefetch, "broker.prefetch", 256, 4, 65535,                                                   \
+        "Messages that one worker may hold, over all its queues; 100 to 300 is where more stops helping.")   \
+    NUM(broker_share_producers, "broker.share_producers", 4, 1, 100,                                         \
+        "Part of the prefetch for the producers' queues.")                                                   \
+    NUM(broker_share_due, "broker.share_due", 2, 1, 100, "Part of the prefetch for notify.due (retries).")   \
+    NUM(broker_share_bulk, "broker.share_bulk", 1, 1, 100,                                                   \
+        "Part of the prefetch for notify.bulk (expanded findings).")                                         \
+    NUM(broker_share_urgent, "broker.share_urgent", 1, 1, 100,                                               \
+        "Part of the prefetch for notify.urgent (expanded critical findings).")                              \
+    INT(broker_heartbeat, "broker.heartbeat", 30, 2, 600,                                                    \
+        "Seconds; a silent broker is noticed after two of them.")                                            \
+    WORD(broker_queue_type, "broker.queue_type", "classic", "classic|quorum",                                \
+         "Type of the queues that we declare ourselves: quorum on a cluster.")                               \
+    INT(broker_unconfirmed, "broker.unconfirmed_bytes", 524288, 65536, 1048576,                              \
+        "Bytes published and not yet confirmed; above it publishing waits, so that a send cannot block.")    \
+    NUM(broker_reconnect_max, "broker.reconnect_max", 60, 1, 3600,                                           \
+        "Longest pause between two attempts to reach the broker.")                                           \
+    SECRET(database_url, "database.url",                                                                     \
+           "postgresql://user:password@host/name; the environment's DATABASE_URL overrides it.")             \
+    TEXT(database_url_file, "database.url_file", "", "File that holds database.url.")                        \
+    TEXT(database_role, "database.role", "",                                                                 \
+         "Role to SET after connecting, see schema/roles.sql. Empty: the login role itself.")                \
+    NUM(database_timeout, "database.timeout", 10, 1, 600,                                                    \
+        "Seconds without an answer after which the link is closed and made anew.")                           \
+    INT(database_batch, "database.batch", 200, 1, 1000,                                                      \
+        "Most events or rows in one statement: gains end near a hundred.")                                   \
+    NUM(database_reconnect_max, "database.reconnect_max", 10, 1, 3600,                                       \
+        "Longest pause between two attempts to reach the database.")                                         \
+    SECRETS(secrets_fernet_keys, "secrets.fernet_keys",                                                      \
+            "Fernet keys: the first encrypts, all decrypt; the environment's FERNET_KEY (comma-separated) "  \
+            "overrides.")                                                                                    \
+    TEXT(secrets_fernet_keys_file, "secrets.fernet_keys_file", "", "File with one Fernet key a line.")       \
+    NUM(delivery_timeout, "delivery.timeout", 15, 0.1, 300,                                                  \
+        "Seconds for a whole request, from name look-up to last byte.")                                      \
+    NUM(delivery_connect_timeout, "delivery.connect_timeout", 5, 0.1, 300,                                   \
+        "Seconds for name look-up, connection and TLS.")                                                     \
+    INT(delivery_max_response, "delivery.max_response", 65536, 1024, 4194304,                                \
+        "Bytes of an answer that are read; the rest is cut off.")                                            \
+    INT(delivery_max_headers, "delivery.max_headers", 65536, 1024, 1048576,                                  \
+        "Bytes of an answer's headers; more is an error.")                                                   \
+    INT(delivery_max_request, "delivery.max_request", 262144, 4096, 4194304,                                 \
+        "Bytes of a request's body; a larger one is dead: too_long.")                                        \
+    INT(delivery_per_integration, "delivery.per_integration", 8, 1, 1000,                                    \
+        "Requests at a time to one integration, per worker.")                                                \
+    INT(delivery_connections, "delivery.connections", 256, 1, 10000,                                         \
+        "Requests at a time, per worker; each holds a descriptor.")                                          \
+    INT(delivery_idle_connections, "delivery.idle_connections", 64, 0, 10000,                                \
+        "Kept-alive connections, per worker.")                                                               \
+    LIST(delivery_allow_networks, "delivery.allow_networks", "",                                             \
+         "Networks in CIDR form that deliveries may reach although they are not public. None by default: "   \
+         "settings are hostile.")                                                                            \
+    BOOL(delivery_allow_http, "delivery.allow_http", false, "Whether http:// is allowed besides https://.")  \
+    TEXT(delivery_ca_file, "delivery.ca_file", "", "PEM file of trusted authorities. Empty: the system's.")  \
+    TEXT(delivery_proxy, "delivery.proxy", "",                                                               \
+         "Proxy for all deliveries, http://host:port. It resolves names itself, so it must refuse private "  \
+         "addresses itself.")                                                                                \
+    NUM(retry_base, "retry.base", 5, 0.1, 86400, "Seconds before the second attempt.")                       \
+    NUM(retry_factor, "retry.factor", 3, 1, 100, "Each further pause is this many times longer.")            \
+    NUM(retry_max_delay, "retry.max_delay", 21600, 1, 65535, "Longest pause: six hours.")                    \
+    INT(retry_max_attempts, "retry.max_attempts", 12, 1, 100,                                                \
+        "Attempts before a delivery is dead: about 22 hours with the defaults.")                             \
+    NUM(retry_jitter, "retry.jitter", 0.2, 0, 1,                                                             \
+        "Part of a pause that is added by chance, so that failures do not come back together.")              \
+    NUM(retry_max_retry_after, "retry.max_retry_after", 86400, 1, 86400,                                     \
+        "Longest Retry-After that is obeyed.")                                                               \
+    NUMS(retry_not_found, "retry.not_found", "1, 4, 15", 0.1, 3600,                                          \
+         "Pauses before a scan or finding that is not there yet is looked for again: the producer's "        \
+         "transaction may be open.")                                                                         \
+    INT(limits_message_bytes, "limits.message_bytes", 1048576, 4096, 16777216,                               \
+        "Largest message body, before and after decompression; a lifecycle event has a few hundred bytes.")  \
+    INT(rules_cache_bytes, "rules.cache_bytes", 67108864, 1048576, 2147483647,                               \
+        "Memory for cached integrations, per worker; the least recently used workspaces leave first.")       \
+    LIST(tasks_notify_event, "tasks.notify_event", "notify_event",                                           \
+         "Last dotted component of the task that carries one event.")                                        \
+    LIST(tasks_notify_scan_findings, "tasks.notify_scan_findings", "notify_scan_findings",                   \
+         "Last dotted component of the task that stands for a scan's findings.")                             \
+    TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
+    TEXT(api_listen, "api.listen", "127.0.0.1:8080", "Address of the REST API and the dashboard.")           \
+    TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
+    WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
+    WORD(log_format, "log.format", "text", "text|json", "One line per event, for people or for machines.")   \
+    NUM(retention_deliveries_days, "retention.deliveries_days", 30, 1, 36500,                                \
+        "Days that finished deliveries stay in the ledger.")

@@ -1,0 +1,64 @@
+/*
+ * conf_check - the checks of settings that need modules above base
+ *
+ * Runs inside conf_load, so its errors come out together with all others. Asks the module that will use a
+ * setting whether it can: the address policy for networks, libpq for its connection string. Opens nothing but
+ * the file of authorities, to see that it can be read. libpq's own words are not shown: they may quote the
+ * password.
+ */
+#include "common/conf_check.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/conf_read.h"
+#include "common/egress/address.h"
+
+static void check_networks(struct conf_reader *r)
+{
+    const struct conf_texts *networks = &r->conf->delivery_allow_networks;
+    for (size_t i = 0; i < networks->count; i++) {
+        struct address_network network;
+        const char *why = "";
+        if (!address_network_parse(&network, networks->items[i], &why))
+            conf_refuse(r, CONF_ROW_delivery_allow_networks, "%.80s: %s", networks->items[i], why);
+    }
+}
+
+static void check_ca_file(struct conf_reader *r)
+{
+    const char *file = r->conf->delivery_ca_file;
+    if (file[0] && access(file, R_OK) != 0)
+        conf_refuse(r, CONF_ROW_delivery_ca_file, "%s cannot be read: %s", file, strerror(errno));
+}
+
+static void check_database_url(struct conf_reader *r)
+{
+    const char *url = r->conf->database_url;
+    if (!url[0])
+        return;
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(url, &why);
+    if (!options)
+        conf_refuse(r, CONF_ROW_database_url,
+                    "libpq cannot read it; percent-encode what is special in the password, and check the "
+                    "names behind ?");
+    PQconninfoFree(options);
+    if (why)
+        explicit_bzero(why, strlen(why));
+    PQfreemem(why);
+}
+
+static void check_all(struct conf_reader *r)
+{
+    check_networks(r);
+    check_ca_file(r);
+    check_database_url(r);
+}
+
+struct conf *conf_load_checked(const char *file, struct conf_errors *errors)
+{
+    return conf_load_with(file, check_all, errors);
+}

@@ -1,0 +1,12 @@
+#ifndef NOTIFY_CONF_CHECK_H
+#define NOTIFY_CONF_CHECK_H
+
+#include "common/base/conf.h"
+
+/*
+ * conf_load with the checks that need more than the base modules: networks, certificates, the database's
+ * connection string. This is what programs call; the promises are those of conf_load.
+ */
+struct conf *conf_load_checked(const char *file, struct conf_errors *errors);
+
+#endif

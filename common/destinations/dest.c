@@ -1,0 +1,58 @@
+/*
+ * dest - the list of destinations, and what all of them share
+ *
+ * Pure. The list is made of the rows of dest_list.h; nothing else in the product names a kind. Header values
+ * are checked here, at the one place through which every header of every destination goes.
+ */
+#include "common/destinations/dest.h"
+
+#include <string.h>
+
+#include "common/base/hash.h"
+#include "common/destinations/dest_list.h"
+
+#define DEST_DECLARE(symbol) extern const struct dest symbol;
+#define DEST_POINTER(symbol) &symbol,
+
+DEST_LIST(DEST_DECLARE)
+
+const struct dest *const dest_all[] = {DEST_LIST(DEST_POINTER) NULL};
+
+const struct dest *dest_find(const char *kind)
+{
+    for (size_t i = 0; kind && dest_all[i]; i++)
+        if (strcmp(dest_all[i]->kind, kind) == 0)
+            return dest_all[i];
+    return NULL;
+}
+
+void dest_webhook_id(const char *event_id, const struct uuid *integration, char out[33])
+{
+    /* The integration's text has a fixed length, so no two pairs give the same bytes. */
+    unsigned char digest[SHA256_SIZE];
+    char id[UUID_TEXT];
+    struct buf b;
+    uuid_format(integration, id);
+    buf_init(&b, strlen(event_id) + sizeof id);
+    buf_add_text(&b, event_id);
+    buf_add_text(&b, id);
+    hash_sha256(b.data, b.len, digest);
+    buf_free(&b);
+    hash_hex(digest, 16, out);
+}
+
+static bool has_control_bytes(const char *text)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        if (*p < 0x20 || *p == 0x7f)
+            return true;
+    return false;
+}
+
+bool dest_request_add_header(struct dest_request *request, const char *name, const char *value)
+{
+    if (request->header_count == DEST_HEADERS_MAX || has_control_bytes(name) || has_control_bytes(value))
+        return false;
+    request->headers[request->header_count++] = (struct dest_header){name, value};
+    return true;
+}

@@ -1,0 +1,156 @@
+#ifndef NOTIFY_DESTINATIONS_DEST_H
+#define NOTIFY_DESTINATIONS_DEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+#include "common/model/event.h"
+
+/*
+ * The contract of a destination: a conversation that is pure. It is asked for the next request, is given the
+ * answer, and ends with one verdict per job. No input or output, no clock, no memory of its own between
+ * calls: what it must remember within a conversation is `step` and what it stores in `scratch`.
+ *
+ * Two shapes that this must carry, besides webhook's single request:
+ *
+ *   Jira, one job, stored reference "SEC-12" from an earlier event of the same weakness:
+ *     step 0  reference known?  no  -> request POST /issue,               step = CREATE
+ *                               yes -> request POST /issue/SEC-12/comment, step = COMMENT
+ *     step CREATE   201 -> reference.key = body.key, verdict DELIVERED        400 with a refused optional
+ *                   field -> the same request without it, step = CREATE_BARE  429, 5xx -> verdict RETRY
+ *     step COMMENT  201 -> DELIVERED     404 -> reference.key = NULL, request POST /issue, step = CREATE
+ *   Requests that must not be repeated set request.commit_first: the caller commits `step` and `reference`
+ *   before it sends, and sends on a fresh connection, because curl resends on a dead kept one.
+ *
+ *   Splunk, many jobs in one request:
+ *     step 0     body = one event object per job, request POST /services/collector/event, step = SENT
+ *     step SENT  {"code":0} -> all DELIVERED; {"code":6,"invalid-event-number":3} -> jobs 0..2 DELIVERED,
+ *                job 3 REJECTED, and a second request with jobs 4.. (step = SENT, scratch keeps "4");
+ *                {"code":9} -> all RETRY
+ */
+
+enum verdict_kind { VERDICT_NONE, VERDICT_DELIVERED, VERDICT_RETRY, VERDICT_REJECTED, VERDICT_NOTHING_TO_DO };
+
+/* What became of one job. */
+struct verdict {
+    enum verdict_kind kind;
+    enum reason reason;    /* for REJECTED */
+    enum error_word error; /* the word stored in the ledger */
+    double not_before;     /* for RETRY: seconds that the destination asked to wait; 0: none */
+    const char *detail;    /* what a person should know, static or in the conversation's arena; may be NULL */
+};
+
+/* A setting of an integration, as checked by its destination's parse function. Texts live in the arena. */
+struct dest_config_error {
+    enum reason reason;
+    const char *detail; /* names the key and says what to do; never holds a value */
+};
+
+struct dest_header {
+    const char *name;
+    const char *value; /* no CR, LF or other control bytes: transfer refuses them */
+};
+
+enum { DEST_HEADERS_MAX = 24 };
+
+/* One HTTP request. All texts are borrowed from the conversation's arena, its config or its body cache. */
+struct dest_request {
+    const char *method;
+    const char *url;
+    struct dest_header headers[DEST_HEADERS_MAX];
+    size_t header_count;
+    const char *body;
+    size_t body_size;
+    bool commit_first; /* must not be repeated: commit the step first, use a fresh connection */
+};
+
+/* What came back; on a transport error status is 0 and error says why. */
+struct dest_response {
+    long status;
+    const char *body; /* at most delivery.max_response bytes, NUL-terminated, any bytes */
+    size_t body_size;
+    bool truncated;
+    enum error_word error;  /* ERROR_NONE when a status arrived */
+    double retry_after;     /* seconds, from Retry-After in either form; 0: none */
+    int64_t received_us;    /* wall clock */
+    const char *error_text; /* curl's words, without the URL; may be NULL */
+};
+
+/* What is known at the destination from earlier events of the same weakness. */
+struct dest_reference {
+    const char *key; /* issue key, number, message id; NULL: none */
+    bool open;
+};
+
+struct conversation_job {
+    const struct event *event;
+    const struct facts *facts;
+    const char *webhook_id; /* stable id of (event, integration): 32 hex digits */
+    struct verdict verdict; /* result */
+};
+
+/*
+ * A rendered body that is the same for every integration of a kind, kept with the event so that it is built
+ * once. The caller owns it and hands the same one to every conversation of the event.
+ */
+struct dest_body_cache {
+    struct buf body;
+    bool built;
+};
+
+struct conversation {
+    const void *config; /* from dest->config_parse */
+    struct conversation_job *jobs;
+    size_t job_count;
+    struct dest_reference reference; /* in and out */
+    int step;                        /* 0 at the start */
+    int attempt;                     /* 1 for the first */
+    int64_t now_us;                  /* wall clock of this call, for signatures */
+    struct dest_body_cache *cache;   /* of the event, for this kind; used when job_count is 1 */
+    struct arena *arena;             /* lives as long as the conversation */
+    void *scratch;                   /* the destination's, from the arena */
+};
+
+enum dest_next { DEST_SEND, DEST_FINISHED };
+
+struct dest {
+    const char *kind;
+    const char *title;
+    bool repeat_hurts; /* a repeated request shows twice: take the row before the first attempt too */
+    /*
+     * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
+     * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.
+     */
+    const void *(*config_parse)(struct arena *arena, const char *json, size_t size,
+                                struct dest_config_error *error);
+    /*
+     * LAST is NULL on the first call, else the answer to the request of the call before. DEST_SEND: *OUT is
+     * filled. DEST_FINISHED: every job has a verdict other than VERDICT_NONE.
+     */
+    enum dest_next (*next)(struct conversation *c, const struct dest_response *last,
+                           struct dest_request *out);
+};
+
+/* The destination of a kind; NULL when unknown. */
+const struct dest *dest_find(const char *kind);
+/* All of them; ends with NULL. */
+extern const struct dest *const dest_all[];
+
+/*
+ * The verdict that a status alone gives (architecture section 6): 2xx DELIVERED; transport errors, 408, 425,
+ * 429 and 5xx RETRY, after Retry-After where given; 410 REJECTED as gone; everything else, 3xx included,
+ * REJECTED. Destinations whose answers say more judge first and fall back to this.
+ */
+struct verdict verdict_from_status(const struct dest_response *response);
+
+/* The id of a delivery towards receivers: first 32 lower-case hex digits of SHA-256 over event id and
+ * integration id (contract section 5), unchanged by retry and replay. OUT has room for 33. */
+void dest_webhook_id(const char *event_id, const struct uuid *integration, char out[33]);
+
+/* Add a header; false when the list is full or the value holds a control byte (it is then not added). */
+bool dest_request_add_header(struct dest_request *request, const char *name, const char *value);
+
+#endif

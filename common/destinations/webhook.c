@@ -1,0 +1,114 @@
+/*
+ * webhook - one signed POST per event, to any receiver
+ *
+ * A conversation of one request. Two signatures over the exact bytes of the body: X-Pencheff-Signature, the
+ * live product's own (HMAC-SHA256 of the body, the secret's bytes as they are spelled), and Standard Webhooks
+ * 1.0.0 (HMAC-SHA256 of "id.timestamp.body", the secret decoded where it starts with whsec_). Signatures and
+ * timestamps are of this attempt; webhook-id and the body are the same at every attempt, so that a receiver
+ * can tell a repeat. Pure: time and memory come with the conversation.
+ */
+#include "common/destinations/webhook.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "common/base/base64.h"
+#include "common/base/check.h"
+#include "common/base/hash.h"
+
+enum { STEP_SENT = 1 };
+
+static const struct dest_body_cache *cached_body(const struct conversation *c)
+{
+    if (!c->cache->built) {
+        webhook_body_build(c->jobs[0].event, c->jobs[0].facts, &c->cache->body);
+        c->cache->built = true;
+    }
+    return c->cache;
+}
+
+static const char *pencheff_signature(struct arena *arena, const struct webhook_config *config,
+                                      const struct buf *body)
+{
+    unsigned char mac[SHA256_SIZE];
+    char hex[SHA256_HEX];
+    hash_hmac_sha256(config->secret, config->secret_size, body->data, body->len, mac);
+    hash_hex(mac, sizeof mac, hex);
+    return arena_printf(arena, "sha256=%s", hex);
+}
+
+static const char *standard_signature(struct arena *arena, const struct webhook_config *config,
+                                      const char *id, const char *timestamp, const struct buf *body)
+{
+    unsigned char mac[SHA256_SIZE];
+    struct buf signed_bytes, text;
+    buf_init(&signed_bytes, body->len + strlen(id) + strlen(timestamp) + 2);
+    buf_printf(&signed_bytes, "%s.%s.", id, timestamp);
+    buf_add(&signed_bytes, body->data, body->len);
+    hash_hmac_sha256(config->key, config->key_size, signed_bytes.data, signed_bytes.len, mac);
+    buf_free(&signed_bytes);
+    buf_init(&text, 64);
+    buf_add_text(&text, "v1,");
+    base64_encode(BASE64_STANDARD, mac, sizeof mac, &text);
+    const char *out = arena_text(arena, text.data, text.len);
+    buf_free(&text);
+    return out;
+}
+
+/* Every value is ours or was checked by webhook_config_parse, so none is refused. */
+static void add_header(struct dest_request *request, const char *name, const char *value)
+{
+    check(dest_request_add_header(request, name, value));
+}
+
+static void build_request(const struct conversation *c, const struct webhook_config *config,
+                          const struct buf *body, struct dest_request *out)
+{
+    const char *id = c->jobs[0].webhook_id;
+    const char *timestamp = arena_printf(c->arena, "%" PRId64, c->now_us / 1000000);
+    memset(out, 0, sizeof *out);
+    out->method = "POST";
+    out->url = config->url;
+    out->body = body->data;
+    out->body_size = body->len;
+    add_header(out, "Content-Type", "application/json");
+    add_header(out, "User-Agent", "pencheff-notify/" NOTIFY_VERSION);
+    add_header(out, "X-Pencheff-Timestamp", timestamp);
+    add_header(out, "webhook-id", id);
+    add_header(out, "webhook-timestamp", timestamp);
+    if (config->secret) {
+        add_header(out, "X-Pencheff-Signature", pencheff_signature(c->arena, config, body));
+        add_header(out, "webhook-signature", standard_signature(c->arena, config, id, timestamp, body));
+    }
+    for (size_t i = 0; i < config->header_count; i++)
+        add_header(out, config->headers[i].name, config->headers[i].value);
+}
+
+static enum dest_next webhook_next(struct conversation *c, const struct dest_response *last,
+                                   struct dest_request *out)
+{
+    check(c->job_count == 1 && c->cache != NULL);
+    if (last) {
+        check(c->step == STEP_SENT);
+        c->jobs[0].verdict = verdict_from_status(last);
+        return DEST_FINISHED;
+    }
+    const struct buf *body = &cached_body(c)->body;
+    if (body->overflow) {
+        c->jobs[0].verdict = (struct verdict){.kind = VERDICT_REJECTED,
+                                              .reason = REASON_TOO_LONG,
+                                              .detail = "the body would be longer than delivery.max_request"};
+        return DEST_FINISHED;
+    }
+    build_request(c, c->config, body, out);
+    c->step = STEP_SENT;
+    return DEST_SEND;
+}
+
+const struct dest dest_webhook = {
+    .kind = "webhook",
+    .title = "Signed webhook",
+    .repeat_hurts = false,
+    .config_parse = webhook_config_parse,
+    .next = webhook_next,
+};

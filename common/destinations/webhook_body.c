@@ -1,0 +1,160 @@
+/*
+ * webhook_body - the JSON that a webhook's receiver gets
+ *
+ * Pure, and the same for every webhook of an event, so it is built once. Members and their order are the
+ * contract's (section 5) and only grow. Text from scanned systems goes through buf_json_text and can become
+ * nothing but a string; the scan's summary, which is JSON already, is read and written anew. Everything that
+ * a retry would change (the time of the attempt, its number) is in headers, not here.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "common/base/iso8601.h"
+#include "common/base/json.h"
+#include "common/destinations/webhook.h"
+
+static void add_text(struct buf *b, const char *key, const char *value)
+{
+    buf_json_key(b, key);
+    buf_json_text(b, value);
+}
+
+static void add_id(struct buf *b, const char *key, const struct uuid *id)
+{
+    char text[UUID_TEXT];
+    uuid_format(id, text);
+    add_text(b, key, text);
+}
+
+static void add_number(struct buf *b, const char *key, bool known, double value)
+{
+    buf_json_key(b, key);
+    buf_json_number(b, known ? value : NAN);
+}
+
+static void add_bool(struct buf *b, const char *key, bool value)
+{
+    buf_json_key(b, key);
+    buf_add_text(b, value ? "true" : "false");
+}
+
+/* The counts by severity: an object of whole numbers; other values in it become null. */
+static void add_summary(struct buf *b, const char *text)
+{
+    const char *why;
+    struct json_object *summary = text ? json_parse(text, strlen(text), &why) : NULL;
+    buf_json_key(b, "summary");
+    if (!json_object_is_type(summary, json_type_object)) {
+        buf_json_text(b, NULL);
+        json_object_put(summary);
+        return;
+    }
+    buf_add_char(b, '{');
+    json_object_object_foreach(summary, key, value)
+    {
+        buf_json_key(b, key);
+        if (json_object_is_type(value, json_type_int))
+            buf_add_int(b, json_object_get_int64(value));
+        else if (json_object_is_type(value, json_type_double))
+            buf_json_number(b, json_object_get_double(value));
+        else
+            buf_json_text(b, json_is_text(value) ? json_object_get_string(value) : NULL);
+    }
+    buf_add_char(b, '}');
+    json_object_put(summary);
+}
+
+static void add_target(struct buf *b, const struct facts_target *target)
+{
+    buf_json_key(b, "target");
+    buf_add_char(b, '{');
+    add_id(b, "id", &target->id);
+    add_text(b, "name", target->name);
+    add_text(b, "url", target->base_url);
+    add_text(b, "kind", target->kind);
+    buf_add_char(b, '}');
+}
+
+static void add_scan(struct buf *b, const struct facts_scan *scan)
+{
+    buf_json_key(b, "scan");
+    buf_add_char(b, '{');
+    add_id(b, "id", &scan->id);
+    add_text(b, "profile", scan->profile);
+    add_text(b, "status", scan->status);
+    add_text(b, "grade", scan->grade);
+    buf_json_key(b, "score");
+    if (scan->has_score)
+        buf_add_int(b, scan->score);
+    else
+        buf_json_text(b, NULL);
+    add_summary(b, scan->summary_json);
+    buf_add_char(b, '}');
+}
+
+/* One spelling for the severities that we know; a word that we do not know stays as it is stored. */
+static const char *severity_word(const struct facts_finding *f)
+{
+    if (f->severity_text && severity_parse(f->severity_text) < 0)
+        return f->severity_text;
+    return severity_name(f->severity);
+}
+
+static void add_finding(struct buf *b, const struct facts_finding *f)
+{
+    buf_add_char(b, '{');
+    add_id(b, "id", &f->id);
+    add_text(b, "pencheff_finding_id", f->pencheff_finding_id);
+    add_text(b, "title", f->title);
+    add_text(b, "severity", severity_word(f));
+    add_text(b, "category", f->category);
+    add_text(b, "owasp_category", f->owasp_category);
+    add_text(b, "cwe_id", f->cwe_id);
+    add_number(b, "cvss_score", f->has_cvss_score, f->cvss_score);
+    add_text(b, "cvss_vector", f->cvss_vector);
+    add_text(b, "endpoint", f->endpoint);
+    add_text(b, "parameter", f->parameter);
+    add_text(b, "description", f->description);
+    add_text(b, "remediation", f->remediation);
+    add_text(b, "verification_status", f->verification_status);
+    add_bool(b, "suppressed", f->suppressed);
+    add_text(b, "suppress_reason", f->suppress_reason);
+    add_number(b, "epss", f->has_epss, f->epss);
+    add_bool(b, "kev", f->kev);
+    add_number(b, "risk_score", f->has_risk_score, f->risk_score);
+    add_text(b, "reachability", f->reachability);
+    add_text(b, "resolved_at", f->resolved_at);
+    add_text(b, "created_at", f->created_at);
+    buf_add_char(b, '}');
+}
+
+/* What the producer said went wrong; for a failed scan without words of its own, what the scan's row says. */
+static const char *error_of(const struct event *event, const struct facts *facts)
+{
+    if (event->error || event->type != EVENT_SCAN_FAILED)
+        return event->error;
+    return facts->scan.error;
+}
+
+void webhook_body_build(const struct event *event, const struct facts *facts, struct buf *b)
+{
+    char seen[ISO8601_TEXT];
+    iso8601_format(event->first_seen_us, seen);
+    buf_add_char(b, '{');
+    add_text(b, "tool", "pencheff");
+    add_text(b, "version", "1");
+    add_text(b, "event", event_type_name(event->type));
+    add_text(b, "id", event->id);
+    add_text(b, "timestamp", seen);
+    add_id(b, "workspace_id", &facts->scan.workspace_id);
+    add_target(b, &facts->target);
+    add_scan(b, &facts->scan);
+    buf_json_key(b, "finding");
+    if (event_is_about_finding(event->type) && facts->has_finding)
+        add_finding(b, &facts->finding);
+    else
+        buf_json_text(b, NULL);
+    add_text(b, "change_summary", event->change_summary);
+    add_text(b, "error", error_of(event, facts));
+    buf_add_char(b, '}');
+}

@@ -1,0 +1,479 @@
+/*
+ * transfer - one HTTP request, with caps, a deadline and the address policy
+ *
+ * Owns a curl multi handle, its sockets' events, one timer, and a pool of easy handles whose constant options
+ * are set once. Invariants: every started transfer calls back exactly once, unless cancelled, and never from
+ * inside curl; no byte beyond the caps is kept; no connection is made to an address that the policy refuses,
+ * because the socket is only opened after the address that curl will really use was judged. A kept
+ * connection was judged when it was made, under the same policy, which never changes within a process.
+ *
+ * Redirects are not followed, compression is not asked for and not undone (an answer is a short text; what
+ * is not inflated cannot be a bomb), proxies of the environment are ignored. Knows no destination.
+ */
+#include "common/egress/transfer.h"
+
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/http_time.h"
+#include "common/base/list.h"
+#include "common/base/log.h"
+
+enum { POOL_MAX = 64, HEADER_VALUE_MAX = 256 };
+
+struct transfer_state {
+    struct list link; /* in transfers: active or pool */
+    struct transfers *owner;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct transfer *transfer;
+    struct buf body;
+    size_t header_bytes;
+    bool address_refused;
+    bool headers_too_large;
+    bool cut;
+    bool running; /* known to curl */
+    char retry_after[HEADER_VALUE_MAX];
+    char refused_address[64];
+    char error[CURL_ERROR_SIZE];
+    int64_t started_us;
+    CURLcode result;
+};
+
+struct transfers {
+    struct event_base *base;
+    struct transfer_settings settings;
+    CURLM *multi;
+    struct event *timer;
+    struct event *finish;
+    struct list active;
+    struct list finished;
+    struct list pool;
+    size_t active_count;
+    size_t pool_count;
+};
+
+/* What curl wants to be told about one socket. */
+struct watched {
+    struct event *event;
+};
+
+static void collect(struct transfers *t);
+
+static void kick(struct transfers *t, curl_socket_t fd, int what)
+{
+    int running;
+    if (curl_multi_socket_action(t->multi, fd, what, &running) != CURLM_OK)
+        LOG(LOG_ERROR, "curl_failed", LOG_NUM("fd", fd));
+    collect(t);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+    int action = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+    kick(arg, (curl_socket_t)fd, action);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    kick(arg, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct transfers *t = arg;
+    struct watched *w = socket_arg;
+    (void)easy;
+    if (w && w->event) {
+        event_free(w->event);
+        w->event = NULL;
+    }
+    if (what == CURL_POLL_REMOVE) {
+        free(w);
+        curl_multi_assign(t->multi, fd, NULL);
+        return 0;
+    }
+    if (!w) {
+        w = mem_zalloc(sizeof *w);
+        curl_multi_assign(t->multi, fd, w);
+    }
+    short events =
+        (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+    w->event = event_new(t->base, fd, events, on_socket, t);
+    event_add(w->event, NULL);
+    return 0;
+}
+
+static int set_timer(CURLM *multi, long ms, void *arg)
+{
+    struct transfers *t = arg;
+    (void)multi;
+    if (ms < 0) {
+        event_del(t->timer);
+        return 0;
+    }
+    event_add(t->timer, &(struct timeval){ms / 1000, ms % 1000 * 1000});
+    return 0;
+}
+
+/* The gate of the address policy: curl asks for the socket of an address that it is about to connect to. */
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct transfer_state *s = arg;
+    struct transfers *t = s->owner;
+    (void)purpose;
+    /* With a proxy the address is the proxy's, which the operator chose. Refusal is sticky: a name that
+     * resolves to a public and a private address is not tried further. */
+    if (!*t->settings.proxy &&
+        (s->address_refused || !address_is_allowed(&t->settings.policy, &address->addr))) {
+        if (!s->address_refused)
+            address_format(&address->addr, s->refused_address);
+        s->address_refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+}
+
+static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
+{
+    struct transfer_state *s = arg;
+    size_t room = s->body.max - s->body.len;
+    (void)one;
+    buf_add(&s->body, bytes, n < room ? n : room);
+    if (n > room) {
+        s->cut = true;
+        return 0; /* ends the transfer: the status is known, the rest is not wanted */
+    }
+    return n;
+}
+
+static size_t take_header(char *bytes, size_t one, size_t n, void *arg)
+{
+    static const char retry_after[] = "retry-after:";
+    struct transfer_state *s = arg;
+    (void)one;
+    s->header_bytes += n;
+    if (s->header_bytes > s->owner->settings.max_headers) {
+        s->headers_too_large = true;
+        return 0;
+    }
+    if (n > 5 && strncmp(bytes, "HTTP/", 5) == 0)
+        s->retry_after[0] = 0; /* an interim answer came before */
+    if (n > sizeof retry_after && strncasecmp(bytes, retry_after, sizeof retry_after - 1) == 0) {
+        size_t length = n - (sizeof retry_after - 1);
+        if (length < sizeof s->retry_after) {
+            memcpy(s->retry_after, bytes + sizeof retry_after - 1, length);
+            s->retry_after[length] = 0;
+            s->retry_after[strcspn(s->retry_after, "\r\n")] = 0;
+        }
+    }
+    return n;
+}
+
+/* Options that are the same for every request of this process. */
+static void set_constant_options(struct transfer_state *s)
+{
+    const struct transfer_settings *set = &s->owner->settings;
+    CURL *e = s->easy;
+    curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(e, CURLOPT_PRIVATE, s);
+    curl_easy_setopt(e, CURLOPT_ERRORBUFFER, s->error);
+    curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, set->allow_http ? "https,http" : "https");
+    curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(e, CURLOPT_PROXY, set->proxy);
+    curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(set->timeout_s * 1000));
+    curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(set->connect_timeout_s * 1000));
+    curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* else a timeout waits for the resolver's thread */
+    curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, 60L);
+    curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, 600L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+    curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (*set->ca_file)
+        curl_easy_setopt(e, CURLOPT_CAINFO, set->ca_file);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
+    curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(e, CURLOPT_WRITEDATA, s);
+    curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(e, CURLOPT_HEADERDATA, s);
+}
+
+static struct transfer_state *take_state(struct transfers *t)
+{
+    struct list *at = list_shift(&t->pool);
+    if (at) {
+        t->pool_count--;
+        return list_entry(at, struct transfer_state, link);
+    }
+    struct transfer_state *s = mem_zalloc(sizeof *s);
+    list_init(&s->link);
+    s->owner = t;
+    s->easy = curl_easy_init();
+    check(s->easy != NULL);
+    buf_init(&s->body, t->settings.max_response);
+    set_constant_options(s);
+    return s;
+}
+
+static void free_state(struct transfer_state *s)
+{
+    curl_easy_cleanup(s->easy);
+    curl_slist_free_all(s->headers);
+    buf_free(&s->body);
+    free(s);
+}
+
+static void give_state(struct transfers *t, struct transfer_state *s)
+{
+    curl_slist_free_all(s->headers);
+    s->headers = NULL;
+    curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, NULL);
+    s->transfer = NULL;
+    if (t->pool_count >= POOL_MAX) {
+        free_state(s);
+        return;
+    }
+    buf_reset(&s->body);
+    list_prepend(&t->pool, &s->link);
+    t->pool_count++;
+}
+
+static bool add_headers(struct transfer_state *s, const struct dest_request *r)
+{
+    struct buf line;
+    bool good = true;
+    buf_init(&line, 65536);
+    s->headers = curl_slist_append(NULL, "Expect:");
+    check(s->headers != NULL);
+    for (size_t i = 0; good && i < r->header_count; i++) {
+        buf_reset(&line);
+        buf_printf(&line, "%s: %s", r->headers[i].name, r->headers[i].value);
+        good = !line.overflow && !strpbrk(line.data, "\r\n");
+        if (good)
+            s->headers = curl_slist_append(s->headers, line.data);
+        check(s->headers != NULL);
+    }
+    buf_free(&line);
+    return good;
+}
+
+static bool set_request(struct transfer_state *s, const struct dest_request *r)
+{
+    CURL *e = s->easy;
+    if (!add_headers(s, r))
+        return false;
+    curl_easy_setopt(e, CURLOPT_HTTPHEADER, s->headers);
+    if (curl_easy_setopt(e, CURLOPT_URL, r->url) != CURLE_OK)
+        return false;
+    curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->commit_first ? 1L : 0L);
+    if (strcmp(r->method, "GET") == 0) {
+        curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
+        curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
+        return true;
+    }
+    curl_easy_setopt(e, CURLOPT_POST, 1L);
+    curl_easy_setopt(e, CURLOPT_POSTFIELDS, r->body ? r->body : "");
+    curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body_size);
+    curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, strcmp(r->method, "POST") == 0 ? NULL : r->method);
+    return true;
+}
+
+static enum error_word word_of(CURLcode code, const struct transfer_state *s)
+{
+    switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return ERROR_TIMEOUT;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+        return ERROR_DNS;
+    case CURLE_COULDNT_CONNECT:
+        return ERROR_CONNECT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_USE_SSL_FAILED:
+        return ERROR_TLS;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return ERROR_CONNECTION_LOST;
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return ERROR_BAD_ANSWER;
+    case CURLE_URL_MALFORMAT:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return ERROR_URL;
+    default:
+        return s->headers_too_large ? ERROR_BAD_ANSWER : ERROR_OTHER;
+    }
+}
+
+static void fill_response(struct transfer_state *s)
+{
+    struct dest_response *r = &s->transfer->response;
+    memset(r, 0, sizeof *r);
+    r->received_us = clock_wall_us();
+    r->body = buf_text(&s->body);
+    r->body_size = s->body.len;
+    r->truncated = s->cut;
+    if (s->address_refused) {
+        r->error = ERROR_ADDRESS_REFUSED;
+        r->error_text = s->refused_address;
+        return;
+    }
+    /* Cut by us: the status counts all the same. */
+    if (s->result != CURLE_OK && !(s->result == CURLE_WRITE_ERROR && s->cut)) {
+        r->error = word_of(s->result, s);
+        r->error_text = *s->error ? s->error : curl_easy_strerror(s->result);
+        return;
+    }
+    curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &r->status);
+    r->retry_after = http_time_retry_after(s->retry_after, strlen(s->retry_after), r->received_us);
+}
+
+static void call_done(struct transfers *t, struct transfer_state *s)
+{
+    struct transfer *transfer = s->transfer;
+    fill_response(s);
+    transfer->duration_ms = (int)((clock_mono_us() - s->started_us) / 1000);
+    transfer->state = NULL;
+    transfer->done(transfer);
+    give_state(t, s);
+}
+
+/* Callbacks run here, outside of curl. */
+static void on_finish(evutil_socket_t fd, short what, void *arg)
+{
+    struct transfers *t = arg;
+    struct list *at;
+    (void)fd;
+    (void)what;
+    while ((at = list_shift(&t->finished)))
+        call_done(t, list_entry(at, struct transfer_state, link));
+}
+
+static void stop_running(struct transfers *t, struct transfer_state *s)
+{
+    if (!s->running)
+        return;
+    curl_multi_remove_handle(t->multi, s->easy);
+    s->running = false;
+    t->active_count--;
+}
+
+static void finish(struct transfers *t, struct transfer_state *s, CURLcode result)
+{
+    s->result = result;
+    list_remove(&s->link);
+    list_append(&t->finished, &s->link);
+    event_active(t->finish, EV_TIMEOUT, 1);
+}
+
+static void collect(struct transfers *t)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(t->multi, &left))) {
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        struct transfer_state *s = NULL;
+        CURLcode result = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&s);
+        stop_running(t, s);
+        finish(t, s, result);
+    }
+}
+
+struct transfers *transfers_new(struct event_base *base, const struct transfer_settings *settings)
+{
+    struct transfers *t = mem_zalloc(sizeof *t);
+    t->base = base;
+    t->settings = *settings;
+    list_init(&t->active);
+    list_init(&t->finished);
+    list_init(&t->pool);
+    t->multi = curl_multi_init();
+    check(t->multi != NULL);
+    t->timer = event_new(base, -1, 0, on_timer, t);
+    t->finish = event_new(base, -1, 0, on_finish, t);
+    curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
+    curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
+    curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, settings->idle_connections);
+    return t;
+}
+
+static void free_list(struct transfers *t, struct list *states)
+{
+    struct list *at;
+    while ((at = list_shift(states))) {
+        struct transfer_state *s = list_entry(at, struct transfer_state, link);
+        stop_running(t, s);
+        free_state(s);
+    }
+}
+
+void transfers_free(struct transfers *t)
+{
+    if (!t)
+        return;
+    free_list(t, &t->active);
+    free_list(t, &t->finished);
+    free_list(t, &t->pool);
+    curl_multi_cleanup(t->multi);
+    event_free(t->timer);
+    event_free(t->finish);
+    free(t);
+}
+
+void transfers_start(struct transfers *t, struct transfer *transfer)
+{
+    struct transfer_state *s = take_state(t);
+    s->transfer = transfer;
+    transfer->state = s;
+    s->header_bytes = 0;
+    s->address_refused = s->headers_too_large = s->cut = false;
+    s->retry_after[0] = s->error[0] = 0;
+    s->started_us = clock_mono_us();
+    list_append(&t->active, &s->link);
+    if (!set_request(s, &transfer->request)) {
+        finish(t, s, CURLE_URL_MALFORMAT);
+        return;
+    }
+    t->active_count++;
+    s->running = true;
+    check(curl_multi_add_handle(t->multi, s->easy) == CURLM_OK);
+}
+
+void transfers_cancel(struct transfers *t, struct transfer *transfer)
+{
+    struct transfer_state *s = transfer->state;
+    if (!s)
+        return;
+    transfer->state = NULL;
+    stop_running(t, s);
+    list_remove(&s->link);
+    give_state(t, s);
+}
+
+size_t transfers_active(const struct transfers *t)
+{
+    return t->active_count;
+}

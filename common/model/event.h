@@ -1,0 +1,96 @@
+#ifndef NOTIFY_MODEL_EVENT_H
+#define NOTIFY_MODEL_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/hash.h"
+#include "common/base/uuid.h"
+#include "common/model/words.h"
+
+enum {
+    EVENT_ID_MAX = 200,    /* bytes; contract section 4 */
+    EVENT_TEXT_MAX = 4096, /* bytes of change_summary and of error that are kept; architecture section 5 */
+};
+
+/* What a producer said. Texts are valid UTF-8 without NUL, borrowed from the message's arena; NULL: absent.
+ */
+struct event {
+    const char *id;
+    enum event_type type;
+    struct uuid scan_id;
+    bool has_finding;
+    struct uuid finding_id;
+    const char *change_summary;
+    const char *error;
+    unsigned char content_hash[SHA256_SIZE]; /* over type, scan, finding, change_summary, error; not the id */
+    int64_t first_seen_us;                   /* wall clock of the first time we read it */
+};
+
+/* Fill content_hash from the other members. Equal content gives equal hashes in every message form. */
+void event_hash_content(struct event *event);
+
+/*
+ * What the database knows about it, as it is now. Texts are valid UTF-8, borrowed from the message's arena;
+ * NULL for SQL NULL. Numbers that can be NULL carry a has_ flag. Lengths are bounded by the columns and, for
+ * description and remediation, by the look-up (LOOKUP_TEXT_MAX characters).
+ */
+struct facts_scan {
+    struct uuid id;
+    struct uuid workspace_id;
+    const char *status;
+    const char *profile;
+    const char *grade;
+    bool has_score;
+    long score;
+    const char *summary_json; /* an object: severity name to count; NULL when it is absent or no object */
+    const char *error;
+};
+
+struct facts_target {
+    struct uuid id;
+    const char *name;
+    const char *base_url;
+    const char *kind;
+};
+
+struct facts_finding {
+    struct uuid id;
+    const char *pencheff_finding_id;
+    const char *title;
+    const char *severity_text;
+    enum severity severity; /* unknown or missing text counts as info */
+    const char *category;
+    const char *owasp_category;
+    const char *cwe_id;
+    bool has_cvss_score;
+    double cvss_score;
+    const char *cvss_vector;
+    const char *endpoint;
+    const char *parameter;
+    const char *description;
+    const char *remediation;
+    const char *verification_status;
+    bool suppressed;
+    const char *suppress_reason;
+    bool has_epss;
+    double epss;
+    bool kev;
+    bool has_risk_score;
+    double risk_score;
+    const char *reachability;
+    const char *resolved_at; /* ISO 8601, UTC */
+    const char *created_at;
+};
+
+struct facts {
+    struct facts_scan scan;
+    struct facts_target target;
+    bool has_finding;
+    struct facts_finding finding;
+};
+
+/* True for finding_new and finding_changed: the severity filter applies, and a finding is needed. */
+bool event_is_about_finding(enum event_type type);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * words - names for the enums of lists.h
+ *
+ * Pure. Generated from the lists, so a word can neither be missing nor be spelled twice.
+ */
+#include "common/model/words.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define WORDS_ENTRY(e, w, h) {w, h},
+
+static const struct word_list_entry event_types[] = {EVENT_TYPE_LIST(WORDS_ENTRY)};
+static const struct word_list_entry severities[] = {SEVERITY_LIST(WORDS_ENTRY)};
+static const struct word_list_entry match_verdicts[] = {MATCH_LIST(WORDS_ENTRY)};
+static const struct word_list_entry event_states[] = {EVENT_STATE_LIST(WORDS_ENTRY)};
+static const struct word_list_entry delivery_states[] = {DELIVERY_STATE_LIST(WORDS_ENTRY)};
+static const struct word_list_entry reasons[] = {REASON_LIST(WORDS_ENTRY)};
+static const struct word_list_entry error_words[] = {ERROR_WORD_LIST(WORDS_ENTRY)};
+
+const struct word_list word_lists[] = {
+    {"events", event_types, EVENT_TYPE_COUNT},         {"severities", severities, SEVERITY_COUNT},
+    {"filters", match_verdicts, MATCH_COUNT},          {"event-states", event_states, EVENT_STATE_COUNT},
+    {"states", delivery_states, DELIVERY_STATE_COUNT}, {"reasons", reasons, REASON_COUNT},
+    {"errors", error_words, ERROR_WORD_COUNT},         {NULL, NULL, 0},
+};
+
+static int parse(const struct word_list_entry *entries, int count, const char *word)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(entries[i].word, word) == 0)
+            return i;
+    return -1;
+}
+
+const char *event_type_name(enum event_type type)
+{
+    return event_types[type].word;
+}
+
+const char *severity_name(enum severity severity)
+{
+    return severities[severity].word;
+}
+
+const char *match_verdict_name(enum match_verdict verdict)
+{
+    return match_verdicts[verdict].word;
+}
+
+const char *event_state_name(enum event_state state)
+{
+    return event_states[state].word;
+}
+
+const char *delivery_state_name(enum delivery_state state)
+{
+    return delivery_states[state].word;
+}
+
+const char *reason_name(enum reason reason)
+{
+    return reasons[reason].word;
+}
+
+const char *error_word_name(enum error_word word)
+{
+    return error_words[word].word;
+}
+
+int event_type_parse(const char *word)
+{
+    return parse(event_types, EVENT_TYPE_COUNT, word);
+}
+
+int severity_parse(const char *word)
+{
+    for (int i = 0; i < SEVERITY_COUNT; i++)
+        if (strcasecmp(severities[i].word, word) == 0)
+            return i;
+    return -1;
+}
+
+int event_state_parse(const char *word)
+{
+    return parse(event_states, EVENT_STATE_COUNT, word);
+}
+
+int delivery_state_parse(const char *word)
+{
+    return parse(delivery_states, DELIVERY_STATE_COUNT, word);
+}
+
+int reason_parse(const char *word)
+{
+    return parse(reasons, REASON_COUNT, word);
+}

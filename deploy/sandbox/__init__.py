@@ -1,0 +1,13 @@
+"""Private servers, a receiver and a producer: what the demo and the tests run notifyd against.
+
+Everything here runs on loopback, on ports the kernel gave, in a folder of its own, beside any number of copies of itself,
+and never touches the machine's own RabbitMQ or PostgreSQL. It needs Debian's /usr/bin/python3 with python3-pika,
+python3-psycopg2, python3-celery and python3-cryptography, and nothing else.
+
+    processes.py   children that cannot outlive us, process trees, held ports
+    servers.py     RabbitServer (rabbit.py) and PostgresServer (postgres.py)
+    daemon.py      notifyd itself: its configuration file, its process, its log
+    receiver.py    an HTTP receiver that misbehaves on request (answers.py), and checks signatures (signatures.py)
+    producer.py    messages as Celery sends them; bulk.py publishes many of them and knows which were confirmed
+    seed.py        workspaces, targets, scans, findings, integrations
+"""

@@ -1,0 +1,423 @@
+"""notifyctl: the command line, check, seal, deliveries, stats and the word lists, against real servers."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from cryptography.fernet import Fernet
+
+from conftest import ROOT, Database
+from ctl import Answer, Notifyctl
+from sandbox import seed
+from sandbox.rabbit import RabbitServer
+
+ROLES = (ROOT / "schema" / "roles.sql").read_text()
+OWN_QUEUES = ["notify.due", "notify.urgent", "notify.bulk", "notify.dead"]
+
+
+@pytest.fixture
+def offline(build: Path, tmp_path: Path, fernet_key: str) -> Notifyctl:
+    """A notifyctl whose servers are not there."""
+    return Notifyctl(build / "notifyctl", tmp_path, {
+        "broker": {"url": "amqp://u:broker-secret@127.0.0.1:1"}, "database": {"url": "postgresql://u:database-secret@127.0.0.1:1/d"},
+        "secrets": {"fernet_keys": [fernet_key]}})
+
+
+def make_ctl(build: Path, folder: Path, broker_url: str, dsn: str, key: str) -> Notifyctl:
+    return Notifyctl(build / "notifyctl", folder, {
+        "broker": {"url": broker_url}, "database": {"url": dsn, "role": "notify_worker"}, "secrets": {"fernet_keys": [key]}})
+
+
+@pytest.fixture
+def ctl(build: Path, tmp_path: Path, broker_url: str, database: Database, fernet_key: str) -> Notifyctl:
+    """With a migrated database of its own, under the workers' role."""
+    made = make_ctl(build, tmp_path, broker_url, database.url, fernet_key)
+    answer = made("migrate")
+    assert answer.code == 0, answer
+    run_roles(database)
+    return made
+
+
+def run_roles(database: Database) -> None:
+    subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(ROOT / "schema" / "roles.sql"), database.url], check=True)
+
+
+def declare_queues(url: str, *names: str, arguments: dict[str, Any] | None = None) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    for name in names:
+        connection.channel().queue_declare(name, durable=True, arguments=arguments)
+    connection.close()
+
+
+# --- the command line
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["chekc"], "did you mean check"),
+    (["deliveries", "--sate", "dead"], "did you mean --state"),
+    (["deliveries", "--limit"], "--limit needs a value"),
+    (["deliveries", "--limit", "0"], "--limit needs a whole number from 1"),
+    (["deliveries", "--limit", "5x"], "--limit needs a whole number from 1"),
+    (["deliveries", "--state", "gone"], "--state needs one of: sending waiting"),
+    (["deliveries", "--integration", "x"], "--integration needs a UUID"),
+    (["deliveries", "--json=yes"], "--json takes no value"),
+    (["migrate", "--json"], "no option '--json' of migrate"),
+    (["check", "now"], "no further words"),
+    (["--state"], "no option '--state'"),
+    (["--list", "nothing"], "no list 'nothing'"),
+    ([], "no command given"),
+])
+def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], said: str) -> None:
+    answer = offline(*words)
+    assert answer.code == 2 and said in answer.err and not answer.out, answer
+
+
+def test_help_and_version_need_no_configuration(build: Path) -> None:
+    program = str(build / "notifyctl")
+    run = lambda *words: subprocess.run([program, *words], capture_output=True, text=True, timeout=10)  # noqa: E731
+    shown = run("--help")
+    assert shown.returncode == 0
+    for command in ("migrate", "check", "seal", "deliveries", "stats"):
+        assert re.search(rf"^{command}$", shown.stdout, re.M), command
+    assert "--limit N" in run("deliveries", "--help").stdout
+    assert re.fullmatch(r"notifyctl \d+\.\d+\S*\n", run("--version").stdout)
+
+
+def test_the_word_lists_are_those_of_the_tables(offline: Notifyctl) -> None:
+    table = (ROOT / "common" / "model" / "lists.h").read_text()
+    for name, macro in (("events", "EVENT_TYPE"), ("severities", "SEVERITY"), ("filters", "MATCH"), ("event-states", "EVENT_STATE"),
+                        ("states", "DELIVERY_STATE"), ("reasons", "REASON"), ("errors", "ERROR_WORD")):
+        body = table.split(f"#define {macro}_LIST(X)")[1].split("#define")[0]
+        words = re.findall(r'X\(\w+, "(\w+)"', body)
+        answer = offline("--list", name)
+        assert answer.code == 0 and [line.split()[0] for line in answer.out.splitlines()] == words, name
+        assert f"{name}:" in offline("--list").out
+
+
+def test_a_bad_configuration_is_exit_78_with_every_error(offline: Notifyctl) -> None:
+    wrong = {"workers": 999, "delivery": {"allow_networks": ["10.0.0.1/8"]}, "nonsense": 1}
+    answer = offline("stats", **wrong)
+    assert answer.code == 78, answer
+    for part in (r"ctl-\d+.conf:\d+: workers: 999 is out of range", r":\d+: delivery.allow_networks: 10.0.0.1/8: ",
+                 r":\d+: nonsense: is no setting"):
+        assert re.search(part, answer.err), part
+    answer = offline("check", **wrong)
+    assert answer.code == 78 and len(answer.lines("FAIL")) == 3 and not answer.err, answer
+    assert "secret" not in answer.out
+
+
+def test_a_database_url_that_libpq_cannot_read_is_refused_without_showing_it(offline: Notifyctl) -> None:
+    answer = offline("stats", database={"url": "postgresql://u:hunter2@h/d?nonsense=hunter2"})
+    assert answer.code == 78 and "database.url: libpq cannot read it" in answer.err and "hunter2" not in answer.err, answer
+
+
+# --- check
+
+def test_check_is_content_when_everything_is_there(ctl: Notifyctl, broker_url: str, database: Database, fernet_key: str) -> None:
+    declare_queues(broker_url, "notify", *OWN_QUEUES)
+    with database.connect() as connection:
+        workspace = seed.add_workspace(connection)
+        seed.add_integration(connection, workspace, "webhook", {"webhook_url": "https://x"}, fernet_key)
+        seed.add_integration(connection, workspace, "webhook", {"webhook_url": "https://x"}, fernet_key, plain_form=True)
+    database.execute("INSERT INTO integrations (id, org_id, workspace_id, kind, name) VALUES"
+                     " (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'webhook', 'empty')")
+    answer = ctl("check")
+    assert answer.code == 0 and not answer.lines("FAIL") and not answer.err, answer
+    subjects = [line.split(":")[0] for line in answer.lines("ok")]
+    assert subjects == ["configuration", "keys", "broker", *["queue"] * 5, "database", "schema", "rights", "triggers", "clock", "settings"]
+    assert "settings: 2 integrations decrypt, 1 have none" in answer.out
+    assert ", as notify_worker" in answer.out
+
+
+def test_check_names_integrations_that_do_not_decrypt_and_shows_nothing_of_them(ctl: Notifyctl, database: Database, fernet_key: str) -> None:
+    other = Fernet.generate_key().decode()
+    with database.connect() as connection:
+        workspace = seed.add_workspace(connection)
+        good = seed.add_integration(connection, workspace, "webhook", {"webhook_url": "https://good-secret"}, fernet_key)
+        lost = seed.add_integration(connection, workspace, "webhook", {"webhook_url": "https://lost-secret"}, other)
+        odd = seed.add_integration(connection, workspace, "webhook", {}, fernet_key)
+    database.execute("UPDATE integrations SET config_encrypted = %s WHERE id = %s",
+                     (Fernet(fernet_key).encrypt(b"[\"odd-secret\"]"), odd.id))
+    answer = ctl("check")
+    line, = [line for line in answer.lines("FAIL") if line.startswith("settings")]
+    assert "2 of 3" in line and lost.id in line and odd.id in line and good.id not in line
+    assert "secret" not in answer.out.replace("secrets.fernet_keys", "")
+    both = ctl("check", secrets={"fernet_keys": [fernet_key, other]})
+    assert "1 of 3" in both.out and lost.id not in both.out and "keys: 2 usable" in both.out
+
+
+def test_check_counts_more_integrations_than_fit_on_a_page(ctl: Notifyctl, database: Database, fernet_key: str) -> None:
+    token = seed.encrypt_config({"webhook_url": "https://x"}, fernet_key)
+    for value, count in ((token, 1234), (b"garbage", 30)):
+        database.execute("INSERT INTO integrations (id, org_id, workspace_id, kind, name, config_encrypted) SELECT gen_random_uuid(),"
+                         " gen_random_uuid(), gen_random_uuid(), 'webhook', 'x', %s FROM generate_series(1, %s)", (value, count))
+    answer = ctl("check")
+    assert "30 of 1264 integrations" in answer.out and answer.out.count("-4") >= 20 and ", ...;" in answer.out, answer
+
+
+def rights() -> list[str]:
+    """Every single right of roles.sql as SQL, "SELECT (id) ON TABLE public.targets"."""
+    found = []
+    for line in re.findall(r"^GRANT (.*) TO notify_worker;$", ROLES, re.M):
+        what, where = line.split(" ON ", 1)
+        columns = re.fullmatch(r"(\w+) \((.*)\)", what)
+        found += [f"{columns[1]} ({c}) ON {where}" for c in columns[2].split(", ")] if columns else [
+            f"{one} ON {where}" for one in what.split(", ")]
+    return found
+
+
+def test_check_names_each_right_that_is_missing(ctl: Notifyctl, database: Database) -> None:
+    wanted = rights()
+    assert len(wanted) > 50
+    database.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC")  # as a careful owner does; else it hides our own
+    for right in wanted:
+        database.execute(f"REVOKE {right} FROM notify_worker")
+        answer = ctl("check")
+        missing = [line for line in answer.lines("FAIL") if line.startswith("rights: ")]
+        assert missing == [f"rights: {right} is missing; run schema/roles.sql, or as its owner: GRANT {right} TO notify_worker;"], answer
+        assert answer.code == 1, answer
+        database.execute(f"GRANT {right} TO notify_worker")
+    assert not [line for line in ctl("check").lines("FAIL") if line.startswith("rights")]
+
+
+def test_roles_give_no_more_than_check_asks_for(ctl: Notifyctl, database: Database) -> None:
+    columns = database.query("SELECT table_schema || '.' || table_name, column_name, privilege_type FROM information_schema.column_privileges"
+                             " WHERE grantee = 'notify_worker' AND table_schema = 'public'")
+    tables = database.query("SELECT table_schema || '.' || table_name, privilege_type FROM information_schema.table_privileges"
+                            " WHERE grantee = 'notify_worker'")
+    given = {f"{privilege} ({column}) ON TABLE {table}" for table, column, privilege in columns}
+    given |= {f"{privilege} ON TABLE {table}" for table, privilege in tables}
+    given |= {"USAGE ON SCHEMA public", "USAGE ON SCHEMA notify"}
+    assert given == set(rights())
+
+
+def test_check_on_the_live_products_database_with_nothing_but_the_roles(build: Path, tmp_path: Path, broker_url: str, incumbent: Database,
+                                                                       fernet_key: str) -> None:
+    incumbent.server.create_role("worker_login")
+    incumbent.execute(f"GRANT CREATE ON DATABASE {incumbent.name} TO worker_login")
+    ctl = make_ctl(build, tmp_path, broker_url, incumbent.dsn("worker_login"), fernet_key)
+    assert ctl("migrate").code == 0
+    answer = ctl("check")
+    run_roles(incumbent)
+    incumbent.execute("GRANT notify_worker TO worker_login")
+    answer = ctl("check")
+    failed = [line for line in answer.lines("FAIL") if not line.startswith("queue")]
+    assert not failed, answer
+    assert any(line.startswith("triggers: 0 of 4") and "within 1 s" in line for line in answer.lines("note")), answer
+    incumbent.execute((ROOT / "schema" / "integration_triggers.sql").read_text(), user="incumbent")
+    assert "ok   triggers" in ctl("check").out
+    incumbent.execute("ALTER TABLE integrations DISABLE TRIGGER notify_integrations_update", user="incumbent")
+    assert any(line.startswith("triggers: 3 of 4") for line in ctl("check").lines("note"))
+
+
+def test_check_before_migrate_says_what_to_do(build: Path, tmp_path: Path, broker_url: str, database: Database, fernet_key: str) -> None:
+    ctl = make_ctl(build, tmp_path, broker_url, database.url, fernet_key)
+    database.server.create_role("notify_worker", "NOLOGIN")
+    answer = ctl("check")
+    assert answer.code == 1 and "schema: version 0, this program needs" in answer.out and "run notifyctl migrate" in answer.out, answer
+    for command in ("deliveries", "stats"):
+        answer = ctl(command)
+        assert answer.code == 1 and "run notifyctl migrate" in answer.err, answer
+
+
+def test_check_says_when_queues_are_missing_or_of_the_wrong_type(ctl: Notifyctl, broker_url: str) -> None:
+    answer = ctl("check")
+    assert answer.code == 1 and [f"queue: {name} does not exist; start notifyd once, it makes all its queues"
+                                 for name in ["notify", *OWN_QUEUES]] == answer.lines("FAIL"), answer
+    declare_queues(broker_url, "notify", *OWN_QUEUES[:3])
+    declare_queues(broker_url, "notify.dead", arguments={"x-queue-type": "quorum"})
+    answer = ctl("check")
+    line, = answer.lines("FAIL")
+    assert answer.code == 1 and line.startswith('queue type: notify.dead is not as broker.queue_type = "classic" makes it'), answer
+    answer = ctl("check", broker={"queue_type": "quorum"})
+    wrong = [line for line in answer.lines("FAIL") if line.startswith("queue type")]
+    assert len(wrong) == 3 and not any("notify.dead" in line for line in wrong), answer
+    assert [line for line in answer.lines("note") if line.startswith("queue policy")]
+
+
+def test_check_tells_a_refused_login_from_a_server_that_is_away(ctl: Notifyctl, broker_url: str, database: Database, rabbit: RabbitServer) -> None:
+    wrong_password = re.sub(r"//([^:]+):[^@]+@", r"//\1:wrong-secret@", broker_url)
+    answer = ctl("check", broker={"url": wrong_password})
+    assert answer.code == 78 and "ACCESS_REFUSED" in answer.out and "correct user, password or virtual host" in answer.out, answer
+    answer = ctl("check", broker={"url": broker_url + "-nowhere"})
+    assert answer.code == 78 and "correct user, password or virtual host" in answer.out, answer
+    answer = ctl("check", broker={"url": "amqp://u:wrong-secret@127.0.0.1:1/"})
+    assert answer.code == 75 and "FAIL broker: 127.0.0.1:1: " in answer.out and "ok   rights" in answer.out, answer
+    answer = ctl("check", database={"url": "postgresql://u:wrong-secret@127.0.0.1:1/d"})
+    assert answer.code == 75 and "FAIL database: " in answer.out and "ok   broker" in answer.out, answer
+    answer = ctl("check", database={"url": re.sub(r"/[^/]*$", "/nowhere", database.url)})
+    assert answer.code == 78 and 'database "nowhere" does not exist' in answer.out, answer
+    answer = ctl("check", database={"role": "no_such_role"})
+    assert answer.code == 78 and "correct database.role" in answer.out, answer
+    answer = ctl("check", secrets=None)
+    assert answer.code == 78 and "FAIL keys: there is none" in answer.out, answer
+
+
+def test_a_server_that_says_nothing_is_given_up_in_time(offline: Notifyctl) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        started = time.monotonic()
+        answer = offline("check", broker={"url": f"amqp://u:p@127.0.0.1:{port}/"},
+                         database={"url": f"postgresql://u@127.0.0.1:{port}/d?sslmode=disable"})
+        assert answer.code == 75 and len(answer.lines("FAIL")) == 2, answer
+        assert time.monotonic() - started < 12
+
+
+class Proxy:
+    """Passes one connection on to a server until it is told to hold its tongue."""
+
+    def __init__(self, port: int, marker: bytes) -> None:
+        """Nothing passes to the client any more once MARKER went to the server."""
+        self.silent, self.marker, self.server_port = False, marker, port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        client, _ = self.listener.accept()
+        server = socket.create_connection(("127.0.0.1", self.server_port))
+        threading.Thread(target=self._pump, args=(server, client, False), daemon=True).start()
+        self._pump(client, server, True)
+
+    def _pump(self, source: socket.socket, sink: socket.socket, watch: bool) -> None:
+        try:
+            while data := source.recv(65536):
+                self.silent = self.silent or (watch and self.marker in data)
+                if watch or not self.silent:
+                    sink.sendall(data)
+        except OSError:
+            pass  # the other side closed
+
+
+def test_a_database_that_stops_answering_is_given_up_after_its_timeout(ctl: Notifyctl, database: Database) -> None:
+    proxy = Proxy(database.server.port, b"notify.deliveries")
+    started = time.monotonic()
+    url = database.url.replace(f":{database.server.port}/", f":{proxy.port}/") + "?sslmode=disable&gssencmode=disable"
+    answer = ctl("deliveries", database={"url": url, "timeout": 1.5})
+    assert answer.code == 75 and "no answer to a statement within 1.5 s" in answer.err, answer
+    assert 1.5 <= time.monotonic() - started < 6
+
+
+# --- seal
+
+@pytest.mark.parametrize("settings", [{"webhook_url": "https://x.example/π", "hmac_secret": "s"}, {}])
+def test_what_seal_writes_is_what_the_product_reads(offline: Notifyctl, fernet_key: str, settings: dict[str, str]) -> None:
+    answer = offline("seal", stdin=json.dumps(settings))
+    assert answer.code == 0 and not answer.err, answer
+    outer = json.loads(Fernet(fernet_key).decrypt(answer.out.strip().encode()))
+    assert list(outer) == ["config"] and json.loads(outer["config"]) == settings
+
+
+def test_seal_uses_the_first_key_and_the_environment_wins(offline: Notifyctl, fernet_key: str) -> None:
+    first = Fernet.generate_key().decode()
+    answer = offline("seal", stdin="{}", secrets={"fernet_keys": [first, fernet_key]})
+    Fernet(first).decrypt(answer.out.strip().encode())
+    answer = offline("seal", stdin="{}", env={"FERNET_KEY": f"{fernet_key},{first}"}, secrets={"fernet_keys": [first]})
+    Fernet(fernet_key).decrypt(answer.out.strip().encode())
+
+
+@pytest.mark.parametrize("stdin", ["", "[]", "{", "\"x\"", "{} {}", "{\"a\": \"" + "x" * 70000 + "\"}"])
+def test_seal_refuses_what_is_no_object(offline: Notifyctl, stdin: str) -> None:
+    answer = offline("seal", stdin=stdin)
+    assert answer.code == 1 and answer.err.startswith("notifyctl: ") and not answer.out, answer
+
+
+def test_seal_without_a_key_is_bad_configuration(offline: Notifyctl) -> None:
+    answer = offline("seal", stdin="{}", secrets=None)
+    assert answer.code == 78 and "there is no key" in answer.err, answer
+
+
+# --- deliveries and stats
+
+@pytest.fixture
+def ledger(database: Database, ctl: Notifyctl) -> list[dict[str, Any]]:
+    """Rows in the ledger: one delivered, two waiting, one dead; the dead one's integration is deleted."""
+    with database.connect() as connection:
+        workspace = seed.add_workspace(connection)
+        webhook = seed.add_integration(connection, workspace, "webhook", {}, Fernet.generate_key())
+        slack = seed.add_integration(connection, workspace, "slack", {}, Fernet.generate_key())
+    rows = [
+        {"event_id": "e1", "integration_id": webhook.id, "state": "delivered", "attempt": 1, "reason": None, "error": None, "status": 200, "age": 40},
+        {"event_id": "e1", "integration_id": slack.id, "state": "waiting", "attempt": 2, "reason": None, "error": "http_status", "status": 503, "age": 30},
+        {"event_id": "e2", "integration_id": slack.id, "state": "waiting", "attempt": 1, "reason": None, "error": "timeout", "status": None, "age": 20},
+        {"event_id": "e2\x1b[31m", "integration_id": str(uuid.uuid4()), "state": "dead", "attempt": 1, "reason": "gone", "error": "http_status", "status": 410, "age": 10},
+    ]
+    for row in rows:
+        database.execute("INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, reason, error, status, response,"
+                         " due_at, created_at, updated_at) VALUES (%(event_id)s, %(integration_id)s, %(workspace)s, %(state)s, %(attempt)s,"
+                         " %(reason)s, %(error)s, %(status)s, '\\x6f6bff', CASE WHEN %(state)s = 'waiting' THEN now() END,"
+                         " now() - %(age)s * interval '1 second', now() - %(age)s * interval '1 second')", {**row, "workspace": workspace.id})
+    for name, state in (("e1", "done"), ("e2", "done"), ("e3", "dead")):
+        database.execute("INSERT INTO notify.events (id, content_hash, event_type, state, first_seen) VALUES (%s, '', 'scan_done', %s, now())",
+                         (name, state))
+    return rows
+
+
+def test_deliveries_lists_and_filters(ctl: Notifyctl, ledger: list[dict[str, Any]]) -> None:
+    def ids(*words: str) -> list[tuple[str, str]]:
+        answer = ctl("deliveries", "--json", *words)
+        assert answer.code == 0, answer
+        return [(row["event_id"], row["integration_id"]) for row in answer.json()]
+
+    latest_first = [(row["event_id"], row["integration_id"]) for row in reversed(ledger)]
+    assert ids() == latest_first
+    assert ids("--limit", "2") == latest_first[:2]
+    assert ids("--event", "e1") == [one for one in latest_first if one[0] == "e1"]
+    assert ids("--state", "waiting") == latest_first[1:3]
+    assert ids("--integration", ledger[1]["integration_id"], "--event=e2") == [latest_first[1]]
+    assert ids("--event", "' OR true --") == []
+    row = ctl("deliveries", "--json", "--state", "dead").json()[0]
+    assert row["reason"] == "gone" and row["status"] == 410 and row["response"] == "ok\\377" and row["maybe_duplicate"] is False
+
+
+def test_a_table_of_deliveries_cannot_drive_the_terminal(ctl: Notifyctl, ledger: list[dict[str, Any]]) -> None:
+    answer = ctl("deliveries")
+    lines = answer.out.splitlines()
+    assert answer.code == 0 and len(lines) == 5 and "\x1b" not in answer.out and "e2?[31m" in lines[1], answer
+    head = lines[0]
+    for row, line in zip(reversed(ledger), lines[1:]):
+        assert line[head.index("state"):].startswith(row["state"]) and line[head.index("integration_id"):].startswith(row["integration_id"])
+    assert "gone" in lines[1] and "timeout" in lines[2]
+
+
+def test_stats_counts_everything(ctl: Notifyctl, ledger: list[dict[str, Any]], broker_url: str) -> None:
+    declare_queues(broker_url, "notify", "notify.dead")
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
+    for _ in range(3):
+        connection.channel().basic_publish("", "notify.dead", b"x")
+    connection.close()
+    answer = ctl("stats", "--json")
+    assert answer.code == 0, answer
+    stats = answer.json()
+    assert stats["deliveries"] == [{"state": "dead", "kind": "(deleted)", "count": 1}, {"state": "delivered", "kind": "webhook", "count": 1},
+                                   {"state": "waiting", "kind": "slack", "count": 2}]
+    assert stats["events"] == [{"state": "dead", "count": 1}, {"state": "done", "count": 2}]
+    assert stats["oldest_waiting"]["event_id"] == "e1" and 30 <= stats["oldest_waiting"]["age_seconds"] < 60
+    queues = {queue["name"]: queue for queue in stats["queues"]}
+    assert list(queues) == ["notify", *OWN_QUEUES]
+    assert queues["notify.dead"] == {"name": "notify.dead", "exists": True, "messages": 3, "consumers": 0}
+    assert not queues["notify.due"]["exists"]
+    table = ctl("stats").out
+    assert re.search(r"^waiting +slack +2$", table, re.M) and re.search(r"^notify\.dead +3 +0$", table, re.M), table
+
+
+def test_stats_with_one_server_away_shows_the_other_and_exits_75(ctl: Notifyctl, ledger: list[dict[str, Any]]) -> None:
+    answer = ctl("stats", "--json", broker={"url": "amqp://127.0.0.1:1"})
+    assert answer.code == 75 and answer.json()["queues"] is None and len(answer.json()["deliveries"]) == 3 and "broker" in answer.err, answer
+    answer = ctl("stats", "--json", database={"url": "postgresql://127.0.0.1:1/d"})
+    assert answer.code == 75 and answer.json()["deliveries"] is None and len(answer.json()["queues"]) == 5 and "database" in answer.err, answer
+
+
+def test_no_answer_and_no_error_holds_a_password(offline: Notifyctl) -> None:
+    answers: list[Answer] = [offline(*words.split()) for words in ("check", "stats", "stats --json", "deliveries", "migrate --wait 0")]
+    for answer in answers:
+        assert answer.code == 75 and "-secret" not in answer.out + answer.err, answer

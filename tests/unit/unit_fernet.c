@@ -1,0 +1,414 @@
+/*
+ * Fernet: the published vectors (tests/vectors/fernet.json), several keys, what strict means, and the two
+ * forms of sealed settings. The build gives NOTIFY_SOURCE_DIR; without it the vectors are found below the
+ * working directory.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/fernet.h"
+#include "common/base/iso8601.h"
+#include "common/base/json.h"
+#include "common/model/settings_seal.h"
+#include "tests/unit/unit.h"
+
+#ifndef NOTIFY_SOURCE_DIR
+#define NOTIFY_SOURCE_DIR "."
+#endif
+
+static const char key_one[] = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+static const char key_two[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+static void load_keys(struct fernet_keys *keys, const char *first, const char *second)
+{
+    const char *texts[] = {first, second};
+    size_t bad = 99;
+    EXPECT(fernet_keys_init(keys, texts, second ? 2 : 1, &bad));
+    EXPECT_INT(bad, 99);
+}
+
+/* ---- the vectors ---- */
+
+static struct json_object *load_vectors(const char *part)
+{
+    static const char path[] = NOTIFY_SOURCE_DIR "/tests/vectors/fernet.json";
+    static char text[65536];
+    const char *why;
+    FILE *file = fopen(path, "r");
+    if (!file)
+        unit_fail(__FILE__, __LINE__, "cannot open %s", path);
+    size_t n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    struct json_object *all = json_parse(text, n, &why);
+    EXPECT(all != NULL);
+    struct json_object *out = json_object_get(json_get(all, part));
+    json_object_put(all);
+    EXPECT(json_object_array_length(out) > 0);
+    return out;
+}
+
+static const char *text_of(struct json_object *vector, const char *key)
+{
+    return json_object_get_string(json_get(vector, key));
+}
+
+static int64_t now_of(struct json_object *vector)
+{
+    int64_t us = 0;
+    const char *now = text_of(vector, "now");
+    EXPECT(iso8601_parse(now, strlen(now), &us));
+    return us / 1000000;
+}
+
+static enum fernet_result decrypt_vector(struct json_object *vector, struct buf *out)
+{
+    struct fernet_keys keys;
+    const char *token = text_of(vector, "token");
+    load_keys(&keys, text_of(vector, "secret"), NULL);
+    enum fernet_result result = fernet_decrypt(&keys, token, strlen(token), now_of(vector),
+                                               json_object_get_int(json_get(vector, "ttl_sec")), out, NULL);
+    fernet_keys_wipe(&keys);
+    return result;
+}
+
+static void encrypts_the_published_tokens(void)
+{
+    struct json_object *all = load_vectors("generate");
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        struct json_object *vector = json_object_array_get_idx(all, i);
+        struct json_object *numbers = json_get(vector, "iv");
+        unsigned char iv[16];
+        for (size_t n = 0; n < 16; n++)
+            iv[n] = (unsigned char)json_object_get_int(json_object_array_get_idx(numbers, n));
+        struct fernet_keys keys;
+        load_keys(&keys, text_of(vector, "secret"), NULL);
+        struct buf out;
+        buf_init(&out, 1000);
+        const char *src = text_of(vector, "src");
+        fernet_encrypt(&keys, src, strlen(src), now_of(vector), iv, &out);
+        EXPECT_TEXT(buf_text(&out), text_of(vector, "token"));
+        buf_free(&out);
+        fernet_keys_wipe(&keys);
+    }
+    json_object_put(all);
+}
+
+static void decrypts_the_published_tokens(void)
+{
+    struct json_object *all = load_vectors("verify");
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        struct json_object *vector = json_object_array_get_idx(all, i);
+        struct buf out;
+        buf_init(&out, 1000);
+        EXPECT_INT(decrypt_vector(vector, &out), FERNET_OK);
+        EXPECT_TEXT(buf_text(&out), text_of(vector, "src"));
+        buf_free(&out);
+    }
+    json_object_put(all);
+}
+
+static void refuses_every_published_invalid_token_for_its_reason(void)
+{
+    static const struct {
+        const char *desc;
+        enum fernet_result want;
+    } wanted[] = {
+        {"incorrect mac", FERNET_NO_KEY},
+        {"too short", FERNET_MALFORMED},
+        {"invalid base64", FERNET_MALFORMED},
+        {"payload size not multiple of block size", FERNET_MALFORMED},
+        {"payload padding error", FERNET_MALFORMED},
+        {"far-future TS (unacceptable clock skew)", FERNET_EXPIRED},
+        {"expired TTL", FERNET_EXPIRED},
+        {"incorrect IV (causes padding error)", FERNET_MALFORMED},
+    };
+    struct json_object *all = load_vectors("invalid");
+    EXPECT_INT(json_object_array_length(all), sizeof wanted / sizeof wanted[0]);
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
+        struct json_object *vector = json_object_array_get_idx(all, i);
+        struct buf out;
+        buf_init(&out, 1000);
+        EXPECT_TEXT(text_of(vector, "desc"), wanted[i].desc);
+        EXPECT_INT(decrypt_vector(vector, &out), wanted[i].want);
+        EXPECT_INT(out.len, 0);
+        buf_free(&out);
+    }
+    json_object_put(all);
+}
+
+/* ---- beyond the vectors ---- */
+
+static void seal_with(const char *key, const char *plain, size_t n, int64_t now, struct buf *out)
+{
+    struct fernet_keys keys;
+    load_keys(&keys, key, NULL);
+    buf_init(out, 1u << 20);
+    fernet_encrypt(&keys, plain, n, now, NULL, out);
+    fernet_keys_wipe(&keys);
+}
+
+static void round_trips_every_length_up_to_five_blocks(void)
+{
+    char plain[80];
+    struct fernet_keys keys;
+    load_keys(&keys, key_one, NULL);
+    memset(plain, 'x', sizeof plain);
+    for (size_t n = 0; n <= sizeof plain; n++) {
+        struct buf token, out;
+        seal_with(key_one, plain, n, 1700000000, &token);
+        buf_init(&out, n);
+        EXPECT_INT(fernet_decrypt(&keys, token.data, token.len, 0, -1, &out, NULL), FERNET_OK);
+        EXPECT_INT(out.len, n);
+        EXPECT(n == 0 || memcmp(out.data, plain, n) == 0);
+        buf_free(&token);
+        buf_free(&out);
+    }
+    fernet_keys_wipe(&keys);
+}
+
+static void tries_every_key_and_tells_which_one_fitted(void)
+{
+    struct fernet_keys both;
+    struct buf token, out;
+    size_t index = 99;
+    seal_with(key_two, "secret", 6, 1700000000, &token);
+    load_keys(&both, key_one, key_two);
+    buf_init(&out, 100);
+    EXPECT_INT(fernet_decrypt(&both, token.data, token.len, 0, -1, &out, &index), FERNET_OK);
+    EXPECT_INT(index, 1);
+    EXPECT_TEXT(buf_text(&out), "secret");
+    both.count = 1;
+    index = 99;
+    EXPECT_INT(fernet_decrypt(&both, token.data, token.len, 0, -1, &out, &index), FERNET_NO_KEY);
+    EXPECT_INT(index, 99);
+    EXPECT_TEXT(buf_text(&out), "secret");
+    both.count = 2;
+    fernet_keys_wipe(&both);
+    EXPECT(both.keys == NULL && both.count == 0);
+    buf_free(&token);
+    buf_free(&out);
+}
+
+static void a_changed_token_never_decrypts(void)
+{
+    struct fernet_keys keys;
+    struct buf token, out;
+    load_keys(&keys, key_one, NULL);
+    seal_with(key_one, "hello", 5, 1700000000, &token);
+    buf_init(&out, 100);
+    for (size_t i = 0; i < token.len; i++) {
+        char was = token.data[i];
+        for (int c = 1; c < 256; c++) {
+            if ((char)c == was)
+                continue;
+            token.data[i] = (char)c;
+            EXPECT(fernet_decrypt(&keys, token.data, token.len, 0, -1, &out, NULL) != FERNET_OK);
+        }
+        token.data[i] = was;
+        EXPECT(fernet_decrypt(&keys, token.data, i, 0, -1, &out, NULL) != FERNET_OK);
+    }
+    EXPECT_INT(out.len, 0);
+    EXPECT_INT(fernet_decrypt(&keys, token.data, token.len, 0, -1, &out, NULL), FERNET_OK);
+    buf_free(&token);
+    buf_free(&out);
+    fernet_keys_wipe(&keys);
+}
+
+static void only_the_canonical_spelling_of_a_token_is_taken(void)
+{
+    struct fernet_keys keys;
+    struct buf token, out;
+    char other[400];
+    load_keys(&keys, key_one, NULL);
+    seal_with(key_one, "hello", 5, 1700000000, &token); /* 89 bytes: 2 of padding, 4 unused bits */
+    buf_init(&out, 100);
+    size_t n = token.len;
+    EXPECT(n > 4 && token.data[n - 1] == '=');
+    EXPECT_INT(fernet_decrypt(&keys, token.data, n - 1, 0, -1, &out, NULL), FERNET_MALFORMED);
+    snprintf(other, sizeof other, "%s=", token.data);
+    EXPECT_INT(fernet_decrypt(&keys, other, n + 1, 0, -1, &out, NULL), FERNET_MALFORMED);
+    snprintf(other, sizeof other, "%s\n", token.data);
+    EXPECT_INT(fernet_decrypt(&keys, other, n + 1, 0, -1, &out, NULL), FERNET_MALFORMED);
+    snprintf(other, sizeof other, " %s", token.data);
+    EXPECT_INT(fernet_decrypt(&keys, other, n + 1, 0, -1, &out, NULL), FERNET_MALFORMED);
+    size_t last = n - 1;
+    while (token.data[last] == '=')
+        last--;
+    token.data[last]++; /* only unused bits change: the bytes would be the same */
+    EXPECT_INT(fernet_decrypt(&keys, token.data, n, 0, -1, &out, NULL), FERNET_MALFORMED);
+    buf_free(&token);
+    buf_free(&out);
+    fernet_keys_wipe(&keys);
+}
+
+static void ages_count_only_when_a_ttl_is_given(void)
+{
+    static const struct {
+        int64_t now, ttl;
+        enum fernet_result want;
+    } cases[] = {
+        {1000, 60, FERNET_OK},     {1060, 60, FERNET_OK},     {1061, 60, FERNET_EXPIRED},
+        {940, 60, FERNET_OK},      {939, 60, FERNET_EXPIRED}, {5000, -1, FERNET_OK},
+        {0, -1, FERNET_OK},        {1000, 0, FERNET_OK},      {-5, 60, FERNET_EXPIRED},
+        {1001, 0, FERNET_EXPIRED},
+    };
+    struct fernet_keys keys;
+    struct buf token, out;
+    load_keys(&keys, key_one, NULL);
+    seal_with(key_one, "x", 1, 1000, &token);
+    buf_init(&out, 1000);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        EXPECT_INT(fernet_decrypt(&keys, token.data, token.len, cases[i].now, cases[i].ttl, &out, NULL),
+                   cases[i].want);
+    buf_free(&token);
+    buf_free(&out);
+    fernet_keys_wipe(&keys);
+}
+
+static void a_plaintext_that_does_not_fit_leaves_the_buffer_alone(void)
+{
+    struct fernet_keys keys;
+    struct buf token, out;
+    load_keys(&keys, key_one, NULL);
+    seal_with(key_one, "hello", 5, 1000, &token);
+    buf_init(&out, 6);
+    buf_add_text(&out, "ab");
+    EXPECT_INT(fernet_decrypt(&keys, token.data, token.len, 0, -1, &out, NULL), FERNET_TOO_LONG);
+    EXPECT_TEXT(buf_text(&out), "ab");
+    EXPECT(!out.overflow);
+    buf_free(&token);
+    buf_free(&out);
+    fernet_keys_wipe(&keys);
+}
+
+static void keys_are_32_bytes_in_one_spelling(void)
+{
+    static const char *const wrong[] = {
+        "",
+        "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4",
+        "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=\n",
+        " cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+        "cw/0x689RpI+jtRR7oE8h/eQsKImvJapLeSbXpwF4e4=",
+        "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e5=",
+        "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4Q==",
+        "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e44",
+    };
+    unsigned char key[FERNET_KEY_BYTES];
+    EXPECT(fernet_key_parse(key_one, key));
+    EXPECT(fernet_key_parse(key_two, key));
+    for (int i = 0; i < FERNET_KEY_BYTES; i++)
+        EXPECT_INT(key[i], i);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        EXPECT(!fernet_key_parse(wrong[i], key));
+    const char *texts[] = {key_one, wrong[1]};
+    struct fernet_keys keys;
+    size_t bad = 0;
+    EXPECT(!fernet_keys_init(&keys, texts, 2, &bad));
+    EXPECT_INT(bad, 1);
+    EXPECT(keys.keys == NULL);
+}
+
+/* ---- settings ---- */
+
+/* What settings_open makes of a plaintext; NULL when it refuses. Free with free(). */
+static char *opened(const char *plain)
+{
+    struct fernet_keys keys;
+    struct buf token, out;
+    const char *why = NULL;
+    load_keys(&keys, key_one, NULL);
+    seal_with(key_one, plain, strlen(plain), 1000, &token);
+    buf_init(&out, 1000);
+    bool good = settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why);
+    EXPECT(good == (why == NULL));
+    char *text = good ? strdup(buf_text(&out)) : NULL;
+    buf_wipe(&out);
+    buf_free(&token);
+    fernet_keys_wipe(&keys);
+    return text;
+}
+
+static void expect_opened(const char *plain, const char *want)
+{
+    char *got = opened(plain);
+    EXPECT_TEXT(got, want);
+    free(got);
+}
+
+static void settings_are_read_in_both_forms(void)
+{
+    expect_opened("{\"config\":\"{\\\"webhook_url\\\":\\\"https://x\\\"}\"}",
+                  "{\"webhook_url\":\"https://x\"}");
+    expect_opened("{\"webhook_url\":\"https://x\"}", "{\"webhook_url\":\"https://x\"}");
+    expect_opened("{\"config\":\"{}\"}", "{}");
+    /* An object that merely has such a key among others is the settings themselves. */
+    expect_opened("{\"config\":\"{}\",\"a\":1}", "{\"config\":\"{}\",\"a\":1}");
+}
+
+static void settings_that_are_no_object_are_refused(void)
+{
+    static const char *const plain[] = {
+        "",  "null",   "[]", "1", "{\"config\":\"[]\"}", "{\"config\":\"\"}", "{\"config\":\"{\"}",
+        "{", "\"{}\"",
+    };
+    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+        expect_opened(plain[i], NULL);
+}
+
+static void sealed_settings_open_again_and_hold_the_text_form(void)
+{
+    static const char settings[] = "{\"webhook_url\":\"https://x/\\u00e9\",\"hmac_secret\":\"a\\\"b\\\\\"}";
+    struct fernet_keys keys;
+    struct buf token, out;
+    const char *why = NULL;
+    load_keys(&keys, key_two, NULL);
+    buf_init(&token, 10000);
+    buf_init(&out, 10000);
+    EXPECT(settings_seal(&keys, settings, strlen(settings), 1000, &token, &why));
+    EXPECT_INT(fernet_decrypt(&keys, token.data, token.len, 0, -1, &out, NULL), FERNET_OK);
+    struct json_object *plain = json_parse(out.data, out.len, &why);
+    EXPECT_INT(json_object_object_length(plain), 1);
+    EXPECT_TEXT(json_object_get_string(json_get(plain, "config")), settings);
+    json_object_put(plain);
+    buf_reset(&out);
+    EXPECT(settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why));
+    EXPECT_TEXT(buf_text(&out), settings);
+    EXPECT(!settings_seal(&keys, "[1]", 3, 1000, &token, &why));
+    keys.count = 0;
+    EXPECT(!settings_seal(&keys, "{}", 2, 1000, &token, &why));
+    keys.count = 1;
+    buf_free(&token);
+    buf_wipe(&out);
+    fernet_keys_wipe(&keys);
+}
+
+static void advice_about_settings_names_the_remedy_and_no_value(void)
+{
+    struct fernet_keys keys;
+    struct buf token, out;
+    const char *why = NULL;
+    load_keys(&keys, key_one, NULL);
+    seal_with(key_two, "{}", 2, 1000, &token);
+    buf_init(&out, 1000);
+    EXPECT(!settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why));
+    EXPECT(strstr(why, "key") != NULL);
+    EXPECT(!settings_open(&keys, (const unsigned char *)"plain text", 10, &out, &why));
+    EXPECT(strstr(why, "save the settings again") != NULL);
+    EXPECT(strstr(why, "plain text") == NULL);
+    buf_free(&token);
+    buf_wipe(&out);
+    fernet_keys_wipe(&keys);
+}
+
+UNIT_MAIN(UNIT_CASE(encrypts_the_published_tokens), UNIT_CASE(decrypts_the_published_tokens),
+          UNIT_CASE(refuses_every_published_invalid_token_for_its_reason),
+          UNIT_CASE(round_trips_every_length_up_to_five_blocks),
+          UNIT_CASE(tries_every_key_and_tells_which_one_fitted), UNIT_CASE(a_changed_token_never_decrypts),
+          UNIT_CASE(only_the_canonical_spelling_of_a_token_is_taken),
+          UNIT_CASE(ages_count_only_when_a_ttl_is_given),
+          UNIT_CASE(a_plaintext_that_does_not_fit_leaves_the_buffer_alone),
+          UNIT_CASE(keys_are_32_bytes_in_one_spelling), UNIT_CASE(settings_are_read_in_both_forms),
+          UNIT_CASE(settings_that_are_no_object_are_refused),
+          UNIT_CASE(sealed_settings_open_again_and_hold_the_text_form),
+          UNIT_CASE(advice_about_settings_names_the_remedy_and_no_value))

@@ -1,0 +1,675 @@
+/*
+ * The webhook: its settings, its body, its signatures (with published vectors), and what answers mean.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/base64.h"
+#include "common/base/check.h"
+#include "common/base/hash.h"
+#include "common/base/json.h"
+#include "common/destinations/webhook.h"
+#include "tests/unit/unit.h"
+
+#define ID_1 "11111111-1111-4111-8111-111111111111"
+#define ID_2 "22222222-2222-4222-8222-222222222222"
+#define ID_3 "33333333-3333-4333-8333-333333333333"
+#define ID_4 "44444444-4444-4444-8444-444444444444"
+
+/* 2026-11-22T01:59:15.291Z */
+#define SEEN_US INT64_C(1795312755291998)
+
+static struct uuid id(const char *text)
+{
+    struct uuid u;
+    check(uuid_parse(&u, text));
+    return u;
+}
+
+static struct facts full_facts(void)
+{
+    struct facts f = {
+        .scan = {.id = id(ID_1),
+                 .workspace_id = id(ID_2),
+                 .status = "done",
+                 .profile = "deep",
+                 .grade = "C",
+                 .has_score = true,
+                 .score = 71,
+                 .summary_json = "{\"high\": 2, \"low\": 0}",
+                 .error = "row's error"},
+        .target = {.id = id(ID_3), .name = "Shop", .base_url = "https://shop.example", .kind = "url"},
+        .has_finding = true,
+        .finding = {.id = id(ID_4),
+                    .pencheff_finding_id = "PF-1",
+                    .title = "SQL \"injection\" </script>",
+                    .severity_text = "High",
+                    .severity = SEVERITY_HIGH,
+                    .category = "sqli",
+                    .owasp_category = "A03",
+                    .cwe_id = "CWE-89",
+                    .has_cvss_score = true,
+                    .cvss_score = 7.5,
+                    .cvss_vector = "CVSS:3.1/AV:N",
+                    .endpoint = "/cart?id=1",
+                    .parameter = "id",
+                    .description = "line one\nline two",
+                    .remediation = "bind",
+                    .verification_status = "unverified",
+                    .suppressed = true,
+                    .suppress_reason = "duplicate",
+                    .has_epss = true,
+                    .epss = 0.97565,
+                    .kev = true,
+                    .has_risk_score = true,
+                    .risk_score = 88,
+                    .reachability = "reachable",
+                    .resolved_at = "2026-11-23T00:00:00Z",
+                    .created_at = "2026-11-22T00:00:00Z"},
+    };
+    return f;
+}
+
+static struct event finding_event(void)
+{
+    return (struct event){.id = "event-1",
+                          .type = EVENT_FINDING_CHANGED,
+                          .scan_id = id(ID_1),
+                          .has_finding = true,
+                          .finding_id = id(ID_4),
+                          .change_summary = "verification_status: unverified → true_positive",
+                          .first_seen_us = SEEN_US};
+}
+
+/* ---- the body ---- */
+
+static void expect_body(const struct event *event, const struct facts *facts, const char *want)
+{
+    struct buf b;
+    buf_init(&b, 100000);
+    webhook_body_build(event, facts, &b);
+    EXPECT(!b.overflow);
+    EXPECT_TEXT(buf_text(&b), want);
+    buf_free(&b);
+}
+
+static void the_body_of_a_finding_holds_everything_that_is_known(void)
+{
+    struct facts facts = full_facts();
+    struct event event = finding_event();
+    expect_body(
+        &event, &facts,
+        "{\"tool\":\"pencheff\",\"version\":\"1\",\"event\":\"finding_changed\",\"id\":\"event-1\","
+        "\"timestamp\":\"2026-11-22T01:59:15.291Z\",\"workspace_id\":\"" ID_2 "\","
+        "\"target\":{\"id\":\"" ID_3
+        "\",\"name\":\"Shop\",\"url\":\"https://shop.example\",\"kind\":\"url\"},"
+        "\"scan\":{\"id\":\"" ID_1 "\",\"profile\":\"deep\",\"status\":\"done\",\"grade\":\"C\",\"score\":71,"
+        "\"summary\":{\"high\":2,\"low\":0}},"
+        "\"finding\":{\"id\":\"" ID_4 "\",\"pencheff_finding_id\":\"PF-1\","
+        "\"title\":\"SQL \\\"injection\\\" </script>\",\"severity\":\"high\",\"category\":\"sqli\","
+        "\"owasp_category\":\"A03\",\"cwe_id\":\"CWE-89\",\"cvss_score\":7.5,"
+        "\"cvss_vector\":\"CVSS:3.1/AV:N\",\"endpoint\":\"/cart?id=1\",\"parameter\":\"id\","
+        "\"description\":\"line one\\nline two\",\"remediation\":\"bind\","
+        "\"verification_status\":\"unverified\",\"suppressed\":true,\"suppress_reason\":\"duplicate\","
+        "\"epss\":0.97565,\"kev\":true,\"risk_score\":88,\"reachability\":\"reachable\","
+        "\"resolved_at\":\"2026-11-23T00:00:00Z\",\"created_at\":\"2026-11-22T00:00:00Z\"},"
+        "\"change_summary\":\"verification_status: unverified → true_positive\",\"error\":null}");
+}
+
+static void what_is_not_known_is_null(void)
+{
+    struct facts facts = {.has_finding = true};
+    struct event event = {.id = "e", .type = EVENT_FINDING_NEW};
+    expect_body(
+        &event, &facts,
+        "{\"tool\":\"pencheff\",\"version\":\"1\",\"event\":\"finding_new\",\"id\":\"e\","
+        "\"timestamp\":\"1970-01-01T00:00:00.000Z\","
+        "\"workspace_id\":\"00000000-0000-0000-0000-000000000000\","
+        "\"target\":{\"id\":\"00000000-0000-0000-0000-000000000000\",\"name\":null,\"url\":null,\"kind\":"
+        "null},"
+        "\"scan\":{\"id\":\"00000000-0000-0000-0000-000000000000\",\"profile\":null,\"status\":null,"
+        "\"grade\":null,\"score\":null,\"summary\":null},"
+        "\"finding\":{\"id\":\"00000000-0000-0000-0000-000000000000\",\"pencheff_finding_id\":null,"
+        "\"title\":null,\"severity\":\"info\",\"category\":null,\"owasp_category\":null,\"cwe_id\":null,"
+        "\"cvss_score\":null,\"cvss_vector\":null,\"endpoint\":null,\"parameter\":null,\"description\":null,"
+        "\"remediation\":null,\"verification_status\":null,\"suppressed\":false,\"suppress_reason\":null,"
+        "\"epss\":null,\"kev\":false,\"risk_score\":null,\"reachability\":null,\"resolved_at\":null,"
+        "\"created_at\":null},\"change_summary\":null,\"error\":null}");
+}
+
+static void a_scan_event_has_no_finding_and_a_failed_scan_says_why(void)
+{
+    struct facts facts = full_facts();
+    struct event event = {.id = "e", .type = EVENT_SCAN_FAILED, .first_seen_us = SEEN_US};
+    struct buf b;
+    buf_init(&b, 100000);
+    webhook_body_build(&event, &facts, &b);
+    EXPECT(strstr(b.data, "\"finding\":null,\"change_summary\":null,\"error\":\"row's error\"}") != NULL);
+    buf_reset(&b);
+    event.error = "the message's";
+    webhook_body_build(&event, &facts, &b);
+    EXPECT(strstr(b.data, "\"error\":\"the message's\"}") != NULL);
+    buf_reset(&b);
+    event.type = EVENT_SCAN_DONE;
+    event.error = NULL;
+    webhook_body_build(&event, &facts, &b);
+    EXPECT(strstr(b.data, "\"finding\":null,\"change_summary\":null,\"error\":null}") != NULL);
+    buf_free(&b);
+}
+
+static void expect_summary(const char *summary, const char *want)
+{
+    struct facts facts = full_facts();
+    struct event event = finding_event();
+    struct buf b;
+    char member[300];
+    const char *why;
+    facts.scan.summary_json = summary;
+    buf_init(&b, 100000);
+    webhook_body_build(&event, &facts, &b);
+    struct json_object *root = json_parse(b.data, b.len, &why);
+    EXPECT(root != NULL);
+    json_object_put(root);
+    snprintf(member, sizeof member, ",\"summary\":%s}", want);
+    if (!strstr(b.data, member))
+        unit_fail(__FILE__, __LINE__, "%s not in %s", member, b.data);
+    buf_free(&b);
+}
+
+static void the_summary_cannot_smuggle_anything_in(void)
+{
+    expect_summary("{}", "{}");
+    expect_summary("{\"a\": 1.5, \"b\": \"x\\\"y\", \"c\": null, \"d\": [1], \"e\": true}",
+                   "{\"a\":1.5,\"b\":\"x\\\"y\",\"c\":null,\"d\":null,\"e\":null}");
+    expect_summary("{\"a\": NaN}", "{\"a\":null}");
+    expect_summary("{\"a\\\"\": 1}", "{\"a\\\"\":1}");
+    expect_summary("[1]", "null");
+    expect_summary("{\"a\":1}},\"x\":{", "null");
+    expect_summary("", "null");
+    expect_summary(NULL, "null");
+}
+
+static void an_unknown_severity_keeps_its_word(void)
+{
+    struct facts facts = full_facts();
+    struct event event = finding_event();
+    struct buf b;
+    facts.finding.severity_text = "Severe";
+    facts.finding.severity = SEVERITY_INFO;
+    buf_init(&b, 100000);
+    webhook_body_build(&event, &facts, &b);
+    EXPECT(strstr(b.data, "\"severity\":\"Severe\"") != NULL);
+    buf_free(&b);
+}
+
+/* ---- the settings ---- */
+
+static const struct webhook_config *parse(struct arena *a, const char *json, struct dest_config_error *error)
+{
+    *error = (struct dest_config_error){REASON_NONE, NULL};
+    return dest_find("webhook")->config_parse(a, json, strlen(json), error);
+}
+
+static void good_settings_are_taken(void)
+{
+    static const char *const good[] = {
+        "{\"webhook_url\":\"https://hooks.example/x\"}",
+        "{\"webhook_url\":\"http://h\"}",
+        "{\"webhook_url\":\"HTTPS://user:pw@h:8443/a?b=c#d\"}",
+        "{\"webhook_url\":\"https://[2001:db8::1]:8443/\"}",
+        "{\"webhook_url\":\"https://bücher.example/\"}",
+        "{\"webhook_url\":\"https://h\",\"hmac_secret\":null,\"headers\":null,\"other\":[1]}",
+        "{\"webhook_url\":\"https://h\",\"hmac_secret\":\"\",\"headers\":{}}",
+        "{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"b c\",\"Authorization\":\"Bearer é\"}}",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        struct dest_config_error error;
+        struct arena a;
+        arena_init(&a, 4096);
+        if (!parse(&a, good[i], &error))
+            unit_fail(__FILE__, __LINE__, "%s: %s", good[i], error.detail);
+        arena_wipe(&a);
+    }
+}
+
+static void bad_settings_are_refused_with_advice_and_without_values(void)
+{
+    static const struct {
+        const char *json, *names;
+    } cases[] = {
+        {"", "JSON"},
+        {"[]", "JSON"},
+        {"{}", "webhook_url"},
+        {"{\"webhook_url\":null}", "webhook_url"},
+        {"{\"webhook_url\":5}", "webhook_url"},
+        {"{\"webhook_url\":\"\"}", "webhook_url"},
+        {"{\"webhook_url\":\"ftp://SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\"SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https:/SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https:///SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://?SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://u@/SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://:80/SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\" https://SECRET\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/a b\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/\\r\\nX: y\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/\\u0000\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/\\u007f\"}", "webhook_url"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":5}", "hmac_secret"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":{\"SECRET\":1}}", "hmac_secret"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_\"}", "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_SECRET!\"}", "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_SECRE\\n\"}", "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"webhook_secret\":\"whsec_SECRE\"}", "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":[]}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":\"X-A: SECRET\"}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"\":\"SECRET\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X A\":\"SECRET\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A:\":\"SECRET\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\\r\\nB\":\"SECRET\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-\\u00e9\":\"SECRET\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\r\\nB: c\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\u0000\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\t\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\" SECRET\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"\"}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":5}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":null}}", "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"a\",\"x-a\":\"b\"}}", "headers"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dest_config_error error;
+        struct arena a;
+        arena_init(&a, 4096);
+        if (parse(&a, cases[i].json, &error))
+            unit_fail(__FILE__, __LINE__, "taken: %s", cases[i].json);
+        EXPECT_INT(error.reason, i < 2 ? REASON_CONFIG_UNREADABLE : REASON_CONFIG_INVALID);
+        if (!strstr(error.detail, cases[i].names) || strstr(error.detail, "SECRE"))
+            unit_fail(__FILE__, __LINE__, "%s: %s", cases[i].json, error.detail);
+        arena_wipe(&a);
+    }
+}
+
+static void headers_of_ours_and_of_http_cannot_be_overridden(void)
+{
+    static const char *const names[] = {
+        "Host",
+        "host",
+        "CONTENT-LENGTH",
+        "Transfer-Encoding",
+        "Connection",
+        "Expect",
+        "Content-Type",
+        "User-Agent",
+        "X-Pencheff-Timestamp",
+        "x-pencheff-signature",
+        "Webhook-Id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "Upgrade",
+        "TE",
+        "Trailer",
+        "Content-Encoding",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char json[200];
+        struct dest_config_error error;
+        struct arena a;
+        arena_init(&a, 4096);
+        snprintf(json, sizeof json, "{\"webhook_url\":\"https://h\",\"headers\":{\"%s\":\"x\"}}", names[i]);
+        if (parse(&a, json, &error))
+            unit_fail(__FILE__, __LINE__, "%s was taken", names[i]);
+        arena_wipe(&a);
+    }
+}
+
+static void settings_have_limits(void)
+{
+    static char json[8000], filler[3000];
+    struct dest_config_error error;
+    struct arena a;
+    arena_init(&a, 4096);
+    memset(filler, 'a', sizeof filler - 1);
+    snprintf(json, sizeof json, "{\"webhook_url\":\"https://h/%.*s\"}", 2048 - 10, filler);
+    EXPECT(parse(&a, json, &error));
+    snprintf(json, sizeof json, "{\"webhook_url\":\"https://h/%.*s\"}", 2049 - 10, filler);
+    EXPECT(!parse(&a, json, &error));
+    snprintf(json, sizeof json, "{\"webhook_url\":\"https://h\",\"hmac_secret\":\"%.1024s\"}", filler);
+    EXPECT(parse(&a, json, &error));
+    snprintf(json, sizeof json, "{\"webhook_url\":\"https://h\",\"hmac_secret\":\"%.1025s\"}", filler);
+    EXPECT(!parse(&a, json, &error));
+    for (int count = 12; count <= 13; count++) {
+        size_t n = (size_t)snprintf(json, sizeof json, "{\"webhook_url\":\"https://h\",\"headers\":{");
+        for (int i = 0; i < count; i++)
+            n += (size_t)snprintf(json + n, sizeof json - n, "%s\"X-%d\":\"v\"", i ? "," : "", i);
+        snprintf(json + n, sizeof json - n, "}}");
+        EXPECT((parse(&a, json, &error) != NULL) == (count == 12));
+    }
+    arena_wipe(&a);
+}
+
+static void the_documented_secret_wins_over_the_older_one(void)
+{
+    struct dest_config_error error;
+    struct arena a;
+    arena_init(&a, 4096);
+    const char *both = "{\"webhook_url\":\"https://h\",\"webhook_secret\":\"old\",\"hmac_secret\":\"new\"}";
+    EXPECT_TEXT(parse(&a, both, &error)->secret, "new");
+    EXPECT_TEXT(parse(&a, "{\"webhook_url\":\"https://h\",\"webhook_secret\":\"old\"}", &error)->secret,
+                "old");
+    const char *empty = "{\"webhook_url\":\"https://h\",\"webhook_secret\":\"old\",\"hmac_secret\":\"\"}";
+    EXPECT_TEXT(parse(&a, empty, &error)->secret, "old");
+    EXPECT(parse(&a, "{\"webhook_url\":\"https://h\"}", &error)->secret == NULL);
+    arena_wipe(&a);
+}
+
+/* ---- the request ---- */
+
+struct talk {
+    struct arena arena;
+    struct event event;
+    struct facts facts;
+    struct dest_body_cache cache;
+    struct conversation_job job;
+    struct conversation c;
+    struct dest_request request;
+};
+
+static void talk_begin(struct talk *t, const char *settings, const char *webhook_id, int64_t now_s)
+{
+    struct dest_config_error error;
+    memset(t, 0, sizeof *t);
+    arena_init(&t->arena, 4096);
+    t->event = finding_event();
+    t->facts = full_facts();
+    buf_init(&t->cache.body, 262144);
+    t->job = (struct conversation_job){.event = &t->event, .facts = &t->facts, .webhook_id = webhook_id};
+    t->c = (struct conversation){.config = parse(&t->arena, settings, &error),
+                                 .jobs = &t->job,
+                                 .job_count = 1,
+                                 .attempt = 1,
+                                 .now_us = now_s * 1000000 + 999999,
+                                 .cache = &t->cache,
+                                 .arena = &t->arena};
+    EXPECT(t->c.config != NULL);
+}
+
+static void talk_end(struct talk *t)
+{
+    buf_free(&t->cache.body);
+    arena_wipe(&t->arena);
+}
+
+static const char *header(const struct talk *t, const char *name)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < t->request.header_count; i++)
+        if (strcmp(t->request.headers[i].name, name) == 0) {
+            EXPECT(found == NULL);
+            found = t->request.headers[i].value;
+        }
+    return found;
+}
+
+/* Send a body of the test's own: what the signatures are made of is then a published vector. */
+static void sign(struct talk *t, const char *secret, const char *webhook_id, int64_t now_s, const char *body)
+{
+    char json[300];
+    snprintf(json, sizeof json, "{\"webhook_url\":\"https://h/x\",\"hmac_secret\":\"%s\"}", secret);
+    talk_begin(t, json, webhook_id, now_s);
+    buf_add_text(&t->cache.body, body);
+    t->cache.built = true;
+    EXPECT_INT(dest_find("webhook")->next(&t->c, NULL, &t->request), DEST_SEND);
+    EXPECT_TEXT(t->request.body, body);
+    EXPECT_INT(t->request.body_size, strlen(body));
+}
+
+static void standard_webhooks_signatures_match_the_published_vectors(void)
+{
+    struct talk t;
+    sign(&t, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
+         "{\"test\": 2432232314}");
+    EXPECT_TEXT(header(&t, "webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    EXPECT_TEXT(header(&t, "webhook-id"), "msg_p5jXN8AQM9LWM0D4loKWxJek");
+    EXPECT_TEXT(header(&t, "webhook-timestamp"), "1614265330");
+    talk_end(&t);
+    sign(&t, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1649367553,
+         "{\"email\":\"test@example.com\",\"username\":\"test_user\"}");
+    EXPECT_TEXT(header(&t, "webhook-signature"), "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
+    talk_end(&t);
+}
+
+static void the_products_own_signature_matches_the_published_vectors(void)
+{
+    struct talk t;
+    sign(&t, "It's a Secret to Everybody", "x", 1, "Hello, World!");
+    EXPECT_TEXT(header(&t, "X-Pencheff-Signature"),
+                "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
+    talk_end(&t);
+    sign(&t, "mysecret", "x", 1, "{\"foo\":\"bar\"}");
+    EXPECT_TEXT(header(&t, "X-Pencheff-Signature"),
+                "sha256=4864d2759938a15468b5df9ade20bf161da9b4f737ea61794142f3484236bda3");
+    talk_end(&t);
+}
+
+static void a_whsec_secret_is_spelled_for_one_signature_and_decoded_for_the_other(void)
+{
+    static const char secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", body[] = "{}";
+    unsigned char mac[SHA256_SIZE];
+    char hex[SHA256_HEX], want[80];
+    struct talk t;
+    hash_hmac_sha256(secret, strlen(secret), body, strlen(body), mac);
+    hash_hex(mac, sizeof mac, hex);
+    snprintf(want, sizeof want, "sha256=%s", hex);
+    sign(&t, secret, "x", 1, body);
+    EXPECT_TEXT(header(&t, "X-Pencheff-Signature"), want);
+    talk_end(&t);
+}
+
+static void unpadded_whsec_secrets_equal_their_padded_form(void)
+{
+    static const char *const pairs[][2] = {
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS="},
+        {"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr=="},
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct talk a, b;
+        sign(&a, pairs[i][0], "x", 1, "{}");
+        sign(&b, pairs[i][1], "x", 1, "{}");
+        EXPECT_TEXT(header(&a, "webhook-signature"), header(&b, "webhook-signature"));
+        talk_end(&a);
+        talk_end(&b);
+    }
+}
+
+static void a_request_holds_what_the_contract_says(void)
+{
+    struct talk t;
+    talk_begin(
+        &t, "{\"webhook_url\":\"https://h/x?y=z\",\"hmac_secret\":\"s\",\"headers\":{\"X-Team\":\"blue\"}}",
+        "abc", 1700000000);
+    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    EXPECT_TEXT(t.request.method, "POST");
+    EXPECT_TEXT(t.request.url, "https://h/x?y=z");
+    EXPECT(!t.request.commit_first);
+    EXPECT_INT(t.request.header_count, 8);
+    EXPECT_TEXT(header(&t, "Content-Type"), "application/json");
+    EXPECT_TEXT(header(&t, "User-Agent"), "pencheff-notify/" NOTIFY_VERSION);
+    EXPECT_TEXT(header(&t, "X-Pencheff-Timestamp"), "1700000000");
+    EXPECT_TEXT(header(&t, "webhook-timestamp"), "1700000000");
+    EXPECT_TEXT(header(&t, "webhook-id"), "abc");
+    EXPECT_TEXT(header(&t, "X-Team"), "blue");
+    EXPECT(header(&t, "X-Pencheff-Signature") && header(&t, "webhook-signature"));
+    EXPECT(t.cache.built && t.request.body == t.cache.body.data);
+    EXPECT(strncmp(t.request.body, "{\"tool\":\"pencheff\"", 18) == 0);
+    talk_end(&t);
+}
+
+static void without_a_secret_nothing_is_signed(void)
+{
+    struct talk t;
+    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1700000000);
+    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    EXPECT(!header(&t, "X-Pencheff-Signature") && !header(&t, "webhook-signature"));
+    EXPECT_TEXT(header(&t, "webhook-id"), "abc");
+    EXPECT_TEXT(header(&t, "webhook-timestamp"), "1700000000");
+    talk_end(&t);
+}
+
+static void the_body_is_built_once_for_all_conversations_of_an_event(void)
+{
+    struct talk t;
+    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
+    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    const char *first = t.request.body;
+    t.c.step = 0;
+    t.c.now_us += 5000000;
+    t.event.change_summary = "changed meanwhile";
+    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    EXPECT(t.request.body == first && !strstr(first, "meanwhile"));
+    EXPECT_TEXT(header(&t, "webhook-timestamp"), "6");
+    talk_end(&t);
+}
+
+static void a_body_over_the_limit_is_dead_before_it_is_sent(void)
+{
+    struct talk t;
+    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
+    buf_init(&t.cache.body, 100);
+    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_FINISHED);
+    EXPECT_INT(t.job.verdict.kind, VERDICT_REJECTED);
+    EXPECT_INT(t.job.verdict.reason, REASON_TOO_LONG);
+    talk_end(&t);
+}
+
+/* ---- answers ---- */
+
+static void a_status_gives_its_verdict(void)
+{
+    static const struct {
+        long status;
+        enum verdict_kind kind;
+        enum reason reason;
+        enum error_word error;
+    } cases[] = {
+        {200, VERDICT_DELIVERED, REASON_NONE, ERROR_NONE},
+        {204, VERDICT_DELIVERED, REASON_NONE, ERROR_NONE},
+        {299, VERDICT_DELIVERED, REASON_NONE, ERROR_NONE},
+        {301, VERDICT_REJECTED, REASON_REJECTED, ERROR_REDIRECT},
+        {304, VERDICT_REJECTED, REASON_REJECTED, ERROR_REDIRECT},
+        {307, VERDICT_REJECTED, REASON_REJECTED, ERROR_REDIRECT},
+        {400, VERDICT_REJECTED, REASON_REJECTED, ERROR_HTTP_STATUS},
+        {401, VERDICT_REJECTED, REASON_REJECTED, ERROR_HTTP_STATUS},
+        {404, VERDICT_REJECTED, REASON_REJECTED, ERROR_HTTP_STATUS},
+        {408, VERDICT_RETRY, REASON_NONE, ERROR_HTTP_STATUS},
+        {410, VERDICT_REJECTED, REASON_GONE, ERROR_HTTP_STATUS},
+        {425, VERDICT_RETRY, REASON_NONE, ERROR_HTTP_STATUS},
+        {429, VERDICT_RETRY, REASON_NONE, ERROR_HTTP_STATUS},
+        {499, VERDICT_REJECTED, REASON_REJECTED, ERROR_HTTP_STATUS},
+        {500, VERDICT_RETRY, REASON_NONE, ERROR_HTTP_STATUS},
+        {503, VERDICT_RETRY, REASON_NONE, ERROR_HTTP_STATUS},
+        {599, VERDICT_RETRY, REASON_NONE, ERROR_HTTP_STATUS},
+        {600, VERDICT_REJECTED, REASON_REJECTED, ERROR_HTTP_STATUS},
+        {101, VERDICT_RETRY, REASON_NONE, ERROR_BAD_ANSWER},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct dest_response r = {.status = cases[i].status, .body = "", .retry_after = 7};
+        struct verdict v = verdict_from_status(&r);
+        if (v.kind != cases[i].kind || v.reason != cases[i].reason || v.error != cases[i].error)
+            unit_fail(__FILE__, __LINE__, "%ld: kind %d reason %d error %d", cases[i].status, v.kind,
+                      v.reason, v.error);
+        EXPECT(v.not_before == (v.kind == VERDICT_RETRY ? 7 : 0));
+        EXPECT(v.kind == VERDICT_DELIVERED || v.detail != NULL);
+    }
+}
+
+static void transport_errors_are_retried_and_refused_addresses_are_not(void)
+{
+    static const enum error_word retried[] = {
+        ERROR_TIMEOUT,         ERROR_DNS,        ERROR_CONNECT, ERROR_TLS,
+        ERROR_CONNECTION_LOST, ERROR_BAD_ANSWER, ERROR_OTHER};
+    for (size_t i = 0; i < sizeof retried / sizeof retried[0]; i++) {
+        struct dest_response r = {.error = retried[i], .error_text = "curl's words"};
+        struct verdict v = verdict_from_status(&r);
+        EXPECT_INT(v.kind, VERDICT_RETRY);
+        EXPECT_INT(v.error, retried[i]);
+        EXPECT_TEXT(v.detail, "curl's words");
+    }
+    struct dest_response r = {.error = ERROR_ADDRESS_REFUSED};
+    struct verdict v = verdict_from_status(&r);
+    EXPECT_INT(v.kind, VERDICT_REJECTED);
+    EXPECT_INT(v.reason, REASON_ADDRESS_REFUSED);
+}
+
+static void an_answer_ends_the_conversation(void)
+{
+    struct dest_response r = {.status = 503, .body = "busy", .body_size = 4, .retry_after = 30};
+    struct talk t;
+    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
+    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    EXPECT_INT(t.job.verdict.kind, VERDICT_NONE);
+    EXPECT_INT(dest_find("webhook")->next(&t.c, &r, &t.request), DEST_FINISHED);
+    EXPECT_INT(t.job.verdict.kind, VERDICT_RETRY);
+    EXPECT(t.job.verdict.not_before == 30);
+    talk_end(&t);
+}
+
+/* ---- what all destinations share ---- */
+
+static void destinations_are_found_by_kind(void)
+{
+    EXPECT(dest_find("webhook") != NULL);
+    EXPECT(dest_find("Webhook") == NULL && dest_find("") == NULL && dest_find(NULL) == NULL);
+    for (size_t i = 0; dest_all[i]; i++) {
+        EXPECT(dest_find(dest_all[i]->kind) == dest_all[i]);
+        EXPECT(dest_all[i]->config_parse && dest_all[i]->next && dest_all[i]->title);
+    }
+}
+
+static void the_webhook_id_is_of_the_event_and_the_integration(void)
+{
+    struct uuid one = id("11111111-1111-4111-8111-11111111ABCD"), two = id(ID_2);
+    char a[33], b[33];
+    dest_webhook_id("event-1", &one, a);
+    /* printf 'event-111111111-1111-4111-8111-11111111abcd' | sha256sum | cut -c 1-32 */
+    EXPECT_TEXT(a, "be3f0e273e833d750f64d1cbe3289f0e");
+    dest_webhook_id("event-1", &two, b);
+    EXPECT(strcmp(a, b) != 0);
+    dest_webhook_id("event-2", &one, b);
+    EXPECT(strcmp(a, b) != 0);
+}
+
+static void headers_with_control_bytes_or_too_many_are_not_added(void)
+{
+    struct dest_request r = {0};
+    EXPECT(!dest_request_add_header(&r, "A", "b\r\nC: d"));
+    EXPECT(!dest_request_add_header(&r, "A", "b\x7f"));
+    EXPECT(!dest_request_add_header(&r, "A\n", "b"));
+    EXPECT_INT(r.header_count, 0);
+    for (int i = 0; i < DEST_HEADERS_MAX; i++)
+        EXPECT(dest_request_add_header(&r, "A", "é b"));
+    EXPECT(!dest_request_add_header(&r, "A", "b"));
+    EXPECT_INT(r.header_count, DEST_HEADERS_MAX);
+}
+
+UNIT_MAIN(UNIT_CASE(the_body_of_a_finding_holds_everything_that_is_known),
+          UNIT_CASE(what_is_not_known_is_null),
+          UNIT_CASE(a_scan_event_has_no_finding_and_a_failed_scan_says_why),
+          UNIT_CASE(the_summary_cannot_smuggle_anything_in), UNIT_CASE(an_unknown_severity_keeps_its_word),
+          UNIT_CASE(good_settings_are_taken),
+          UNIT_CASE(bad_settings_are_refused_with_advice_and_without_values),
+          UNIT_CASE(headers_of_ours_and_of_http_cannot_be_overridden), UNIT_CASE(settings_have_limits),
+          UNIT_CASE(the_documented_secret_wins_over_the_older_one),
+          UNIT_CASE(standard_webhooks_signatures_match_the_published_vectors),
+          UNIT_CASE(the_products_own_signature_matches_the_published_vectors),
+          UNIT_CASE(a_whsec_secret_is_spelled_for_one_signature_and_decoded_for_the_other),
+          UNIT_CASE(unpadded_whsec_secrets_equal_their_padded_form),
+          UNIT_CASE(a_request_holds_what_the_contract_says), UNIT_CASE(without_a_secret_nothing_is_signed),
+          UNIT_CASE(the_body_is_built_once_for_all_conversations_of_an_event),
+          UNIT_CASE(a_body_over_the_limit_is_dead_before_it_is_sent), UNIT_CASE(a_status_gives_its_verdict),
+          UNIT_CASE(transport_errors_are_retried_and_refused_addresses_are_not),
+          UNIT_CASE(an_answer_ends_the_conversation), UNIT_CASE(destinations_are_found_by_kind),
+          UNIT_CASE(the_webhook_id_is_of_the_event_and_the_integration),
+          UNIT_CASE(headers_with_control_bytes_or_too_many_are_not_added))

@@ -1,0 +1,228 @@
+/*
+ * agent - hears of changed integrations for all workers of the host
+ *
+ * Owns one LISTEN connection. Each notification raises the generation word of its workspace in shared memory,
+ * before which nobody uses an older cached row again. The link is proven by a notification to itself, sent
+ * twice a second through the same queue as all others: when it has come back, everything that was committed
+ * before it was sent has been heard, and the words are good until PROOF_US after the sending. A link that is
+ * cut without a word is so unproven after 1.5 s at most, and then workers believe cached rows for a second
+ * only. After every connect all words are raised once, since nobody knows what was missed.
+ *
+ * Without the triggers on the table of integrations no notification would come: each ping looks whether they
+ * are there, and only then proves anything.
+ */
+#include "worker/agent.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/base/uuid.h"
+#include "worker/agent_http.h"
+#include "worker/dial.h"
+#include "worker/pg_link.h"
+#include "worker/shared.h"
+
+#define AGENT_CHANNEL "notify_integrations"
+
+enum { PING_MS = 500, PROOF_US = 1500000, PING_LOST_S = 2, TRIGGERS = 4, A_TEXT_OID = 1009, TEXT_OID = 25 };
+
+struct agent {
+    const struct conf *conf;
+    struct event_base *base;
+    struct dialer *dialer;
+    struct pg_link *link;
+    struct pg_request ping;
+    struct agent_http *http;
+    struct event *tick;
+    struct event *term;
+    struct event *interrupt;
+    char me[UUID_TEXT];
+    unsigned long sent_number;
+    int64_t sent_us;
+    bool waiting;   /* for the echo of sent_number */
+    bool triggers;  /* they were there at the last ping */
+    bool said_none; /* that they are not */
+};
+
+/*
+ * Text and parameters apart, so that this statement, which runs all the time, does not name the table:
+ * whoever looks for queries on it in the statistics should find only real ones.
+ */
+static const struct pg_statement agent_statements[] = {
+    {"ping",
+     "SELECT pg_notify($1, $2), (SELECT count(*) FROM pg_catalog.pg_trigger t WHERE t.tgrelid = "
+     "to_regclass($3)"
+     " AND t.tgname = ANY ($4) AND t.tgenabled IN ('O', 'A'))",
+     4,
+     {TEXT_OID, TEXT_OID, TEXT_OID, A_TEXT_OID}},
+};
+
+static void on_ping_result(struct pg_request *request, int index, const PGresult *res)
+{
+    struct agent *a = list_entry(request, struct agent, ping);
+    (void)index;
+    a->triggers = PQntuples(res) == 1 && atoi(PQgetvalue(res, 0, 1)) == TRIGGERS;
+    if (!a->triggers && !a->said_none)
+        LOG(LOG_WARN, "triggers_missing",
+            LOG_TEXT("advice", "changes of integrations take effect after a second; run notifyctl migrate"));
+    a->said_none = !a->triggers;
+}
+
+static void on_ping_done(struct pg_request *request)
+{
+    struct agent *a = list_entry(request, struct agent, ping);
+    if (request->outcome != PG_DONE)
+        a->waiting = false;
+}
+
+static void ping(struct agent *a)
+{
+    char payload[96];
+    const char *values[] = {
+        AGENT_CHANNEL, payload, "public.integrations",
+        "{notify_integrations_insert,notify_integrations_update,notify_integrations_delete,"
+        "notify_integrations_truncate}"};
+    snprintf(payload, sizeof payload, "ping:%s:%lu", a->me, ++a->sent_number);
+    a->sent_us = clock_mono_us();
+    a->waiting = true;
+    a->ping.result = on_ping_result;
+    a->ping.done = on_ping_done;
+    pg_link_begin(a->link, &a->ping);
+    pg_link_execute(a->link, &a->ping, 0, 4, values, NULL, NULL);
+    pg_link_end(a->link, &a->ping);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    struct agent *a = arg;
+    (void)fd;
+    (void)what;
+    shared_alive();
+    if (!pg_link_is_up(a->link))
+        return;
+    if (!a->waiting)
+        ping(a);
+    else if (clock_mono_us() - a->sent_us > PING_LOST_S * 1000000LL)
+        pg_link_fail(a->link, "the link for changes of integrations is silent");
+}
+
+static void on_echo(struct agent *a, const char *payload)
+{
+    char mine[96];
+    snprintf(mine, sizeof mine, "ping:%s:%lu", a->me, a->sent_number);
+    if (!a->waiting || strcmp(payload, mine) != 0)
+        return; /* another agent's, or an old one */
+    a->waiting = false;
+    if (a->triggers)
+        shared_proven_set(a->sent_us + PROOF_US);
+}
+
+static void on_notified(void *owner, struct pg_link *link, const char *channel, const char *payload)
+{
+    struct uuid workspace;
+    (void)link;
+    if (strcmp(channel, AGENT_CHANNEL) != 0)
+        return;
+    if (strncmp(payload, "ping:", 5) == 0)
+        on_echo(owner, payload);
+    else if (uuid_parse(&workspace, payload))
+        shared_generation_bump(&workspace);
+    else
+        shared_generation_bump_all(); /* "*", or a word of a later version */
+}
+
+static void on_up(void *owner, struct pg_link *link)
+{
+    struct agent *a = owner;
+    (void)link;
+    a->waiting = false;
+    shared_generation_bump_all();
+    shared_mine()->database_up = 1;
+    ping(a);
+}
+
+static void on_down(void *owner, struct pg_link *link)
+{
+    (void)owner;
+    (void)link;
+    shared_mine()->database_up = 0;
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+    struct agent *a = arg;
+    (void)number;
+    (void)what;
+    event_base_loopbreak(a->base);
+}
+
+static struct event *watch_signal(struct agent *a, int number)
+{
+    struct event *e = evsignal_new(a->base, number, on_signal, a);
+    event_add(e, NULL);
+    return e;
+}
+
+static void make_agent(struct agent *a)
+{
+    static const struct pg_link_calls calls = {on_up, on_down, on_notified};
+    struct pg_link_settings settings = {
+        .name = "pencheff-notify agent",
+        .url = a->conf->database_url,
+        .role = a->conf->database_role,
+        .setup_sql = "LISTEN " AGENT_CHANNEL ";",
+        .timeout_s = a->conf->database_timeout,
+        .reconnect_max_s = 1, /* every second without proof costs a query per workspace and worker */
+        .statements = agent_statements,
+        .statement_count = 1,
+    };
+    struct uuid me;
+    uuid_random(&me);
+    uuid_format(&me, a->me);
+    a->base = event_base_new();
+    check(a->base != NULL);
+    a->dialer = dialer_new(a->base);
+    a->link = pg_link_new(a->base, a->dialer, &settings, &calls, a);
+    a->http = agent_http_new(a->base, a->conf->agent_listen);
+    a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
+    event_add(a->tick, &(struct timeval){0, PING_MS * 1000});
+    a->term = watch_signal(a, SIGTERM);
+    a->interrupt = watch_signal(a, SIGINT);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+static void free_agent(struct agent *a)
+{
+    agent_http_free(a->http);
+    pg_link_free(a->link);
+    event_free(a->tick);
+    event_free(a->term);
+    event_free(a->interrupt);
+    dialer_free(a->dialer);
+    event_base_free(a->base);
+}
+
+int agent_run(const struct conf *conf, int slot)
+{
+    struct agent a = {.conf = conf};
+    pid_t parent = getppid();
+    log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "agent");
+    shared_adopt(slot);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        return 0;
+    make_agent(&a);
+    pg_link_start(a.link);
+    event_base_dispatch(a.base);
+    free_agent(&a);
+    return 0;
+}

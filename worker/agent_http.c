@@ -1,0 +1,177 @@
+/*
+ * agent_http - health and counters over HTTP
+ *
+ * Owns the listening socket. Reads the shared memory and nothing else, so an answer never waits for a server:
+ * /healthz says that the agent lives, /readyz whether at least one worker consumes and both servers are
+ * reachable, /metrics the counters in Prometheus's text format (version 0.0.4). No secrets are in reach here.
+ */
+#include "worker/agent_http.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "worker/shared.h"
+
+enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5 };
+
+struct agent_http {
+    struct evhttp *server;
+    struct event *bind_again;
+    char host[64];
+    int port;
+    bool complained;
+};
+
+struct readiness {
+    int workers;
+    int consuming;
+    int with_database;
+};
+
+static struct readiness look(void)
+{
+    struct readiness r = {0, 0, 0};
+    for (int i = 0; i < SHARED_SLOTS; i++) {
+        const struct shared_slot *s = shared_slot_at(i);
+        if (s->role != SHARED_WORKER)
+            continue;
+        r.workers++;
+        r.consuming += s->consuming;
+        r.with_database += s->consuming && s->database_up;
+    }
+    return r;
+}
+
+static void answer(struct evhttp_request *request, int status, const char *type, struct evbuffer *body)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    evhttp_add_header(headers, "Content-Type", type);
+    evhttp_add_header(headers, "Cache-Control", "no-store");
+    evhttp_send_reply(request, status, NULL, body);
+    evbuffer_free(body);
+}
+
+static struct evbuffer *new_body(void)
+{
+    struct evbuffer *b = evbuffer_new();
+    check(b != NULL);
+    return b;
+}
+
+static void on_health(struct evhttp_request *request, void *arg)
+{
+    struct evbuffer *b = new_body();
+    (void)arg;
+    evbuffer_add_printf(b, "ok\n");
+    answer(request, 200, "text/plain", b);
+}
+
+static void on_ready(struct evhttp_request *request, void *arg)
+{
+    struct readiness r = look();
+    struct evbuffer *b = new_body();
+    (void)arg;
+    evbuffer_add_printf(b, "%s\nworkers %d, consuming %d, with database %d\n",
+                        r.with_database ? "ready" : "not ready", r.workers, r.consuming, r.with_database);
+    answer(request, r.with_database ? 200 : 503, "text/plain", b);
+}
+
+static void on_metrics(struct evhttp_request *request, void *arg)
+{
+    static const struct {
+        const char *word, *help;
+    } counters[] = {
+#define AGENT_COUNTER(e, w, h) {w, h},
+        COUNTER_LIST(AGENT_COUNTER)};
+    struct evbuffer *b = new_body();
+    uint64_t in_hand = 0, sending = 0;
+    struct readiness r = look();
+    (void)arg;
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        evbuffer_add_printf(
+            b, "# HELP notify_%s_total %s\n# TYPE notify_%s_total counter\nnotify_%s_total %" PRIu64 "\n",
+            counters[i].word, counters[i].help, counters[i].word, counters[i].word,
+            shared_sum((enum counter)i));
+    for (int i = 0; i < SHARED_SLOTS; i++) {
+        in_hand += shared_slot_at(i)->in_hand;
+        sending += shared_slot_at(i)->sending;
+    }
+    evbuffer_add_printf(
+        b, "# HELP notify_workers worker processes\n# TYPE notify_workers gauge\nnotify_workers %d\n",
+        r.workers);
+    evbuffer_add_printf(
+        b,
+        "# HELP notify_workers_consuming workers that consume\n# TYPE notify_workers_consuming gauge\n"
+        "notify_workers_consuming %d\n",
+        r.consuming);
+    evbuffer_add_printf(b,
+                        "# HELP notify_messages_in_hand messages held\n# TYPE notify_messages_in_hand gauge\n"
+                        "notify_messages_in_hand %" PRIu64 "\n",
+                        in_hand);
+    evbuffer_add_printf(
+        b,
+        "# HELP notify_requests_in_flight requests under way\n# TYPE notify_requests_in_flight gauge\n"
+        "notify_requests_in_flight %" PRIu64 "\n",
+        sending);
+    answer(request, 200, "text/plain; version=0.0.4", b);
+}
+
+static void try_bind(struct agent_http *h)
+{
+    if (evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port)) {
+        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", h->port));
+        return;
+    }
+    if (!h->complained)
+        LOG(LOG_WARN, "agent_port_taken", LOG_TEXT("host", h->host), LOG_NUM("port", h->port),
+            LOG_TEXT("advice", "set agent.listen to a free address; it is tried again"));
+    h->complained = true;
+    event_add(h->bind_again, &(struct timeval){BIND_AGAIN_S, 0});
+}
+
+static void on_bind_again(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    try_bind(arg);
+}
+
+struct agent_http *agent_http_new(struct event_base *base, const char *listen)
+{
+    const char *colon = strrchr(listen, ':');
+    if (!*listen || !colon)
+        return NULL;
+    struct agent_http *h = mem_zalloc(sizeof *h);
+    const char *start = *listen == '[' ? listen + 1 : listen;
+    size_t length = (size_t)(colon - start) - (*listen == '[');
+    snprintf(h->host, sizeof h->host, "%.*s", (int)length, start);
+    h->port = atoi(colon + 1);
+    h->server = evhttp_new(base);
+    check(h->server != NULL);
+    evhttp_set_allowed_methods(h->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+    evhttp_set_max_headers_size(h->server, HEADERS_MAX);
+    evhttp_set_max_body_size(h->server, BODY_MAX);
+    evhttp_set_timeout(h->server, TIMEOUT_S);
+    evhttp_set_cb(h->server, "/healthz", on_health, h);
+    evhttp_set_cb(h->server, "/readyz", on_ready, h);
+    evhttp_set_cb(h->server, "/metrics", on_metrics, h);
+    h->bind_again = event_new(base, -1, 0, on_bind_again, h);
+    try_bind(h);
+    return h;
+}
+
+void agent_http_free(struct agent_http *h)
+{
+    if (!h)
+        return;
+    evhttp_free(h->server);
+    event_free(h->bind_again);
+    free(h);
+}

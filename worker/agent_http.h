@@ -1,0 +1,13 @@
+#ifndef NOTIFY_WORKER_AGENT_HTTP_H
+#define NOTIFY_WORKER_AGENT_HTTP_H
+
+#include <event2/event.h>
+
+/* Health and counters of the host's processes over HTTP (contract section 7). */
+struct agent_http;
+
+/* LISTEN: "address:port"; "" for none. A port that is taken is tried again every few seconds. */
+struct agent_http *agent_http_new(struct event_base *base, const char *listen);
+void agent_http_free(struct agent_http *http);
+
+#endif

@@ -1,0 +1,188 @@
+/*
+ * amqp_frames - frames of one channel to whole messages
+ *
+ * Owns the message that is being put together. The library's own amqp_read_message waits without a deadline
+ * and loses frames of other channels; this takes one frame at a time and never waits. All bytes are copied,
+ * because the library's memory goes after each frame. The announced size of a body is 64 bits from outside:
+ * no more than body_max is ever kept, and the rest is counted and dropped.
+ */
+#include "worker/amqp_frames.h"
+
+#include <string.h>
+
+#include "common/base/check.h"
+
+enum { HEADERS_MAX = 256, ARENA_BLOCK = 4096 };
+
+void amqp_frames_init(struct amqp_frames *f, size_t body_max)
+{
+    memset(f, 0, sizeof *f);
+    f->body_max = body_max;
+    arena_init(&f->arena, ARENA_BLOCK);
+}
+
+void amqp_frames_reset(struct amqp_frames *f)
+{
+    arena_free(&f->arena);
+    f->state = FRAMES_IDLE;
+}
+
+static const char *copy(struct arena *a, amqp_bytes_t bytes)
+{
+    return arena_text(a, bytes.bytes, bytes.len);
+}
+
+static void read_header_value(struct arena *a, const amqp_field_value_t *v, struct raw_header *out)
+{
+    switch (v->kind) {
+    case AMQP_FIELD_KIND_UTF8:
+    case AMQP_FIELD_KIND_BYTES:
+        out->kind = RAW_HEADER_TEXT;
+        out->text = copy(a, v->value.bytes);
+        out->size = v->value.bytes.len;
+        return;
+    case AMQP_FIELD_KIND_BOOLEAN:
+        out->number = v->value.boolean != 0;
+        break;
+    case AMQP_FIELD_KIND_I8:
+        out->number = v->value.i8;
+        break;
+    case AMQP_FIELD_KIND_U8:
+        out->number = v->value.u8;
+        break;
+    case AMQP_FIELD_KIND_I16:
+        out->number = v->value.i16;
+        break;
+    case AMQP_FIELD_KIND_U16:
+        out->number = v->value.u16;
+        break;
+    case AMQP_FIELD_KIND_I32:
+        out->number = v->value.i32;
+        break;
+    case AMQP_FIELD_KIND_U32:
+        out->number = v->value.u32;
+        break;
+    case AMQP_FIELD_KIND_I64:
+    case AMQP_FIELD_KIND_TIMESTAMP:
+        out->number = v->value.i64;
+        break;
+    case AMQP_FIELD_KIND_U64:
+        out->number = v->value.u64 > INT64_MAX ? INT64_MAX : (int64_t)v->value.u64;
+        break;
+    case AMQP_FIELD_KIND_F32:
+        out->kind = RAW_HEADER_FLOAT;
+        out->real = (double)v->value.f32;
+        return;
+    case AMQP_FIELD_KIND_F64:
+        out->kind = RAW_HEADER_FLOAT;
+        out->real = v->value.f64;
+        return;
+    case AMQP_FIELD_KIND_VOID:
+        out->kind = RAW_HEADER_NULL;
+        return;
+    default:
+        out->kind = RAW_HEADER_OTHER; /* arrays, tables, decimals: nothing we read */
+        return;
+    }
+    out->kind = RAW_HEADER_INT;
+}
+
+static void read_headers(struct arena *a, const amqp_table_t *table, struct raw_message *raw)
+{
+    size_t n = (size_t)table->num_entries;
+    if (n > HEADERS_MAX)
+        n = HEADERS_MAX;
+    struct raw_header *headers = arena_alloc(a, n * sizeof *headers);
+    for (size_t i = 0; i < n; i++) {
+        headers[i].name = copy(a, table->entries[i].key);
+        read_header_value(a, &table->entries[i].value, &headers[i]);
+    }
+    raw->headers = headers;
+    raw->header_count = n;
+}
+
+static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t *p, uint64_t body_size)
+{
+    struct raw_message *raw = &f->message.raw;
+    if (p->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG)
+        raw->content_type = copy(&f->arena, p->content_type);
+    if (p->_flags & AMQP_BASIC_CONTENT_ENCODING_FLAG)
+        raw->content_encoding = copy(&f->arena, p->content_encoding);
+    if (p->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
+        raw->message_id = copy(&f->arena, p->message_id);
+    if (p->_flags & AMQP_BASIC_HEADERS_FLAG)
+        read_headers(&f->arena, &p->headers, raw);
+    raw->announced_size = body_size;
+    raw->body_cut = body_size > f->body_max;
+    f->body = arena_alloc(&f->arena, (raw->body_cut ? f->body_max : (size_t)body_size) + 1);
+    raw->body = f->body;
+    raw->body_size = 0;
+    f->body_seen = 0;
+}
+
+static enum amqp_frames_result finish(struct amqp_frames *f, struct amqp_frames_message *out,
+                                      struct arena *arena)
+{
+    *out = f->message;
+    *arena = f->arena;
+    arena_init(&f->arena, ARENA_BLOCK);
+    f->state = FRAMES_IDLE;
+    return FRAMES_WHOLE;
+}
+
+static enum amqp_frames_result take_method(struct amqp_frames *f, const amqp_method_t *method)
+{
+    if (method->id != AMQP_BASIC_DELIVER_METHOD && method->id != AMQP_BASIC_RETURN_METHOD)
+        return FRAMES_OTHER;
+    if (f->state != FRAMES_IDLE)
+        return FRAMES_BROKEN;
+    memset(&f->message, 0, sizeof f->message);
+    if (method->id == AMQP_BASIC_DELIVER_METHOD) {
+        const amqp_basic_deliver_t *m = method->decoded;
+        f->message.delivery_tag = m->delivery_tag;
+        f->message.consumer_tag = copy(&f->arena, m->consumer_tag);
+        f->message.raw.redelivered = m->redelivered;
+    } else {
+        const amqp_basic_return_t *m = method->decoded;
+        f->message.returned = true;
+        f->message.return_code = m->reply_code;
+        f->message.return_text = copy(&f->arena, m->reply_text);
+    }
+    f->state = FRAMES_WANT_HEADER;
+    return FRAMES_MORE;
+}
+
+static enum amqp_frames_result take_body(struct amqp_frames *f, amqp_bytes_t part,
+                                         struct amqp_frames_message *out, struct arena *arena)
+{
+    struct raw_message *raw = &f->message.raw;
+    size_t room = f->body_max - raw->body_size;
+    size_t keep = part.len < room ? part.len : room;
+    if (part.len > raw->announced_size - f->body_seen)
+        return FRAMES_BROKEN;
+    memcpy(f->body + raw->body_size, part.bytes, keep);
+    raw->body_size += keep;
+    f->body_seen += part.len;
+    return f->body_seen == raw->announced_size ? finish(f, out, arena) : FRAMES_MORE;
+}
+
+enum amqp_frames_result amqp_frames_take(struct amqp_frames *f, const amqp_frame_t *frame,
+                                         struct amqp_frames_message *out, struct arena *arena)
+{
+    switch (frame->frame_type) {
+    case AMQP_FRAME_METHOD:
+        return take_method(f, &frame->payload.method);
+    case AMQP_FRAME_HEADER:
+        if (f->state != FRAMES_WANT_HEADER)
+            return FRAMES_BROKEN;
+        read_properties(f, frame->payload.properties.decoded, frame->payload.properties.body_size);
+        f->state = FRAMES_WANT_BODY;
+        return frame->payload.properties.body_size == 0 ? finish(f, out, arena) : FRAMES_MORE;
+    case AMQP_FRAME_BODY:
+        if (f->state != FRAMES_WANT_BODY)
+            return FRAMES_BROKEN;
+        return take_body(f, frame->payload.body_fragment, out, arena);
+    default:
+        return FRAMES_BROKEN;
+    }
+}

@@ -1,0 +1,404 @@
+/*
+ * amqp_link - one broker connection on the loop
+ *
+ * Owns a socket, the library's connection state and three timers (heartbeat, redial, and the dial's own).
+ * States: down -> dialing -> up -> down. amqp_link_fail is the one way back to down; it removes the event
+ * before the library's state is destroyed, because the library closes its descriptor by itself and the next
+ * socket with that number would never be reported. Inside the drain loop destruction waits for its end.
+ *
+ * librabbitmq has no asynchronous API. What blocks, and for how long at most: login and each RPC RPC_SECONDS
+ * (the library closes the socket then); a publish or ack not at all, because unconfirmed bytes are kept below
+ * the socket's buffer (publish.c) and acks are small. Only one channel carries messages; the scratch channel
+ * is for declarations that may fail, since a failure closes its channel.
+ */
+#include "worker/amqp_link.h"
+
+#include <amqp_framing.h>
+#include <amqp_tcp_socket.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "worker/shared.h"
+
+enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256 };
+
+enum link_state { LINK_DOWN, LINK_DIALING, LINK_UP };
+
+struct amqp_link {
+    struct event_base *base;
+    struct dialer *dialer;
+    struct amqp_link_settings settings;
+    const struct amqp_link_calls *calls;
+    void *owner;
+    char *url; /* taken apart in place by the library */
+    struct amqp_connection_info where;
+    enum link_state state;
+    struct dial *dial;
+    amqp_connection_state_t connection;
+    struct event *readable;
+    struct event *pulse;
+    struct event *redial;
+    uint64_t epoch;
+    int failures;
+    int64_t heard_us;
+    bool draining;
+    bool doomed; /* failed inside the drain loop */
+};
+
+static void dial(struct amqp_link *link);
+
+static void on_redial(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    dial(arg);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    amqp_link_drain(arg);
+}
+
+/* Heartbeats are sent and checked only inside calls of the library. */
+static void on_pulse(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    amqp_link_drain(arg);
+}
+
+struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer,
+                                const struct amqp_link_settings *settings,
+                                const struct amqp_link_calls *calls, void *owner, const char **why)
+{
+    struct amqp_link *l = mem_zalloc(sizeof *l);
+    l->base = base;
+    l->dialer = dialer;
+    l->settings = *settings;
+    l->calls = calls;
+    l->owner = owner;
+    l->url = mem_strdup(settings->url);
+    amqp_default_connection_info(&l->where);
+    if (amqp_parse_url(l->url, &l->where) != AMQP_STATUS_OK || l->where.ssl) {
+        *why = "not an amqp:// URL of the form amqp://user:password@host:port/vhost";
+        free(l->url);
+        free(l);
+        return NULL;
+    }
+    l->redial = event_new(base, -1, 0, on_redial, l);
+    l->pulse = event_new(base, -1, EV_PERSIST, on_pulse, l);
+    return l;
+}
+
+/* Seconds before the next dial: 1, 2, 4 … up to the maximum, plus up to a quarter by chance. */
+static double pause_before_dial(const struct amqp_link *l)
+{
+    unsigned chance = 0;
+    double pause = l->failures > 10 ? 1024 : (double)(1u << (l->failures ? l->failures - 1 : 0));
+    if (pause > l->settings.reconnect_max_s)
+        pause = l->settings.reconnect_max_s;
+    check(getrandom(&chance, sizeof chance, 0) == (ssize_t)sizeof chance);
+    return pause * (1 + 0.25 * ((double)chance / 4294967296.0)) * (l->failures <= 1 ? 0.25 : 1);
+}
+
+static void destroy_connection(struct amqp_link *l)
+{
+    if (l->readable) {
+        event_free(l->readable); /* before the descriptor can be closed */
+        l->readable = NULL;
+    }
+    if (l->connection) {
+        amqp_destroy_connection(l->connection);
+        l->connection = NULL;
+    }
+}
+
+static void schedule_dial(struct amqp_link *l)
+{
+    l->failures++;
+    double pause = pause_before_dial(l);
+    struct timeval tv = {(time_t)pause, (suseconds_t)((pause - (double)(time_t)pause) * 1e6)};
+    event_add(l->redial, &tv);
+}
+
+static void go_down(struct amqp_link *l)
+{
+    bool was_up = l->state == LINK_UP;
+    l->state = LINK_DOWN;
+    l->doomed = false;
+    destroy_connection(l);
+    schedule_dial(l);
+    if (was_up) {
+        shared_count(COUNT_BROKER_DOWN);
+        l->calls->down(l->owner, l);
+    }
+}
+
+void amqp_link_fail(struct amqp_link *l, const char *reason)
+{
+    if (l->state == LINK_DOWN || l->doomed)
+        return;
+    LOG(LOG_WARN, "broker_link_down", LOG_TEXT("link", l->settings.name), LOG_TEXT("host", l->where.host),
+        LOG_NUM("port", l->where.port), LOG_TEXT("reason", reason), LOG_NUM("failures", l->failures));
+    event_del(l->pulse);
+    if (l->readable)
+        event_del(l->readable);
+    if (l->dial) {
+        dial_cancel(l->dial);
+        l->dial = NULL;
+    }
+    if (l->draining)
+        l->doomed = true;
+    else
+        go_down(l);
+}
+
+/* The words of a failed RPC or of a close frame. */
+static void describe(const amqp_rpc_reply_t *r, char *out, size_t size, int *code)
+{
+    *code = 0;
+    if (r->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
+        snprintf(out, size, "%s", amqp_error_string2(r->library_error));
+        return;
+    }
+    if (r->reply_type != AMQP_RESPONSE_SERVER_EXCEPTION) {
+        snprintf(out, size, "no reply");
+        return;
+    }
+    amqp_bytes_t text = amqp_empty_bytes;
+    if (r->reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
+        const amqp_connection_close_t *m = r->reply.decoded;
+        *code = m->reply_code;
+        text = m->reply_text;
+    } else if (r->reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
+        const amqp_channel_close_t *m = r->reply.decoded;
+        *code = m->reply_code;
+        text = m->reply_text;
+    }
+    snprintf(out, size, "%d %.*s", *code, (int)(text.len > 200 ? 200 : text.len), (const char *)text.bytes);
+}
+
+bool amqp_link_replied(struct amqp_link *l, amqp_channel_t channel, const char *what, int *code)
+{
+    char words[256], reason[320];
+    int broker_code;
+    shared_alive();
+    if (code)
+        *code = 0;
+    if (l->state == LINK_DOWN || l->doomed)
+        return false;
+    amqp_rpc_reply_t r = amqp_get_rpc_reply(l->connection);
+    if (r.reply_type == AMQP_RESPONSE_NORMAL)
+        return true;
+    describe(&r, words, sizeof words, &broker_code);
+    if (code)
+        *code = broker_code;
+    if (channel == AMQP_LINK_SCRATCH_CHANNEL && r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+        r.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
+        amqp_channel_close_ok_t ok = {0};
+        amqp_send_method(l->connection, channel, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+        return false;
+    }
+    snprintf(reason, sizeof reason, "%s: %s", what, words);
+    amqp_link_fail(l, reason);
+    return false;
+}
+
+bool amqp_link_sent(struct amqp_link *l, int status, const char *what)
+{
+    if (status == AMQP_STATUS_OK)
+        return true;
+    char reason[200];
+    snprintf(reason, sizeof reason, "%s: %s", what, amqp_error_string2(status));
+    amqp_link_fail(l, reason);
+    return false;
+}
+
+/* amqp_login's three round trips and channel.open: each bounded by RPC_SECONDS. */
+static bool log_in(struct amqp_link *l)
+{
+    struct timeval limit = {RPC_SECONDS, 0};
+    amqp_table_entry_t can[] = {
+        {amqp_cstring_bytes("connection.blocked"), {AMQP_FIELD_KIND_BOOLEAN, {.boolean = 1}}},
+        {amqp_cstring_bytes("consumer_cancel_notify"), {AMQP_FIELD_KIND_BOOLEAN, {.boolean = 1}}},
+        {amqp_cstring_bytes("authentication_failure_close"), {AMQP_FIELD_KIND_BOOLEAN, {.boolean = 1}}},
+    };
+    amqp_table_t capabilities = {3, can};
+    amqp_table_entry_t says[] = {
+        {amqp_cstring_bytes("product"),
+         {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes("pencheff-notify")}}},
+        {amqp_cstring_bytes("connection_name"),
+         {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes(l->settings.name)}}},
+        {amqp_cstring_bytes("capabilities"), {AMQP_FIELD_KIND_TABLE, {.table = capabilities}}},
+    };
+    amqp_table_t properties = {3, says};
+    amqp_set_handshake_timeout(l->connection, &limit);
+    amqp_set_rpc_timeout(l->connection, &limit);
+    amqp_rpc_reply_t r = amqp_login_with_properties(l->connection, l->where.vhost, 16, AMQP_LINK_FRAME_MAX,
+                                                    l->settings.heartbeat_s, &properties,
+                                                    AMQP_SASL_METHOD_PLAIN, l->where.user, l->where.password);
+    shared_alive();
+    if (r.reply_type != AMQP_RESPONSE_NORMAL) {
+        char words[256], reason[320];
+        int code;
+        describe(&r, words, sizeof words, &code);
+        snprintf(reason, sizeof reason, "login as %s to vhost %s: %s", l->where.user, l->where.vhost, words);
+        amqp_link_fail(l, reason);
+        return false;
+    }
+    amqp_channel_open(l->connection, AMQP_LINK_CHANNEL);
+    return amqp_link_replied(l, AMQP_LINK_CHANNEL, "channel.open", NULL);
+}
+
+static void on_dialed(void *owner, int fd, const char *why)
+{
+    struct amqp_link *l = owner;
+    l->dial = NULL;
+    if (fd < 0) {
+        amqp_link_fail(l, why);
+        return;
+    }
+    l->connection = amqp_new_connection();
+    check(l->connection != NULL);
+    amqp_socket_t *socket = amqp_tcp_socket_new(l->connection);
+    check(socket != NULL);
+    amqp_tcp_socket_set_sockfd(socket, fd);
+    if (!log_in(l))
+        return;
+    l->epoch++;
+    l->state = LINK_UP;
+    l->heard_us = clock_mono_us();
+    l->readable = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
+    event_add(l->readable, NULL);
+    struct timeval half = {l->settings.heartbeat_s / 2, l->settings.heartbeat_s % 2 * 500000};
+    event_add(l->pulse, &half);
+    LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->settings.name), LOG_TEXT("host", l->where.host),
+        LOG_NUM("port", l->where.port), LOG_NUM("epoch", l->epoch));
+    if (!l->calls->up(l->owner, l)) {
+        amqp_link_fail(l, "what is needed could not be declared");
+        return;
+    }
+    l->failures = 0;
+    amqp_link_drain(l); /* what arrived during the RPCs lies in the library */
+}
+
+static void dial(struct amqp_link *l)
+{
+    if (l->state != LINK_DOWN)
+        return;
+    l->state = LINK_DIALING;
+    l->dial = dial_start(l->dialer, l->where.host, l->where.port, CONNECT_SECONDS, on_dialed, l);
+}
+
+void amqp_link_start(struct amqp_link *l)
+{
+    dial(l);
+}
+
+void amqp_link_free(struct amqp_link *l)
+{
+    if (!l)
+        return;
+    if (l->dial)
+        dial_cancel(l->dial);
+    if (l->connection && l->state == LINK_UP) {
+        amqp_connection_close_t close_method = {.reply_code = AMQP_REPLY_SUCCESS};
+        amqp_send_method(l->connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &close_method);
+    }
+    destroy_connection(l);
+    event_free(l->redial);
+    event_free(l->pulse);
+    free(l->url);
+    free(l);
+}
+
+bool amqp_link_is_up(const struct amqp_link *l)
+{
+    return l->state == LINK_UP && !l->doomed;
+}
+
+uint64_t amqp_link_epoch(const struct amqp_link *l)
+{
+    return l->epoch;
+}
+
+amqp_connection_state_t amqp_link_connection(struct amqp_link *l)
+{
+    check(l->connection != NULL);
+    return l->connection;
+}
+
+bool amqp_link_is_lively(const struct amqp_link *l)
+{
+    return clock_mono_us() - l->heard_us < (int64_t)l->settings.heartbeat_s * 1500000;
+}
+
+static void on_close_frame(struct amqp_link *l, const amqp_frame_t *f)
+{
+    char words[256], reason[320];
+    int code;
+    amqp_rpc_reply_t r = {.reply_type = AMQP_RESPONSE_SERVER_EXCEPTION, .reply = f->payload.method};
+    describe(&r, words, sizeof words, &code);
+    snprintf(reason, sizeof reason, "closed by the broker: %s", words);
+    amqp_link_fail(l, reason);
+}
+
+static void take_frame(struct amqp_link *l, const amqp_frame_t *f)
+{
+    if (f->frame_type == AMQP_FRAME_HEARTBEAT)
+        return;
+    if (f->frame_type == AMQP_FRAME_METHOD) {
+        switch (f->payload.method.id) {
+        case AMQP_CONNECTION_CLOSE_METHOD:
+        case AMQP_CHANNEL_CLOSE_METHOD:
+            on_close_frame(l, f);
+            return;
+        case AMQP_CONNECTION_BLOCKED_METHOD:
+        case AMQP_CONNECTION_UNBLOCKED_METHOD:
+            if (l->calls->blocked)
+                l->calls->blocked(l->owner, l, f->payload.method.id == AMQP_CONNECTION_BLOCKED_METHOD);
+            return;
+        default:
+            break;
+        }
+    }
+    if (f->channel == AMQP_LINK_CHANNEL)
+        l->calls->frame(l->owner, l, f);
+}
+
+void amqp_link_drain(struct amqp_link *l)
+{
+    struct timeval now = {0, 0};
+    if (!amqp_link_is_up(l) || l->draining)
+        return;
+    l->draining = true;
+    int budget = DRAIN_BUDGET;
+    while (budget > 0 && !l->doomed) {
+        amqp_frame_t frame;
+        int status = amqp_simple_wait_frame_noblock(l->connection, &frame, &now);
+        if (status == AMQP_STATUS_TIMEOUT)
+            break;
+        if (status != AMQP_STATUS_OK) {
+            amqp_link_fail(l, amqp_error_string2(status));
+            break;
+        }
+        l->heard_us = clock_mono_us();
+        budget--;
+        take_frame(l, &frame);
+        amqp_maybe_release_buffers_on_channel(l->connection, frame.channel);
+    }
+    l->draining = false;
+    if (l->doomed)
+        go_down(l);
+    else if (budget == 0)
+        event_active(l->readable, EV_READ, 1); /* more may lie in the library, unseen by epoll */
+}

@@ -1,0 +1,33 @@
+#ifndef NOTIFY_WORKER_COUNTERS_H
+#define NOTIFY_WORKER_COUNTERS_H
+
+/* Everything that a worker counts, once. X(ENUM, word, help); shown by the agent as notify_<word>_total. */
+#define COUNTER_LIST(X)                                                                                      \
+    X(RECEIVED, "messages_received", "messages taken from the broker")                                       \
+    X(JOINED, "messages_joined", "copies of a message that was in hand already")                             \
+    X(REJECTED, "messages_rejected", "messages that were no acceptable event")                               \
+    X(SETTLED, "messages_settled", "messages acknowledged")                                                  \
+    X(REQUEUED, "messages_requeued", "messages handed back to the broker")                                   \
+    X(FILTERED, "events_filtered", "events that matched no integration")                                     \
+    X(EXPIRED, "events_expired", "events whose expiry time had passed")                                      \
+    X(SCHEDULED, "events_scheduled", "events put off until their eta")                                       \
+    X(NOT_FOUND, "events_not_found", "look-ups that did not find the scan or finding yet")                   \
+    X(ATTEMPTS, "attempts", "requests made")                                                                 \
+    X(DELIVERED, "deliveries_delivered", "deliveries that a destination accepted")                           \
+    X(RETRIED, "deliveries_retried", "attempts that failed and are tried again")                             \
+    X(DEAD, "deliveries_dead", "deliveries given up")                                                        \
+    X(CANCELED, "deliveries_canceled", "deliveries whose integration was deleted or disabled")               \
+    X(STALE, "deliveries_stale", "retries that another worker had taken")                                    \
+    X(PUBLISHED, "publishes_confirmed", "messages published and confirmed")                                  \
+    X(RETURNED, "publishes_returned", "messages that the broker could not route or refused")                 \
+    X(LOOKUP_STATEMENTS, "lookup_statements", "look-up statements")                                          \
+    X(LEDGER_STATEMENTS, "ledger_statements", "ledger transactions")                                         \
+    X(RULES_STATEMENTS, "rules_statements", "statements that read integrations")                             \
+    X(LEDGER_SPLITS, "ledger_splits", "ledger batches split to find a row that the database refuses")        \
+    X(BROKER_DOWN, "broker_links_lost", "broker connections lost")                                           \
+    X(DATABASE_DOWN, "database_links_lost", "database connections lost")
+
+#define COUNTER_ENUM(e, w, h) COUNT_##e,
+enum counter { COUNTER_LIST(COUNTER_ENUM) COUNTER_COUNT };
+
+#endif

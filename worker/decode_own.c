@@ -1,0 +1,93 @@
+/*
+ * decode_own - the headers that we put on our own messages
+ *
+ * Called for messages from our own queues only; on a producers' queue anybody could write these headers. A
+ * missing header means its default. One that does not read is refused and named: it cannot come from us, and
+ * a guess about the attempt or the integration could send something twice.
+ */
+#include <string.h>
+
+#include "common/base/utf8.h"
+#include "worker/decode_parts.h"
+
+enum { QUEUE_NAME_MAX = 255 }; /* a short string of AMQP 0-9-1 */
+
+#define ATTEMPT_MAX 1000000
+#define UNIX_MS_MAX 253402300799999 /* the end of the year 9999 */
+
+/* A decimal number without sign; false when it is none or above MAX. */
+static bool parse_number(const char *text, size_t n, int64_t max, int64_t *out)
+{
+    int64_t value = 0;
+    if (n == 0 || n > 18)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        value = value * 10 + (text[i] - '0');
+    }
+    *out = value;
+    return value <= max;
+}
+
+/* FOUND tells whether the header is there; false when it is and holds no number from 0 to MAX. */
+static bool read_number(struct decoding *d, const char *name, int64_t max, enum reason reason, bool *found,
+                        int64_t *out)
+{
+    const struct raw_header *h = raw_message_header(d->raw, name);
+    *found = h && h->kind != RAW_HEADER_NULL;
+    if (!*found)
+        return true;
+    if (h->kind == RAW_HEADER_INT && h->number >= 0 && h->number <= max) {
+        *out = h->number;
+        return true;
+    }
+    if (h->kind == RAW_HEADER_TEXT && parse_number(h->text, h->size, max, out))
+        return true;
+    return decode_refuse(d, reason, "header %s holds no number from 0 to %lld", name, (long long)max);
+}
+
+static bool read_time(struct decoding *d, const char *name, bool *found, int64_t *out_us)
+{
+    int64_t ms = 0;
+    if (!read_number(d, name, UNIX_MS_MAX, REASON_BAD_TIME, found, &ms))
+        return false;
+    if (*found)
+        *out_us = ms * 1000;
+    return true;
+}
+
+static bool read_attempt(struct decoding *d)
+{
+    bool found;
+    int64_t attempt = 1;
+    if (!read_number(d, "x-notify-attempt", ATTEMPT_MAX, REASON_BAD_ARGUMENTS, &found, &attempt))
+        return false;
+    if (attempt == 0)
+        return decode_refuse(d, REASON_BAD_ARGUMENTS, "header x-notify-attempt is 0; the first attempt is 1");
+    d->out->attempt = (int)attempt;
+    return true;
+}
+
+static bool read_integration(struct decoding *d)
+{
+    const struct raw_header *h = raw_message_header(d->raw, "x-notify-integration");
+    if (!h || h->kind == RAW_HEADER_NULL)
+        return true;
+    d->out->has_integration =
+        h->kind == RAW_HEADER_TEXT && h->size == 36 && uuid_parse(&d->out->integration, h->text);
+    return d->out->has_integration ||
+           decode_refuse(d, REASON_BAD_ID, "header x-notify-integration is no UUID");
+}
+
+bool decode_own_headers(struct decoding *d)
+{
+    bool found;
+    const struct raw_header *queue = raw_message_header(d->raw, "x-notify-queue");
+    if (queue && queue->kind == RAW_HEADER_TEXT && queue->size > 0)
+        d->out->origin_queue = utf8_storable_copy(d->arena, queue->text, queue->size, QUEUE_NAME_MAX);
+    return read_attempt(d) && read_integration(d) &&
+           read_time(d, "x-notify-first-seen", &found, &d->out->event.first_seen_us) &&
+           read_time(d, "x-notify-eta", &d->out->has_eta, &d->out->eta_us) &&
+           read_time(d, "x-notify-expires", &d->out->has_expires, &d->out->expires_us);
+}

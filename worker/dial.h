@@ -1,0 +1,29 @@
+#ifndef NOTIFY_WORKER_DIAL_H
+#define NOTIFY_WORKER_DIAL_H
+
+#include <event2/dns.h>
+#include <event2/event.h>
+
+/* Name look-up and TCP connect without blocking the loop. */
+struct dialer;
+struct dial;
+
+struct dialer *dialer_new(struct event_base *base);
+void dialer_free(struct dialer *dialer);
+
+/*
+ * Connect to HOST (a name or an address) and PORT within TIMEOUT_S, addresses one after the other. DONE is
+ * called exactly once, later: FD is a connected, non-blocking, close-on-exec socket with TCP_NODELAY that the
+ * callee owns, or -1 with WHY. After dial_cancel it is not called.
+ */
+struct dial *dial_start(struct dialer *dialer, const char *host, int port, double timeout_s,
+                        void (*done)(void *owner, int fd, const char *why), void *owner);
+void dial_cancel(struct dial *dial);
+
+/*
+ * Look HOST up. DONE is called exactly once, later: ADDRESS is a numeric address, or NULL with WHY.
+ */
+struct dial *dial_resolve(struct dialer *dialer, const char *host, double timeout_s,
+                          void (*done)(void *owner, const char *address, const char *why), void *owner);
+
+#endif

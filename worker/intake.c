@@ -1,0 +1,257 @@
+/*
+ * intake - consumes, and settles each delivery at most once
+ *
+ * Owns the consuming link. Invariants: a receipt is settled at most once (it is freed by settling), and only
+ * on the connection epoch that delivered it: a tag of an older connection means another message now, and
+ * acknowledging it would lose that one. The only caller of basic.ack and basic.nack.
+ *
+ * The worker's prefetch is split over its consumers, so that a flood of first attempts, retries or expanded
+ * findings leaves room for the others; each consumer's share is its own limit at the broker.
+ */
+#include "worker/intake.h"
+
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "worker/amqp_frames.h"
+#include "worker/amqp_link.h"
+#include "worker/shared.h"
+#include "worker/topology.h"
+
+struct consumer {
+    const char *queue;
+    bool own;
+    int prefetch;
+    char tag[32];
+};
+
+struct intake {
+    const struct conf *conf;
+    const struct intake_calls *calls;
+    void *owner;
+    struct amqp_link *link;
+    struct amqp_frames frames;
+    struct consumer *consumers;
+    size_t consumer_count;
+    bool stopped;
+};
+
+static int share_of(const struct conf *conf, double share, size_t queues)
+{
+    double all = conf->broker_share_producers + conf->broker_share_due + conf->broker_share_bulk +
+                 conf->broker_share_urgent;
+    int n = (int)((double)conf->broker_prefetch * share / all / (double)queues);
+    return n < 1 ? 1 : n;
+}
+
+static void add_consumer(struct intake *in, const char *queue, bool own, int prefetch)
+{
+    struct consumer *c = &in->consumers[in->consumer_count];
+    c->queue = queue;
+    c->own = own;
+    c->prefetch = prefetch;
+    snprintf(c->tag, sizeof c->tag, "notify-%zu", in->consumer_count);
+    in->consumer_count++;
+}
+
+static void plan_consumers(struct intake *in)
+{
+    const struct conf *conf = in->conf;
+    size_t producers = conf->broker_queues.count;
+    in->consumers = mem_zalloc((producers + 3) * sizeof *in->consumers);
+    for (size_t i = 0; i < producers; i++)
+        add_consumer(in, conf->broker_queues.items[i], false,
+                     share_of(conf, conf->broker_share_producers, producers));
+    add_consumer(in, TOPOLOGY_DUE, true, share_of(conf, conf->broker_share_due, 1));
+    add_consumer(in, TOPOLOGY_URGENT, true, share_of(conf, conf->broker_share_urgent, 1));
+    add_consumer(in, TOPOLOGY_BULK, true, share_of(conf, conf->broker_share_bulk, 1));
+}
+
+static bool consume(struct amqp_link *link, const struct consumer *c)
+{
+    /* global=false: the count holds for the consumers that follow on this channel. */
+    amqp_basic_qos(amqp_link_connection(link), AMQP_LINK_CHANNEL, 0, (uint16_t)c->prefetch, 0);
+    if (!amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.qos", NULL))
+        return false;
+    amqp_basic_consume(amqp_link_connection(link), AMQP_LINK_CHANNEL, amqp_cstring_bytes(c->queue),
+                       amqp_cstring_bytes(c->tag), 0, 0, 0, amqp_empty_table);
+    return amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.consume", NULL);
+}
+
+static bool on_up(void *owner, struct amqp_link *link)
+{
+    struct intake *in = owner;
+    amqp_frames_reset(&in->frames);
+    if (in->stopped)
+        return true;
+    if (!topology_declare(link, in->conf))
+        return false;
+    for (size_t i = 0; i < in->consumer_count; i++)
+        if (!consume(link, &in->consumers[i]))
+            return false;
+    shared_mine()->consuming = 1;
+    LOG(LOG_INFO, "worker_ready", LOG_NUM("consumers", in->consumer_count),
+        LOG_NUM("prefetch", in->conf->broker_prefetch));
+    return true;
+}
+
+static void on_down(void *owner, struct amqp_link *link)
+{
+    (void)owner;
+    (void)link;
+    shared_mine()->consuming = 0;
+}
+
+static void take_message(struct intake *in, struct amqp_link *link, struct amqp_frames_message *m,
+                         struct arena *arena)
+{
+    if (m->returned) {
+        arena_free(arena);
+        return;
+    }
+    for (size_t i = 0; i < in->consumer_count; i++) {
+        if (strcmp(in->consumers[i].tag, m->consumer_tag) != 0)
+            continue;
+        m->raw.queue = in->consumers[i].queue;
+        m->raw.from_own_queue = in->consumers[i].own;
+    }
+    struct intake_receipt *receipt = mem_zalloc(sizeof *receipt);
+    list_init(&receipt->link);
+    receipt->tag = m->delivery_tag;
+    receipt->epoch = amqp_link_epoch(link);
+    receipt->received_us = clock_mono_us();
+    shared_count(COUNT_RECEIVED);
+    shared_mine()->in_hand++;
+    if (in->stopped || !m->raw.queue) {
+        arena_free(arena);
+        intake_requeue(in, receipt);
+        return;
+    }
+    in->calls->message(in->owner, &m->raw, arena, receipt);
+}
+
+static void on_frame(void *owner, struct amqp_link *link, const amqp_frame_t *frame)
+{
+    struct intake *in = owner;
+    struct amqp_frames_message message;
+    struct arena arena;
+    switch (amqp_frames_take(&in->frames, frame, &message, &arena)) {
+    case FRAMES_MORE:
+        return;
+    case FRAMES_WHOLE:
+        take_message(in, link, &message, &arena);
+        return;
+    case FRAMES_BROKEN:
+        amqp_link_fail(link, "frames out of order");
+        return;
+    case FRAMES_OTHER:
+        break;
+    }
+    /* The queue was deleted or its leader moved: connect again, which declares and consumes again. */
+    if (frame->payload.method.id == AMQP_BASIC_CANCEL_METHOD && !in->stopped)
+        amqp_link_fail(link, "the broker cancelled a consumer");
+}
+
+struct intake *intake_new(struct event_base *base, struct dialer *dialer, const struct conf *conf,
+                          const struct intake_calls *calls, void *owner)
+{
+    static const struct amqp_link_calls link_calls = {on_up, on_down, on_frame, NULL};
+    struct intake *in = mem_zalloc(sizeof *in);
+    struct amqp_link_settings settings = {
+        .name = "pencheff-notify consumer",
+        .url = conf->broker_url,
+        .heartbeat_s = (int)conf->broker_heartbeat,
+        .reconnect_max_s = conf->broker_reconnect_max,
+    };
+    const char *why = NULL;
+    in->conf = conf;
+    in->calls = calls;
+    in->owner = owner;
+    plan_consumers(in);
+    amqp_frames_init(&in->frames, (size_t)conf->limits_message_bytes);
+    in->link = amqp_link_new(base, dialer, &settings, &link_calls, in, &why);
+    check(in->link != NULL); /* the URL was checked with the configuration */
+    return in;
+}
+
+void intake_start(struct intake *in)
+{
+    amqp_link_start(in->link);
+}
+
+void intake_free(struct intake *in)
+{
+    if (!in)
+        return;
+    amqp_link_free(in->link);
+    amqp_frames_reset(&in->frames);
+    free(in->consumers);
+    free(in);
+}
+
+static bool is_current(const struct intake *in, const struct intake_receipt *r)
+{
+    return amqp_link_is_up(in->link) && r->epoch == amqp_link_epoch(in->link);
+}
+
+static void retire(struct intake_receipt *r)
+{
+    check(list_is_empty(&r->link));
+    shared_mine()->in_hand--;
+    free(r);
+}
+
+void intake_ack(struct intake *in, struct intake_receipt *r)
+{
+    if (is_current(in, r)) {
+        amqp_link_sent(in->link, amqp_basic_ack(amqp_link_connection(in->link), AMQP_LINK_CHANNEL, r->tag, 0),
+                       "basic.ack");
+        shared_mine()->has_worked = 1;
+        shared_count(COUNT_SETTLED);
+    }
+    retire(r);
+}
+
+void intake_requeue(struct intake *in, struct intake_receipt *r)
+{
+    if (is_current(in, r)) {
+        amqp_link_sent(in->link,
+                       amqp_basic_nack(amqp_link_connection(in->link), AMQP_LINK_CHANNEL, r->tag, 0, 1),
+                       "basic.nack");
+        shared_count(COUNT_REQUEUED);
+    }
+    retire(r);
+}
+
+void intake_drop(struct intake *in, struct intake_receipt *r)
+{
+    (void)in;
+    retire(r);
+}
+
+void intake_stop(struct intake *in)
+{
+    if (in->stopped)
+        return;
+    in->stopped = true;
+    shared_mine()->consuming = 0;
+    for (size_t i = 0; i < in->consumer_count && amqp_link_is_up(in->link); i++) {
+        /* nowait: deliveries that are on their way are handed back as they come */
+        amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes(in->consumers[i].tag), .nowait = 1};
+        amqp_link_sent(in->link,
+                       amqp_send_method(amqp_link_connection(in->link), AMQP_LINK_CHANNEL,
+                                        AMQP_BASIC_CANCEL_METHOD, &cancel),
+                       "basic.cancel");
+    }
+}
+
+bool intake_is_consuming(const struct intake *in)
+{
+    return shared_mine()->consuming && !in->stopped;
+}

@@ -1,0 +1,49 @@
+#ifndef NOTIFY_WORKER_INTAKE_H
+#define NOTIFY_WORKER_INTAKE_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "common/base/conf.h"
+#include "common/base/list.h"
+#include "worker/dial.h"
+#include "worker/raw_message.h"
+
+/*
+ * The consuming side: one connection, its consumers, and the receipts of messages that are not settled yet.
+ * Nothing else acknowledges or hands back a message.
+ */
+struct intake;
+
+/* One delivery of one message; the right to settle it once, on the connection that delivered it. */
+struct intake_receipt {
+    struct list link; /* for the holder */
+    uint64_t tag;
+    uint64_t epoch;
+    int64_t received_us; /* monotonic */
+};
+
+struct intake_calls {
+    /* A whole message. ARENA (by value: the callee owns it now) holds all of RAW; the callee owns RECEIPT. */
+    void (*message)(void *owner, struct raw_message *raw, struct arena *arena,
+                    struct intake_receipt *receipt);
+};
+
+struct intake *intake_new(struct event_base *base, struct dialer *dialer, const struct conf *conf,
+                          const struct intake_calls *calls, void *owner);
+void intake_start(struct intake *in);
+void intake_free(struct intake *in);
+
+/* Settle and free the receipt. On an older connection it is void: the broker has taken the message back. */
+void intake_ack(struct intake *in, struct intake_receipt *receipt);
+/* Hand the message back to its queue. */
+void intake_requeue(struct intake *in, struct intake_receipt *receipt);
+/* Forget it without a word to the broker, which gives it to another when this connection ends. */
+void intake_drop(struct intake *in, struct intake_receipt *receipt);
+/* Take no more messages; what is held can still be settled. */
+void intake_stop(struct intake *in);
+bool intake_is_consuming(const struct intake *in);
+
+#endif

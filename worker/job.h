@@ -1,0 +1,41 @@
+#ifndef NOTIFY_WORKER_JOB_H
+#define NOTIFY_WORKER_JOB_H
+
+#include "worker/lookup.h"
+#include "worker/parts.h"
+#include "worker/rules.h"
+
+/*
+ * One (event, integration) on its way: taken, admitted, sent, written, followed up.
+ */
+struct job;
+
+/* What a job needs to know of its event; embedded in the trip, which outlives the job. */
+struct job_event {
+    struct parts *parts;
+    struct arena *arena;
+    const struct event *event;
+    const struct facts *facts;
+    struct ledger_event *ledger_event; /* for first rows */
+    const char *queue;
+    uint64_t poison_hash; /* noted in shared memory while a request is rendered */
+    /* The rendered body of a kind, shared by the event's jobs. */
+    struct dest_body_cache *(*body_cache)(struct job_event *je, const struct dest *dest);
+    /* Called once for each job, when nothing of it is left to do. The job is gone. */
+    void (*job_done)(struct job_event *je);
+};
+
+/* First attempt: the row does not exist yet. */
+void job_start_first(struct job_event *je, struct rules_integration *integration);
+/* Attempt n >= 2, after its message came: takes the row first. */
+void job_start_retry(struct job_event *je, struct rules_integration *integration, int attempt);
+/* As job_start_retry, but ends as STATE (canceled or dead) with REASON, without a request. */
+void job_start_end(struct job_event *je, const struct uuid *integration, int attempt,
+                   enum delivery_state state, enum reason reason);
+/*
+ * A row that exists already: publish again what should have followed from it (a worker may have died between
+ * commit and publish). False when nothing follows from its state; then no job is made.
+ */
+bool job_start_follow_up(struct job_event *je, const struct lookup_row *row);
+
+#endif

@@ -1,0 +1,398 @@
+/*
+ * ledger - writes events and deliveries, many rows per transaction
+ *
+ * Owns the writes that wait and the one batch under way. A batch is one transaction: events, first rows,
+ * takes, outcomes, failed attempts, each sorted by key. Invariants:
+ *   - an event's row is `done` only in or after the transaction that holds the last of its delivery rows;
+ *   - a write is reported only after its commit, or when the database refused it standing alone;
+ *   - every statement may be repeated: after a lost link nobody knows whether the batch took effect.
+ *
+ * A batch that fails because of a value is split in halves until the culprit stands alone. A batch leaves at
+ * the end of a turn of the loop; while one is under way, writes gather. Knows neither messages nor HTTP.
+ */
+#include "worker/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "worker/pg_array.h"
+#include "worker/shared.h"
+#include "worker/statements.h"
+
+enum { AGAIN_MS = 250, COLUMNS_MAX = 20 };
+
+struct ledger {
+    struct pg_link *link;
+    const struct conf *conf;
+    const char *owner;
+    struct list waiting;
+    struct ledger_write **batch; /* sorted by key */
+    size_t batch_count;
+    unsigned long batch_number;
+    size_t most;                /* of the next batch: smaller after a refusal */
+    int order[STATEMENT_COUNT]; /* of the request under way: which statement came at which place */
+    struct pg_request request;
+    bool under_way;
+    struct event *send_event;
+    struct event *again;
+    struct pg_array columns[COLUMNS_MAX];
+    int column_count;
+};
+
+static void send_batch(struct ledger *l);
+
+static void on_send(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    send_batch(arg);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct ledger_write *x = *(struct ledger_write *const *)a, *y = *(struct ledger_write *const *)b;
+    int order = strcmp(x->event_id, y->event_id);
+    return order ? order : memcmp(x->integration.bytes, y->integration.bytes, sizeof x->integration.bytes);
+}
+
+/* The columns of one statement, reused from batch to batch. */
+static void start_columns(struct ledger *l, const enum pg_oid *types, int count)
+{
+    check(count <= COLUMNS_MAX);
+    l->column_count = count;
+    for (int i = 0; i < count; i++) {
+        l->columns[i].element = types[i];
+        pg_array_reset(&l->columns[i]);
+    }
+}
+
+static void execute(struct ledger *l, enum statement statement)
+{
+    const char *values[COLUMNS_MAX];
+    int lengths[COLUMNS_MAX], formats[COLUMNS_MAX];
+    if (l->columns[0].count == 0)
+        return;
+    for (int i = 0; i < l->column_count; i++) {
+        values[i] = pg_array_finish(&l->columns[i], &lengths[i]);
+        formats[i] = 1;
+    }
+    l->order[l->request.statements] = (int)statement;
+    pg_link_execute(l->link, &l->request, (int)statement, l->column_count, values, lengths, formats);
+}
+
+static void add_optional_int(struct pg_array *a, long value)
+{
+    if (value)
+        pg_array_add_int4(a, (int32_t)value);
+    else
+        pg_array_add_null(a);
+}
+
+static void add_seconds(struct pg_array *a, double seconds)
+{
+    if (seconds >= 0)
+        pg_array_add_float8(a, seconds);
+    else
+        pg_array_add_null(a);
+}
+
+static void add_event(struct ledger *l, struct ledger_event *e)
+{
+    const struct event *v = e->event;
+    bool whole = e->rows_committed + e->rows_in_batch >= e->rows_total;
+    struct pg_array *c = l->columns;
+    pg_array_add_text(c++, v->id);
+    pg_array_add_bytes(c++, v->content_hash, sizeof v->content_hash);
+    pg_array_add_uuid(c++, e->has_workspace ? &e->workspace_id : NULL);
+    pg_array_add_uuid(c++, &v->scan_id);
+    pg_array_add_text(c++, event_type_name(v->type));
+    pg_array_add_uuid(c++, v->has_finding ? &v->finding_id : NULL);
+    pg_array_add_text(c++, v->change_summary);
+    pg_array_add_text(c++, v->error);
+    pg_array_add_text(c++, e->queue);
+    pg_array_add_text(c++, event_state_name(whole ? e->state : EVENT_STATE_OPEN));
+    pg_array_add_text(c++, e->reason == REASON_NONE ? NULL : reason_name(e->reason));
+    pg_array_add_time(c++, v->first_seen_us);
+    if (e->scheduled_us)
+        pg_array_add_time(c++, e->scheduled_us);
+    else
+        pg_array_add_null(c++);
+    pg_array_add_int4(c++, e->considered);
+    pg_array_add_int4(c++, e->matched);
+    for (int stage = MATCH_DISABLED; stage < MATCH_COUNT; stage++)
+        pg_array_add_int4(c++, e->filtered[stage]);
+}
+
+static void write_events(struct ledger *l)
+{
+    static const enum pg_oid types[] = {PG_TEXT, PG_BYTEA,       PG_UUID,        PG_UUID, PG_TEXT,
+                                        PG_UUID, PG_TEXT,        PG_TEXT,        PG_TEXT, PG_TEXT,
+                                        PG_TEXT, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4, PG_INT4,
+                                        PG_INT4, PG_INT4,        PG_INT4,        PG_INT4, PG_INT4};
+    l->batch_number++;
+    for (size_t i = 0; i < l->batch_count; i++) {
+        struct ledger_event *e = l->batch[i]->event;
+        if (!e)
+            continue;
+        if (e->in_batch != l->batch_number)
+            e->rows_in_batch = 0;
+        e->in_batch = l->batch_number;
+        e->rows_in_batch += l->batch[i]->kind == LEDGER_ROW;
+    }
+    start_columns(l, types, 20);
+    struct ledger_event *last = NULL;
+    for (size_t i = 0; i < l->batch_count; i++) {
+        struct ledger_event *e = l->batch[i]->event;
+        if (!e || e == last) /* sorted: the writes of one event stand together */
+            continue;
+        last = e;
+        /* Needed when it is not there yet, or becomes whole now. */
+        if (!e->committed || e->rows_committed + e->rows_in_batch >= e->rows_total)
+            add_event(l, e);
+    }
+    execute(l, STATEMENT_EVENTS);
+}
+
+static void write_rows(struct ledger *l)
+{
+    static const enum pg_oid types[] = {PG_TEXT, PG_UUID, PG_UUID,  PG_TEXT, PG_INT4,   PG_TEXT,  PG_TEXT,
+                                        PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4, PG_FLOAT8, PG_FLOAT8};
+    start_columns(l, types, 13);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        const struct ledger_write *w = l->batch[i];
+        struct pg_array *c = l->columns;
+        if (w->kind != LEDGER_ROW)
+            continue;
+        pg_array_add_text(c++, w->event_id);
+        pg_array_add_uuid(c++, &w->integration);
+        pg_array_add_uuid(c++, &w->workspace);
+        pg_array_add_text(c++, delivery_state_name(w->state));
+        pg_array_add_int4(c++, w->attempt);
+        pg_array_add_text(c++, l->owner);
+        pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
+        pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
+        add_optional_int(c++, w->status);
+        pg_array_add_bytes(c++, w->response, w->response_size);
+        pg_array_add_int4(c++, w->duration_ms);
+        add_seconds(c++, w->due_s);
+        add_seconds(c++, w->lease_s);
+    }
+    execute(l, STATEMENT_ROWS);
+}
+
+static void write_takes(struct ledger *l)
+{
+    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_FLOAT8};
+    start_columns(l, types, 6);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        const struct ledger_write *w = l->batch[i];
+        struct pg_array *c = l->columns;
+        if (w->kind != LEDGER_TAKE)
+            continue;
+        pg_array_add_int4(c++, (int32_t)i);
+        pg_array_add_text(c++, w->event_id);
+        pg_array_add_uuid(c++, &w->integration);
+        pg_array_add_int4(c++, w->attempt);
+        pg_array_add_text(c++, l->owner);
+        pg_array_add_float8(c++, w->lease_s);
+    }
+    execute(l, STATEMENT_TAKE);
+}
+
+static void write_outcomes(struct ledger *l)
+{
+    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT, PG_TEXT,
+                                        PG_TEXT, PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4, PG_FLOAT8};
+    start_columns(l, types, 12);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        const struct ledger_write *w = l->batch[i];
+        struct pg_array *c = l->columns;
+        if (w->kind != LEDGER_OUTCOME)
+            continue;
+        pg_array_add_int4(c++, (int32_t)i);
+        pg_array_add_text(c++, w->event_id);
+        pg_array_add_uuid(c++, &w->integration);
+        pg_array_add_int4(c++, w->attempt);
+        pg_array_add_text(c++, l->owner);
+        pg_array_add_text(c++, delivery_state_name(w->state));
+        pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
+        pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
+        add_optional_int(c++, w->status);
+        pg_array_add_bytes(c++, w->response, w->response_size);
+        pg_array_add_int4(c++, w->duration_ms);
+        add_seconds(c++, w->due_s);
+    }
+    execute(l, STATEMENT_OUTCOMES);
+}
+
+static void write_attempts(struct ledger *l)
+{
+    static const enum pg_oid types[] = {PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4};
+    start_columns(l, types, 7);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        const struct ledger_write *w = l->batch[i];
+        struct pg_array *c = l->columns;
+        if (!w->failed_attempt || (w->kind != LEDGER_ROW && w->kind != LEDGER_OUTCOME))
+            continue;
+        pg_array_add_text(c++, w->event_id);
+        pg_array_add_uuid(c++, &w->integration);
+        pg_array_add_int4(c++, w->attempt);
+        pg_array_add_text(c++, error_word_name(w->error));
+        add_optional_int(c++, w->status);
+        pg_array_add_bytes(c++, w->response, w->response_size);
+        pg_array_add_int4(c++, w->duration_ms);
+    }
+    execute(l, STATEMENT_ATTEMPTS);
+}
+
+static void send_batch(struct ledger *l)
+{
+    if (l->under_way || list_is_empty(&l->waiting) || !pg_link_is_up(l->link) ||
+        event_pending(l->again, EV_TIMEOUT, NULL))
+        return;
+    while (l->batch_count < l->most && !list_is_empty(&l->waiting)) {
+        struct ledger_write *w = list_entry(list_shift(&l->waiting), struct ledger_write, link);
+        w->applied = false;
+        l->batch[l->batch_count++] = w;
+    }
+    qsort(l->batch, l->batch_count, sizeof *l->batch, compare);
+    l->under_way = true;
+    shared_count(COUNT_LEDGER_STATEMENTS);
+    pg_link_begin(l->link, &l->request);
+    write_events(l);
+    write_rows(l);
+    write_takes(l);
+    write_outcomes(l);
+    write_attempts(l);
+    pg_link_end(l->link, &l->request);
+}
+
+static void on_result(struct pg_request *request, int index, const PGresult *res)
+{
+    struct ledger *l = list_entry(request, struct ledger, request);
+    if (l->order[index] != STATEMENT_TAKE && l->order[index] != STATEMENT_OUTCOMES)
+        return;
+    for (int row = 0; row < PQntuples(res); row++) {
+        long n = strtol(PQgetvalue(res, row, 0), NULL, 10);
+        check(n >= 0 && (size_t)n < l->batch_count);
+        l->batch[n]->applied = true;
+    }
+}
+
+/* Back to the front of the queue, in order. */
+static void wait_again(struct ledger *l)
+{
+    for (size_t i = l->batch_count; i > 0; i--)
+        list_prepend(&l->waiting, &l->batch[i - 1]->link);
+    l->batch_count = 0;
+}
+
+static void report(struct ledger *l, bool refused)
+{
+    size_t count = l->batch_count;
+    struct ledger_write **batch = mem_dup(l->batch, count * sizeof *batch);
+    l->batch_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct ledger_event *e = batch[i]->event;
+        batch[i]->refused = refused;
+        if (e && !refused) {
+            e->committed = true;
+            e->rows_committed += batch[i]->kind == LEDGER_ROW;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        batch[i]->written(batch[i]);
+    free(batch);
+}
+
+static void on_refused(struct ledger *l)
+{
+    const struct pg_request *r = &l->request;
+    if (l->batch_count == 1) {
+        LOG(LOG_ERROR, "row_refused", LOG_TEXT("id", l->batch[0]->event_id),
+            LOG_TEXT("sqlstate", r->sqlstate), LOG_TEXT("words", r->words));
+        report(l, true);
+        l->most = 1;
+        return;
+    }
+    shared_count(COUNT_LEDGER_SPLITS);
+    LOG(LOG_WARN, "batch_refused", LOG_NUM("rows", l->batch_count), LOG_TEXT("sqlstate", r->sqlstate),
+        LOG_TEXT("words", r->words));
+    l->most = (l->batch_count + 1) / 2;
+    wait_again(l);
+}
+
+static void on_done(struct pg_request *request)
+{
+    struct ledger *l = list_entry(request, struct ledger, request);
+    l->under_way = false;
+    switch (request->outcome) {
+    case PG_DONE:
+        /* Grow back from a split as batches go through. */
+        l->most =
+            l->most * 2 < (size_t)l->conf->database_batch ? l->most * 2 : (size_t)l->conf->database_batch;
+        report(l, false);
+        break;
+    case PG_BAD_DATA:
+        on_refused(l);
+        break;
+    case PG_TRY_AGAIN:
+        LOG(LOG_WARN, "ledger_again", LOG_TEXT("sqlstate", request->sqlstate),
+            LOG_TEXT("words", request->words));
+        wait_again(l);
+        event_add(l->again, &(struct timeval){0, AGAIN_MS * 1000});
+        return;
+    case PG_LINK_LOST:
+        wait_again(l);
+        return;
+    }
+    if (!list_is_empty(&l->waiting))
+        event_active(l->send_event, EV_TIMEOUT, 1);
+}
+
+struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
+                          const char *owner)
+{
+    struct ledger *l = mem_zalloc(sizeof *l);
+    l->link = link;
+    l->conf = conf;
+    l->owner = owner;
+    list_init(&l->waiting);
+    l->most = (size_t)conf->database_batch;
+    l->batch = mem_zalloc(l->most * sizeof(struct ledger_write *));
+    l->request.result = on_result;
+    l->request.done = on_done;
+    l->send_event = event_new(base, -1, 0, on_send, l);
+    l->again = event_new(base, -1, 0, on_send, l);
+    for (int i = 0; i < COLUMNS_MAX; i++)
+        pg_array_init(&l->columns[i], PG_TEXT);
+    return l;
+}
+
+void ledger_free(struct ledger *l)
+{
+    if (!l)
+        return;
+    event_free(l->send_event);
+    event_free(l->again);
+    for (int i = 0; i < COLUMNS_MAX; i++)
+        pg_array_free(&l->columns[i]);
+    free(l->batch);
+    free(l);
+}
+
+void ledger_write(struct ledger *l, struct ledger_write *w)
+{
+    list_init(&w->link);
+    w->refused = false;
+    list_append(&l->waiting, &w->link);
+    if (!l->under_way)
+        event_active(l->send_event, EV_TIMEOUT, 1);
+}
+
+void ledger_resume(struct ledger *l)
+{
+    event_active(l->send_event, EV_TIMEOUT, 1);
+}

@@ -1,0 +1,77 @@
+#ifndef NOTIFY_WORKER_LEDGER_H
+#define NOTIFY_WORKER_LEDGER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "common/base/conf.h"
+#include "common/base/list.h"
+#include "common/model/event.h"
+#include "worker/pg_link.h"
+
+/*
+ * The rows of an event, embedded in the trip. The event's row goes with its first delivery rows, or alone
+ * when there are none. `state` is what it becomes when all of `rows_total` delivery rows are committed;
+ * before that it is open.
+ */
+struct ledger_event {
+    const struct event *event;
+    struct uuid workspace_id;
+    bool has_workspace;
+    const char *queue;
+    enum event_state state;
+    enum reason reason;
+    int64_t scheduled_us; /* wall clock, for EVENT_STATE_SCHEDULED; 0: none */
+    int considered;
+    int matched;
+    int filtered[MATCH_COUNT]; /* by stage; MATCH_FIRES is unused */
+    int rows_total;            /* delivery rows that this trip makes */
+    int rows_committed;
+    int rows_in_batch;      /* private */
+    bool committed;         /* private: its row exists */
+    unsigned long in_batch; /* private: the batch that carries it */
+};
+
+enum ledger_write_kind {
+    LEDGER_EVENT,   /* the event's row alone */
+    LEDGER_ROW,     /* a delivery's first row, with the event's */
+    LEDGER_TAKE,    /* attempt n >= 2 becomes this worker's; `applied` tells */
+    LEDGER_OUTCOME, /* the end of an attempt that was taken; `applied` tells */
+};
+
+/* One thing to write, embedded in what writes. Texts are borrowed until `written`. */
+struct ledger_write {
+    struct list link; /* private */
+    enum ledger_write_kind kind;
+    struct ledger_event *event; /* NULL for TAKE and OUTCOME */
+    const char *event_id;
+    struct uuid integration;
+    struct uuid workspace;
+    enum delivery_state state;
+    int attempt;
+    enum reason reason;
+    enum error_word error;
+    long status;          /* HTTP; 0: none */
+    const char *response; /* a snippet, any bytes; NULL: none */
+    size_t response_size;
+    int duration_ms;
+    double due_s;        /* from now, for WAITING; negative: none */
+    double lease_s;      /* from now, for SENDING; negative: none */
+    bool failed_attempt; /* also keep it in notify.attempts */
+    bool applied;        /* result of TAKE and OUTCOME */
+    bool refused;        /* the database will never take this row; sqlstate and words are in the log */
+    /* Called once, when the write is committed or refused. */
+    void (*written)(struct ledger_write *write);
+};
+
+struct ledger;
+
+/* OWNER names this process in the rows: host, pid and start. */
+struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
+                          const char *owner);
+void ledger_free(struct ledger *l);
+void ledger_write(struct ledger *l, struct ledger_write *write);
+/* The link has come up. */
+void ledger_resume(struct ledger *l);
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * lookup - scan, target, finding and the ledger's memory of an event, many events per statement
+ *
+ * Owns the questions that wait and the one batch under way. A lone question leaves at the end of the turn of
+ * the loop in which it came; while a batch is under way, questions gather for the next one. So batches are as
+ * large as the load makes them, and nobody waits for a batch to fill.
+ *
+ * Rows are hostile: every text is copied as storable UTF-8, every word checked. A question whose batch fails
+ * for a reason of the data is asked again alone; alone it can only fail by itself and is answered as not
+ * found.
+ */
+#include "worker/lookup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/base/utf8.h"
+#include "worker/pg_array.h"
+#include "worker/shared.h"
+#include "worker/statements.h"
+
+enum { AGAIN_MS = 250, TEXT_MAX = 65536 };
+
+struct lookups {
+    struct pg_link *link;
+    const struct conf *conf;
+    struct list waiting;
+    struct lookup **batch;
+    size_t batch_count;
+    bool alone; /* the last batch was refused: ask one by one until the waiting ones of it are through */
+    size_t alone_left;
+    struct pg_request request;
+    bool under_way;
+    struct event *send_event;
+    struct event *again;
+    struct pg_array n, events, scans, findings;
+};
+
+static void send_batch(struct lookups *l);
+
+static void on_send(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    send_batch(arg);
+}
+
+static char *text_at(struct arena *a, const PGresult *r, int row, int column)
+{
+    if (PQgetisnull(r, row, column))
+        return NULL;
+    return utf8_storable_copy(a, PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column), TEXT_MAX);
+}
+
+static bool flag_at(const PGresult *r, int row, int column)
+{
+    return !PQgetisnull(r, row, column) && *PQgetvalue(r, row, column) == 't';
+}
+
+static bool number_at(const PGresult *r, int row, int column, double *out)
+{
+    if (PQgetisnull(r, row, column))
+        return false;
+    *out = strtod(PQgetvalue(r, row, column), NULL);
+    return true;
+}
+
+static bool uuid_at(const PGresult *r, int row, int column, struct uuid *out)
+{
+    return !PQgetisnull(r, row, column) && uuid_parse(out, PQgetvalue(r, row, column));
+}
+
+static void read_scan(struct lookup *q, const PGresult *r, int row)
+{
+    struct facts_scan *s = &q->facts.scan;
+    double score;
+    s->id = q->scan_id;
+    s->status = text_at(q->arena, r, row, LOOKUP_SCAN_STATUS);
+    s->profile = text_at(q->arena, r, row, LOOKUP_SCAN_PROFILE);
+    s->grade = text_at(q->arena, r, row, LOOKUP_SCAN_GRADE);
+    s->has_score = number_at(r, row, LOOKUP_SCAN_SCORE, &score);
+    s->score = s->has_score ? (long)score : 0;
+    s->summary_json = text_at(q->arena, r, row, LOOKUP_SCAN_SUMMARY);
+    s->error = text_at(q->arena, r, row, LOOKUP_SCAN_ERROR);
+    struct facts_target *t = &q->facts.target;
+    t->name = text_at(q->arena, r, row, LOOKUP_TARGET_NAME);
+    t->base_url = text_at(q->arena, r, row, LOOKUP_TARGET_URL);
+    t->kind = text_at(q->arena, r, row, LOOKUP_TARGET_KIND);
+}
+
+static void read_finding(struct lookup *q, const PGresult *r, int row)
+{
+    struct facts_finding *f = &q->facts.finding;
+    struct arena *a = q->arena;
+    f->id = q->finding_id;
+    f->pencheff_finding_id = text_at(a, r, row, LOOKUP_PENCHEFF_ID);
+    f->title = text_at(a, r, row, LOOKUP_TITLE);
+    f->severity_text = text_at(a, r, row, LOOKUP_SEVERITY);
+    int severity = f->severity_text ? severity_parse(f->severity_text) : -1;
+    f->severity = severity < 0 ? SEVERITY_INFO : (enum severity)severity;
+    f->category = text_at(a, r, row, LOOKUP_CATEGORY);
+    f->owasp_category = text_at(a, r, row, LOOKUP_OWASP);
+    f->cwe_id = text_at(a, r, row, LOOKUP_CWE);
+    f->has_cvss_score = number_at(r, row, LOOKUP_CVSS_SCORE, &f->cvss_score);
+    f->cvss_vector = text_at(a, r, row, LOOKUP_CVSS_VECTOR);
+    f->endpoint = text_at(a, r, row, LOOKUP_ENDPOINT);
+    f->parameter = text_at(a, r, row, LOOKUP_PARAMETER);
+    f->description = text_at(a, r, row, LOOKUP_DESCRIPTION);
+    f->remediation = text_at(a, r, row, LOOKUP_REMEDIATION);
+    f->verification_status = text_at(a, r, row, LOOKUP_VERIFICATION);
+    f->suppressed = flag_at(r, row, LOOKUP_SUPPRESSED);
+    f->suppress_reason = text_at(a, r, row, LOOKUP_SUPPRESS_REASON);
+    f->has_epss = number_at(r, row, LOOKUP_EPSS, &f->epss);
+    f->kev = flag_at(r, row, LOOKUP_KEV);
+    f->has_risk_score = number_at(r, row, LOOKUP_RISK_SCORE, &f->risk_score);
+    f->reachability = text_at(a, r, row, LOOKUP_REACHABILITY);
+    f->resolved_at = text_at(a, r, row, LOOKUP_RESOLVED_AT);
+    f->created_at = text_at(a, r, row, LOOKUP_CREATED_AT);
+    q->facts.has_finding = true;
+}
+
+/* "integration state attempt seconds reason error", as the statement writes it; false when it does not fit.
+ */
+static bool read_delivery(struct lookup *q, char *line, struct lookup_row *out)
+{
+    char *words[6], *save = NULL;
+    size_t n = 0;
+    for (char *w = strtok_r(line, " ", &save); w && n < 6; w = strtok_r(NULL, " ", &save))
+        words[n++] = w;
+    /* concat_ws leaves the seconds out when they are NULL: five words then. */
+    if (n < 5 || !uuid_parse(&out->integration, words[0]))
+        return false;
+    int state = delivery_state_parse(words[1]), reason = reason_parse(words[n - 2]);
+    if (state < 0)
+        return false;
+    out->state = (enum delivery_state)state;
+    out->attempt = atoi(words[2]);
+    out->seconds_left = n == 6 ? strtod(words[3], NULL) : 0;
+    out->reason = reason < 0 ? REASON_NONE : (enum reason)reason;
+    out->error = arena_strdup(q->arena, words[n - 1]);
+    return true;
+}
+
+static void read_deliveries(struct lookup *q, char *text)
+{
+    size_t lines = 1;
+    for (const char *p = text; *p; p++)
+        lines += *p == '\n';
+    q->rows = arena_alloc(q->arena, lines * sizeof *q->rows);
+    char *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        if (read_delivery(q, line, &q->rows[q->row_count]))
+            q->row_count++;
+}
+
+static bool hex_to_hash(const char *hex, unsigned char out[SHA256_SIZE])
+{
+    if (strlen(hex) != 2 * SHA256_SIZE)
+        return false;
+    for (size_t i = 0; i < SHA256_SIZE; i++) {
+        unsigned value;
+        if (sscanf(hex + 2 * i, "%2x", &value) != 1)
+            return false;
+        out[i] = (unsigned char)value;
+    }
+    return true;
+}
+
+static void read_ledger(struct lookup *q, const PGresult *r, int row)
+{
+    if (PQgetisnull(r, row, LOOKUP_EVENT_HASH))
+        return;
+    int state = event_state_parse(PQgetvalue(r, row, LOOKUP_EVENT_STATE));
+    int reason =
+        PQgetisnull(r, row, LOOKUP_EVENT_REASON) ? 0 : reason_parse(PQgetvalue(r, row, LOOKUP_EVENT_REASON));
+    if (state < 0 || !hex_to_hash(PQgetvalue(r, row, LOOKUP_EVENT_HASH), q->event_hash))
+        return;
+    q->has_event = true;
+    q->event_state = (enum event_state)state;
+    q->event_reason = reason < 0 ? REASON_NONE : (enum reason)reason;
+    number_at(r, row, LOOKUP_EVENT_SCHEDULED, &q->scheduled_in);
+    char *rows = text_at(q->arena, r, row, LOOKUP_ROWS);
+    if (rows)
+        read_deliveries(q, rows);
+}
+
+static void read_answer(struct lookup *q, const PGresult *r, int row)
+{
+    struct uuid finding_scan;
+    read_ledger(q, r, row);
+    if (!uuid_at(r, row, LOOKUP_WORKSPACE, &q->facts.scan.workspace_id) ||
+        !uuid_at(r, row, LOOKUP_TARGET_ID, &q->facts.target.id))
+        return;
+    read_scan(q, r, row);
+    q->found = true;
+    if (!q->has_finding)
+        return;
+    if (!uuid_at(r, row, LOOKUP_FINDING_SCAN, &finding_scan)) {
+        q->found = false;
+        return;
+    }
+    q->finding_of_other_scan = !uuid_equal(&finding_scan, &q->scan_id);
+    read_finding(q, r, row);
+}
+
+static void on_rows(struct pg_request *request, int index, const PGresult *r)
+{
+    struct lookups *l = list_entry(request, struct lookups, request);
+    (void)index;
+    for (int row = 0; row < PQntuples(r); row++) {
+        long n = strtol(PQgetvalue(r, row, LOOKUP_N), NULL, 10);
+        if (n >= 0 && (size_t)n < l->batch_count)
+            read_answer(l->batch[n], r, row);
+    }
+}
+
+/* Put the batch back, in order, before what waits. */
+static void ask_again(struct lookups *l)
+{
+    for (size_t i = l->batch_count; i > 0; i--)
+        list_prepend(&l->waiting, &l->batch[i - 1]->link);
+    l->batch_count = 0;
+}
+
+static void answer_all(struct lookups *l)
+{
+    size_t count = l->batch_count;
+    struct lookup **batch = mem_dup(l->batch, count * sizeof *batch);
+    l->batch_count = 0;
+    for (size_t i = 0; i < count; i++)
+        batch[i]->answered(batch[i]);
+    free(batch);
+}
+
+static void on_done(struct pg_request *request)
+{
+    struct lookups *l = list_entry(request, struct lookups, request);
+    l->under_way = false;
+    switch (request->outcome) {
+    case PG_DONE:
+        if (l->alone_left > 0)
+            l->alone_left--;
+        answer_all(l);
+        break;
+    case PG_BAD_DATA:
+        LOG(LOG_ERROR, "lookup_refused", LOG_NUM("events", l->batch_count),
+            LOG_TEXT("sqlstate", request->sqlstate), LOG_TEXT("words", request->words));
+        if (l->batch_count == 1) {
+            l->alone_left -= l->alone_left > 0;
+            answer_all(l); /* as not found */
+        } else {
+            l->alone_left = l->batch_count;
+            ask_again(l);
+        }
+        break;
+    case PG_TRY_AGAIN:
+        LOG(LOG_WARN, "lookup_again", LOG_TEXT("sqlstate", request->sqlstate),
+            LOG_TEXT("words", request->words));
+        ask_again(l);
+        event_add(l->again, &(struct timeval){0, AGAIN_MS * 1000});
+        return;
+    case PG_LINK_LOST:
+        ask_again(l);
+        return;
+    }
+    if (!list_is_empty(&l->waiting))
+        event_active(l->send_event, EV_TIMEOUT, 1);
+}
+
+/* An answer of which a part had come when the link was lost must not mix with the next one. */
+static void forget_answer(struct lookup *q)
+{
+    memset(&q->facts, 0, sizeof q->facts);
+    q->found = q->finding_of_other_scan = q->has_event = false;
+    q->rows = NULL;
+    q->row_count = 0;
+    q->scheduled_in = 0;
+}
+
+static void gather(struct lookups *l)
+{
+    size_t most = l->alone_left > 0 ? 1 : (size_t)l->conf->database_batch;
+    pg_array_reset(&l->n);
+    pg_array_reset(&l->events);
+    pg_array_reset(&l->scans);
+    pg_array_reset(&l->findings);
+    while (l->batch_count < most && !list_is_empty(&l->waiting)) {
+        struct lookup *q = list_entry(list_shift(&l->waiting), struct lookup, link);
+        forget_answer(q);
+        pg_array_add_int4(&l->n, (int32_t)l->batch_count);
+        pg_array_add_text(&l->events, q->event_id);
+        pg_array_add_uuid(&l->scans, &q->scan_id);
+        pg_array_add_uuid(&l->findings, q->has_finding ? &q->finding_id : NULL);
+        l->batch[l->batch_count++] = q;
+    }
+}
+
+static void send_batch(struct lookups *l)
+{
+    if (l->under_way || list_is_empty(&l->waiting) || !pg_link_is_up(l->link) ||
+        event_pending(l->again, EV_TIMEOUT, NULL))
+        return;
+    gather(l);
+    const char *values[4];
+    int lengths[4], formats[4] = {1, 1, 1, 1};
+    values[0] = pg_array_finish(&l->n, &lengths[0]);
+    values[1] = pg_array_finish(&l->events, &lengths[1]);
+    values[2] = pg_array_finish(&l->scans, &lengths[2]);
+    values[3] = pg_array_finish(&l->findings, &lengths[3]);
+    l->under_way = true;
+    shared_count(COUNT_LOOKUP_STATEMENTS);
+    pg_link_begin(l->link, &l->request);
+    pg_link_execute(l->link, &l->request, STATEMENT_LOOKUP, 4, values, lengths, formats);
+    pg_link_end(l->link, &l->request);
+}
+
+struct lookups *lookups_new(struct event_base *base, struct pg_link *link, const struct conf *conf)
+{
+    struct lookups *l = mem_zalloc(sizeof *l);
+    l->link = link;
+    l->conf = conf;
+    list_init(&l->waiting);
+    l->batch = mem_zalloc((size_t)conf->database_batch * sizeof(struct lookup *));
+    l->request.result = on_rows;
+    l->request.done = on_done;
+    l->send_event = event_new(base, -1, 0, on_send, l);
+    l->again = event_new(base, -1, 0, on_send, l);
+    pg_array_init(&l->n, PG_INT4);
+    pg_array_init(&l->events, PG_TEXT);
+    pg_array_init(&l->scans, PG_UUID);
+    pg_array_init(&l->findings, PG_UUID);
+    return l;
+}
+
+void lookups_free(struct lookups *l)
+{
+    if (!l)
+        return;
+    event_free(l->send_event);
+    event_free(l->again);
+    pg_array_free(&l->n);
+    pg_array_free(&l->events);
+    pg_array_free(&l->scans);
+    pg_array_free(&l->findings);
+    free(l->batch);
+    free(l);
+}
+
+void lookups_ask(struct lookups *l, struct lookup *q)
+{
+    list_init(&q->link);
+    list_append(&l->waiting, &q->link);
+    if (!l->under_way)
+        event_active(l->send_event, EV_TIMEOUT, 1);
+}
+
+bool lookups_withdraw(struct lookups *l, struct lookup *q)
+{
+    for (size_t i = 0; i < l->batch_count; i++)
+        if (l->batch[i] == q)
+            return false;
+    if (list_is_empty(&q->link))
+        return false;
+    list_remove(&q->link);
+    return true;
+}
+
+void lookups_resume(struct lookups *l)
+{
+    event_active(l->send_event, EV_TIMEOUT, 1);
+}

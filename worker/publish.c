@@ -1,0 +1,335 @@
+/*
+ * publish - persistent, mandatory, confirmed publishing
+ *
+ * Owns the publishing link, the messages that wait, and the ring of those sent and not confirmed. A message
+ * leaves in one way only: the broker's ack without a return before it. A nack, a return or a lost link puts
+ * it back to be sent again (a copy may then exist twice; every reader of our queues tolerates that).
+ *
+ * A send in librabbitmq blocks without a limit once the socket's buffer is full, which happens when the
+ * broker is in alarm. So: nothing is sent while it is blocked, on a link that has been silent, or while more
+ * than broker.unconfirmed_bytes are unconfirmed. The link is drained before each burst (a publish after the
+ * receive deadline hung in this version of the library).
+ */
+#include "worker/publish.h"
+
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "worker/amqp_frames.h"
+#include "worker/amqp_link.h"
+#include "worker/shared.h"
+#include "worker/topology.h"
+
+enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1 };
+
+struct publisher {
+    const struct conf *conf;
+    struct amqp_link *link;
+    struct amqp_frames frames;
+    struct list waiting;
+    struct list unconfirmed; /* in the order of their sequence numbers */
+    uint64_t next_sequence;  /* of the next publish on this channel; the first is 1 */
+    uint64_t first_sequence; /* of the first member of `ring` */
+    struct publish_message **ring;
+    size_t ring_size; /* power of two */
+    size_t unconfirmed_bytes;
+    size_t pending;
+    bool blocked;
+    bool sending;
+    struct event *pump;
+    struct event *retry;
+};
+
+static void pump(struct publisher *p);
+
+static size_t weight(const struct publish_message *m)
+{
+    return m->body_size + PUBLISH_OVERHEAD;
+}
+
+static struct publish_message **ring_at(struct publisher *p, uint64_t sequence)
+{
+    return &p->ring[sequence & (p->ring_size - 1)];
+}
+
+static void ring_grow(struct publisher *p)
+{
+    size_t old_size = p->ring_size;
+    struct publish_message **old = p->ring;
+    p->ring_size = old_size * 2;
+    p->ring = mem_zalloc(p->ring_size * sizeof *p->ring);
+    for (uint64_t s = p->first_sequence; s < p->next_sequence; s++)
+        *ring_at(p, s) = old[s & (old_size - 1)];
+    free(old);
+}
+
+static void later(struct publisher *p)
+{
+    struct timeval tv = {RETRY_SECONDS, 0};
+    if (!event_pending(p->retry, EV_TIMEOUT, NULL))
+        event_add(p->retry, &tv);
+}
+
+/* The broker's word on one sequence number. */
+static void settle_one(struct publisher *p, uint64_t sequence, bool accepted)
+{
+    struct publish_message **at = ring_at(p, sequence);
+    struct publish_message *m = *at;
+    if (sequence < p->first_sequence || sequence >= p->next_sequence || !m)
+        return;
+    *at = NULL;
+    while (p->first_sequence < p->next_sequence && !*ring_at(p, p->first_sequence))
+        p->first_sequence++;
+    list_remove(&m->link);
+    p->unconfirmed_bytes -= weight(m);
+    if (!accepted || m->returned) {
+        LOG(LOG_WARN, m->returned ? "publish_returned" : "publish_refused", LOG_TEXT("exchange", m->exchange),
+            LOG_TEXT("key", m->routing_key), LOG_TEXT("id", m->message_id));
+        shared_count(COUNT_RETURNED);
+        m->returned = false;
+        list_append(&p->waiting, &m->link);
+        later(p);
+        return;
+    }
+    p->pending--;
+    shared_count(COUNT_PUBLISHED);
+    m->confirmed(m);
+}
+
+static void settle(struct publisher *p, uint64_t sequence, bool multiple, bool accepted)
+{
+    if (!multiple) {
+        settle_one(p, sequence, accepted);
+        return;
+    }
+    for (uint64_t s = p->first_sequence; s <= sequence && s < p->next_sequence; s++)
+        settle_one(p, s, accepted);
+}
+
+/* A returned message comes before its ack; it is recognised by its id, the oldest with that id. */
+static void mark_returned(struct publisher *p, const struct amqp_frames_message *r)
+{
+    struct list *at;
+    list_for_each (at, &p->unconfirmed) {
+        struct publish_message *m = list_entry(at, struct publish_message, link);
+        if (m->returned ||
+            strcmp(m->message_id ? m->message_id : "", r->raw.message_id ? r->raw.message_id : ""))
+            continue;
+        m->returned = true;
+        return;
+    }
+}
+
+static void on_frame(void *owner, struct amqp_link *link, const amqp_frame_t *frame)
+{
+    struct publisher *p = owner;
+    struct amqp_frames_message message;
+    struct arena arena;
+    switch (amqp_frames_take(&p->frames, frame, &message, &arena)) {
+    case FRAMES_MORE:
+        return;
+    case FRAMES_WHOLE:
+        if (message.returned)
+            mark_returned(p, &message);
+        arena_free(&arena);
+        return;
+    case FRAMES_BROKEN:
+        amqp_link_fail(link, "frames out of order");
+        return;
+    case FRAMES_OTHER:
+        break;
+    }
+    if (frame->payload.method.id == AMQP_BASIC_ACK_METHOD) {
+        const amqp_basic_ack_t *m = frame->payload.method.decoded;
+        settle(p, m->delivery_tag, m->multiple, true);
+    } else if (frame->payload.method.id == AMQP_BASIC_NACK_METHOD) {
+        const amqp_basic_nack_t *m = frame->payload.method.decoded;
+        settle(p, m->delivery_tag, m->multiple, false);
+    }
+    if (!list_is_empty(&p->waiting))
+        event_active(p->pump, EV_TIMEOUT, 1);
+}
+
+static bool on_up(void *owner, struct amqp_link *link)
+{
+    struct publisher *p = owner;
+    if (!topology_declare(link, p->conf))
+        return false;
+    amqp_confirm_select(amqp_link_connection(link), AMQP_LINK_CHANNEL);
+    if (!amqp_link_replied(link, AMQP_LINK_CHANNEL, "confirm.select", NULL))
+        return false;
+    amqp_frames_reset(&p->frames);
+    p->first_sequence = p->next_sequence = 1;
+    p->blocked = false;
+    event_active(p->pump, EV_TIMEOUT, 1);
+    return true;
+}
+
+/* Nobody knows which of the unconfirmed arrived: all are sent again, before what waits. */
+static void on_down(void *owner, struct amqp_link *link)
+{
+    struct publisher *p = owner;
+    struct list *at;
+    (void)link;
+    list_for_each (at, &p->unconfirmed)
+        list_entry(at, struct publish_message, link)->returned = false;
+    list_splice(&p->unconfirmed, &p->waiting);
+    list_splice(&p->waiting, &p->unconfirmed);
+    memset(p->ring, 0, p->ring_size * sizeof *p->ring);
+    p->first_sequence = p->next_sequence = 1;
+    p->unconfirmed_bytes = 0;
+}
+
+static void on_blocked(void *owner, struct amqp_link *link, bool blocked)
+{
+    struct publisher *p = owner;
+    (void)link;
+    LOG(LOG_WARN, blocked ? "broker_blocks_publishing" : "broker_takes_publishing",
+        LOG_NUM("waiting", publisher_pending(p)));
+    p->blocked = blocked;
+    if (!blocked)
+        event_active(p->pump, EV_TIMEOUT, 1);
+}
+
+static bool send_one(struct publisher *p, struct publish_message *m)
+{
+    amqp_table_entry_t entries[PUBLISH_HEADERS_MAX];
+    amqp_basic_properties_t properties = {
+        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_HEADERS_FLAG,
+        .content_type = amqp_cstring_bytes(m->content_type),
+        .delivery_mode = 2,
+        .headers = {(int)m->header_count, entries},
+    };
+    if (m->message_id) {
+        properties._flags |= AMQP_BASIC_MESSAGE_ID_FLAG;
+        properties.message_id = amqp_cstring_bytes(m->message_id);
+    }
+    for (size_t i = 0; i < m->header_count; i++) {
+        entries[i].key = amqp_cstring_bytes(m->headers[i].name);
+        if (m->headers[i].text) {
+            entries[i].value.kind = AMQP_FIELD_KIND_UTF8;
+            entries[i].value.value.bytes = amqp_cstring_bytes(m->headers[i].text);
+        } else {
+            entries[i].value.kind = AMQP_FIELD_KIND_I64;
+            entries[i].value.value.i64 = m->headers[i].number;
+        }
+    }
+    /* The library leaves the last part of a body of an exact multiple of a frame in the kernel for 200 ms.
+     * Ours are smaller than one frame. */
+    check(m->body_size < AMQP_LINK_FRAME_MAX - 8);
+    amqp_bytes_t body = {m->body_size, (void *)(uintptr_t)m->body};
+    int status =
+        amqp_basic_publish(amqp_link_connection(p->link), AMQP_LINK_CHANNEL, amqp_cstring_bytes(m->exchange),
+                           amqp_cstring_bytes(m->routing_key), 1, 0, &properties, body);
+    return amqp_link_sent(p->link, status, "basic.publish");
+}
+
+static void pump(struct publisher *p)
+{
+    if (p->sending || list_is_empty(&p->waiting))
+        return;
+    p->sending = true;
+    amqp_link_drain(p->link);
+    while (amqp_link_is_up(p->link) && !p->blocked && !list_is_empty(&p->waiting) &&
+           p->unconfirmed_bytes < (size_t)p->conf->broker_unconfirmed) {
+        if (!amqp_link_is_lively(p->link)) {
+            later(p);
+            break;
+        }
+        struct publish_message *m = list_entry(list_shift(&p->waiting), struct publish_message, link);
+        if (p->next_sequence - p->first_sequence >= p->ring_size)
+            ring_grow(p);
+        list_append(&p->unconfirmed, &m->link);
+        *ring_at(p, p->next_sequence) = m;
+        p->next_sequence++;
+        p->unconfirmed_bytes += weight(m);
+        if (!send_one(p, m))
+            break; /* the link has failed: on_down has put it back */
+    }
+    p->sending = false;
+}
+
+static void on_pump(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    pump(arg);
+}
+
+struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
+{
+    static const struct amqp_link_calls calls = {on_up, on_down, on_frame, on_blocked};
+    struct publisher *p = mem_zalloc(sizeof *p);
+    struct amqp_link_settings settings = {
+        .name = "pencheff-notify publisher",
+        .url = conf->broker_url,
+        .heartbeat_s = (int)conf->broker_heartbeat,
+        .reconnect_max_s = conf->broker_reconnect_max,
+    };
+    const char *why = NULL;
+    p->conf = conf;
+    list_init(&p->waiting);
+    list_init(&p->unconfirmed);
+    p->ring_size = 1024;
+    p->ring = mem_zalloc(p->ring_size * sizeof *p->ring);
+    p->first_sequence = p->next_sequence = 1;
+    amqp_frames_init(&p->frames, RETURNED_BODY_MAX);
+    p->pump = event_new(base, -1, 0, on_pump, p);
+    p->retry = event_new(base, -1, 0, on_pump, p);
+    p->link = amqp_link_new(base, dialer, &settings, &calls, p, &why);
+    check(p->link != NULL); /* the URL was checked with the configuration */
+    return p;
+}
+
+void publisher_start(struct publisher *p)
+{
+    amqp_link_start(p->link);
+}
+
+void publisher_free(struct publisher *p)
+{
+    if (!p)
+        return;
+    amqp_link_free(p->link);
+    amqp_frames_reset(&p->frames);
+    event_free(p->pump);
+    event_free(p->retry);
+    free(p->ring);
+    free(p);
+}
+
+void publish_add_text(struct publish_message *m, const char *name, const char *text)
+{
+    check(m->header_count < PUBLISH_HEADERS_MAX);
+    m->headers[m->header_count++] = (struct publish_header){name, text, 0};
+}
+
+void publish_add_number(struct publish_message *m, const char *name, long long number)
+{
+    check(m->header_count < PUBLISH_HEADERS_MAX);
+    m->headers[m->header_count++] = (struct publish_header){name, NULL, number};
+}
+
+void publisher_send(struct publisher *p, struct publish_message *m)
+{
+    m->returned = false;
+    if (!m->content_type)
+        m->content_type = "application/json";
+    list_append(&p->waiting, &m->link);
+    p->pending++;
+    event_active(p->pump, EV_TIMEOUT, 1);
+}
+
+size_t publisher_pending(const struct publisher *p)
+{
+    return p->pending;
+}
+
+bool publisher_is_up(const struct publisher *p)
+{
+    return amqp_link_is_up(p->link);
+}

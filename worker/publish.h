@@ -1,0 +1,56 @@
+#ifndef NOTIFY_WORKER_PUBLISH_H
+#define NOTIFY_WORKER_PUBLISH_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "common/base/conf.h"
+#include "common/base/list.h"
+#include "worker/dial.h"
+
+/*
+ * The publishing side: a connection of its own, every message persistent, mandatory and confirmed. A message
+ * is published again until the broker has confirmed it; its caller hears of it once, then.
+ */
+enum { PUBLISH_HEADERS_MAX = 14 };
+
+struct publish_header {
+    const char *name;
+    const char *text; /* NULL: the value is `number` */
+    long long number;
+};
+
+/*
+ * Embedded in what wants to publish. All texts are borrowed and must live until `confirmed` was called.
+ * `confirmed` is called exactly once, from the loop.
+ */
+struct publish_message {
+    struct list link;
+    const char *exchange;
+    const char *routing_key;
+    const char *message_id; /* NULL: none */
+    const char *body;
+    size_t body_size;
+    const char *content_type;
+    struct publish_header headers[PUBLISH_HEADERS_MAX];
+    size_t header_count;
+    void (*confirmed)(struct publish_message *message);
+    bool returned; /* private: came back as unroutable */
+};
+
+struct publisher;
+
+struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, const struct conf *conf);
+void publisher_start(struct publisher *p);
+/* Drops what is not confirmed, without calling back. */
+void publisher_free(struct publisher *p);
+
+void publish_add_text(struct publish_message *m, const char *name, const char *text);
+void publish_add_number(struct publish_message *m, const char *name, long long number);
+/* Hand over; the caller keeps the memory. */
+void publisher_send(struct publisher *p, struct publish_message *m);
+/* Messages handed over and not confirmed. */
+size_t publisher_pending(const struct publisher *p);
+bool publisher_is_up(const struct publisher *p);
+
+#endif

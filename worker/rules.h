@@ -1,0 +1,55 @@
+#ifndef NOTIFY_WORKER_RULES_H
+#define NOTIFY_WORKER_RULES_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "common/base/arena.h"
+#include "common/base/conf.h"
+#include "common/base/fernet.h"
+#include "common/base/list.h"
+#include "common/destinations/dest.h"
+#include "common/model/integration.h"
+#include "worker/pg_link.h"
+
+/*
+ * The integrations of workspaces, cached. An entry is used only while the generation of its workspace is the
+ * one read before its SELECT; while the link that carries changes is unproven, only for a second.
+ */
+struct rules;
+struct rules_entry;
+
+/* An integration with its settings, which are decrypted and checked at the first match. */
+struct rules_integration {
+    struct integration row;
+    bool opened;
+    const void *config; /* the destination's; NULL: see reason */
+    enum reason reason; /* why there is no config */
+    const char *detail; /* never holds a value of the settings */
+};
+
+/* A request for the integrations of a workspace, embedded in what asks. */
+struct rules_wait {
+    struct list link; /* private */
+    struct uuid workspace;
+    /* ENTRY is held for the callee, who gives it back with rules_release. */
+    void (*ready)(struct rules_wait *wait, struct rules_entry *entry);
+};
+
+struct rules *rules_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
+                        const struct fernet_keys *keys);
+void rules_free(struct rules *r);
+/* `ready` is called once, within this call when the entry is cached and valid, else later. */
+void rules_get(struct rules *r, struct rules_wait *wait);
+void rules_release(struct rules *r, struct rules_entry *entry);
+/* The link has come up. */
+void rules_resume(struct rules *r);
+
+size_t rules_count(const struct rules_entry *entry);
+struct rules_integration *rules_at(struct rules_entry *entry, size_t index);
+/* NULL when the workspace has no such integration. */
+struct rules_integration *rules_find(struct rules_entry *entry, const struct uuid *id);
+/* Decrypt and check the settings, once. INTEGRATION->config or ->reason tells the result. */
+void rules_open_settings(struct rules *r, struct rules_entry *entry, struct rules_integration *integration);
+
+#endif

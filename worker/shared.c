@@ -1,0 +1,249 @@
+/*
+ * shared - what the processes of one host tell each other
+ *
+ * Owns one anonymous shared mapping. Each slot has one writer; words that several write are atomics, and no
+ * lock exists that a killed process could take with it. Losing all of it costs a repeat or a reload, never
+ * a message.
+ *
+ * The table of events in hand: open addressing over hashes of event ids. An entry is one word, so that it is
+ * taken and given back by one instruction: the upper 54 bits of the hash and the slot of the holder. A probe
+ * looks at a few neighbours only, so that a full table costs little.
+ */
+#include "worker/shared.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/hash.h"
+
+enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10 };
+_Static_assert(SHARED_SLOTS < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
+
+struct poison {
+    _Atomic uint64_t hash;
+    _Atomic int kills;
+};
+
+struct shared {
+    struct shared_slot slots[SHARED_SLOTS];
+    _Atomic uint64_t generation_all;
+    _Atomic uint64_t generations[SHARED_GENERATIONS];
+    _Atomic int64_t proven_until_us;
+    _Atomic uint64_t in_hand[SHARED_IN_HAND]; /* 0: free */
+    struct poison poison[SHARED_POISON];
+    _Atomic unsigned poison_next;
+};
+
+static struct shared *shared;
+static int my_slot = -1;
+
+void shared_map(void)
+{
+    void *p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    check(p != MAP_FAILED);
+    shared = p;
+}
+
+int shared_slot_claim(enum shared_role role)
+{
+    for (int i = 0; i < SHARED_SLOTS; i++) {
+        struct shared_slot *s = &shared->slots[i];
+        if (s->role != SHARED_FREE)
+            continue;
+        s->role = role;
+        s->pid = 0;
+        s->alive_us = clock_mono_us();
+        s->handling = 0;
+        s->has_worked = s->consuming = s->database_up = s->draining = 0;
+        s->in_hand = s->sending = 0;
+        return i;
+    }
+    return -1;
+}
+
+static int in_hand_slot(uint64_t word)
+{
+    return (int)(word & ((1u << IN_HAND_SLOT_BITS) - 1));
+}
+
+static bool in_hand_is(uint64_t word, uint64_t hash)
+{
+    return word && (word ^ hash) >> IN_HAND_SLOT_BITS == 0;
+}
+
+static int note_kill(uint64_t hash)
+{
+    for (int i = 0; i < SHARED_POISON; i++)
+        if (shared->poison[i].hash == hash)
+            return atomic_fetch_add(&shared->poison[i].kills, 1) + 1;
+    struct poison *p = &shared->poison[shared->poison_next++ % SHARED_POISON];
+    p->kills = 1;
+    p->hash = hash;
+    return 1;
+}
+
+int shared_slot_release(int slot)
+{
+    struct shared_slot *s = &shared->slots[slot];
+    int kills = s->handling ? note_kill(s->handling) : 0;
+    for (int i = 0; i < SHARED_IN_HAND; i++)
+        if (shared->in_hand[i] && in_hand_slot(shared->in_hand[i]) == slot)
+            shared->in_hand[i] = 0;
+    s->handling = 0;
+    s->in_hand = s->sending = 0;
+    s->consuming = s->database_up = 0;
+    s->pid = 0;
+    s->role = SHARED_FREE;
+    return kills;
+}
+
+struct shared_slot *shared_slot_at(int slot)
+{
+    return &shared->slots[slot];
+}
+
+void shared_adopt(int slot)
+{
+    my_slot = slot;
+    shared->slots[slot].pid = getpid();
+    shared_alive();
+}
+
+struct shared_slot *shared_mine(void)
+{
+    return &shared->slots[my_slot];
+}
+
+int shared_my_slot(void)
+{
+    return my_slot;
+}
+
+void shared_alive(void)
+{
+    atomic_store_explicit(&shared->slots[my_slot].alive_us, clock_mono_us(), memory_order_relaxed);
+}
+
+void shared_count(enum counter counter)
+{
+    shared_count_more(counter, 1);
+}
+
+void shared_count_more(enum counter counter, uint64_t n)
+{
+    /* One writer: a plain load and store is enough and needs no locked instruction. */
+    _Atomic uint64_t *word = &shared->slots[my_slot].counters[counter];
+    uint64_t value = atomic_load_explicit(word, memory_order_relaxed);
+    atomic_store_explicit(word, value + n, memory_order_relaxed);
+}
+
+uint64_t shared_sum(enum counter counter)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SHARED_SLOTS; i++)
+        sum += atomic_load_explicit(&shared->slots[i].counters[counter], memory_order_relaxed);
+    return sum;
+}
+
+void shared_handling(uint64_t hash)
+{
+    shared->slots[my_slot].handling = hash;
+}
+
+void shared_handled(void)
+{
+    shared->slots[my_slot].handling = 0;
+}
+
+bool shared_is_poison(uint64_t hash)
+{
+    for (int i = 0; i < SHARED_POISON; i++)
+        if (shared->poison[i].hash == hash)
+            return shared->poison[i].kills >= SHARED_POISON_KILLS;
+    return false;
+}
+
+static _Atomic uint64_t *in_hand_at(uint64_t hash, int probe)
+{
+    return &shared->in_hand[((hash ^ hash >> 32) + (uint64_t)probe) % SHARED_IN_HAND];
+}
+
+/* The lowest other slot that holds HASH, or -1. */
+static int other_holder(uint64_t hash)
+{
+    int found = -1;
+    for (int i = 0; i < IN_HAND_PROBES; i++) {
+        uint64_t word = *in_hand_at(hash, i);
+        if (!in_hand_is(word, hash) || in_hand_slot(word) == my_slot)
+            continue;
+        if (found < 0 || in_hand_slot(word) < found)
+            found = in_hand_slot(word);
+    }
+    return found;
+}
+
+static uint64_t my_word(uint64_t hash)
+{
+    return (hash >> IN_HAND_SLOT_BITS << IN_HAND_SLOT_BITS) | (uint64_t)my_slot;
+}
+
+bool shared_event_take(uint64_t hash)
+{
+    if (other_holder(hash) >= 0)
+        return false;
+    for (int i = 0; i < IN_HAND_PROBES; i++) {
+        uint64_t expected = 0;
+        if (atomic_compare_exchange_strong(in_hand_at(hash, i), &expected, my_word(hash)))
+            break;
+    }
+    /* Two that came at the same moment see each other now: the one with the lower slot goes on. */
+    int other = other_holder(hash);
+    if (other >= 0 && other < my_slot) {
+        shared_event_release(hash);
+        return false;
+    }
+    return true;
+}
+
+void shared_event_release(uint64_t hash)
+{
+    for (int i = 0; i < IN_HAND_PROBES; i++) {
+        uint64_t expected = my_word(hash);
+        if (atomic_compare_exchange_strong(in_hand_at(hash, i), &expected, 0))
+            return;
+    }
+}
+
+static _Atomic uint64_t *generation_word(const struct uuid *workspace)
+{
+    return &shared->generations[hash_bytes(workspace->bytes, sizeof workspace->bytes) % SHARED_GENERATIONS];
+}
+
+uint64_t shared_generation(const struct uuid *workspace)
+{
+    /* Both only ever grow, so an equal sum means that neither changed. */
+    return *generation_word(workspace) + shared->generation_all;
+}
+
+void shared_generation_bump(const struct uuid *workspace)
+{
+    atomic_fetch_add(generation_word(workspace), 1);
+}
+
+void shared_generation_bump_all(void)
+{
+    atomic_fetch_add(&shared->generation_all, 1);
+}
+
+void shared_proven_set(int64_t until_us)
+{
+    shared->proven_until_us = until_us;
+}
+
+bool shared_is_proven(int64_t now_us)
+{
+    return now_us < shared->proven_until_us;
+}

@@ -1,0 +1,84 @@
+#ifndef NOTIFY_WORKER_SHARED_H
+#define NOTIFY_WORKER_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/base/uuid.h"
+#include "worker/counters.h"
+
+/*
+ * The memory that the supervisor maps before it forks: what the processes of one host tell each other.
+ * Everything is a hint that may be lost with the supervisor; the truth is in PostgreSQL and RabbitMQ.
+ */
+enum {
+    SHARED_SLOTS = 640,        /* processes: two generations of 256 workers, agents, and those that die */
+    SHARED_GENERATIONS = 4096, /* words; workspaces that share one only reload more often than needed */
+    SHARED_IN_HAND = 65536,    /* events in hand on this host */
+    SHARED_POISON = 64,        /* messages that have killed a worker */
+    SHARED_POISON_KILLS = 3,   /* architecture section 4: after this many it is not parsed again */
+};
+
+enum shared_role { SHARED_FREE, SHARED_WORKER, SHARED_AGENT };
+
+/* One per process; written by that process, read by the supervisor and the agent. */
+struct shared_slot {
+    _Atomic int role;
+    _Atomic pid_t pid;
+    _Atomic int64_t alive_us;  /* monotonic; the last sign of life */
+    _Atomic uint64_t handling; /* hash of the message that is being understood or rendered; 0: none */
+    _Atomic int has_worked;    /* settled a message since it started */
+    _Atomic int consuming;     /* consumes from the broker */
+    _Atomic int database_up;
+    _Atomic int draining;
+    _Atomic uint64_t in_hand;                 /* messages held now */
+    _Atomic uint64_t sending;                 /* requests in flight now */
+    _Atomic uint64_t counters[COUNTER_COUNT]; /* kept when the slot changes hands, so sums never fall */
+};
+
+/* Map the memory; called once by the supervisor. */
+void shared_map(void);
+/* Supervisor: a free slot for a new process, or -1. */
+int shared_slot_claim(enum shared_role role);
+/*
+ * Supervisor, when the process of SLOT is gone: notes the message it was handling, releases the events it
+ * had in hand and frees the slot. Returns how often that message has killed (0: it was handling none).
+ */
+int shared_slot_release(int slot);
+struct shared_slot *shared_slot_at(int slot);
+/* Child, after the fork: SLOT is mine. */
+void shared_adopt(int slot);
+struct shared_slot *shared_mine(void);
+int shared_my_slot(void);
+
+/* A sign of life; cheap enough for every turn of the loop and between blocking calls. */
+void shared_alive(void);
+void shared_count(enum counter counter);
+void shared_count_more(enum counter counter, uint64_t n);
+/* Sum over all slots. */
+uint64_t shared_sum(enum counter counter);
+
+/* Around the synchronous work on one message. HASH is never 0. */
+void shared_handling(uint64_t hash);
+void shared_handled(void);
+bool shared_is_poison(uint64_t hash);
+
+/*
+ * Note that this process has the event with HASH in hand. False when another living process of this host has
+ * it. When the table is full, true: it is only there to avoid a repeat.
+ */
+bool shared_event_take(uint64_t hash);
+void shared_event_release(uint64_t hash);
+
+/* The generation of a workspace's integrations: changes whenever they may have changed. */
+uint64_t shared_generation(const struct uuid *workspace);
+void shared_generation_bump(const struct uuid *workspace);
+/* Everything may have changed. */
+void shared_generation_bump_all(void);
+/* Agent: until when (monotonic) the generations are known to be complete. */
+void shared_proven_set(int64_t until_us);
+bool shared_is_proven(int64_t now_us);
+
+#endif

@@ -1,0 +1,71 @@
+#ifndef NOTIFY_WORKER_STATEMENTS_H
+#define NOTIFY_WORKER_STATEMENTS_H
+
+#include "worker/pg_link.h"
+
+/*
+ * Every statement that a worker runs, prepared once per connection. They stand together so that what a worker
+ * may do to the database can be read, and granted (schema/roles.sql), from one place.
+ */
+enum statement {
+    STATEMENT_LOOKUP,
+    STATEMENT_RULES,
+    STATEMENT_EVENTS,
+    STATEMENT_ROWS,
+    STATEMENT_TAKE,
+    STATEMENT_OUTCOMES,
+    STATEMENT_ATTEMPTS,
+    STATEMENT_COUNT,
+};
+
+extern const struct pg_statement worker_statements[STATEMENT_COUNT];
+
+/* Columns of STATEMENT_LOOKUP, in order. */
+enum lookup_column {
+    LOOKUP_N,
+    LOOKUP_WORKSPACE,
+    LOOKUP_SCAN_STATUS,
+    LOOKUP_SCAN_PROFILE,
+    LOOKUP_SCAN_GRADE,
+    LOOKUP_SCAN_SCORE,
+    LOOKUP_SCAN_SUMMARY,
+    LOOKUP_SCAN_ERROR,
+    LOOKUP_TARGET_ID,
+    LOOKUP_TARGET_NAME,
+    LOOKUP_TARGET_URL,
+    LOOKUP_TARGET_KIND,
+    LOOKUP_FINDING_SCAN,
+    LOOKUP_PENCHEFF_ID,
+    LOOKUP_TITLE,
+    LOOKUP_SEVERITY,
+    LOOKUP_CATEGORY,
+    LOOKUP_OWASP,
+    LOOKUP_CWE,
+    LOOKUP_CVSS_SCORE,
+    LOOKUP_CVSS_VECTOR,
+    LOOKUP_ENDPOINT,
+    LOOKUP_PARAMETER,
+    LOOKUP_DESCRIPTION,
+    LOOKUP_REMEDIATION,
+    LOOKUP_VERIFICATION,
+    LOOKUP_SUPPRESSED,
+    LOOKUP_SUPPRESS_REASON,
+    LOOKUP_EPSS,
+    LOOKUP_KEV,
+    LOOKUP_RISK_SCORE,
+    LOOKUP_REACHABILITY,
+    LOOKUP_RESOLVED_AT,
+    LOOKUP_CREATED_AT,
+    LOOKUP_EVENT_HASH,
+    LOOKUP_EVENT_STATE,
+    LOOKUP_EVENT_REASON,
+    LOOKUP_EVENT_SCHEDULED,
+    LOOKUP_ROWS,
+    LOOKUP_COLUMNS,
+};
+
+enum {
+    LOOKUP_TEXT_MAX = 16384
+}; /* characters of description and remediation that are read; also in the SQL */
+
+#endif

@@ -1,0 +1,25 @@
+#ifndef NOTIFY_WORKER_TRIP_H
+#define NOTIFY_WORKER_TRIP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/base/arena.h"
+#include "worker/intake.h"
+#include "worker/parts.h"
+#include "worker/raw_message.h"
+
+/* One message on its way through the worker, from the broker to its acknowledgement. */
+struct trips;
+
+struct trips *trips_new(struct parts *parts);
+/* Drops what is in hand, without settling it: the broker delivers it again. */
+void trips_free(struct trips *t);
+/* A message has come. Takes RAW's arena and the receipt. */
+void trips_begin(struct trips *t, struct raw_message *raw, struct arena *arena,
+                 struct intake_receipt *receipt);
+size_t trips_count(const struct trips *t);
+/* Hand back the messages that have waited for the database longer than MAX_US without having begun. */
+void trips_hand_back(struct trips *t, int64_t max_us);
+
+#endif
