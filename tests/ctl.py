@@ -10,6 +10,9 @@ from typing import Any, Mapping
 
 from sandbox.daemon import conf_text, merged
 
+ROOT = Path(__file__).resolve().parent.parent
+Database = Any  # conftest's; importing it from there would name two modules at once
+
 _OVERRIDES = ("AMQP_URL", "DATABASE_URL", "FERNET_KEY")
 
 

@@ -133,8 +133,7 @@ static bool read_id(struct decoding *d, const struct binding *b, size_t which, s
     struct json_object *text = hex ? hex : value;
     const char *bytes = json_object_get_string(text);
     size_t n = (size_t)json_object_get_string_len(text);
-    if (hex ? parse_hex_id(bytes, n, out) || (n == 36 && uuid_parse(out, bytes))
-            : n == 36 && uuid_parse(out, bytes))
+    if ((hex && parse_hex_id(bytes, n, out)) || (n == 36 && uuid_parse(out, bytes)))
         return true;
     return decode_refuse(d, REASON_BAD_ID, "%s is no UUID: \"%s\"", names[which], decode_quote(d, bytes, n));
 }

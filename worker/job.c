@@ -225,9 +225,9 @@ static void on_answered(struct transfer *t)
     j->duration_ms += t->duration_ms;
     j->snippet_size = t->response.body_size < SNIPPET_MAX ? t->response.body_size : SNIPPET_MAX;
     memcpy(j->snippet, t->response.body, j->snippet_size);
-    if (t->response.error_text) /* the verdict may keep it; the transfer's goes */
-        t->response.error_text = arena_strdup(&j->arena, t->response.error_text);
-    talk(j, &t->response);
+    struct dest_response answer = t->response; /* the transfer is used again for the next request */
+    answer.error_text = arena_strdup(&j->arena, answer.error_text); /* the verdict may keep it */
+    talk(j, &answer);
 }
 
 static void reject(struct job *j, enum reason reason, const char *detail)

@@ -3,8 +3,9 @@
  *
  * A thin wall around json-c. Nothing else in the product calls its tokener. What json-c 0.16 accepts in
  * strict mode and we do not: single-quoted strings, raw control characters in strings, numbers like "1." or
- * "01" (these found by a scan before parsing), bytes behind the value, invalid UTF-8 and input that ends too
- * early. Duplicate keys: the last wins, as in Python.
+ * "01", overlong and surrogate sequences (its own check of UTF-8 lets them pass), all found by a scan before
+ * parsing; bytes behind the value, and input that ends too early. Duplicate keys: the last wins, as in
+ * Python.
  */
 #include "common/base/json.h"
 
@@ -46,13 +47,18 @@ static size_t number_end(const char *text, size_t n, size_t i)
     return end;
 }
 
-/* The first thing that json-c takes although it is no JSON; NULL when there is none. */
+/* The first thing that json-c would take although it is no JSON; NULL when there is none. */
 static const char *find_leniency(const char *text, size_t n)
 {
     bool inside = false;
     for (size_t i = 0; i < n; i++) {
         char c = text[i];
-        if (c == '"') {
+        if ((unsigned char)c >= 0x80) {
+            size_t length = utf8_length_at(text + i, n - i);
+            if (length == 0)
+                return "invalid UTF-8";
+            i += length - 1;
+        } else if (c == '"') {
             inside = !inside;
         } else if (inside) {
             if ((unsigned char)c < 0x20)
@@ -81,7 +87,7 @@ struct json_object *json_parse(const char *text, size_t n, const char **why)
         return NULL;
     struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
     check(tokener != NULL);
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
     struct json_object *value = json_tokener_parse_ex(tokener, text, (int)n);
     enum json_tokener_error error = json_tokener_get_error(tokener);
     if (error == json_tokener_continue) {

@@ -14,8 +14,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from conftest import ROOT, Database
-from ctl import Notifyctl
+from ctl import ROOT, Database, Notifyctl
 from sandbox import seed
 
 MIGRATIONS = sorted(path.name for path in (ROOT / "schema").glob("[0-9]*_*.sql"))

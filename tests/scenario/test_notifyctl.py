@@ -16,8 +16,7 @@ import pika
 import pytest
 from cryptography.fernet import Fernet
 
-from conftest import ROOT, Database
-from ctl import Answer, Notifyctl
+from ctl import ROOT, Answer, Database, Notifyctl
 from sandbox import seed
 from sandbox.rabbit import RabbitServer
 

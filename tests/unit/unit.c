@@ -47,7 +47,7 @@ static bool wanted(const char *name, int argc, char **argv)
 
 int unit_main(int argc, char **argv, const struct unit_case *cases, size_t count)
 {
-    int ran = 0, failed = 0;
+    volatile int ran = 0, failed = 0; /* kept over a longjmp */
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (size_t i = 0; i < count; i++)
             puts(cases[i].name);

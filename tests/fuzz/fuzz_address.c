@@ -1,0 +1,87 @@
+/*
+ * Networks from configuration files and addresses from resolvers. Checked against what must always hold: a
+ * listed network allows its own first address, listing more never allows less, and nothing inside a few
+ * blocks is ever public.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "common/egress/address.h"
+#include "tests/fuzz/fuzz.h"
+
+static void make_address(struct fuzz_input *in, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    uint8_t kind = fuzz_byte(in);
+    unsigned char bytes[16] = {0};
+    for (int i = 0; i < 16; i++)
+        bytes[i] = fuzz_byte(in);
+    if (kind % 2 == 0) {
+        struct sockaddr_in *a = (struct sockaddr_in *)out;
+        a->sin_family = AF_INET;
+        memcpy(&a->sin_addr, bytes, 4);
+    } else {
+        struct sockaddr_in6 *a = (struct sockaddr_in6 *)out;
+        a->sin6_family = AF_INET6;
+        memcpy(&a->sin6_addr, bytes, 16);
+    }
+}
+
+/* The same judgement, written down a second time for the blocks that matter most. */
+static int is_dangerous(const struct sockaddr_storage *addr)
+{
+    const unsigned char *b = (const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr;
+    if (addr->ss_family == AF_INET6) {
+        b = (const unsigned char *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
+        static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+        if (memcmp(b, mapped, 12) != 0)
+            return (b[0] & 0xe0) != 0x20 || (b[0] == 0x20 && (b[1] == 2 || (b[1] == 1 && b[2] < 2)));
+        b += 12;
+    }
+    return b[0] == 0 || b[0] == 10 || b[0] == 127 || b[0] >= 224 || (b[0] == 100 && (b[1] & 0xc0) == 64) ||
+           (b[0] == 169 && b[1] == 254) || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
+           (b[0] == 192 && b[1] == 168);
+}
+
+static void check_network(const struct address_network *network)
+{
+    struct sockaddr_storage first = {0};
+    struct address_policy policy = {(struct address_network *)network, 1};
+    static const unsigned char nat64[12] = {0, 0x64, 0xff, 0x9b};
+    check(network->prefix >= 0 && network->prefix <= (network->family == AF_INET ? 32 : 128));
+    first.ss_family = (sa_family_t)network->family;
+    if (network->family == AF_INET)
+        memcpy(&((struct sockaddr_in *)&first)->sin_addr, network->bytes, 4);
+    else
+        memcpy(&((struct sockaddr_in6 *)&first)->sin6_addr, network->bytes, 16);
+    bool translated = network->family == AF_INET6 && memcmp(network->bytes, nat64, 12) == 0;
+    check(translated || address_is_allowed(&policy, (struct sockaddr *)&first));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input in = {data, size};
+    struct sockaddr_storage addr;
+    struct address_network network;
+    struct arena a;
+    const char *why = NULL;
+    char text[64];
+    make_address(&in, &addr);
+    struct sockaddr *sa = (struct sockaddr *)&addr;
+    bool is_public = address_is_public(sa);
+    struct address_policy none = {NULL, 0};
+    check(!(is_public && is_dangerous(&addr)));
+    check(address_is_allowed(&none, sa) == is_public);
+    address_format(sa, text);
+    check(strlen(text) < 64);
+    arena_init(&a, 256);
+    if (address_network_parse(&network, fuzz_text(&in, &a, NULL), &why)) {
+        struct address_policy policy = {&network, 1};
+        check(address_is_allowed(&policy, sa) || !is_public);
+        check_network(&network);
+    } else {
+        check(why != NULL);
+    }
+    arena_free(&a);
+    return 0;
+}

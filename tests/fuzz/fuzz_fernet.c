@@ -1,0 +1,119 @@
+/*
+ * Tokens, keys and sealed settings from anywhere. The first byte says what: bytes as a token, bytes as a
+ * plaintext that must come back, or the bytes of a valid token changed at one place, which must not open.
+ */
+#include "common/base/base64.h"
+#include "common/base/fernet.h"
+#include "common/model/settings_seal.h"
+#include "tests/fuzz/fuzz.h"
+
+static struct fernet_keys keys;
+
+static void setup(void)
+{
+    static const char *const texts[] = {"cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=",
+                                        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="};
+    size_t bad;
+    check(fernet_keys_init(&keys, texts, 2, &bad));
+}
+
+static void any_token(const char *token, size_t n)
+{
+    struct buf out;
+    const char *why = NULL;
+    buf_init(&out, 256);
+    enum fernet_result result = fernet_decrypt(&keys, token, n, 1000, 60, &out, NULL);
+    check(result == FERNET_OK || out.len == 0);
+    buf_reset(&out);
+    check(settings_open(&keys, (const unsigned char *)token, n, &out, &why) == (why == NULL));
+    buf_free(&out);
+}
+
+static void round_trip(const char *plain, size_t n)
+{
+    struct buf token, out;
+    buf_init(&token, 4 * n + 256);
+    buf_init(&out, n);
+    fernet_encrypt(&keys, plain, n, 1000, NULL, &token);
+    check(fernet_decrypt(&keys, token.data, token.len, 1000, 60, &out, NULL) == FERNET_OK);
+    check(out.len == n && (n == 0 || memcmp(out.data, plain, n) == 0));
+    buf_free(&token);
+    buf_free(&out);
+}
+
+static void changed_token(struct fuzz_input *in)
+{
+    static const unsigned char iv[16] = {1};
+    struct buf token, out;
+    size_t at = fuzz_byte(in), before;
+    char c = (char)fuzz_byte(in);
+    buf_init(&token, 4096);
+    buf_init(&out, 4096);
+    fernet_encrypt(&keys, in->data, in->size < 64 ? in->size : 64, 1000, iv, &token);
+    before = token.len;
+    at %= before;
+    bool same = token.data[at] == c;
+    token.data[at] = c;
+    check((fernet_decrypt(&keys, token.data, before, 1000, 60, &out, NULL) == FERNET_OK) == same);
+    buf_free(&token);
+    buf_free(&out);
+}
+
+/* Settings that are sealed as any text must open as that text, or be refused as no object. */
+static void seal_and_open(const char *text, size_t n)
+{
+    struct buf token, out;
+    const char *why = NULL;
+    buf_init(&token, 32 * n + 1024);
+    buf_init(&out, n);
+    if (settings_seal(&keys, text, n, 1000, &token, &why)) {
+        check(settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why));
+        check(out.len == n && memcmp(out.data, text, n) == 0);
+    } else {
+        check(why != NULL && token.len == 0);
+    }
+    buf_free(&token);
+    buf_wipe(&out);
+}
+
+static void any_base64(const char *text, size_t n)
+{
+    unsigned char *bytes = mem_alloc(base64_decoded_max(n));
+    size_t size = 0;
+    if (base64_decode(BASE64_URL, BASE64_CANONICAL, text, n, bytes, &size)) {
+        struct buf again;
+        buf_init(&again, 2 * n + 4);
+        base64_encode(BASE64_URL, bytes, size, &again);
+        check(again.len == n && (n == 0 || memcmp(again.data, text, n) == 0));
+        buf_free(&again);
+    }
+    base64_decode(BASE64_STANDARD, BASE64_LENIENT, text, n, bytes, &size);
+    free(bytes);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input in = {data, size};
+    if (!keys.keys)
+        setup();
+    uint8_t what = fuzz_byte(&in);
+    char *text = mem_dup(in.data, in.size);
+    switch (what % 5) {
+    case 0:
+        any_token(text, in.size);
+        break;
+    case 1:
+        round_trip(text, in.size);
+        break;
+    case 2:
+        changed_token(&in);
+        break;
+    case 3:
+        seal_and_open(text, in.size);
+        break;
+    default:
+        any_base64(text, in.size);
+    }
+    free(text);
+    return 0;
+}
