@@ -170,6 +170,7 @@ static bool ladder_level(struct declaring *d, int level)
     char name[32], below[32], key[64];
     amqp_table_entry_t entries[ARGUMENTS_MAX];
     amqp_table_t arguments = {0, entries};
+    check(level >= 0 && level < TOPOLOGY_LEVELS);
     level_name(level, name);
     level_name(level - 1, below);
     add_int(&arguments, "x-message-ttl", (1 << level) * 1000);

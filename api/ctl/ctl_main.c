@@ -115,6 +115,18 @@ static void refuse_option(const struct ctl_command *command, const char *name)
             command ? command->name : "", best ? "; did you mean " : "", best ? best : "");
 }
 
+/* The value of the option at ARGV[*AT]: VALUE when it came with "=", else the next word, which is stepped
+ * over. */
+static bool take_value(const char *name, const char *value, char **argv, int *at, const char **out)
+{
+    if (!value && argv[*at + 1])
+        value = argv[++*at];
+    if (!value)
+        fprintf(stderr, "notifyctl: %s needs a value; see notifyctl --help\n", name);
+    *out = value ? value : *out;
+    return value != NULL;
+}
+
 /* Take ARGV[*AT], an option; steps over its value. False when it is wrong, which was said. */
 static bool take_option(struct ctl *ctl, struct command_line *line, char **argv, int *at)
 {
@@ -129,28 +141,22 @@ static bool take_option(struct ctl *ctl, struct command_line *line, char **argv,
             line->list_name = argv[++*at];
         return true;
     }
+    if (strcmp(name, "-c") == 0)
+        return take_value(name, NULL, argv, at, &line->file);
+
     size_t n = strcspn(name, "=");
-    bool is_file = strcmp(name, "-c") == 0;
-    int option = is_file ? -1 : find_option(ctl->command, name, n);
-    if (!is_file && option < 0) {
+    const char *value = name[n] ? name + n + 1 : NULL;
+    int option = find_option(ctl->command, name, n);
+    if (!ctl->command || option < 0) {
         refuse_option(ctl->command, name);
         return false;
     }
-    const char *value = name[n] ? name + n + 1 : NULL;
-    if (!is_file && !ctl->command->options[option].value) {
-        if (value)
-            fprintf(stderr, "notifyctl: %.*s takes no value\n", (int)n, name);
-        ctl->values[option] = "";
-        return !value;
-    }
-    if (!value)
-        value = argv[*at + 1] ? argv[++*at] : NULL;
-    if (!value) {
-        fprintf(stderr, "notifyctl: %s needs a value; see notifyctl --help\n", name);
-        return false;
-    }
-    *(is_file ? &line->file : &ctl->values[option]) = value;
-    return true;
+    if (ctl->command->options[option].value)
+        return take_value(name, value, argv, at, &ctl->values[option]);
+    if (value)
+        fprintf(stderr, "notifyctl: %.*s takes no value\n", (int)n, name);
+    ctl->values[option] = "";
+    return !value;
 }
 
 /* False when the command line is wrong, which was said. */

@@ -233,7 +233,7 @@ static void read_group(struct conf_reader *r, const config_setting_t *group, con
 static void wipe_tree(const config_setting_t *s)
 {
     if (config_setting_type(s) == CONFIG_TYPE_STRING) {
-        char *text = (char *)(uintptr_t)config_setting_get_string(s);
+        char *text = (char *)config_setting_get_string(s);
         explicit_bzero(text, strlen(text));
     } else if (config_setting_is_aggregate(s)) {
         for (int i = 0; i < config_setting_length(s); i++)

@@ -1,7 +1,6 @@
 /*
- * Fernet: the published vectors (tests/vectors/fernet.json), several keys, what strict means, and the two
- * forms of sealed settings. The build gives NOTIFY_SOURCE_DIR; without it the vectors are found below the
- * working directory.
+ * Fernet: the published vectors (tests/vectors/fernet.json), several keys, and what strict means. The build
+ * gives NOTIFY_SOURCE_DIR; without it the vectors are found below the working directory.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +9,6 @@
 #include "common/base/fernet.h"
 #include "common/base/iso8601.h"
 #include "common/base/json.h"
-#include "common/model/settings_seal.h"
 #include "tests/unit/unit.h"
 
 #ifndef NOTIFY_SOURCE_DIR
@@ -309,98 +307,6 @@ static void keys_are_32_bytes_in_one_spelling(void)
     EXPECT(keys.keys == NULL);
 }
 
-/* ---- settings ---- */
-
-/* What settings_open makes of a plaintext; NULL when it refuses. Free with free(). */
-static char *opened(const char *plain)
-{
-    struct fernet_keys keys;
-    struct buf token, out;
-    const char *why = NULL;
-    load_keys(&keys, key_one, NULL);
-    seal_with(key_one, plain, strlen(plain), 1000, &token);
-    buf_init(&out, 1000);
-    bool good = settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why);
-    EXPECT(good == (why == NULL));
-    char *text = good ? strdup(buf_text(&out)) : NULL;
-    buf_wipe(&out);
-    buf_free(&token);
-    fernet_keys_wipe(&keys);
-    return text;
-}
-
-static void expect_opened(const char *plain, const char *want)
-{
-    char *got = opened(plain);
-    EXPECT_TEXT(got, want);
-    free(got);
-}
-
-static void settings_are_read_in_both_forms(void)
-{
-    expect_opened("{\"config\":\"{\\\"webhook_url\\\":\\\"https://x\\\"}\"}",
-                  "{\"webhook_url\":\"https://x\"}");
-    expect_opened("{\"webhook_url\":\"https://x\"}", "{\"webhook_url\":\"https://x\"}");
-    expect_opened("{\"config\":\"{}\"}", "{}");
-    /* An object that merely has such a key among others is the settings themselves. */
-    expect_opened("{\"config\":\"{}\",\"a\":1}", "{\"config\":\"{}\",\"a\":1}");
-}
-
-static void settings_that_are_no_object_are_refused(void)
-{
-    static const char *const plain[] = {
-        "",  "null",   "[]", "1", "{\"config\":\"[]\"}", "{\"config\":\"\"}", "{\"config\":\"{\"}",
-        "{", "\"{}\"",
-    };
-    for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
-        expect_opened(plain[i], NULL);
-}
-
-static void sealed_settings_open_again_and_hold_the_text_form(void)
-{
-    static const char settings[] = "{\"webhook_url\":\"https://x/\\u00e9\",\"hmac_secret\":\"a\\\"b\\\\\"}";
-    struct fernet_keys keys;
-    struct buf token, out;
-    const char *why = NULL;
-    load_keys(&keys, key_two, NULL);
-    buf_init(&token, 10000);
-    buf_init(&out, 10000);
-    EXPECT(settings_seal(&keys, settings, strlen(settings), 1000, &token, &why));
-    EXPECT_INT(fernet_decrypt(&keys, token.data, token.len, 0, -1, &out, NULL), FERNET_OK);
-    struct json_object *plain = json_parse(out.data, out.len, &why);
-    EXPECT_INT(json_object_object_length(plain), 1);
-    EXPECT_TEXT(json_object_get_string(json_get(plain, "config")), settings);
-    json_object_put(plain);
-    buf_reset(&out);
-    EXPECT(settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why));
-    EXPECT_TEXT(buf_text(&out), settings);
-    EXPECT(!settings_seal(&keys, "[1]", 3, 1000, &token, &why));
-    keys.count = 0;
-    EXPECT(!settings_seal(&keys, "{}", 2, 1000, &token, &why));
-    keys.count = 1;
-    buf_free(&token);
-    buf_wipe(&out);
-    fernet_keys_wipe(&keys);
-}
-
-static void advice_about_settings_names_the_remedy_and_no_value(void)
-{
-    struct fernet_keys keys;
-    struct buf token, out;
-    const char *why = NULL;
-    load_keys(&keys, key_one, NULL);
-    seal_with(key_two, "{}", 2, 1000, &token);
-    buf_init(&out, 1000);
-    EXPECT(!settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why));
-    EXPECT(strstr(why, "key") != NULL);
-    EXPECT(!settings_open(&keys, (const unsigned char *)"plain text", 10, &out, &why));
-    EXPECT(strstr(why, "save the settings again") != NULL);
-    EXPECT(strstr(why, "plain text") == NULL);
-    buf_free(&token);
-    buf_wipe(&out);
-    fernet_keys_wipe(&keys);
-}
-
 UNIT_MAIN(UNIT_CASE(encrypts_the_published_tokens), UNIT_CASE(decrypts_the_published_tokens),
           UNIT_CASE(refuses_every_published_invalid_token_for_its_reason),
           UNIT_CASE(round_trips_every_length_up_to_five_blocks),
@@ -408,7 +314,4 @@ UNIT_MAIN(UNIT_CASE(encrypts_the_published_tokens), UNIT_CASE(decrypts_the_publi
           UNIT_CASE(only_the_canonical_spelling_of_a_token_is_taken),
           UNIT_CASE(ages_count_only_when_a_ttl_is_given),
           UNIT_CASE(a_plaintext_that_does_not_fit_leaves_the_buffer_alone),
-          UNIT_CASE(keys_are_32_bytes_in_one_spelling), UNIT_CASE(settings_are_read_in_both_forms),
-          UNIT_CASE(settings_that_are_no_object_are_refused),
-          UNIT_CASE(sealed_settings_open_again_and_hold_the_text_form),
-          UNIT_CASE(advice_about_settings_names_the_remedy_and_no_value))
+          UNIT_CASE(keys_are_32_bytes_in_one_spelling))
