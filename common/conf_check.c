@@ -62,3 +62,18 @@ struct conf *conf_load_checked(const char *file, struct conf_errors *errors)
 {
     return conf_load_with(file, check_all, errors);
 }
+
+/* Without a key every delivery would be dead as config_unreadable. */
+static void check_for_worker(struct conf_reader *r)
+{
+    check_all(r);
+    if (r->conf->secrets_fernet_keys.count == 0)
+        conf_refuse(r, CONF_ROW_secrets_fernet_keys,
+                    "needed to read the settings of integrations; give it, secrets.fernet_keys_file or the "
+                    "environment's FERNET_KEY");
+}
+
+struct conf *conf_load_for_worker(const char *file, struct conf_errors *errors)
+{
+    return conf_load_with(file, check_for_worker, errors);
+}

@@ -72,7 +72,7 @@ static bool decompress(struct decoding *d, struct buf *plain)
 {
     z_stream z = {0};
     check(inflateInit2(&z, 32 + MAX_WBITS) == Z_OK); /* 32: a zlib or a gzip header, whichever it is */
-    z.next_in = (Bytef *)(uintptr_t)d->raw->body;    /* zlib's input is const in all but its type */
+    z.next_in = (Bytef *)d->raw->body;               /* zlib's input is const in all but its type */
     z.avail_in = (uInt)d->raw->body_size;
     int result = inflate_all(&z, plain);
     bool whole = result == Z_STREAM_END && z.avail_in == 0;

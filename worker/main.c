@@ -39,7 +39,7 @@ static const char usage[] =
 static int test_configuration(const char *file)
 {
     struct conf_errors errors;
-    struct conf *conf = conf_load_checked(file, &errors);
+    struct conf *conf = conf_load_for_worker(file, &errors);
     for (size_t i = 0; i < errors.list.count; i++)
         fprintf(stderr, "%s\n", errors.list.items[i]);
     conf_errors_free(&errors);
@@ -53,14 +53,14 @@ static int test_configuration(const char *file)
 static int run(const char *file)
 {
     struct conf_errors errors;
-    struct conf *conf = conf_load_checked(file, &errors);
+    struct conf *conf = conf_load_for_worker(file, &errors);
     for (size_t i = 0; i < errors.list.count; i++)
         LOG(LOG_ERROR, "bad_configuration", LOG_TEXT("error", errors.list.items[i]));
     conf_errors_free(&errors);
     if (!conf)
         return EXIT_BAD_CONFIGURATION;
     if (!fault_setup()) {
-        LOG(LOG_ERROR, "bad_fault", LOG_TEXT("advice", "NOTIFY_FAULT is point=count or point=count/text"));
+        LOG(LOG_ERROR, "bad_fault", LOG_TEXT("advice", "NOTIFY_FAULT is point=count[*kills][/text]"));
         conf_free(conf);
         return EXIT_BAD_CONFIGURATION;
     }

@@ -255,7 +255,7 @@ static void reload(struct supervisor *s)
     struct conf_errors errors;
     if (s->ending)
         return;
-    struct conf *conf = conf_load_checked(s->file, &errors);
+    struct conf *conf = conf_load_for_worker(s->file, &errors);
     if (!conf) {
         for (size_t i = 0; i < errors.list.count; i++)
             LOG(LOG_ERROR, "reload_refused", LOG_TEXT("error", errors.list.items[i]));

@@ -5,9 +5,10 @@
 
 /*
  * Named places where a test can have the process killed, as a power cut would: NOTIFY_FAULT in the
- * environment, "point=count" or "point=count/text": the process gets SIGKILL at the COUNTth time that it
- * comes there with an id that contains TEXT. A process armed that way says so in its log at start. X(ENUM,
- * word, where)
+ * environment, "point=count", with "*kills" and "/text" behind it where wanted: a process gets SIGKILL at
+ * the COUNTth time that it comes there with an id that contains TEXT, but KILLS processes at most that
+ * descend from the one that read the environment (without "*kills": all). "ack=1*1/x" so kills one worker,
+ * and its replacement lives. A process armed that way says so in its log at start. X(ENUM, word, where)
  */
 #define FAULT_LIST(X)                                                                                        \
     X(DECODE, "decode", "while a message is decoded")                                                        \
@@ -22,7 +23,7 @@ enum fault { FAULT_LIST(FAULT_ENUM) FAULT_COUNT };
 
 extern bool fault_armed;
 
-/* Read the environment; false when NOTIFY_FAULT is set and cannot be read. */
+/* Read the environment, before the first fork; false when NOTIFY_FAULT is set and cannot be read. */
 bool fault_setup(void);
 void fault_reach(enum fault fault, const char *id);
 

@@ -77,7 +77,7 @@ static bool run_cipher(const unsigned char *key, const unsigned char *iv, bool e
     check(EVP_CipherUpdate(ctx, out, &some, in, (int)n) == 1);
     bool good = EVP_CipherFinal_ex(ctx, out + some, &rest) == 1;
     EVP_CIPHER_CTX_free(ctx); /* clears its key schedule */
-    *out_n = (size_t)(some + rest);
+    *out_n = (size_t)some + (size_t)rest;
     return good;
 }
 

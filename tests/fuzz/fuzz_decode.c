@@ -30,7 +30,7 @@ static void make_header(struct fuzz_input *in, struct arena *a, struct raw_heade
     if (h->kind == RAW_HEADER_INT)
         memcpy(&h->number, h->text, h->size < sizeof h->number ? h->size : sizeof h->number);
     if (kind >= 128 && h->size > 2)
-        ((char *)(uintptr_t)h->text)[h->size / 2] = 0; /* a NUL inside */
+        ((char *)h->text)[h->size / 2] = 0; /* a NUL inside */
 }
 
 static void check_text(const char *text, size_t max)

@@ -19,9 +19,14 @@ struct checker {
 
 static int value(struct checker *c);
 
+static int is_one_of(char c, const char *set)
+{
+    return c != 0 && strchr(set, c) != NULL;
+}
+
 static void blanks(struct checker *c)
 {
-    while (c->at < c->end && memchr(" \t\r\n", *c->at, 4))
+    while (c->at < c->end && is_one_of(*c->at, " \t\r\n"))
         c->at++;
 }
 
@@ -69,12 +74,12 @@ static int string(struct checker *c)
             return 0;
         if (*c->at++ != '\\')
             continue;
-        if (c->at == c->end || !memchr("\"\\/bfnrtu", *c->at, 9))
+        if (c->at == c->end || !is_one_of(*c->at, "\"\\/bfnrtu"))
             return 0;
         if (*c->at++ != 'u')
             continue;
         for (int i = 0; i < 4; i++, c->at++)
-            if (c->at == c->end || !memchr("0123456789abcdefABCDEF", *c->at, 22))
+            if (c->at == c->end || !is_one_of(*c->at, "0123456789abcdefABCDEF"))
                 return 0;
     }
     return literal(c, "\"");

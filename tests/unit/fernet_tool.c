@@ -70,13 +70,12 @@ int main(int argc, char **argv)
     struct fernet_keys keys;
     size_t bad = 0, room = 0;
     char *line = NULL;
-    ssize_t n;
     bool good = true;
     if (!fernet_keys_init(&keys, (const char *const *)argv + 1, (size_t)argc - 1, &bad)) {
         fprintf(stderr, "key %zu is none\n", bad + 1);
         return 2;
     }
-    while (good && (n = getline(&line, &room, stdin)) > 0) {
+    while (good && getline(&line, &room, stdin) > 0) {
         line[strcspn(line, "\n")] = 0;
         char *value = strchr(line, ' ');
         if (value)

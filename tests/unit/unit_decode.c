@@ -137,7 +137,7 @@ static void kombus_uuid_form_is_an_id(void)
     expect_scan_and_type(EVENT_FINDING_NEW);
     EXPECT(uuid_equal(&out.event.finding_id, &finding));
     static const char *const bad[] = {
-        "{\"__type__\":\"uuid\",\"__value__\":\"" SCAN "\"}",
+        ("{\"__type__\":\"uuid\",\"__value__\":\"" SCAN "\"}"),
         "{\"__type__\":\"bytes\",\"__value__\":{\"hex\":\"11111111111141118111111111111111\"}}",
         "{\"__type__\":\"uuid\",\"__value__\":{\"hex\":\"11111111111141118111111111111111\"},\"a\":1}",
         "{\"__type__\":\"uuid\"}",
@@ -220,14 +220,14 @@ static void bodies_of_another_shape_are_bad(void)
         "[[],[],{}]",
         "[[],null,{}]",
         "[null,{},{}]",
-        "[\"" SCAN "\",{},{}]",
+        ("[\"" SCAN "\",{},{}]"),
         "[[],{},[]]",
         "[[],{},5]",
         "\"x\"",
         "null",
         "5",
-        "[['" SCAN "','scan_done'],{}]",
-        "[[\"" SCAN "\",\"scan_done\"],{}] x",
+        ("[['" SCAN "','scan_done'],{}]"),
+        ("[[\"" SCAN "\",\"scan_done\"],{}] x"),
         "[[\"\xff\",\"scan_done\"],{}]",
         "\x80\x04\x95",
     };
