@@ -2,17 +2,20 @@
  * conf_check - the checks of settings that need modules above base
  *
  * Runs inside conf_load, so its errors come out together with all others. Asks the module that will use a
- * setting whether it can: the address policy for networks, libpq for its connection string. Opens nothing but
- * the file of authorities, to see that it can be read. libpq's own words are not shown: they may quote the
- * password.
+ * setting whether it can: the address policy for networks, librabbitmq and libpq for their URLs. Opens
+ * nothing but the file of authorities, to see that it can be read. libpq's own words are not shown: they may
+ * quote the password.
  */
 #include "common/conf_check.h"
 
+#include <amqp.h>
 #include <errno.h>
 #include <libpq-fe.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/base/conf_read.h"
 #include "common/egress/address.h"
 
@@ -32,6 +35,22 @@ static void check_ca_file(struct conf_reader *r)
     const char *file = r->conf->delivery_ca_file;
     if (file[0] && access(file, R_OK) != 0)
         conf_refuse(r, CONF_ROW_delivery_ca_file, "%s cannot be read: %s", file, strerror(errno));
+}
+
+/* What is wrong with it beyond this is said by the checks of the table's rules. */
+static void check_broker_url(struct conf_reader *r)
+{
+    const char *url = r->conf->broker_url;
+    struct amqp_connection_info where;
+    if (strncmp(url, "amqp://", strlen("amqp://")) != 0)
+        return;
+    char *copy = mem_strdup(url); /* taken apart in place */
+    if (amqp_parse_url(copy, &where) != AMQP_STATUS_OK)
+        conf_refuse(r, CONF_ROW_broker_url,
+                    "cannot be read; percent-encode what is special in user, password and vhost, and look at "
+                    "the port");
+    explicit_bzero(copy, strlen(url));
+    free(copy);
 }
 
 static void check_database_url(struct conf_reader *r)
@@ -55,6 +74,7 @@ static void check_all(struct conf_reader *r)
 {
     check_networks(r);
     check_ca_file(r);
+    check_broker_url(r);
     check_database_url(r);
 }
 
@@ -63,11 +83,12 @@ struct conf *conf_load_checked(const char *file, struct conf_errors *errors)
     return conf_load_with(file, check_all, errors);
 }
 
-/* Without a key every delivery would be dead as config_unreadable. */
+/* Without a key every delivery would be dead as config_unreadable. What is wrong with a file of keys was said
+ * when it was read. */
 static void check_for_worker(struct conf_reader *r)
 {
     check_all(r);
-    if (r->conf->secrets_fernet_keys.count == 0)
+    if (r->conf->secrets_fernet_keys.count == 0 && !r->conf->secrets_fernet_keys_file[0])
         conf_refuse(r, CONF_ROW_secrets_fernet_keys,
                     "needed to read the settings of integrations; give it, secrets.fernet_keys_file or the "
                     "environment's FERNET_KEY");

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -44,6 +43,7 @@ struct agent {
     struct event *tick;
     struct event *term;
     struct event *interrupt;
+    struct event *quit;
     char me[UUID_TEXT];
     unsigned long sent_number;
     int64_t sent_us;
@@ -196,6 +196,7 @@ static void make_agent(struct agent *a)
     event_add(a->tick, &(struct timeval){0, PING_MS * 1000});
     a->term = watch_signal(a, SIGTERM);
     a->interrupt = watch_signal(a, SIGINT);
+    a->quit = watch_signal(a, SIGQUIT);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
 }
@@ -207,6 +208,7 @@ static void free_agent(struct agent *a)
     event_free(a->tick);
     event_free(a->term);
     event_free(a->interrupt);
+    event_free(a->quit);
     dialer_free(a->dialer);
     event_base_free(a->base);
 }
@@ -214,12 +216,8 @@ static void free_agent(struct agent *a)
 int agent_run(const struct conf *conf, int slot)
 {
     struct agent a = {.conf = conf};
-    pid_t parent = getppid();
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "agent");
     shared_adopt(slot);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        return 0;
     make_agent(&a);
     pg_link_start(a.link);
     event_base_dispatch(a.base);

@@ -34,6 +34,15 @@ int ladder_round(double seconds)
     return whole > LADDER_MAX_SECONDS ? LADDER_MAX_SECONDS : whole;
 }
 
+int ladder_trip_towards(double seconds)
+{
+    int whole = seconds < LADDER_TRIP_MAX ? (int)ceil(seconds) : LADDER_TRIP_MAX;
+    int step = 1;
+    while (whole / step >= 16)
+        step *= 2;
+    return whole > 1 ? whole / step * step : 1;
+}
+
 void ladder_route(int seconds, char exchange[32], char key[LADDER_KEY])
 {
     int top = 0;
@@ -106,8 +115,8 @@ int ladder_make(struct publish_message *m, struct arena *arena, const struct eve
     if (ticket->origin_queue)
         publish_add_text(m, "x-notify-queue", ticket->origin_queue);
     if (ticket->eta_us)
-        publish_add_number(m, "x-notify-eta", ticket->eta_us / 1000000);
+        publish_add_number(m, "x-notify-eta", ticket->eta_us / 1000);
     if (ticket->expires_us)
-        publish_add_number(m, "x-notify-expires", ticket->expires_us / 1000000);
+        publish_add_number(m, "x-notify-expires", ticket->expires_us / 1000);
     return seconds;
 }

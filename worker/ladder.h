@@ -8,11 +8,14 @@
 /*
  * The retry ladder: where a message enters it to come out of notify.due after a delay. Pure.
  */
-enum { LADDER_MAX_SECONDS = (1 << 17) - 1, LADDER_KEY = 2 * 17 };
+enum { LADDER_MAX_SECONDS = (1 << 17) - 1, LADDER_KEY = 2 * 17, LADDER_TRIP_MAX = 86400 };
 
 /* Round up to four significant bits, at least 1, at most LADDER_MAX_SECONDS: then at most four queues are
  * passed. */
 int ladder_round(double seconds);
+/* The longest delay that ladder_round leaves as it is and that does not pass a time SECONDS ahead by a second
+ * or more, at most a day: what then remains is another trip. Rounding up would miss a time by an eighth. */
+int ladder_trip_towards(double seconds);
 /* Exchange and routing key for a delay that ladder_round gave. */
 void ladder_route(int seconds, char exchange[32], char key[LADDER_KEY]);
 

@@ -21,7 +21,7 @@
 #include "worker/shared.h"
 #include "worker/statements.h"
 
-enum { AGAIN_MS = 250, COLUMNS_MAX = 20 };
+enum { AGAIN_MS = 250, EVENT_COLUMNS = 20, ROW_COLUMNS = 13, COLUMNS_MAX = EVENT_COLUMNS + ROW_COLUMNS };
 
 struct ledger {
     struct pg_link *link;
@@ -72,8 +72,6 @@ static void execute(struct ledger *l, enum statement statement)
 {
     const char *values[COLUMNS_MAX];
     int lengths[COLUMNS_MAX], formats[COLUMNS_MAX];
-    if (l->columns[0].count == 0)
-        return;
     for (int i = 0; i < l->column_count; i++) {
         values[i] = pg_array_finish(&l->columns[i], &lengths[i]);
         formats[i] = 1;
@@ -125,12 +123,9 @@ static void add_event(struct ledger *l, struct ledger_event *e)
         pg_array_add_int4(c++, e->filtered[stage]);
 }
 
-static void write_events(struct ledger *l)
+/* Which event goes with this batch, and with how many of its rows. */
+static void count_rows(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_TEXT, PG_BYTEA,       PG_UUID,        PG_UUID, PG_TEXT,
-                                        PG_UUID, PG_TEXT,        PG_TEXT,        PG_TEXT, PG_TEXT,
-                                        PG_TEXT, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4, PG_INT4,
-                                        PG_INT4, PG_INT4,        PG_INT4,        PG_INT4, PG_INT4};
     l->batch_number++;
     for (size_t i = 0; i < l->batch_count; i++) {
         struct ledger_event *e = l->batch[i]->event;
@@ -141,10 +136,41 @@ static void write_events(struct ledger *l)
         e->in_batch = l->batch_number;
         e->rows_in_batch += l->batch[i]->kind == LEDGER_ROW;
     }
-    start_columns(l, types, 20);
+}
+
+static void add_row(struct ledger *l, const struct ledger_write *w)
+{
+    struct pg_array *c = l->columns + EVENT_COLUMNS;
+    pg_array_add_text(c++, w->event_id);
+    pg_array_add_uuid(c++, &w->integration);
+    pg_array_add_uuid(c++, &w->workspace);
+    pg_array_add_text(c++, delivery_state_name(w->state));
+    pg_array_add_int4(c++, w->attempt);
+    pg_array_add_text(c++, l->owner);
+    pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
+    pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
+    add_optional_int(c++, w->status);
+    pg_array_add_bytes(c++, w->response, w->response_size);
+    pg_array_add_int4(c++, w->duration_ms);
+    add_seconds(c++, w->due_s);
+    add_seconds(c++, w->lease_s);
+}
+
+/* Events and the first rows of their deliveries, in one statement. */
+static void write_events(struct ledger *l)
+{
+    static const enum pg_oid types[] = {
+        PG_TEXT, PG_BYTEA, PG_UUID,        PG_UUID,        PG_TEXT,   PG_UUID,  PG_TEXT, PG_TEXT, PG_TEXT,
+        PG_TEXT, PG_TEXT,  PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4,   PG_INT4,  PG_INT4, PG_INT4, PG_INT4,
+        PG_INT4, PG_INT4,  PG_TEXT,        PG_UUID,        PG_UUID,   PG_TEXT,  PG_INT4, PG_TEXT, PG_TEXT,
+        PG_TEXT, PG_INT4,  PG_BYTEA,       PG_INT4,        PG_FLOAT8, PG_FLOAT8};
     struct ledger_event *last = NULL;
+    count_rows(l);
+    start_columns(l, types, EVENT_COLUMNS + ROW_COLUMNS);
     for (size_t i = 0; i < l->batch_count; i++) {
         struct ledger_event *e = l->batch[i]->event;
+        if (l->batch[i]->kind == LEDGER_ROW)
+            add_row(l, l->batch[i]);
         if (!e || e == last) /* sorted: the writes of one event stand together */
             continue;
         last = e;
@@ -152,34 +178,8 @@ static void write_events(struct ledger *l)
         if (!e->committed || e->rows_committed + e->rows_in_batch >= e->rows_total)
             add_event(l, e);
     }
-    execute(l, STATEMENT_EVENTS);
-}
-
-static void write_rows(struct ledger *l)
-{
-    static const enum pg_oid types[] = {PG_TEXT, PG_UUID, PG_UUID,  PG_TEXT, PG_INT4,   PG_TEXT,  PG_TEXT,
-                                        PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4, PG_FLOAT8, PG_FLOAT8};
-    start_columns(l, types, 13);
-    for (size_t i = 0; i < l->batch_count; i++) {
-        const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
-        if (w->kind != LEDGER_ROW)
-            continue;
-        pg_array_add_text(c++, w->event_id);
-        pg_array_add_uuid(c++, &w->integration);
-        pg_array_add_uuid(c++, &w->workspace);
-        pg_array_add_text(c++, delivery_state_name(w->state));
-        pg_array_add_int4(c++, w->attempt);
-        pg_array_add_text(c++, l->owner);
-        pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
-        pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
-        add_optional_int(c++, w->status);
-        pg_array_add_bytes(c++, w->response, w->response_size);
-        pg_array_add_int4(c++, w->duration_ms);
-        add_seconds(c++, w->due_s);
-        add_seconds(c++, w->lease_s);
-    }
-    execute(l, STATEMENT_ROWS);
+    if (l->columns[0].count || l->columns[EVENT_COLUMNS].count)
+        execute(l, STATEMENT_EVENTS);
 }
 
 static void write_takes(struct ledger *l)
@@ -198,7 +198,8 @@ static void write_takes(struct ledger *l)
         pg_array_add_text(c++, l->owner);
         pg_array_add_float8(c++, w->lease_s);
     }
-    execute(l, STATEMENT_TAKE);
+    if (l->columns[0].count)
+        execute(l, STATEMENT_TAKE);
 }
 
 static void write_outcomes(struct ledger *l)
@@ -224,7 +225,8 @@ static void write_outcomes(struct ledger *l)
         pg_array_add_int4(c++, w->duration_ms);
         add_seconds(c++, w->due_s);
     }
-    execute(l, STATEMENT_OUTCOMES);
+    if (l->columns[0].count)
+        execute(l, STATEMENT_OUTCOMES);
 }
 
 static void write_attempts(struct ledger *l)
@@ -244,7 +246,8 @@ static void write_attempts(struct ledger *l)
         pg_array_add_bytes(c++, w->response, w->response_size);
         pg_array_add_int4(c++, w->duration_ms);
     }
-    execute(l, STATEMENT_ATTEMPTS);
+    if (l->columns[0].count)
+        execute(l, STATEMENT_ATTEMPTS);
 }
 
 static void send_batch(struct ledger *l)
@@ -262,7 +265,6 @@ static void send_batch(struct ledger *l)
     shared_count(COUNT_LEDGER_STATEMENTS);
     pg_link_begin(l->link, &l->request);
     write_events(l);
-    write_rows(l);
     write_takes(l);
     write_outcomes(l);
     write_attempts(l);

@@ -302,12 +302,15 @@ static void send_setup(struct pg_link *l)
 {
     struct buf sql;
     buf_init(&sql, 4096);
-    /* Look-ups by key in batches: with these off, a stale statistic cannot turn one into a table scan. */
-    buf_printf(&sql,
-               "SET statement_timeout = %d; SET lock_timeout = %d; SET enable_hashjoin = off;"
-               "SET enable_mergejoin = off; SET jit = off; SET client_encoding = 'UTF8';"
-               "SET timezone = 'UTC'; SET synchronous_commit = on;",
-               (int)(l->settings.timeout_s * 800), (int)(l->settings.timeout_s * 400));
+    /* Everything is a look-up by key, in batches, planned once. A plan made while a table was small, or from
+     * a stale statistic, would else read all of it for each element of a batch, for as long as it is cached.
+     */
+    buf_printf(
+        &sql,
+        "SET statement_timeout = %d; SET lock_timeout = %d; SET enable_seqscan = off;"
+        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;"
+        "SET jit = off; SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET synchronous_commit = on;",
+        (int)(l->settings.timeout_s * 800), (int)(l->settings.timeout_s * 400));
     if (*l->settings.role) {
         char *quoted = PQescapeIdentifier(l->conn, l->settings.role, strlen(l->settings.role));
         check(quoted != NULL);

@@ -46,10 +46,20 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
          "E'\\n')"
          " FROM notify.deliveries d WHERE d.event_id = e.id) END"
          " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::uuid[]) AS x(n, event, scan, finding)"
-         " LEFT JOIN public.scans s ON s.id = x.scan"
-         " LEFT JOIN public.targets t ON t.id = s.target_id"
-         " LEFT JOIN public.findings f ON f.id = x.finding"
-         " LEFT JOIN notify.events e ON e.id = x.event",
+         " LEFT JOIN LATERAL (SELECT id, target_id, workspace_id, status, profile, grade, score, summary, "
+         "error"
+         " FROM public.scans WHERE id = x.scan OFFSET 0) s ON true"
+         " LEFT JOIN LATERAL (SELECT id, name, base_url, kind FROM public.targets WHERE id = s.target_id "
+         "OFFSET 0) t"
+         " ON true"
+         " LEFT JOIN LATERAL (SELECT scan_id, pencheff_finding_id, title, severity, category, "
+         "owasp_category, cwe_id,"
+         " cvss_score, cvss_vector, endpoint, parameter, description, remediation, verification_status, "
+         "suppressed,"
+         " suppress_reason, epss, kev, risk_score, reachability, resolved_at, created_at"
+         " FROM public.findings WHERE id = x.finding OFFSET 0) f ON true"
+         " LEFT JOIN LATERAL (SELECT id, content_hash, state, reason, scheduled_for"
+         " FROM notify.events WHERE id = x.event OFFSET 0) e ON true",
          4,
          {A_INT4, A_TEXT, A_UUID, A_UUID}},
     [STATEMENT_RULES] =
@@ -61,7 +71,8 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
          {A_UUID}},
     [STATEMENT_EVENTS] =
         {"events",
-         "INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type, finding_id, "
+         "WITH event_rows AS (INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, "
+         "event_type, finding_id, "
          "change_summary,"
          " error, queue, state, reason, first_seen, scheduled_for, considered, matched, filtered_disabled,"
          " filtered_target, filtered_event, filtered_target_kind, filtered_severity, finished_at)"
@@ -79,53 +90,57 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
          " filtered_disabled = excluded.filtered_disabled, filtered_target = excluded.filtered_target,"
          " filtered_event = excluded.filtered_event, filtered_target_kind = excluded.filtered_target_kind,"
          " filtered_severity = excluded.filtered_severity, finished_at = excluded.finished_at"
-         " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash",
-         20,
-         {A_TEXT, A_BYTEA,       A_UUID,        A_UUID, A_TEXT, A_UUID, A_TEXT, A_TEXT, A_TEXT, A_TEXT,
-          A_TEXT, A_TIMESTAMPTZ, A_TIMESTAMPTZ, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4}},
-    [STATEMENT_ROWS] = {"rows",
-                        "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, "
-                        "attempt, owner, reason, error,"
-                        " status, response, duration_ms, due_at, lease_until)"
-                        " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, "
-                        "x.error, x.status,"
-                        " x.response, x.duration_ms, now() + x.due * interval '1 second', now() + x.lease * "
-                        "interval '1 second'"
-                        " FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], "
-                        "$7::text[], $8::text[],"
-                        " $9::int[], $10::bytea[], $11::int[], $12::float8[], $13::float8[]) AS x(event, "
-                        "integration, workspace,"
-                        " state, attempt, owner, reason, error, status, response, duration_ms, due, lease)"
-                        " ON CONFLICT (event_id, integration_id) DO NOTHING",
-                        13,
-                        {A_TEXT, A_UUID, A_UUID, A_TEXT, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA,
-                         A_INT4, A_FLOAT8, A_FLOAT8}},
-    [STATEMENT_TAKE] = {"take",
-                        "UPDATE notify.deliveries d SET state = 'sending', attempt = x.attempt, owner = "
-                        "x.owner, due_at = NULL,"
-                        " lease_until = now() + x.lease * interval '1 second', updated_at = now(),"
-                        " maybe_duplicate = d.maybe_duplicate OR d.state = 'sending'"
-                        " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::float8[])"
-                        " AS x(n, event, integration, attempt, owner, lease)"
-                        " WHERE d.event_id = x.event AND d.integration_id = x.integration"
-                        " AND ((d.state IN ('waiting', 'deferred') AND d.attempt = x.attempt - 1)"
-                        " OR (d.state = 'sending' AND d.attempt = x.attempt AND d.lease_until < now()))"
-                        " RETURNING x.n",
-                        6,
-                        {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_FLOAT8}},
+         " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash)"
+         " INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, "
+         "attempt, owner, reason, error,"
+         " status, response, duration_ms, due_at, lease_until)"
+         " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, "
+         "x.error, x.status,"
+         " x.response, x.duration_ms, now() + x.due * interval '1 second', now() + x.lease * "
+         "interval '1 second'"
+         " FROM unnest($21::text[], $22::uuid[], $23::uuid[], $24::text[], $25::int[], $26::text[], "
+         "$27::text[], $28::text[],"
+         " $29::int[], $30::bytea[], $31::int[], $32::float8[], $33::float8[]) AS x(event, "
+         "integration, workspace,"
+         " state, attempt, owner, reason, error, status, response, duration_ms, due, lease)"
+         " ON CONFLICT (event_id, integration_id) DO NOTHING",
+         33,
+         {A_TEXT, A_BYTEA, A_UUID,        A_UUID,        A_TEXT,   A_UUID,  A_TEXT, A_TEXT, A_TEXT,
+          A_TEXT, A_TEXT,  A_TIMESTAMPTZ, A_TIMESTAMPTZ, A_INT4,   A_INT4,  A_INT4, A_INT4, A_INT4,
+          A_INT4, A_INT4,  A_TEXT,        A_UUID,        A_UUID,   A_TEXT,  A_INT4, A_TEXT, A_TEXT,
+          A_TEXT, A_INT4,  A_BYTEA,       A_INT4,        A_FLOAT8, A_FLOAT8}},
+    [STATEMENT_TAKE] =
+        {"take",
+         "WITH mine AS MATERIALIZED (SELECT x.n, x.attempt, x.owner, x.lease, r.row"
+         " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::float8[])"
+         " AS x(n, event, integration, attempt, owner, lease)"
+         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
+         " WHERE d.event_id = x.event AND d.integration_id = x.integration"
+         " AND ((d.state IN ('waiting', 'deferred') AND d.attempt = x.attempt - 1)"
+         " OR (d.state = 'sending' AND d.attempt = x.attempt AND d.lease_until < now())) FOR UPDATE) r)"
+         " UPDATE notify.deliveries d SET state = 'sending', attempt = mine.attempt, owner = mine.owner, "
+         "due_at = NULL,"
+         " lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
+         " maybe_duplicate = d.maybe_duplicate OR d.state = 'sending'"
+         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
+         6,
+         {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_FLOAT8}},
     [STATEMENT_OUTCOMES] =
         {"outcomes",
-         "UPDATE notify.deliveries d SET state = x.state, reason = x.reason, error = x.error, status = "
-         "x.status,"
-         " response = x.response, duration_ms = x.duration_ms, due_at = now() + x.due * interval '1 second',"
-         " lease_until = NULL, updated_at = now()"
-         " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], "
-         "$8::text[],"
+         "WITH mine AS MATERIALIZED (SELECT x.n, x.state, x.reason, x.error, x.status, x.response, "
+         "x.duration_ms, x.due,"
+         " r.row FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], "
+         "$7::text[], $8::text[],"
          " $9::int[], $10::bytea[], $11::int[], $12::float8[]) AS x(n, event, integration, attempt, owner, "
          "state,"
          " reason, error, status, response, duration_ms, due)"
-         " WHERE d.event_id = x.event AND d.integration_id = x.integration AND d.attempt = x.attempt"
-         " AND d.owner = x.owner RETURNING x.n",
+         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d WHERE d.event_id = x.event"
+         " AND d.integration_id = x.integration AND d.attempt = x.attempt AND d.owner = x.owner FOR UPDATE) "
+         "r)"
+         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, error = mine.error,"
+         " status = mine.status, response = mine.response, duration_ms = mine.duration_ms,"
+         " due_at = now() + mine.due * interval '1 second', lease_until = NULL, updated_at = now()"
+         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
          12,
          {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4, A_FLOAT8}},
     [STATEMENT_ATTEMPTS] = {"attempts",

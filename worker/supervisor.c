@@ -6,13 +6,16 @@
  *
  *   a child that dies      is replaced at once if it had settled a message, else after a pause that doubles
  *                          from CRASH_PAUSE_MIN to CRASH_PAUSE_MAX with each such death in a row
- *   a child without pulse  (no turn of its loop within `watchdog`) is killed, then as above
- *   exit status 78         ends everything: the configuration will not get better by itself
- *   TERM, INT              the children drain; a second one, or QUIT, and they leave at once
- *   HUP                    reads the file; new workers start with it, then the old ones drain. With an error
- * in the file everything stays as it is TTIN, TTOU             one worker more, one fewer
+ *   a child without pulse  (no turn of its loop within `watchdog`) is killed, then as above; time in which
+ * the supervisor itself was paused (SIGSTOP, a frozen container) does not count exit status 78         ends
+ * everything: the configuration will not get better by itself TERM, INT              the children drain; a
+ * second one, or QUIT, and they leave at once HUP                    reads the file; new workers start with
+ * it, and when they consume the old ones drain. With an error in the file everything stays as it is; with
+ * settings by which no new worker comes to consume, the old ones go on beside them TTIN, TTOU             one
+ * worker more, one fewer
  *
- * Children get SIGTERM from the kernel when the supervisor dies (PR_SET_PDEATHSIG), so none is left over.
+ * A child is asked to drain once, however many reasons there are. Children get SIGTERM from the kernel when
+ * the supervisor dies (PR_SET_PDEATHSIG), so none is left over.
  */
 #include "worker/supervisor.h"
 
@@ -22,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,6 +40,7 @@
 enum {
     CHILDREN_MAX = SHARED_SLOTS,
     TICK_MS = 100,
+    PAUSED_US = 1000000, /* longer than this between two looks: the supervisor was kept from running */
     CRASH_PAUSE_MIN_US = 250000,
     CRASH_PAUSE_MAX_US = 30000000,
     KILL_EXTRA_S = 10,
@@ -47,6 +52,7 @@ struct child {
     int slot;
     enum shared_role role;
     unsigned generation;
+    int64_t started_us;
     bool asked_to_end;
     bool killed_by_watchdog;
 };
@@ -58,6 +64,7 @@ struct throttle {
 };
 
 struct supervisor {
+    pid_t pid;
     const char *file;
     struct conf *conf;
     unsigned generation; /* of the configuration */
@@ -66,7 +73,10 @@ struct supervisor {
     struct throttle throttles[SHARED_AGENT + 1];
     bool ending;
     bool reloading; /* new workers have been started, the old ones drain when they consume */
+    bool said_late; /* that they do not */
     int64_t reload_us;
+    int64_t looked_us;      /* at the children's pulses */
+    int64_t watch_since_us; /* silence before this tells nothing */
     int64_t kill_at_us;
     int status;
     sigset_t signals;
@@ -97,6 +107,9 @@ static long count_children(const struct supervisor *s, enum shared_role role, bo
 static _Noreturn void be_child(struct supervisor *s, enum shared_role role, int slot)
 {
     sigset_t none;
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != s->pid)
+        exit(0); /* it died before the line above */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     int status = role == SHARED_AGENT ? agent_run(s->conf, slot) : worker_run(s->conf, slot);
@@ -129,7 +142,13 @@ static void start_child(struct supervisor *s, enum shared_role role)
         s->throttles[role].not_before_us = clock_mono_us() + CRASH_PAUSE_MIN_US;
         return;
     }
-    *c = (struct child){.pid = pid, .slot = slot, .role = role, .generation = s->generation};
+    *c = (struct child){
+        .pid = pid,
+        .slot = slot,
+        .role = role,
+        .generation = s->generation,
+        .started_us = clock_mono_us(),
+    };
     shared_slot_at(slot)->pid = pid;
     LOG(LOG_INFO, "child_started", LOG_TEXT("role", role_name(role)), LOG_NUM("child", pid),
         LOG_NUM("slot", slot));
@@ -149,13 +168,22 @@ static void fill_pool(struct supervisor *s)
     }
 }
 
+static void drain_child(struct child *c)
+{
+    if (!c->pid || c->asked_to_end)
+        return;
+    c->asked_to_end = true;
+    kill(c->pid, SIGTERM);
+}
+
 static void signal_children(struct supervisor *s, int number)
 {
     for (int i = 0; i < CHILDREN_MAX; i++) {
-        if (!s->children[i].pid)
+        struct child *c = &s->children[i];
+        if (!c->pid)
             continue;
-        s->children[i].asked_to_end = true;
-        kill(s->children[i].pid, number);
+        c->asked_to_end = true;
+        kill(c->pid, number);
     }
 }
 
@@ -169,7 +197,10 @@ static void start_ending(struct supervisor *s, int number)
     double grace = at_once ? 1 : s->conf->shutdown_grace;
     s->ending = true;
     s->kill_at_us = clock_mono_us() + clock_us(grace) + (at_once ? 0 : KILL_EXTRA_S * 1000000LL);
-    signal_children(s, at_once ? SIGQUIT : SIGTERM);
+    if (at_once)
+        signal_children(s, SIGQUIT);
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        drain_child(&s->children[i]);
 }
 
 /* One line that says why, and what follows for the start of the next one. */
@@ -186,11 +217,13 @@ static void note_death(struct supervisor *s, const struct child *c, int status)
                                                   : "drained"),
         LOG_NUM("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
         LOG_TEXT("watchdog", c->killed_by_watchdog ? "yes" : "no"), LOG_NUM("message_killed", kills));
-    if (expected || had_worked) {
+    if (c->asked_to_end || had_worked) {
         t->deaths = 0;
         t->not_before_us = 0;
         return;
     }
+    if (clock_mono_us() - c->started_us > CRASH_PAUSE_MAX_US)
+        t->deaths = 0; /* it lived long enough to be no part of a loop */
     int64_t pause = (int64_t)CRASH_PAUSE_MIN_US << (t->deaths < 8 ? t->deaths : 8);
     t->deaths++;
     t->not_before_us = clock_mono_us() + (pause < CRASH_PAUSE_MAX_US ? pause : CRASH_PAUSE_MAX_US);
@@ -217,7 +250,12 @@ static void reap(struct supervisor *s)
 
 static void watch_pulses(struct supervisor *s)
 {
-    int64_t limit = clock_mono_us() - clock_us(s->conf->watchdog);
+    int64_t now = clock_mono_us(), limit = now - clock_us(s->conf->watchdog);
+    if (now - s->looked_us > PAUSED_US)
+        s->watch_since_us = now;
+    s->looked_us = now;
+    if (s->watch_since_us > limit)
+        return;
     for (int i = 0; i < CHILDREN_MAX; i++) {
         struct child *c = &s->children[i];
         if (!c->pid || c->killed_by_watchdog || shared_slot_at(c->slot)->alive_us > limit)
@@ -228,7 +266,10 @@ static void watch_pulses(struct supervisor *s)
     }
 }
 
-/* The new generation consumes, or had time enough to: the old one may drain. */
+/*
+ * The new generation consumes, or a part of it does and the others had time enough to (the broker may refuse
+ * so many connections at once): the old one may drain.
+ */
 static void finish_reload(struct supervisor *s)
 {
     long consuming = 0;
@@ -238,16 +279,17 @@ static void finish_reload(struct supervisor *s)
         if (s->children[i].pid && s->children[i].role == SHARED_WORKER &&
             s->children[i].generation == s->generation)
             consuming += shared_slot_at(s->children[i].slot)->consuming;
-    if (consuming < s->wanted && clock_mono_us() - s->reload_us < clock_us(s->conf->watchdog))
+    bool late = clock_mono_us() - s->reload_us > clock_us(s->conf->watchdog);
+    if (late && consuming == 0 && !s->said_late) {
+        LOG(LOG_ERROR, "reload_waits", LOG_TEXT("advice", "no new worker consumes; the old ones go on"));
+        s->said_late = true;
+    }
+    if (consuming == 0 || (consuming < s->wanted && !late))
         return;
     s->reloading = false;
-    for (int i = 0; i < CHILDREN_MAX; i++) {
-        struct child *c = &s->children[i];
-        if (!c->pid || c->generation == s->generation || c->asked_to_end)
-            continue;
-        c->asked_to_end = true;
-        kill(c->pid, SIGTERM);
-    }
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        if (s->children[i].generation != s->generation)
+            drain_child(&s->children[i]);
 }
 
 static void reload(struct supervisor *s)
@@ -268,6 +310,7 @@ static void reload(struct supervisor *s)
     s->wanted = workers_wanted(conf);
     s->generation++;
     s->reloading = true;
+    s->said_late = false;
     s->reload_us = clock_mono_us();
     memset(s->throttles, 0, sizeof s->throttles);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
@@ -284,8 +327,7 @@ static void remove_worker(struct supervisor *s)
         struct child *c = &s->children[i];
         if (!c->pid || c->role != SHARED_WORKER || c->generation != s->generation || c->asked_to_end)
             continue;
-        c->asked_to_end = true;
-        kill(c->pid, SIGTERM);
+        drain_child(c);
         return;
     }
 }
@@ -334,6 +376,7 @@ int supervisor_run(const char *file, struct conf *conf)
 {
     struct supervisor *s = mem_zalloc(sizeof *s);
     const struct timespec tick = {0, TICK_MS * 1000000L};
+    s->pid = getpid();
     s->file = file;
     s->conf = conf;
     s->wanted = workers_wanted(conf);

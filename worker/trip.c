@@ -32,7 +32,7 @@
 #include "worker/outcome.h"
 #include "worker/shared.h"
 
-enum { TWIN_DELAY_S = 2, ETA_TRIP_MAX_S = 86400, DESTINATIONS_MAX = 16 };
+enum { TWIN_DELAY_S = 2, DESTINATIONS_MAX = 16 };
 
 struct trips {
     struct parts *parts;
@@ -339,10 +339,10 @@ static double seconds_until(int64_t wall_us)
     return (double)(wall_us - clock_wall_us()) / 1e6;
 }
 
-/* Send the event round the ladder until its eta, a day at most at a time. */
+/* Send the event round the ladder towards its eta, a day at most at a time. */
 static void schedule(struct trip *t, double seconds, bool write_row)
 {
-    make_ladder_message(t, t->decoded.attempt, seconds < ETA_TRIP_MAX_S ? seconds : ETA_TRIP_MAX_S);
+    make_ladder_message(t, t->decoded.attempt, ladder_trip_towards(seconds));
     if (!write_row) {
         publish(t);
         return;

@@ -6,8 +6,10 @@
  * and does nothing else with messages.
  *
  * Ends by: TERM, INT or the death of the supervisor (drain: take no more messages, finish those in hand
- * within shutdown_grace, let the broker have the rest back), a second one of those or QUIT (leave at once),
- * or when it is to be recycled. A worker that hangs in draining is ended by SIGALRM.
+ * within shutdown_grace, let the broker have the rest back), QUIT (leave at once), or when it is to be
+ * recycled. More of TERM and INT change nothing: a terminal sends them to the whole group beside the
+ * supervisor, which decides by itself what a second one means. A worker that hangs in draining is ended by
+ * SIGALRM.
  */
 #include "worker/worker.h"
 
@@ -17,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
@@ -68,7 +69,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct worker *w = arg;
     (void)what;
-    if (number == SIGQUIT || w->drain_until_us)
+    if (number == SIGQUIT)
         w->leave_now = true;
     else
         start_draining(w, number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -254,15 +255,9 @@ int worker_run(const struct conf *conf, int slot)
 {
     struct worker w = {0};
     char name[32];
-    pid_t parent = getppid();
     snprintf(name, sizeof name, "worker-%d", slot);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, name);
     shared_adopt(slot);
-    /* When the supervisor is killed, drain: it is asked for after the fact too, should it have died just now.
-     */
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent)
-        return 0;
     make_worker(&w, conf);
     pg_link_start(w.database);
     publisher_start(w.parts.publisher);

@@ -288,6 +288,14 @@ static bool set_request(struct transfer_state *s, const struct dest_request *r)
     return true;
 }
 
+/* True when the request went out, so that what failed is the answer and not the URL. */
+static bool was_asked(const struct transfer_state *s)
+{
+    long request_bytes = 0;
+    curl_easy_getinfo(s->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
+    return request_bytes > 0;
+}
+
 static enum error_word word_of(CURLcode code, const struct transfer_state *s)
 {
     switch (code) {
@@ -317,11 +325,23 @@ static enum error_word word_of(CURLcode code, const struct transfer_state *s)
     case CURLE_BAD_CONTENT_ENCODING:
         return ERROR_BAD_ANSWER;
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return ERROR_URL;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also what curl says to an answer that is no HTTP, or of another
+                                        version */
+        return was_asked(s) ? ERROR_BAD_ANSWER : ERROR_URL;
+    case CURLE_OUT_OF_MEMORY: /* also what curl says to one line of headers above its own limit of 100 KiB */
+        return was_asked(s) ? ERROR_BAD_ANSWER : ERROR_OTHER;
     default:
         return s->headers_too_large ? ERROR_BAD_ANSWER : ERROR_OTHER;
     }
+}
+
+/* What a person reads: curl's words, where they are about the request and not about how we stopped it. */
+static const char *text_of(const struct transfer_state *s)
+{
+    if (s->headers_too_large || (s->result == CURLE_OUT_OF_MEMORY && was_asked(s)))
+        return "the answer's headers are larger than delivery.max_headers or one of them is endless";
+    return *s->error ? s->error : curl_easy_strerror(s->result);
 }
 
 static void fill_response(struct transfer_state *s)
@@ -340,7 +360,7 @@ static void fill_response(struct transfer_state *s)
     /* Cut by us: the status counts all the same. */
     if (s->result != CURLE_OK && !(s->result == CURLE_WRITE_ERROR && s->cut)) {
         r->error = word_of(s->result, s);
-        r->error_text = *s->error ? s->error : curl_easy_strerror(s->result);
+        r->error_text = text_of(s);
         return;
     }
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &r->status);

@@ -24,7 +24,7 @@ from typing import Any, Callable
 import psycopg2
 import psycopg2.extras
 
-from . import demo_case, producer
+from . import demo_case, producer, seed
 from .daemon import Notifyd, conf_text
 from .demo_case import Call, Workspace
 from .demo_check import Expectation, Receipt, ledger_problems, missing_deliveries, read_receipt, receipt_problems
@@ -162,18 +162,19 @@ class Demo:
                         ", one in Celery's protocol 1, one as plain JSON.")
 
     def _publish(self, call: Call, by: producer.Producer, number: int = 0) -> str:
-        about = {"finding_id": call.finding.id} if call.finding else {}
+        words = (call.scan.id, call.event_type)
+        about = {**({"finding_id": call.finding.id} if call.finding else {}), **call.keywords}
         if call.how == "plain":
             event_id = f"plain-{number}"
-            self.expected.add(event_id, call, self.filters)
             producer.publish_plain(self.rabbit.url, producer.QUEUE,
-                                   {"scan_id": call.scan.id, "event_type": call.event_type, **about, **call.keywords}, event_id)
-            return event_id
-        event_id = producer.event(call.scan.id, call.event_type).id
+                                   {"scan_id": call.scan.id, "event_type": call.event_type, **about}, event_id)
+        elif call.how == "twice":
+            event_id = seed.new_id()
+            for _ in range(2):
+                by.notify_event.apply_async(words, about, task_id=event_id)
+        else:
+            event_id = by.notify_event.delay(*words, **about).id
         self.expected.add(event_id, call, self.filters)
-        for _ in range(2 if call.how == "twice" else 1):
-            # What notify_event.delay(scan, type, finding_id=…) does, with an id that we know beforehand.
-            by.notify_event.apply_async((call.scan.id, call.event_type), {**about, **call.keywords}, task_id=event_id)
         return event_id
 
     def _show(self, until: float) -> None:
@@ -249,8 +250,9 @@ class Demo:
         try:
             for call in further:
                 event_id = self._publish(call, celery)
-                self._show(time.monotonic() + BETWEEN)
+                self._show(time.monotonic() + 0.5)
                 self.screen.held_back_of_one(self.expected.stages[event_id], self.filters)
+                self._show(time.monotonic() + BETWEEN - 0.5)
                 wrong = receipt_problems(self.receipts, self.expected)
                 if wrong:
                     raise DemoFailed(wrong[0])

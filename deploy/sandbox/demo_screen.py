@@ -104,7 +104,7 @@ class Screen:
             for stage in (s for s in STAGES if s in by_stage):
                 held = by_stage[stage]
                 self.say(f"    {len(held):2} by {self.paint(stage, 'bold')}: {why(stage, f)}")
-                self._paragraph("; ".join(_name(call) for call in held))
+                self._paragraph("every event" if len(held) == len(calls) else _names(held))
 
     def held_back_of_one(self, stages: dict[str, str], filters: Iterable[Filters]) -> None:
         """One line for one event."""
@@ -140,5 +140,10 @@ def _clock(wall: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(wall)) + f".{int(wall * 1000) % 1000:03}"
 
 
-def _name(call: Call) -> str:
-    return f"{call.event_type} \"{call.subject}\"" + (f" ({call.finding.severity})" if call.finding else "")
+def _names(calls: Sequence[Call]) -> str:
+    """`finding_new: one title (low), another (info); scan_done: a target`"""
+    by_type: dict[str, list[str]] = {}
+    for call in calls:
+        severity = f" ({call.finding.severity})" if call.finding else ""
+        by_type.setdefault(call.event_type, []).append(f"{_cut(call.subject, 36)}{severity}")
+    return "; ".join(f"{event_type}: {', '.join(subjects)}" for event_type, subjects in by_type.items())

@@ -188,6 +188,25 @@ class RabbitServer:
             " || I <- rabbit_networking:connection_info_all([peer_port, channels, client_properties, vhost]),"
             f" proplists:get_value(vhost, I) =:= {_binary(vhost)}]")
 
+    def definitions(self, vhost: str = "/") -> dict[str, list[dict]]:
+        """What is declared in VHOST: `exchanges` (the broker's own left out), `queues` and `bindings` (the default ones too)."""
+        args = "fun(A) -> maps:from_list([{K, V} || {K, _, V} <- A]) end"
+        name = "fun({resource, _, _, N}) -> N end"
+        v = _binary(vhost)
+        exchanges = self._rows(
+            f"[maps:from_list([{{name, ({name})(proplists:get_value(name, I))}} | lists:keydelete(name, 1, I)]) || X <-"
+            f" rabbit_exchange:list({v}), I <- [rabbit_exchange:info(X, [name, type, durable, auto_delete, internal])]]")
+        queues = self._rows(
+            f"[#{{name => ({name})(proplists:get_value(name, I)), durable => proplists:get_value(durable, I),"
+            f" arguments => ({args})(proplists:get_value(arguments, I))}} || Q <- rabbit_amqqueue:list({v}),"
+            " I <- [rabbit_amqqueue:info(Q, [name, durable, arguments])]]")
+        bindings = self._rows(
+            "[#{source => proplists:get_value(source_name, I), kind => proplists:get_value(destination_kind, I),"
+            " destination => proplists:get_value(destination_name, I), key => proplists:get_value(routing_key, I)}"
+            f" || I <- rabbit_binding:info_all({v}, [source_name, destination_name, destination_kind, routing_key])]")
+        own = [x for x in exchanges if x["name"] and not x["name"].startswith("amq.")]
+        return {"exchanges": own, "queues": queues, "bindings": bindings}
+
     def close_connections(self, reason: str = "closed for a test") -> None:
         """The broker's own polite close (320 CONNECTION_FORCED) of every client."""
         self.evaluate(f"[rabbit_networking:close_connection(C, \"{reason}\") || C <- rabbit_networking:connections()]")

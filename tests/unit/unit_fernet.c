@@ -1,6 +1,6 @@
 /*
- * Fernet: the published vectors (tests/vectors/fernet.json), several keys, and what strict means. The build
- * gives NOTIFY_SOURCE_DIR; without it the vectors are found below the working directory.
+ * Fernet: the published vectors (tests/vectors/fernet.json, found from this file's own path), several keys,
+ * and what strict means.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,6 @@
 #include "common/base/iso8601.h"
 #include "common/base/json.h"
 #include "tests/unit/unit.h"
-
-#ifndef NOTIFY_SOURCE_DIR
-#define NOTIFY_SOURCE_DIR "."
-#endif
 
 static const char key_one[] = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
 static const char key_two[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -30,9 +26,11 @@ static void load_keys(struct fernet_keys *keys, const char *first, const char *s
 
 static struct json_object *load_vectors(const char *part)
 {
-    static const char path[] = NOTIFY_SOURCE_DIR "/tests/vectors/fernet.json";
     static char text[65536];
-    const char *why;
+    const char *name = strrchr(__FILE__, '/'), *why;
+    char path[1024];
+    snprintf(path, sizeof path, "%.*s../vectors/fernet.json", name ? (int)(name - __FILE__) + 1 : 0,
+             __FILE__);
     FILE *file = fopen(path, "r");
     if (!file)
         unit_fail(__FILE__, __LINE__, "cannot open %s", path);
