@@ -147,6 +147,8 @@ static enum amqp_frames_result take_method(struct amqp_frames *f, const amqp_met
         f->message.returned = true;
         f->message.return_code = m->reply_code;
         f->message.return_text = copy(&f->arena, m->reply_text);
+        f->message.return_exchange = copy(&f->arena, m->exchange);
+        f->message.return_key = copy(&f->arena, m->routing_key);
     }
     f->state = FRAMES_WANT_HEADER;
     return FRAMES_MORE;

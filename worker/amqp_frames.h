@@ -19,6 +19,8 @@ struct amqp_frames_message {
     const char *consumer_tag;
     int return_code;
     const char *return_text;
+    const char *return_exchange;
+    const char *return_key;
     struct raw_message raw; /* `queue` and `from_own_queue` are left to the receiver */
 };
 

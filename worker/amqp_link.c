@@ -375,11 +375,20 @@ static void take_frame(struct amqp_link *l, const amqp_frame_t *f)
         l->calls->frame(l->owner, l, f);
 }
 
+/* Any byte is a sign of life. The library swallows most heartbeats, so frames alone do not tell. */
+static void listen_for_life(struct amqp_link *l)
+{
+    char byte;
+    if (recv(amqp_get_sockfd(l->connection), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        l->heard_us = clock_mono_us();
+}
+
 void amqp_link_drain(struct amqp_link *l)
 {
     struct timeval now = {0, 0};
     if (!amqp_link_is_up(l) || l->draining)
         return;
+    listen_for_life(l);
     l->draining = true;
     int budget = DRAIN_BUDGET;
     while (budget > 0 && !l->doomed) {

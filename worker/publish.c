@@ -3,7 +3,9 @@
  *
  * Owns the publishing link, the messages that wait, and the ring of those sent and not confirmed. A message
  * leaves in one way only: the broker's ack without a return before it. A nack, a return or a lost link puts
- * it back to be sent again (a copy may then exist twice; every reader of our queues tolerates that).
+ * it back to be sent again (a copy may then exist twice; every reader of our queues tolerates that). After a
+ * nack or a return it waits RETRY_SECONDS; after a return what should have taken it is declared again first,
+ * since somebody has deleted it.
  *
  * A send in librabbitmq blocks without a limit once the socket's buffer is full, which happens when the
  * broker is in alarm. So: nothing is sent while it is blocked, on a link that has been silent, or while more
@@ -31,6 +33,7 @@ struct publisher {
     struct amqp_link *link;
     struct amqp_frames frames;
     struct list waiting;
+    struct list refused;     /* until the next turn of `retry` */
     struct list unconfirmed; /* in the order of their sequence numbers */
     uint64_t next_sequence;  /* of the next publish on this channel; the first is 1 */
     uint64_t first_sequence; /* of the first member of `ring` */
@@ -39,6 +42,7 @@ struct publisher {
     size_t unconfirmed_bytes;
     size_t pending;
     bool blocked;
+    bool unroutable; /* something came back since the last declaration */
     bool sending;
     struct event *pump;
     struct event *retry;
@@ -90,8 +94,9 @@ static void settle_one(struct publisher *p, uint64_t sequence, bool accepted)
         LOG(LOG_WARN, m->returned ? "publish_returned" : "publish_refused", LOG_TEXT("exchange", m->exchange),
             LOG_TEXT("key", m->routing_key), LOG_TEXT("id", m->message_id));
         shared_count(COUNT_RETURNED);
+        p->unroutable |= m->returned;
         m->returned = false;
-        list_append(&p->waiting, &m->link);
+        list_append(&p->refused, &m->link);
         later(p);
         return;
     }
@@ -110,14 +115,19 @@ static void settle(struct publisher *p, uint64_t sequence, bool multiple, bool a
         settle_one(p, s, accepted);
 }
 
-/* A returned message comes before its ack; it is recognised by its id, the oldest with that id. */
+static bool same_text(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* A returned message comes before its ack; it is recognised by its id and its way, the oldest of those. */
 static void mark_returned(struct publisher *p, const struct amqp_frames_message *r)
 {
     struct list *at;
     list_for_each (at, &p->unconfirmed) {
         struct publish_message *m = list_entry(at, struct publish_message, link);
-        if (m->returned ||
-            strcmp(m->message_id ? m->message_id : "", r->raw.message_id ? r->raw.message_id : ""))
+        if (m->returned || !same_text(m->message_id, r->raw.message_id) ||
+            !same_text(m->exchange, r->return_exchange) || !same_text(m->routing_key, r->return_key))
             continue;
         m->returned = true;
         return;
@@ -164,7 +174,7 @@ static bool on_up(void *owner, struct amqp_link *link)
         return false;
     amqp_frames_reset(&p->frames);
     p->first_sequence = p->next_sequence = 1;
-    p->blocked = false;
+    p->blocked = p->unroutable = false;
     event_active(p->pump, EV_TIMEOUT, 1);
     return true;
 }
@@ -177,6 +187,7 @@ static void on_down(void *owner, struct amqp_link *link)
     (void)link;
     list_for_each (at, &p->unconfirmed)
         list_entry(at, struct publish_message, link)->returned = false;
+    list_splice(&p->unconfirmed, &p->refused);
     list_splice(&p->unconfirmed, &p->waiting);
     list_splice(&p->waiting, &p->unconfirmed);
     memset(p->ring, 0, p->ring_size * sizeof *p->ring);
@@ -260,6 +271,26 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
     pump(arg);
 }
 
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+    struct publisher *p = arg;
+    (void)fd;
+    (void)what;
+    if (p->unroutable && amqp_link_is_up(p->link)) {
+        if (p->blocked) { /* a broker in alarm does not even read a declaration */
+            later(p);
+            return;
+        }
+        p->unroutable = false;
+        if (!topology_declare(p->link, p->conf)) {
+            amqp_link_fail(p->link, "what is needed could not be declared");
+            return;
+        }
+    }
+    list_splice(&p->waiting, &p->refused);
+    pump(p);
+}
+
 struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
 {
     static const struct amqp_link_calls calls = {on_up, on_down, on_frame, on_blocked};
@@ -273,13 +304,14 @@ struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, 
     const char *why = NULL;
     p->conf = conf;
     list_init(&p->waiting);
+    list_init(&p->refused);
     list_init(&p->unconfirmed);
     p->ring_size = 1024;
     p->ring = mem_zalloc(p->ring_size * sizeof *p->ring);
     p->first_sequence = p->next_sequence = 1;
     amqp_frames_init(&p->frames, RETURNED_BODY_MAX);
     p->pump = event_new(base, -1, 0, on_pump, p);
-    p->retry = event_new(base, -1, 0, on_pump, p);
+    p->retry = event_new(base, -1, 0, on_retry, p);
     p->link = amqp_link_new(base, dialer, &settings, &calls, p, &why);
     check(p->link != NULL); /* the URL was checked with the configuration */
     return p;

@@ -171,18 +171,17 @@ static _Atomic uint64_t *in_hand_at(uint64_t hash, int probe)
     return &shared->in_hand[((hash ^ hash >> 32) + (uint64_t)probe) % SHARED_IN_HAND];
 }
 
-/* The lowest other slot that holds HASH, or -1. */
-static int other_holder(uint64_t hash)
+static bool is_of_another(uint64_t word, uint64_t hash)
 {
-    int found = -1;
-    for (int i = 0; i < IN_HAND_PROBES; i++) {
-        uint64_t word = *in_hand_at(hash, i);
-        if (!in_hand_is(word, hash) || in_hand_slot(word) == my_slot)
-            continue;
-        if (found < 0 || in_hand_slot(word) < found)
-            found = in_hand_slot(word);
-    }
-    return found;
+    return in_hand_is(word, hash) && in_hand_slot(word) != my_slot;
+}
+
+static bool another_has(uint64_t hash)
+{
+    for (int i = 0; i < IN_HAND_PROBES; i++)
+        if (is_of_another(*in_hand_at(hash, i), hash))
+            return true;
+    return false;
 }
 
 static uint64_t my_word(uint64_t hash)
@@ -192,16 +191,21 @@ static uint64_t my_word(uint64_t hash)
 
 bool shared_event_take(uint64_t hash)
 {
-    if (other_holder(hash) >= 0)
+    if (another_has(hash))
         return false;
     for (int i = 0; i < IN_HAND_PROBES; i++) {
-        uint64_t expected = 0;
-        if (atomic_compare_exchange_strong(in_hand_at(hash, i), &expected, my_word(hash)))
+        uint64_t found = 0;
+        if (atomic_compare_exchange_strong(in_hand_at(hash, i), &found, my_word(hash)))
             break;
+        if (is_of_another(found, hash))
+            return false; /* it came at the same moment and was first */
     }
-    /* Two that came at the same moment see each other now: the one with the lower slot goes on. */
-    int other = other_holder(hash);
-    if (other >= 0 && other < my_slot) {
+    /*
+     * A place may have become free between the two of us, so that both have put a word down. Each looks after
+     * it has put down its own, so at least one sees the other. Whoever does gives way, for the other may have
+     * looked already and gone on; if both do, both come again later.
+     */
+    if (another_has(hash)) {
         shared_event_release(hash);
         return false;
     }

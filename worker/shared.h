@@ -67,7 +67,7 @@ bool shared_is_poison(uint64_t hash);
 
 /*
  * Note that this process has the event with HASH in hand. False when another living process of this host has
- * it. When the table is full, true: it is only there to avoid a repeat.
+ * it, or wants it at the same moment. When the table is full, true: it is only there to avoid a repeat.
  */
 bool shared_event_take(uint64_t hash);
 void shared_event_release(uint64_t hash);

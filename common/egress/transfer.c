@@ -200,6 +200,9 @@ static void set_constant_options(struct transfer_state *s)
     curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (*set->ca_file)
         curl_easy_setopt(e, CURLOPT_CAINFO, set->ca_file);
+    /* Debian's folder of hashed names would be trusted besides ca_file; and only without a folder does curl
+     * keep the authorities that it has read, instead of reading all of them anew for each connection. */
+    curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);

@@ -74,8 +74,8 @@ def test_messages_leave_the_ladder_on_time_and_do_not_block_each_other(stage, no
             body = {"scan_id": stage.scan.id, "event_type": "scan_done"}
             properties = pika.BasicProperties(content_type="application/json", message_id=event_id, delivery_mode=2,
                                               headers={"x-notify-attempt": 1})
-            channel.basic_publish(f"notify.delay.{level}", key_of(delay), json.dumps(body).encode(), properties, mandatory=True)
             sent[event_id] = (time.monotonic(), delay)
+            channel.basic_publish(f"notify.delay.{level}", key_of(delay), json.dumps(body).encode(), properties, mandatory=True)
     connection.close()
     late = {}
     for request in stage.receiver.wait_for(len(sent), "/hook", 10):
@@ -219,12 +219,11 @@ def test_while_the_broker_blocks_publishers_deliveries_and_acknowledgements_go_o
     stage.webhook("/good", secret=None, name="good")
     stage.webhook("/bad", secret=None, name="bad", events=["scan_failed"])
     one = notifyd({"workers": 1})
-    stage.receiver.script("/bad", *[Answer(status=503)] * 11, Answer())
+    stage.receiver.script("/bad", *[Answer(status=503, delay=1.0)] * 11, Answer())
     good = [stage.event("scan_done") for _ in range(100)]
     bad = [stage.event("scan_failed", error="x") for _ in range(11)]
     connection, channel = channel_to(stage.broker_url)  # made before the alarm; a publish under it would not be taken
     producer.declare(channel)
-    channel.queue_declare("hold", durable=True)
     stage.receiver.script("/good", Answer(delay=0.5))
     for e in (*bad, *good):
         body, properties = producer.celery_message(e)

@@ -22,7 +22,7 @@ from sandbox import seed
 from sandbox.demo_case import Call, Hook
 from sandbox.demo_check import Expectation, ledger_problems, missing_deliveries, read_receipt, receipt_problems
 from sandbox.demo_rule import FIRES, STAGES, Filters
-from sandbox.processes import Process, descendants, listening, wait_until
+from sandbox.processes import Process, descendants, listening, processes, wait_until
 from sandbox.receiver import Request
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ class Run:
         while self._popen.poll() is None:
             for p in descendants(self.pid):
                 self.processes[p.pid, p.start] = p
-            self.ports |= ports_of([p.pid for p in list(self.processes.values())] + [self.pid])
+            self.ports |= listening_ports([self.pid, *(p.pid for p in self.processes.values() if p.alive)]).keys()
             time.sleep(0.1)
 
     def wait_for(self, text: str, timeout: float = 120) -> None:
@@ -78,18 +78,19 @@ class Run:
         return ROOT / found[0]
 
     def leftovers(self) -> list[str]:
-        """What still runs or listens, whoever its parent is by now."""
+        """What still runs or listens."""
         names = {p.name for p in self.processes.values()}
         assert self.processes and self.ports, "nothing was seen while it ran, so this proves nothing"
         alive = [f"{p.name} ({p.pid})" for p in self.processes.values() if p.alive]
-        escaped = [f"{pid}: {words}" for pid, words in command_lines() if str(self.folder) in words]
+        escaped = processes_that_name(self.folder)
         assert "epmd" in names, names
-        return alive + escaped + [f"port {port}" for port in self.ports if listening(port)]
+        held = [f"port {port} of {owner}" for port, owner in listening_ports(list(processes())).items() if port in self.ports]
+        return alive + escaped + held
 
 
-def ports_of(pids: list[int]) -> set[int]:
-    """TCP ports on which these processes listen."""
-    inodes = set()
+def listening_ports(pids: list[int]) -> dict[int, str]:
+    """The TCP ports on which these processes listen, and the command line of the process."""
+    inodes = {}
     for pid in pids:
         try:
             names = os.listdir(f"/proc/{pid}/fd")
@@ -101,27 +102,29 @@ def ports_of(pids: list[int]) -> set[int]:
             except OSError:
                 continue
             if link.startswith("socket:["):
-                inodes.add(link[8:-1])
-    found = set()
+                inodes[link[8:-1]] = pid
+    found = {}
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
             fields = line.split()
             if fields[3] == "0A" and fields[9] in inodes:
-                found.add(int(fields[1].rsplit(":", 1)[1], 16))
+                found[int(fields[1].rsplit(":", 1)[1], 16)] = command_line(inodes[fields[9]])
     return found
 
 
-def command_lines() -> list[tuple[int, str]]:
-    """Of every process, its environment included: some servers name their folder only there."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                words = (Path("/proc") / entry / "cmdline").read_bytes() + (Path("/proc") / entry / "environ").read_bytes()
-            except OSError:
-                continue
-            found.append((int(entry), words.replace(b"\0", b" ").decode(errors="replace")))
-    return found
+def command_line(pid: int) -> str:
+    """The environment included: some servers name their folder only there."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return ""
+    return words.replace(b"\0", b" ").decode(errors="replace")
+
+
+def processes_that_name(folder: Path) -> list[str]:
+    """Whoever their parent is by now."""
+    named = ((pid, command_line(pid)) for pid in processes() if pid != os.getpid())
+    return [f"{pid}: {words}" for pid, words in named if str(folder) in words]
 
 
 def assert_success(run: Run) -> None:
@@ -180,7 +183,7 @@ def test_a_demo_that_is_terminated_while_it_starts_leaves_nothing(said: str) -> 
     assert run.wait(60) == 128 + signal.SIGTERM, run.text
     assert not run.folder.exists()
     assert not [p for p in run.processes.values() if p.alive] and not [p for p in run.ports if listening(p)]
-    assert not [words for _, words in command_lines() if str(run.folder) in words]
+    assert not processes_that_name(run.folder)
 
 
 def test_wrong_options_are_refused_and_help_is_given() -> None:

@@ -287,7 +287,7 @@ def held_back(stage: Any) -> int:
     """Rows that wait for a retry that has its time and whose attempt is on record."""
     return stage.database.query(
         "SELECT count(*) FROM notify.deliveries JOIN notify.attempts USING (event_id, integration_id, attempt)"
-        " WHERE state = 'waiting' AND due_at > now() AND owner IS NULL")[0][0]
+        " WHERE state = 'waiting' AND due_at > now()")[0][0]
 
 
 def test_a_name_that_does_not_resolve_is_tried_again(stage, notifyd, tmp_path):
@@ -382,8 +382,9 @@ class Authority:
     """A certificate authority of the test's own."""
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir()
         self.folder = folder
-        self.key, self.certificate = self._make("Test authority", None)
+        self.key, self.certificate = self._make(f"authority-{folder.name}", None)
         self.file = folder / "authority.pem"
         self.file.write_bytes(self._pem(self.certificate))
 
@@ -422,21 +423,19 @@ class Authority:
         try:
             alternative: Any = x509.IPAddress(ipaddress.ip_address(name))
         except ValueError:
-            alternative = x509.DNSName(name.replace(" ", "-"))
+            alternative = x509.DNSName(name)
         builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(by[1].subject if by else subject)
                    .public_key(key.public_key()).serial_number(x509.random_serial_number())
                    .not_valid_before(now + datetime.timedelta(days=days[0])).not_valid_after(now + datetime.timedelta(days=days[1]))
                    .add_extension(x509.SubjectAlternativeName([alternative]), False)
-                   .add_extension(x509.BasicConstraints(ca=name == "Test authority", path_length=None), True))
+                   .add_extension(x509.BasicConstraints(ca=name.startswith("authority-"), path_length=None), True))
         return key, builder.sign(by[0] if by else key, hashes.SHA256())
 
 
 @pytest.fixture
 def tls_cases(stage, tmp_path):
     """The authority, and receivers by what is wrong with them."""
-    folder = tmp_path / "tls"
-    folder.mkdir()
-    authority = Authority(folder)
+    authority = Authority(tmp_path / "one")
     old = ssl.TLSVersion.TLSv1_1
     contexts = {
         "good": authority.context("127.0.0.1"), "signed by itself": authority.context("127.0.0.1", own=True),
@@ -468,18 +467,15 @@ def test_without_a_ca_file_only_the_systems_authorities_are_good(stage, notifyd,
 
 
 def test_with_a_ca_file_the_systems_authorities_count_no_longer(stage, notifyd, tls_cases, tmp_path):
-    """The authority stands among the system's (in a folder of hashed names, as Debian's), and another one is listed."""
+    """The authority stands among the system's (in the bundle and under its hashed name, as on Debian); another is listed."""
     authority, receivers = tls_cases
     system = tmp_path / "system"
     system.mkdir()
-    (system / "authority.pem").write_bytes(authority.file.read_bytes())
-    other_folder = tmp_path / "other"
-    other_folder.mkdir()
-    other = Authority(other_folder)
-    (system / "ca-certificates.crt").write_bytes(other.file.read_bytes())
+    for name in ("authority.pem", "ca-certificates.crt"):
+        (system / name).write_bytes(authority.file.read_bytes())
+    other = Authority(tmp_path / "other")
     wrapper = ("unshare", "-m", "sh", "-c",
                f"openssl rehash {system} && mount --bind {system} /etc/ssl/certs && exec \"$@\"", "sh")
-    receivers["good"].script("/hook", Answer())
     strict = notifyd({**ONCE, "delivery": {**ONCE["delivery"], "ca_file": str(other.file)}}, wrapper=wrapper)
     hold_to_account(stage, {"strict": (receivers["good"].url("/hook"), waiting("tls"))})
     strict.close()

@@ -80,4 +80,22 @@ static void an_event_that_several_want_at_once_goes_to_one_of_them(void)
     EXPECT(c->nobody < ROUNDS / 10);
 }
 
-UNIT_MAIN(UNIT_CASE(an_event_that_several_want_at_once_goes_to_one_of_them))
+static void a_bump_changes_the_generation_of_its_workspace_and_of_all_when_asked(void)
+{
+    struct uuid one, other;
+    uuid_random(&one);
+    do
+        uuid_random(&other);
+    while (hash_bytes(one.bytes, sizeof one.bytes) % SHARED_GENERATIONS ==
+           hash_bytes(other.bytes, sizeof other.bytes) % SHARED_GENERATIONS);
+    shared_map();
+    uint64_t of_one = shared_generation(&one), of_other = shared_generation(&other);
+    shared_generation_bump(&one);
+    EXPECT(shared_generation(&one) != of_one && shared_generation(&other) == of_other);
+    of_one = shared_generation(&one);
+    shared_generation_bump_all();
+    EXPECT(shared_generation(&one) != of_one && shared_generation(&other) != of_other);
+}
+
+UNIT_MAIN(UNIT_CASE(an_event_that_several_want_at_once_goes_to_one_of_them),
+          UNIT_CASE(a_bump_changes_the_generation_of_its_workspace_and_of_all_when_asked))
