@@ -138,6 +138,17 @@ static void count_rows(struct ledger *l)
     }
 }
 
+/* How an attempt ended: reason, error, status, response, duration. Returns the column behind them. */
+static struct pg_array *add_end(struct pg_array *c, const struct ledger_write *w)
+{
+    pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
+    pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
+    add_optional_int(c++, w->status);
+    pg_array_add_bytes(c++, w->response, w->response_size);
+    pg_array_add_int4(c++, w->duration_ms);
+    return c;
+}
+
 static void add_row(struct ledger *l, const struct ledger_write *w)
 {
     struct pg_array *c = l->columns + EVENT_COLUMNS;
@@ -147,11 +158,7 @@ static void add_row(struct ledger *l, const struct ledger_write *w)
     pg_array_add_text(c++, delivery_state_name(w->state));
     pg_array_add_int4(c++, w->attempt);
     pg_array_add_text(c++, l->owner);
-    pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
-    pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
-    add_optional_int(c++, w->status);
-    pg_array_add_bytes(c++, w->response, w->response_size);
-    pg_array_add_int4(c++, w->duration_ms);
+    c = add_end(c, w);
     add_seconds(c++, w->due_s);
     add_seconds(c++, w->lease_s);
 }
@@ -218,11 +225,7 @@ static void write_outcomes(struct ledger *l)
         pg_array_add_int4(c++, w->attempt);
         pg_array_add_text(c++, l->owner);
         pg_array_add_text(c++, delivery_state_name(w->state));
-        pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
-        pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
-        add_optional_int(c++, w->status);
-        pg_array_add_bytes(c++, w->response, w->response_size);
-        pg_array_add_int4(c++, w->duration_ms);
+        c = add_end(c, w);
         add_seconds(c++, w->due_s);
     }
     if (l->columns[0].count)
