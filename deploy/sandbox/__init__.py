@@ -10,4 +10,6 @@ python3-psycopg2, python3-celery and python3-cryptography, and nothing else.
     receiver.py    an HTTP receiver that misbehaves on request (answers.py), and checks signatures (signatures.py)
     producer.py    messages as Celery sends them; bulk.py publishes many of them and knows which were confirmed
     seed.py        workspaces, targets, scans, findings, integrations
+    demo.py        deploy/demo: demo_case.py (what it shows), demo_rule.py (the filters, said once more), demo_check.py (what
+                   it insists on), demo_screen.py (what it prints), programs.py (notifyd and notifyctl, built and copied)
 """

@@ -26,9 +26,9 @@ import psycopg2.extras
 
 from . import demo_case, producer, seed
 from .daemon import Notifyd, conf_text
-from .demo_case import Call, Workspace
+from .demo_case import Call
 from .demo_check import Expectation, Receipt, ledger_problems, missing_deliveries, read_receipt, receipt_problems
-from .demo_rule import STAGES, Filters
+from .demo_rule import STAGES
 from .demo_screen import Screen, Stop, Stopped, fail
 from .postgres import PostgresServer
 from .processes import HeldPort, StartError, tail

@@ -7,6 +7,7 @@ import email.utils
 import gzip
 import ipaddress
 import json
+import os
 import socket
 import ssl
 import struct
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
 import pytest
+from stage import dead_letters
 from names import FAIL, SILENT, NameServer
 from sandbox import producer
 from sandbox.answers import Answer
@@ -345,8 +347,6 @@ def test_pauses_grow_by_the_factor_and_end_with_the_last_attempt(stage, notifyd)
     stage.wait(lambda: stage.deliveries(event)[0]["state"] == "dead")
     row = stage.deliveries(event)[0]
     assert (row["attempt"], row["reason"], row["error"], row["status"]) == (3, "attempts_exhausted", "http_status", 500)
-    from conftest import dead_letters
-
     headers, properties, body = dead_letters(stage.broker_url, 1)[0]
     assert headers["x-notify-reason"] == "attempts_exhausted" and headers["x-notify-error"] == "http_status"
     assert headers["x-notify-attempt"] == 3 and headers["x-notify-integration"] == row["integration_id"]
@@ -482,6 +482,24 @@ def test_with_a_ca_file_the_systems_authorities_count_no_longer(stage, notifyd, 
     stage.database.execute("DELETE FROM integrations")
     notifyd(ONCE, wrapper=wrapper)
     hold_to_account(stage, {"the system's": (receivers["good"].url("/hook"), DELIVERED)})
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_systems_authorities_are_not_read_anew_for_each_connection(stage, notifyd, tls_cases, sanitized):
+    """Each reading takes the loop some 50 to 100 ms of its time."""
+    _, receivers = tls_cases
+    daemon = notifyd({**ONCE, "workers": 1})
+    worker, = daemon.workers()
+    hold_to_account(stage, {"the first": (receivers["good"].url("/hook"), waiting("tls"))})
+    before = cpu_seconds(worker)
+    stage.database.execute("DELETE FROM integrations")
+    hold_to_account(stage, {f"{n}": (receivers["good"].url("/hook"), waiting("tls")) for n in range(30)})
+    spent = cpu_seconds(worker) - before
+    assert sanitized or spent < 0.8, f"{spent:.2f} s for 30 handshakes"
 
 
 # --- surroundings

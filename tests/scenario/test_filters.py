@@ -51,7 +51,7 @@ class World:
 
 
 def test_events_reach_exactly_the_integrations_of_the_reference_and_the_ledger_counts_the_same(stage, notifyd):
-    chance = random.Random(11)
+    chance = random.Random(38)
     worlds = [World(stage, chance) for _ in range(WORKSPACES)]
     requests: Counter[tuple[str, str]] = Counter()  # event, path
     deliveries: dict[tuple[str, str], tuple[str, str | None]] = {}
@@ -71,7 +71,7 @@ def test_events_reach_exactly_the_integrations_of_the_reference_and_the_ledger_c
                 deliveries[event_id, row["id"]] = ("delivered", None) if known else ("dead", "unknown_kind")
                 requests[event_id, row["path"]] += known
     print(f"{sum(verdicts.values())} pairs: {dict(verdicts)}")
-    assert sum(verdicts.values()) >= 300 and all(verdicts[word] >= 10 for word in ("fires", *STAGES)), verdicts
+    assert sum(verdicts.values()) >= 300 and all(verdicts[word] >= 20 for word in ("fires", *STAGES)), verdicts
 
     daemon = notifyd()
     messages = [message for world in worlds for message in world.messages]

@@ -138,6 +138,28 @@ def test_notifyd_that_was_started_before_migrate_begins_to_work_when_it_has_been
     assert len(daemon.events("worker_ready")) == 2, "no worker was replaced"
 
 
+def test_a_lock_that_the_owner_holds_on_its_table_only_delays(live, stage, notifyd):
+    live.migrate()
+    hook = stage.webhook()
+    settings = {**live.settings, "database": {**live.settings["database"], "timeout": 2.0}}  # statements give up after 0.8 s on a lock
+    daemon = notifyd(settings)
+    stage.publish("scan_done")
+    stage.receiver.wait_for(1)
+    owner = psycopg2.connect(live.database.url)
+    with owner.cursor() as cursor:
+        cursor.execute("UPDATE integrations SET name = 'renamed' WHERE id = %s", (hook.id,))
+        owner.commit()  # what is cached is void now
+        cursor.execute("ALTER TABLE integrations ADD COLUMN their_next_version text")
+    events = {stage.publish("scan_done") for _ in range(5)}
+    daemon.wait_event("rules_refused", sqlstate="55P03")
+    assert stage.receiver.count() == 1
+    owner.commit()
+    owner.close()
+    stage.receiver.wait_for(6)
+    stage.wait(lambda: {row["event_id"] for row in stage.deliveries() if row["state"] == "delivered"} >= events)
+    assert stage.receiver.count() == 6 and not daemon.events("database_link_down")
+
+
 def test_every_form_of_stored_settings_is_read_and_a_bad_one_is_dead_alone(live, stage, notifyd, fernet_key):
     live.migrate()
     old, lost = Fernet.generate_key().decode(), Fernet.generate_key().decode()

@@ -15,7 +15,7 @@ from typing import Any, Iterable, NamedTuple
 
 import pika
 import pytest
-from conftest import dead_letters
+from stage import dead_letters
 from sandbox import producer, seed
 from sandbox.answers import Answer
 
