@@ -16,18 +16,26 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "worker/pg_array.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
 
-enum { AGAIN_MS = 250, EVENT_COLUMNS = 20, ROW_COLUMNS = 13, COLUMNS_MAX = EVENT_COLUMNS + ROW_COLUMNS };
+enum {
+    AGAIN_MS = 250,
+    LINGER_PARTS = 8, /* of the prefetch: when one waits here, no lingering, or the broker ran dry */
+    EVENT_COLUMNS = 20,
+    ROW_COLUMNS = 13,
+    COLUMNS_MAX = EVENT_COLUMNS + ROW_COLUMNS
+};
 
 struct ledger {
     struct pg_link *link;
     const struct conf *conf;
     const char *owner;
     struct list waiting;
+    size_t waiting_count;
     struct ledger_write **batch; /* sorted by key */
     size_t batch_count;
     unsigned long batch_number;
@@ -37,6 +45,8 @@ struct ledger {
     bool under_way;
     struct event *send_event;
     struct event *again;
+    struct event *linger;
+    int64_t sent_us; /* monotonic; when the last batch left */
     struct pg_array columns[COLUMNS_MAX];
     int column_count;
 };
@@ -48,6 +58,21 @@ static void on_send(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     send_batch(arg);
+}
+
+/*
+ * At once after a pause, when somebody waits to begin (a take), or when there is enough; else database.linger
+ * after the last batch left. Under load that makes one batch of all that is settled meanwhile; it delays
+ * acknowledgements, never a delivery.
+ */
+static void send_soon(struct ledger *l, bool urgent)
+{
+    int64_t left = l->sent_us + clock_us(l->conf->database_linger) - clock_mono_us();
+    size_t enough = (size_t)l->conf->broker_prefetch / LINGER_PARTS;
+    if (urgent || left <= 0 || l->waiting_count >= l->most || l->waiting_count >= enough)
+        event_active(l->send_event, EV_TIMEOUT, 1);
+    else if (!event_pending(l->linger, EV_TIMEOUT, NULL))
+        event_add(l->linger, &(struct timeval){left / 1000000, (suseconds_t)(left % 1000000)});
 }
 
 static int compare(const void *a, const void *b)
@@ -260,11 +285,13 @@ static void send_batch(struct ledger *l)
         return;
     while (l->batch_count < l->most && !list_is_empty(&l->waiting)) {
         struct ledger_write *w = list_entry(list_shift(&l->waiting), struct ledger_write, link);
+        l->waiting_count--;
         w->applied = false;
         l->batch[l->batch_count++] = w;
     }
     qsort(l->batch, l->batch_count, sizeof *l->batch, compare);
     l->under_way = true;
+    l->sent_us = clock_mono_us();
     shared_count(COUNT_LEDGER_STATEMENTS);
     pg_link_begin(l->link, &l->request);
     write_events(l);
@@ -291,6 +318,7 @@ static void wait_again(struct ledger *l)
 {
     for (size_t i = l->batch_count; i > 0; i--)
         list_prepend(&l->waiting, &l->batch[i - 1]->link);
+    l->waiting_count += l->batch_count;
     l->batch_count = 0;
 }
 
@@ -305,6 +333,8 @@ static void report(struct ledger *l, bool refused)
         if (e && !refused) {
             e->committed = true;
             e->rows_committed += batch[i]->kind == LEDGER_ROW;
+        } else if (e) {
+            e->rows_refused += batch[i]->kind == LEDGER_ROW;
         }
     }
     for (size_t i = 0; i < count; i++)
@@ -354,7 +384,7 @@ static void on_done(struct pg_request *request)
         return;
     }
     if (!list_is_empty(&l->waiting))
-        event_active(l->send_event, EV_TIMEOUT, 1);
+        send_soon(l, false);
 }
 
 struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
@@ -371,6 +401,7 @@ struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const s
     l->request.done = on_done;
     l->send_event = event_new(base, -1, 0, on_send, l);
     l->again = event_new(base, -1, 0, on_send, l);
+    l->linger = event_new(base, -1, 0, on_send, l);
     for (int i = 0; i < COLUMNS_MAX; i++)
         pg_array_init(&l->columns[i], PG_TEXT);
     return l;
@@ -382,6 +413,7 @@ void ledger_free(struct ledger *l)
         return;
     event_free(l->send_event);
     event_free(l->again);
+    event_free(l->linger);
     for (int i = 0; i < COLUMNS_MAX; i++)
         pg_array_free(&l->columns[i]);
     free(l->batch);
@@ -393,8 +425,9 @@ void ledger_write(struct ledger *l, struct ledger_write *w)
     list_init(&w->link);
     w->refused = false;
     list_append(&l->waiting, &w->link);
+    l->waiting_count++;
     if (!l->under_way)
-        event_active(l->send_event, EV_TIMEOUT, 1);
+        send_soon(l, w->kind == LEDGER_TAKE);
 }
 
 void ledger_resume(struct ledger *l)

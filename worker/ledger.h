@@ -27,6 +27,7 @@ struct ledger_event {
     int filtered[MATCH_COUNT]; /* by stage; MATCH_FIRES is unused */
     int rows_total;            /* delivery rows that this trip makes */
     int rows_committed;
+    int rows_refused;       /* will never be committed: the event stays open until it is written alone */
     int rows_in_batch;      /* private */
     bool committed;         /* private: its row exists */
     unsigned long in_batch; /* private: the batch that carries it */

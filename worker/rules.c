@@ -275,8 +275,9 @@ static void on_done(struct pg_request *request)
     } else {
         forget_loading(r);
         if (request->outcome != PG_LINK_LOST) {
-            LOG(LOG_ERROR, "rules_refused", LOG_TEXT("sqlstate", request->sqlstate),
-                LOG_TEXT("words", request->words));
+            bool again = request->outcome == PG_TRY_AGAIN;
+            LOG(again ? LOG_WARN : LOG_ERROR, again ? "rules_again" : "rules_refused",
+                LOG_TEXT("sqlstate", request->sqlstate), LOG_TEXT("words", request->words));
             event_add(r->again, &(struct timeval){0, AGAIN_MS * 1000});
             return;
         }

@@ -117,11 +117,14 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
          " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
          " WHERE d.event_id = x.event AND d.integration_id = x.integration"
          " AND ((d.state IN ('waiting', 'deferred') AND d.attempt = x.attempt - 1)"
-         " OR (d.state = 'sending' AND d.attempt = x.attempt AND d.lease_until < now())) FOR UPDATE) r)"
+         /* its own take again: the answer to the first was lost with the link */
+         " OR (d.state = 'sending' AND d.attempt = x.attempt AND (d.lease_until < now() OR d.owner = "
+         "x.owner)))"
+         " FOR UPDATE) r)"
          " UPDATE notify.deliveries d SET state = 'sending', attempt = mine.attempt, owner = mine.owner, "
          "due_at = NULL,"
          " lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
-         " maybe_duplicate = d.maybe_duplicate OR d.state = 'sending'"
+         " maybe_duplicate = d.maybe_duplicate OR (d.state = 'sending' AND d.owner <> mine.owner)"
          " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
          6,
          {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_FLOAT8}},

@@ -63,6 +63,7 @@ struct trip {
     struct ledger_write write;
     struct publish_message message;
     bool then_publish; /* `message` goes out when `write` is committed */
+    bool end_written;  /* by end_with_refused_rows */
     struct dest_body_cache bodies[DESTINATIONS_MAX];
     int open;
 };
@@ -93,10 +94,16 @@ static void settle(struct trip *t)
     free_trip(t);
 }
 
+static void end_with_refused_rows(struct trip *t);
+
 static void close_one(struct trip *t)
 {
     check(t->open > 0);
-    if (--t->open == 0)
+    if (--t->open > 0)
+        return;
+    if (t->ledger_event.rows_refused && !t->end_written)
+        end_with_refused_rows(t);
+    else
         settle(t);
 }
 
@@ -146,7 +153,7 @@ static void on_written(struct ledger_write *w)
 {
     struct trip *t = list_entry(w, struct trip, write);
     fault_here(FAULT_COMMIT, t->decoded.event.id);
-    if (w->refused && !t->then_publish) {
+    if (w->refused && !t->then_publish && !t->end_written) {
         make_dead_letter(t, REASON_ROW_REFUSED, "see the log for the database's words");
         t->then_publish = true;
     }
@@ -167,6 +174,16 @@ static void write_event(struct trip *t, enum event_state state, enum reason reas
     t->write.written = on_written;
     t->open++;
     ledger_write(t->parts->ledger, &t->write);
+}
+
+/* The ledger counted on rows that the database refused; their dead letters are confirmed. */
+static void end_with_refused_rows(struct trip *t)
+{
+    struct ledger_event *e = &t->ledger_event;
+    bool any = e->rows_committed > 0 || t->lookup.row_count > 0;
+    e->rows_total = e->rows_committed;
+    t->end_written = true;
+    write_event(t, any ? EVENT_STATE_DONE : EVENT_STATE_DEAD, any ? REASON_NONE : REASON_ROW_REFUSED);
 }
 
 /* An event that will reach no integration: its row says why, then the dead letter. */

@@ -63,6 +63,10 @@
         "Seconds without an answer after which the link is closed and made anew.")                           \
     INT(database_batch, "database.batch", 200, 1, 1000,                                                      \
         "Most events or rows in one statement: gains end near a hundred.")                                   \
+    NUM(database_linger, "database.linger", 0.02, 0, 1,                                                      \
+        "Seconds between two batches of rows under load: acknowledgements wait for it, deliveries do not, "  \
+        "and "                                                                                               \
+        "the database has a third of the statements.")                                                       \
     NUM(database_reconnect_max, "database.reconnect_max", 10, 1, 3600,                                       \
         "Longest pause between two attempts to reach the database.")                                         \
     SECRETS(secrets_fernet_keys, "secrets.fernet_keys",                                                      \

@@ -141,6 +141,20 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
 }
 
+/*
+ * The last word before a request is sent: a connection may stand although another address of the same name
+ * was refused meanwhile, for curl tries the second family while the first one hesitates.
+ */
+static int allow_request(void *arg, char *peer, char *own, int peer_port, int own_port)
+{
+    const struct transfer_state *s = arg;
+    (void)peer;
+    (void)own;
+    (void)peer_port;
+    (void)own_port;
+    return s->address_refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 {
     struct transfer_state *s = arg;
@@ -206,6 +220,8 @@ static void set_constant_options(struct transfer_state *s)
     curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
+    curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, allow_request);
+    curl_easy_setopt(e, CURLOPT_PREREQDATA, s);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(e, CURLOPT_WRITEDATA, s);
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);

@@ -24,6 +24,9 @@ from sandbox.answers import Answer
 from sandbox.processes import HeldPort
 from sandbox.receiver import Receiver
 
+# What an old server speaks is old by intention.
+pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+
 OK_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 
 
@@ -189,7 +192,7 @@ def test_a_slow_destination_holds_nobody_up(stage, notifyd):
     stage.webhook("/slow")
     stage.webhook("/quick")
     stage.receiver.script("/slow", Answer(delay=3))
-    daemon = notifyd({"workers": 1, "shutdown_grace": 12, "delivery": {"timeout": 6.0, "per_integration": 2}})
+    notifyd({"workers": 1, "shutdown_grace": 12, "delivery": {"timeout": 6.0, "per_integration": 2}})
     begun = time.monotonic()
     for _ in range(20):
         stage.publish()
@@ -197,9 +200,8 @@ def test_a_slow_destination_holds_nobody_up(stage, notifyd):
     assert max(r.at for r in quick) - begun < 2.5
     assert stage.receiver.count("/slow") == 2
     stage.wait(lambda: len(stage.deliveries()) >= 22)
-    daemon.expected_exit = None  # it is left with requests in hand: the drain may take longer than the grace
+    stage.receiver.script("/slow", Answer())  # so that the rest need not be waited for
     stage.receiver.drop_connections()
-    stage.receiver.script("/slow", Answer())
 
 
 # --- one answer, one outcome
@@ -457,6 +459,11 @@ def test_only_a_certificate_that_the_listed_authority_signed_for_this_host_is_go
     cases["plain HTTP on an https port"] = f"https://127.0.0.1:{raw.port}/", waiting("tls")
     hold_to_account(stage, cases)
     assert {name for name, receiver in receivers.items() if receiver.count()} == {"good", "TLS 1.2"}
+    stage.database.execute("DELETE FROM integrations")
+    # Handles that have carried requests are used again: what is said of those must not be believed of this one.
+    refused = End("dead", "url_refused", "url", None)
+    hold_to_account(stage, {f"http after https {n}": (stage.receiver.url("/"), refused) for n in range(20)})
+    assert stage.receiver.connections == 0
 
 
 def test_without_a_ca_file_only_the_systems_authorities_are_good(stage, notifyd, tls_cases):

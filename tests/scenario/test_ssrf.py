@@ -6,20 +6,18 @@ something can listen on them and count.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
-import struct
+import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from names import NameServer
-from sandbox import producer
 from sandbox.answers import Answer
 from sandbox.receiver import Receiver
+from stage import dead_letters
 
 LISTED = {"workers": 1, "delivery": {"allow_networks": ["127.0.0.1/32"]}, "retry": {"base": 300}}
 REFUSED = "dead", "address_refused", "address_refused"
@@ -90,8 +88,6 @@ def test_no_spelling_of_a_private_address_is_connected_to(stage, notifyd, forbid
 
 
 def test_a_refused_address_is_named_and_is_not_tried_again(stage, notifyd, forbidden):
-    from stage import dead_letters
-
     notifyd({**LISTED, "retry": {"base": 0.1}})
     hook = stage.webhook(url=forbidden.url("/x").replace("127.0.0.1", "127.0.0.2") + "?token=secret")
     event = stage.publish()
@@ -100,7 +96,7 @@ def test_a_refused_address_is_named_and_is_not_tried_again(stage, notifyd, forbi
     assert headers["x-notify-integration"] == hook.id and headers["x-notify-attempt"] == 1
     assert "allow_networks" in headers["x-notify-detail"] and "secret" not in str(headers) + body.decode()
     time.sleep(1)
-    assert [(row["state"], row["attempt"], row["status"]) for row in stage.deliveries(event)] == [("dead", 1, 0)]
+    assert [(row["state"], row["attempt"], row["status"]) for row in stage.deliveries(event)] == [("dead", 1, None)]
     assert forbidden.connections == 0
 
 
@@ -191,6 +187,42 @@ def test_a_name_with_good_and_bad_addresses_never_leads_to_the_bad_ones(stage, n
     assert set(speaking.values()) <= {REFUSED, DELIVERED} and speaking["bad and worse"] == REFUSED
     assert stage.receiver.count() == list(speaking.values()).count(DELIVERED), "what is refused was not sent"
     sixth.stop()
+
+
+def test_a_name_with_a_slow_good_address_and_a_bad_one_is_refused_before_anything_is_sent(stage, notifyd, names, forbidden,
+                                                                                          tmp_path):
+    """While the good address hesitates curl tries the other family as well; the good connection must not be used then."""
+    slow = socket.create_server(("::1", forbidden.port), family=socket.AF_INET6, backlog=0)
+    crowd = [socket.socket(socket.AF_INET6) for _ in range(3)]
+    for one in crowd:
+        one.setblocking(False)
+        one.connect_ex(("::1", forbidden.port))
+    names.answer("hesitant.test", ["::1", "127.0.0.2"])
+    notifyd({**LISTED, "delivery": {"allow_networks": ["::1/128"]}}, wrapper=names.wrapper(tmp_path / "names"))
+    received: list[bytes] = []
+
+    def welcome() -> None:
+        time.sleep(0.6)
+        slow.settimeout(2)
+        try:
+            while True:
+                guest, peer = slow.accept()
+                if peer[1] in {one.getsockname()[1] for one in crowd}:
+                    continue
+                guest.settimeout(1)
+                received.append(guest.recv(65536))
+                guest.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        except OSError:
+            pass
+
+    host = threading.Thread(target=welcome)
+    host.start()
+    got = outcomes(stage, {"both": f"http://hesitant.test:{forbidden.port}/"})
+    host.join()
+    for one in (slow, *crowd):
+        one.close()
+    assert got == {"both": REFUSED} and forbidden.connections == 0
+    assert not any(received), "what is refused was not sent"
 
 
 def test_a_name_that_changes_its_answer_is_judged_at_every_connection(stage, notifyd, names, forbidden, tmp_path):

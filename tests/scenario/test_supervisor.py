@@ -50,14 +50,14 @@ def test_workers_are_forked_processes_with_a_consumer_each_on_every_queue(stage,
 
 def test_two_notifyd_share_one_backlog(stage, notifyd):
     stage.webhook(secret=None)
-    ids = publish(stage, 1000)
+    ids = publish(stage, 600)
     stage.receiver.script("/hook", Answer(delay=0.01))
     both = [notifyd({"workers": 1}, ready=False), notifyd({"workers": 1}, ready=False)]
     seen = stage.wait_arrivals(ids)
-    stage.wait_settled(1000)
+    stage.wait_settled(600)
     owners = [int(n) for _, n in stage.database.query("SELECT owner, count(*) FROM notify.deliveries GROUP BY 1")]
     print(f"shares: {owners}")
-    assert len(owners) == 2 and min(owners) >= 200
+    assert len(owners) == 2 and min(owners) >= 120
     assert set(seen.values()) == {1} and all(one.alive() for one in both)
 
 
@@ -89,9 +89,9 @@ def test_term_drains_and_nothing_is_repeated(stage, notifyd, rabbit, vhost):
 def test_term_with_a_receiver_that_hangs_ends_within_the_grace_and_hands_the_rest_back(stage, notifyd, rabbit, vhost):
     stage.webhook(secret=None)
     stage.receiver.script("/hook", Answer(instead="hang"))
-    one = notifyd({"workers": 1, "shutdown_grace": 6, "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "per_integration": 1},
+    one = notifyd({"workers": 1, "shutdown_grace": 5.5, "delivery": {"timeout": 0.5, "connect_timeout": 0.5, "per_integration": 1},
                    "retry": {"base": 100.0}})
-    publish(stage, 20)
+    publish(stage, 30)
     stage.receiver.wait_for(1, "/hook")
     started = time.monotonic()
     one.terminate()
@@ -99,13 +99,13 @@ def test_term_with_a_receiver_that_hangs_ends_within_the_grace_and_hands_the_res
     took = time.monotonic() - started
     back = int(one.events("worker_leaves")[0]["handed_back"])
     waiting = [d for d in stage.deliveries() if d["state"] == "waiting"]
-    print(f"ended after {took:.2f} s of 6, {back} handed back, {len(waiting)} failed and wait")
-    assert 4 < took < 7.5 and back >= 10
+    print(f"ended after {took:.2f} s of 5.5, {back} handed back, {len(waiting)} failed and wait")
+    assert 4 < took < 7 and back >= 15
     wait_until(lambda: ready(rabbit, vhost) == back, 5, "the messages are back in the queue")
-    assert unacked(rabbit, vhost) == 0 and len(waiting) == 20 - back
+    assert unacked(rabbit, vhost) == 0 and len(waiting) == 30 - back
 
 
-@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=["TERM", "INT", "QUIT"])
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGQUIT], ids=["TERM", "QUIT"])
 def test_a_second_signal_ends_at_once_and_hands_all_back(stage, notifyd, rabbit, vhost, second):
     stage.webhook(secret=None)
     stage.receiver.script("/hook", Answer(instead="hang"))
@@ -191,7 +191,7 @@ def test_hup_with_settings_that_reach_no_broker_leaves_the_old_workers_at_work(s
     one.write_conf({**good, "broker": {**good["broker"], "url": "amqp://nobody:wrong@127.0.0.1:1/"}})
     one.signal(signal.SIGHUP)
     one.wait_event("reloading")
-    time.sleep(3)  # longer than the watchdog
+    time.sleep(2.5)  # longer than the watchdog
     assert before <= {p.pid for p in one.children()}
     stage.wait_arrivals([stage.publish()])
     one.write_conf(good)
@@ -220,24 +220,19 @@ def test_ttin_and_ttou_add_and_remove_a_worker(stage, notifyd):
 
 # --- the watchdog and the throttle
 
-def test_a_frozen_worker_is_killed_by_the_watchdog_and_replaced(stage, notifyd):
+def test_a_frozen_worker_and_a_frozen_agent_are_killed_by_the_watchdog_and_replaced(stage, notifyd):
     stage.webhook(secret=None)
     one = notifyd({"watchdog": 2.0})
-    frozen = one.workers()[0]
-    os.kill(frozen, signal.SIGSTOP)
+    frozen = [one.workers()[0], next(p.pid for p in one.children() if p.pid not in one.workers())]
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
     ids = publish(stage, 100)
-    ended = one.wait_event("child_ended", child=str(frozen), timeout=6)[0]
-    assert ended["watchdog"] == "yes" and ended["how"] == "Killed"
-    wait_until(lambda: len(one.workers()) == 2 and frozen not in one.workers(), 5, "a new worker")
+    for pid in frozen:
+        ended = one.wait_event("child_ended", child=str(pid), timeout=6)[0]
+        assert ended["watchdog"] == "yes" and ended["how"] == "Killed"
+    wait_until(lambda: len(one.workers()) == 2 and len(one.children()) == 3, 5, "new ones")
+    assert not set(frozen) & {p.pid for p in one.children()}
     assert set(stage.wait_arrivals(ids).values()) == {1}
-
-
-def test_a_frozen_agent_is_killed_by_the_watchdog_and_replaced(stage, notifyd):
-    one = notifyd({"watchdog": 2.0})
-    agent = next(p.pid for p in one.children() if p.pid not in one.workers())
-    os.kill(agent, signal.SIGSTOP)
-    one.wait_event("child_ended", child=str(agent), watchdog="yes", timeout=6)
-    wait_until(lambda: len(one.children()) == 3, 5, "a new agent")
 
 
 def test_a_pool_that_was_paused_as_a_whole_goes_on(stage, notifyd):
@@ -247,36 +242,47 @@ def test_a_pool_that_was_paused_as_a_whole_goes_on(stage, notifyd):
     before = one.family()
     for p in before:
         p.signal(signal.SIGSTOP)
-    time.sleep(3)
+    time.sleep(2.3)
     for p in before:  # the supervisor first: it must not judge the others by the time that it slept itself
         p.signal(signal.SIGCONT)
-        time.sleep(0.3)
-    time.sleep(1)
+        time.sleep(0.2)
+    time.sleep(0.5)
     assert [p.pid for p in one.family()] == [p.pid for p in before]
     stage.wait_arrivals([stage.publish()])
 
 
 def test_deaths_before_the_first_message_are_throttled(stage, notifyd):
     one = notifyd({"workers": 1})
-    for deaths in range(1, 5):
+    for deaths in range(1, 4):
         wait_until(lambda: len(one.workers()) == 1, 10, "a worker")
         os.kill(one.workers()[0], signal.SIGKILL)
         one.wait_event("child_ended", count=deaths)
-    one.wait_event("child_started", role="worker", count=5)
+    one.wait_event("child_started", role="worker", count=4)
     ends = times_of(one, "child_ended")
     starts = [t for t, e in zip(times_of(one, "child_started"), one.events("child_started")) if e["role"] == "worker"]
     pauses = [after - before for before, after in zip(ends, starts[1:])]
     print("pauses:", [f"{p:.2f}" for p in pauses])
-    for pause, least in zip(pauses, (0.25, 0.5, 1.0, 2.0)):
+    for pause, least in zip(pauses, (0.25, 0.5, 1.0)):
         assert least <= pause < least + 0.4
     stage.webhook(secret=None)  # a worker that has worked is replaced at once, and the pauses start anew
     stage.wait_arrivals([stage.publish()])
     stage.wait_settled(1)
     time.sleep(0.2)
     os.kill(one.workers()[0], signal.SIGKILL)
-    one.wait_event("child_started", role="worker", count=6)
+    one.wait_event("child_started", role="worker", count=5)
     pause = times_of(one, "child_started")[-1] - times_of(one, "child_ended")[-1]
     assert pause < 0.1
+
+
+@pytest.mark.long
+def test_deaths_that_are_far_apart_are_no_loop(notifyd):
+    one = notifyd()
+    for deaths in (1, 2):
+        agent = next(p.pid for p in one.children() if p.pid not in one.workers())
+        time.sleep(31 if deaths == 2 else 0)
+        os.kill(agent, signal.SIGKILL)
+        one.wait_event("child_started", role="agent", count=deaths + 1)
+    assert times_of(one, "child_started")[-1] - times_of(one, "child_ended")[-1] < 0.45
 
 
 # --- its start
