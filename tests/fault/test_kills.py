@@ -99,6 +99,7 @@ def test_a_message_that_kills_three_workers_becomes_a_dead_letter_and_others_pas
     poison = stage.publish("finding_changed", change_summary="POISON")
     ids += bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(60)))
     one = notifyd(env={"NOTIFY_FAULT": "decode=1/POISON"}, ready=False)
+    one.wait_event("child_ended")  # so everything is declared
     [(headers, properties, body)] = dead_letters(stage.broker_url, 1, timeout=20)
     assert headers["x-notify-reason"] == "killed_worker" and headers["x-notify-queue"] == "notify"
     assert b"POISON" in body and headers["x-notify-size"] == len(body)

@@ -25,7 +25,7 @@ def test_every_link_in_the_documents_leads_somewhere():
 
 def test_the_layout_in_the_architecture_page_is_the_layout():
     text = (ROOT / "docs/architecture.md").read_text()
-    named = set(re.findall(r"\| `(\w+)`(?: over `\w+`)? \|", text))
+    named = set(re.findall(r"\| `(\w+)`(?: (?:over|with) `\w+`)? \|", text))
     files = {path.stem for path in (ROOT / "worker").glob("*.c")}
     assert {"intake", "decode", "trip", "job", "gate", "rules"} <= named
     assert named - {"notifyd", "notifyctl"} <= files

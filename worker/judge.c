@@ -1,0 +1,228 @@
+/*
+ * judge - what is to be done for an event
+ *
+ * Decides from what the look-up found: by the ledger's memory of the event, by the times its producer gave,
+ * by what is missing, and then by the filters of each integration of its workspace; starts the jobs.
+ * Invariants:
+ *   - what is settled in the ledger is not started again; a row that exists decides alone what follows from
+ * it;
+ *   - the counts of the event's row add up: considered = matched + filtered by stage.
+ * Knows the rules and the filters, neither AMQP nor SQL nor HTTP.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/model/match.h"
+#include "worker/ladder.h"
+#include "worker/shared.h"
+#include "worker/trip_parts.h"
+
+static const struct lookup_row *row_of(const struct trip *t, const struct uuid *integration)
+{
+    for (size_t i = 0; i < t->lookup.row_count; i++)
+        if (uuid_equal(&t->lookup.rows[i].integration, integration))
+            return &t->lookup.rows[i];
+    return NULL;
+}
+
+static void follow_up_rows(struct trip *t)
+{
+    for (size_t i = 0; i < t->lookup.row_count; i++) {
+        t->open++;
+        if (!job_start_follow_up(&t->job_event, &t->lookup.rows[i]))
+            t->open--;
+    }
+}
+
+/*
+ * Ask the filters for every integration, count what each stage held back, and collect those that fire. An
+ * integration that has a row already counts as matched, whatever the filters say now.
+ */
+static size_t match_all(struct trip *t, struct rules_integration **fires)
+{
+    struct ledger_event *e = &t->ledger_event;
+    size_t count = rules_count(t->rules), n = 0, seen_rows = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct rules_integration *integration = rules_at(t->rules, i);
+        if (t->lookup.row_count && row_of(t, &integration->row.id)) {
+            seen_rows++;
+            continue;
+        }
+        enum match_verdict verdict =
+            match_integration(&integration->row, t->decoded.event.type, &t->lookup.facts);
+        if (verdict == MATCH_FIRES)
+            fires[n++] = integration;
+        else
+            e->filtered[verdict]++;
+    }
+    e->matched = (int)(n + t->lookup.row_count);
+    e->considered = (int)(count + t->lookup.row_count - seen_rows);
+    e->rows_total = (int)n;
+    return n;
+}
+
+static void start_jobs(struct trip *t)
+{
+    struct rules_integration **fires = mem_alloc(rules_count(t->rules) * sizeof(struct rules_integration *));
+    size_t n = match_all(t, fires);
+    for (size_t i = 0; i < n; i++)
+        rules_open_settings(t->parts->rules, t->rules, fires[i]);
+    t->ledger_event.state = EVENT_STATE_DONE;
+    t->open += (int)n;
+    for (size_t i = 0; i < n; i++)
+        job_start_first(&t->job_event, fires[i]);
+    free(fires);
+    if (n == 0) {
+        if (t->ledger_event.matched == 0)
+            shared_count(COUNT_FILTERED);
+        trip_write_event(t, EVENT_STATE_DONE, REASON_NONE);
+    }
+}
+
+static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
+{
+    struct trip *t = list_entry(wait, struct trip, rules_wait);
+    t->rules = entry;
+    if (!t->decoded.has_integration) {
+        follow_up_rows(t);
+        start_jobs(t);
+        trip_close_one(t);
+        return;
+    }
+    struct rules_integration *integration = rules_find(entry, &t->decoded.integration);
+    t->open++;
+    if (!integration || !integration->row.enabled) {
+        job_start_end(&t->job_event, &t->decoded.integration, t->decoded.attempt, DELIVERY_CANCELED,
+                      REASON_NONE);
+    } else {
+        rules_open_settings(t->parts->rules, entry, integration);
+        job_start_retry(&t->job_event, integration, t->decoded.attempt);
+    }
+    trip_close_one(t);
+}
+
+static void get_rules(struct trip *t)
+{
+    t->open++; /* closed by on_rules, when the jobs are made */
+    t->rules_wait.workspace = t->lookup.facts.scan.workspace_id;
+    t->rules_wait.ready = on_rules;
+    rules_get(t->parts->rules, &t->rules_wait);
+}
+
+/* The producer's transaction may still be open: look again soon, a few times. */
+static void not_found(struct trip *t)
+{
+    const struct conf_numbers *pauses = &t->parts->conf->retry_not_found;
+    int attempt = t->decoded.attempt;
+    if (t->decoded.has_integration) {
+        t->open++;
+        job_start_end(&t->job_event, &t->decoded.integration, attempt, DELIVERY_DEAD, REASON_NOT_FOUND);
+        return;
+    }
+    shared_count(COUNT_NOT_FOUND);
+    if (attempt < 1 || (size_t)attempt > pauses->count) {
+        trip_end_dead(t, REASON_NOT_FOUND, "the scan, its target or the finding is not in the database");
+        return;
+    }
+    trip_make_ladder_message(t, attempt + 1, pauses->items[attempt - 1]);
+    trip_publish(t);
+}
+
+static double seconds_until(int64_t wall_us)
+{
+    return (double)(wall_us - clock_wall_us()) / 1e6;
+}
+
+/* Send the event round the ladder towards its eta, a day at most at a time. */
+static void schedule(struct trip *t, double seconds, bool write_row)
+{
+    trip_make_ladder_message(t, t->decoded.attempt, ladder_trip_towards(seconds));
+    if (!write_row) {
+        trip_publish(t);
+        return;
+    }
+    shared_count(COUNT_SCHEDULED);
+    t->ledger_event.scheduled_us = t->decoded.eta_us;
+    t->then_publish = true;
+    trip_write_event(t, EVENT_STATE_SCHEDULED, REASON_NONE);
+}
+
+/* The ledger remembers a whole event. True: nothing more than that memory asks for is to be done. */
+static bool judged_by_memory(struct trip *t)
+{
+    const struct lookup *q = &t->lookup;
+    if (!q->has_event)
+        return false;
+    switch (q->event_state) {
+    case EVENT_STATE_DONE:
+        follow_up_rows(t);
+        return true;
+    case EVENT_STATE_DEAD:
+        trip_make_dead_letter(t, q->event_reason, "delivered again by the broker");
+        trip_publish(t);
+        return true;
+    case EVENT_STATE_EXPIRED:
+    case EVENT_STATE_EXPANDED:
+        return true;
+    case EVENT_STATE_SCHEDULED:
+        if (t->raw.from_own_queue)
+            return false;
+        schedule(t, q->scheduled_in, false);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Times that the producer gave; judged once, before the first attempt. True: the event waits or is over. */
+static bool judged_by_time(struct trip *t)
+{
+    const struct decoded *d = &t->decoded;
+    bool begun = t->lookup.has_event && t->lookup.event_state != EVENT_STATE_SCHEDULED;
+    if (begun)
+        return false;
+    if (d->has_expires && seconds_until(d->expires_us) <= 0) {
+        shared_count(COUNT_EXPIRED);
+        trip_write_event(t, EVENT_STATE_EXPIRED, REASON_NONE);
+        return true;
+    }
+    /* Anything under a second is no reason for a trip: the ladder counts in seconds. */
+    if (d->has_eta && seconds_until(d->eta_us) >= 1) {
+        schedule(t, seconds_until(d->eta_us), !t->lookup.has_event);
+        return true;
+    }
+    return false;
+}
+
+static void judge(struct trip *t)
+{
+    struct lookup *q = &t->lookup;
+    if (q->has_event && memcmp(q->event_hash, t->decoded.event.content_hash, SHA256_SIZE) != 0) {
+        trip_end_without_row(t, REASON_ID_REUSED, "an event with this id and other content exists");
+        return;
+    }
+    if (!t->decoded.has_integration && (judged_by_memory(t) || judged_by_time(t)))
+        return;
+    if (!q->found) {
+        not_found(t);
+        return;
+    }
+    t->ledger_event.has_workspace = true;
+    t->ledger_event.workspace_id = q->facts.scan.workspace_id;
+    if (q->finding_of_other_scan && !t->decoded.has_integration) {
+        trip_end_dead(t, REASON_FINDING_OF_OTHER_SCAN, "the finding belongs to another scan than scan_id");
+        return;
+    }
+    get_rules(t);
+}
+
+void judge_looked_up(struct lookup *q)
+{
+    struct trip *t = list_entry(q, struct trip, lookup);
+    t->looking_up = false;
+    t->open++;
+    judge(t);
+    trip_close_one(t);
+}

@@ -1,0 +1,120 @@
+/*
+ * trip_own - what a message writes and publishes for itself
+ *
+ * The event's own row, when no delivery's row carries it, and the event's own messages: round the ladder, or
+ * a dead letter. The order is that of job.c: the row is committed, then what follows is published, then the
+ * trip's count goes down. Decides nothing.
+ */
+#include <string.h>
+
+#include "common/base/clock.h"
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "worker/ladder.h"
+#include "worker/outcome.h"
+#include "worker/shared.h"
+#include "worker/trip_parts.h"
+
+static void on_confirmed(struct publish_message *m)
+{
+    struct trip *t = list_entry(m, struct trip, message);
+    fault_here(FAULT_CONFIRM, t->decoded.event.id);
+    trip_close_one(t);
+}
+
+void trip_publish(struct trip *t)
+{
+    t->open++;
+    t->message.confirmed = on_confirmed;
+    publisher_send(t->parts->publisher, &t->message);
+    fault_here(FAULT_PUBLISH, t->decoded.event.id);
+}
+
+void trip_make_ladder_message(struct trip *t, int attempt, double delay_s)
+{
+    struct ladder_ticket ticket = {
+        .attempt = attempt,
+        .origin_queue = t->job_event.queue,
+        .eta_us = t->decoded.has_eta ? t->decoded.eta_us : 0,
+        .expires_us = t->decoded.has_expires ? t->decoded.expires_us : 0,
+    };
+    ladder_make(&t->message, &t->arena, &t->decoded.event, &ticket, delay_s);
+}
+
+void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detail)
+{
+    struct outcome_dead dead = {
+        .reason = reason,
+        .detail = detail,
+        .attempt = 0,
+        .integration = t->decoded.has_integration ? &t->decoded.integration : NULL,
+        .queue = t->job_event.queue,
+    };
+    outcome_dead_event(&t->message, &t->arena, &t->decoded.event, &dead);
+}
+
+static void on_written(struct ledger_write *w)
+{
+    struct trip *t = list_entry(w, struct trip, write);
+    fault_here(FAULT_COMMIT, t->decoded.event.id);
+    if (w->refused && !t->then_publish && !t->end_written) {
+        trip_make_dead_letter(t, REASON_ROW_REFUSED, "see the log for the database's words");
+        t->then_publish = true;
+    }
+    if (t->then_publish)
+        trip_publish(t);
+    trip_close_one(t);
+}
+
+void trip_write_event(struct trip *t, enum event_state state, enum reason reason)
+{
+    struct ledger_event *e = &t->ledger_event;
+    e->state = state;
+    e->reason = reason;
+    memset(&t->write, 0, sizeof t->write);
+    t->write.kind = LEDGER_EVENT;
+    t->write.event = e;
+    t->write.event_id = t->decoded.event.id;
+    t->write.written = on_written;
+    t->open++;
+    ledger_write(t->parts->ledger, &t->write);
+}
+
+void trip_end_with_refused_rows(struct trip *t)
+{
+    struct ledger_event *e = &t->ledger_event;
+    bool any = e->rows_committed > 0 || t->lookup.row_count > 0;
+    e->rows_total = e->rows_committed;
+    t->end_written = true;
+    trip_write_event(t, any ? EVENT_STATE_DONE : EVENT_STATE_DEAD, any ? REASON_NONE : REASON_ROW_REFUSED);
+}
+
+void trip_end_dead(struct trip *t, enum reason reason, const char *detail)
+{
+    LOG(LOG_WARN, "event_dead", LOG_TEXT("id", t->decoded.event.id), LOG_TEXT("reason", reason_name(reason)),
+        LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
+    shared_count(COUNT_REJECTED);
+    trip_make_dead_letter(t, reason, detail);
+    t->then_publish = true;
+    trip_write_event(t, EVENT_STATE_DEAD, reason);
+}
+
+void trip_end_without_row(struct trip *t, enum reason reason, const char *detail)
+{
+    LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
+        LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
+    shared_count(COUNT_REJECTED);
+    trip_make_dead_letter(t, reason, detail);
+    trip_publish(t);
+}
+
+void trip_reject_raw(struct trip *t, enum reason reason, const char *detail)
+{
+    struct outcome_dead dead = {.reason = reason, .detail = detail, .queue = t->raw.queue};
+    LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
+        LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue),
+        LOG_NUM("bytes", t->raw.announced_size));
+    shared_count(COUNT_REJECTED);
+    outcome_dead_raw(&t->message, &t->arena, &t->raw, t->decoded.event.id, &dead, clock_wall_us());
+    trip_publish(t);
+}

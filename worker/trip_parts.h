@@ -1,0 +1,74 @@
+#ifndef NOTIFY_WORKER_TRIP_PARTS_H
+#define NOTIFY_WORKER_TRIP_PARTS_H
+
+#include <stdbool.h>
+
+#include "common/base/list.h"
+#include "common/base/table.h"
+#include "worker/decode.h"
+#include "worker/job.h"
+#include "worker/parts.h"
+#include "worker/trip.h"
+
+/*
+ * One message on its way, shared by the three files that move it and by nobody else: trip.c begins and
+ * settles it, judge.c decides what is to be done for it, trip_own.c writes its own row and publishes its own
+ * messages.
+ */
+enum { TRIP_DESTINATIONS_MAX = 16 };
+
+struct trip {
+    struct trips *trips;
+    struct parts *parts;
+    struct list link;
+    struct table_entry by_key;
+    bool known; /* in by_key */
+    bool taken; /* noted in shared memory as in hand */
+    bool looking_up;
+    uint64_t event_hash;
+    struct arena arena;
+    struct raw_message raw;
+    struct decoded decoded;
+    struct list receipts;
+    int64_t begun_us;
+    struct lookup lookup;
+    struct rules_wait rules_wait;
+    struct rules_entry *rules;
+    struct job_event job_event;
+    struct ledger_event ledger_event;
+    struct ledger_write write;
+    struct publish_message message;
+    bool then_publish; /* `message` goes out when `write` is committed */
+    bool end_written;  /* by end_with_refused_rows */
+    struct dest_body_cache bodies[TRIP_DESTINATIONS_MAX];
+    int open;
+};
+
+/*
+ * Everything that the message waits for is counted in `open`: each job, each write, each publish, and a hold
+ * while more is being started. This closes one; with the last the message is acknowledged and T is gone.
+ */
+void trip_close_one(struct trip *t);
+
+/* judge.c: the look-up of a trip has been answered. */
+void judge_looked_up(struct lookup *lookup);
+
+/* trip_own.c */
+
+/* Publish t->message, which was made by one of the next two. */
+void trip_publish(struct trip *t);
+/* The whole event again, after DELAY_S, as its look at number ATTEMPT. */
+void trip_make_ladder_message(struct trip *t, int attempt, double delay_s);
+void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detail);
+/* Write the event's row alone; then publish t->message if t->then_publish. */
+void trip_write_event(struct trip *t, enum event_state state, enum reason reason);
+/* The ledger counted on rows that the database refused; their dead letters are confirmed. */
+void trip_end_with_refused_rows(struct trip *t);
+/* An event that will reach no integration: its row says why, then the dead letter. */
+void trip_end_dead(struct trip *t, enum reason reason, const char *detail);
+/* As trip_end_dead, for an event that cannot have a row (its id belongs to another). */
+void trip_end_without_row(struct trip *t, enum reason reason, const char *detail);
+/* A message that never became an event: the dead letter keeps its bytes. */
+void trip_reject_raw(struct trip *t, enum reason reason, const char *detail);
+
+#endif
