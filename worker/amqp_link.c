@@ -34,7 +34,8 @@ enum link_state { LINK_DOWN, LINK_DIALING, LINK_UP };
 struct amqp_link {
     struct event_base *base;
     struct dialer *dialer;
-    struct amqp_link_settings settings;
+    const struct conf *conf;
+    const char *name;
     const struct amqp_link_calls *calls;
     void *owner;
     char *url; /* taken apart in place by the library */
@@ -76,24 +77,19 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
     amqp_link_drain(arg);
 }
 
-struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer,
-                                const struct amqp_link_settings *settings,
-                                const struct amqp_link_calls *calls, void *owner, const char **why)
+struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer, const struct conf *conf,
+                                const char *name, const struct amqp_link_calls *calls, void *owner)
 {
     struct amqp_link *l = mem_zalloc(sizeof *l);
     l->base = base;
     l->dialer = dialer;
-    l->settings = *settings;
+    l->conf = conf;
+    l->name = name;
     l->calls = calls;
     l->owner = owner;
-    l->url = mem_strdup(settings->url);
+    l->url = mem_strdup(conf->broker_url);
     amqp_default_connection_info(&l->where);
-    if (amqp_parse_url(l->url, &l->where) != AMQP_STATUS_OK || l->where.ssl) {
-        *why = "not an amqp:// URL of the form amqp://user:password@host:port/vhost";
-        free(l->url);
-        free(l);
-        return NULL;
-    }
+    check(amqp_parse_url(l->url, &l->where) == AMQP_STATUS_OK && !l->where.ssl);
     l->redial = event_new(base, -1, 0, on_redial, l);
     l->pulse = event_new(base, -1, EV_PERSIST, on_pulse, l);
     return l;
@@ -104,8 +100,8 @@ static double pause_before_dial(const struct amqp_link *l)
 {
     unsigned chance = 0;
     double pause = l->failures > 10 ? 1024 : (double)(1u << (l->failures ? l->failures - 1 : 0));
-    if (pause > l->settings.reconnect_max_s)
-        pause = l->settings.reconnect_max_s;
+    if (pause > l->conf->broker_reconnect_max)
+        pause = l->conf->broker_reconnect_max;
     check(getrandom(&chance, sizeof chance, 0) == (ssize_t)sizeof chance);
     return pause * (1 + 0.25 * ((double)chance / 4294967296.0)) * (l->failures <= 1 ? 0.25 : 1);
 }
@@ -147,7 +143,7 @@ void amqp_link_fail(struct amqp_link *l, const char *reason)
 {
     if (l->state == LINK_DOWN || l->doomed)
         return;
-    LOG(LOG_WARN, "broker_link_down", LOG_TEXT("link", l->settings.name), LOG_TEXT("host", l->where.host),
+    LOG(LOG_WARN, "broker_link_down", LOG_TEXT("link", l->name), LOG_TEXT("host", l->where.host),
         LOG_NUM("port", l->where.port), LOG_TEXT("reason", reason), LOG_NUM("failures", l->failures));
     event_del(l->pulse);
     if (l->readable)
@@ -237,14 +233,14 @@ static bool log_in(struct amqp_link *l)
         {amqp_cstring_bytes("product"),
          {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes("pencheff-notify")}}},
         {amqp_cstring_bytes("connection_name"),
-         {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes(l->settings.name)}}},
+         {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes(l->name)}}},
         {amqp_cstring_bytes("capabilities"), {AMQP_FIELD_KIND_TABLE, {.table = capabilities}}},
     };
     amqp_table_t properties = {3, says};
     amqp_set_handshake_timeout(l->connection, &limit);
     amqp_set_rpc_timeout(l->connection, &limit);
     amqp_rpc_reply_t r = amqp_login_with_properties(l->connection, l->where.vhost, 16, AMQP_LINK_FRAME_MAX,
-                                                    l->settings.heartbeat_s, &properties,
+                                                    (int)l->conf->broker_heartbeat, &properties,
                                                     AMQP_SASL_METHOD_PLAIN, l->where.user, l->where.password);
     shared_alive();
     if (r.reply_type != AMQP_RESPONSE_NORMAL) {
@@ -279,9 +275,9 @@ static void on_dialed(void *owner, int fd, const char *why)
     l->heard_us = clock_mono_us();
     l->readable = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
     event_add(l->readable, NULL);
-    struct timeval half = {l->settings.heartbeat_s / 2, l->settings.heartbeat_s % 2 * 500000};
+    struct timeval half = {(int)l->conf->broker_heartbeat / 2, (int)l->conf->broker_heartbeat % 2 * 500000};
     event_add(l->pulse, &half);
-    LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->settings.name), LOG_TEXT("host", l->where.host),
+    LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", l->where.host),
         LOG_NUM("port", l->where.port), LOG_NUM("epoch", l->epoch));
     if (!l->calls->up(l->owner, l)) {
         amqp_link_fail(l, "what is needed could not be declared");
@@ -339,7 +335,7 @@ amqp_connection_state_t amqp_link_connection(struct amqp_link *l)
 
 bool amqp_link_is_lively(const struct amqp_link *l)
 {
-    return clock_mono_us() - l->heard_us < (int64_t)l->settings.heartbeat_s * 1500000;
+    return clock_mono_us() - l->heard_us < (int64_t)l->conf->broker_heartbeat * 1500000;
 }
 
 static void on_close_frame(struct amqp_link *l, const amqp_frame_t *f)

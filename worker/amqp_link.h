@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/base/conf.h"
 #include "worker/dial.h"
 
 /*
@@ -30,18 +31,12 @@ struct amqp_link_calls {
     void (*blocked)(void *owner, struct amqp_link *link, bool blocked);
 };
 
-struct amqp_link_settings {
-    const char *name; /* for the log and the broker's connection list */
-    const char *url;  /* amqp://… */
-    int heartbeat_s;
-    double reconnect_max_s;
-};
-
-/* NULL with static advice in *WHY when the URL cannot be read. SETTINGS and its texts must outlive the link.
+/*
+ * NAME is for the log and the broker's list of connections. CONF (its URL was checked with the configuration), NAME
+ * and CALLS must outlive the link.
  */
-struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer,
-                                const struct amqp_link_settings *settings,
-                                const struct amqp_link_calls *calls, void *owner, const char **why);
+struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer, const struct conf *conf,
+                                const char *name, const struct amqp_link_calls *calls, void *owner);
 void amqp_link_start(struct amqp_link *link);
 /* Close for good, in order (connection.close is sent, not waited for), and free. Calls no callback. */
 void amqp_link_free(struct amqp_link *link);

@@ -163,20 +163,12 @@ struct intake *intake_new(struct event_base *base, struct dialer *dialer, const 
 {
     static const struct amqp_link_calls link_calls = {on_up, on_down, on_frame, NULL};
     struct intake *in = mem_zalloc(sizeof *in);
-    struct amqp_link_settings settings = {
-        .name = "pencheff-notify consumer",
-        .url = conf->broker_url,
-        .heartbeat_s = (int)conf->broker_heartbeat,
-        .reconnect_max_s = conf->broker_reconnect_max,
-    };
-    const char *why = NULL;
     in->conf = conf;
     in->calls = calls;
     in->owner = owner;
     plan_consumers(in);
     amqp_frames_init(&in->frames, (size_t)conf->limits_message_bytes);
-    in->link = amqp_link_new(base, dialer, &settings, &link_calls, in, &why);
-    check(in->link != NULL); /* the URL was checked with the configuration */
+    in->link = amqp_link_new(base, dialer, conf, "pencheff-notify consumer", &link_calls, in);
     return in;
 }
 

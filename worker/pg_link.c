@@ -10,49 +10,20 @@
  * each time. The server ends a statement at four fifths of the time after which we give up, so that a lock
  * held by somebody else costs an error, not the connection. Blocks nowhere: names are resolved by the dialer.
  */
-#include "worker/pg_link.h"
+#include "worker/pg_link_parts.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "worker/shared.h"
 
-enum pg_link_state { PG_DOWN, PG_RESOLVING, PG_CONNECTING, PG_SETUP, PG_PREPARING, PG_UP };
-
-enum { OPTIONS_MAX = 64 };
-
-struct pg_link {
-    struct event_base *base;
-    struct dialer *dialer;
-    struct pg_link_settings settings;
-    const struct pg_link_calls *calls;
-    void *owner;
-    enum pg_link_state state;
-    PQconninfoOption *options; /* the URL, taken apart */
-    struct dial *dial;
-    char address[64]; /* of the host, when it is a name */
-    PGconn *conn;
-    struct event *io;
-    short io_wanted;
-    struct event *redial;
-    struct event *watch;
-    int failures;
-    int64_t progress_us;
-    struct list requests;
-    struct pg_request preparing;
-    bool reading;
-};
-
-static void dial(struct pg_link *l);
 static void on_io(evutil_socket_t fd, short what, void *arg);
 
-static void want(struct pg_link *l, short events)
+void pg_io_want(struct pg_link *l, short events)
 {
     if (l->io && l->io_wanted == events && event_get_fd(l->io) == PQsocket(l->conn))
         return;
@@ -114,7 +85,7 @@ void pg_link_fail(struct pg_link *l, const char *reason)
     }
 }
 
-static void fail_by_server(struct pg_link *l, const char *what)
+void pg_link_fail_by_server(struct pg_link *l, const char *what)
 {
     char reason[300];
     snprintf(reason, sizeof reason, "%s: %s", what, PQerrorMessage(l->conn));
@@ -209,13 +180,13 @@ static void read_results(struct pg_link *l)
     }
 }
 
-static void flush(struct pg_link *l)
+void pg_io_flush(struct pg_link *l)
 {
     int more = PQflush(l->conn);
     if (more < 0)
-        fail_by_server(l, "send");
+        pg_link_fail_by_server(l, "send");
     else
-        want(l, more ? EV_READ | EV_WRITE : EV_READ);
+        pg_io_want(l, more ? EV_READ | EV_WRITE : EV_READ);
 }
 
 static void read_notifications(struct pg_link *l)
@@ -228,24 +199,7 @@ static void read_notifications(struct pg_link *l)
     }
 }
 
-static void on_prepared(struct pg_request *r)
-{
-    struct pg_link *l = list_entry(r, struct pg_link, preparing);
-    if (r->outcome == PG_LINK_LOST)
-        return; /* said by pg_link_fail */
-    if (r->outcome != PG_DONE) {
-        char reason[300];
-        snprintf(reason, sizeof reason, "prepare: %s %s", r->sqlstate, r->words);
-        pg_link_fail(l, reason);
-        return;
-    }
-    l->state = PG_UP;
-    l->failures = 0;
-    LOG(LOG_INFO, "database_link_up", LOG_TEXT("link", l->settings.name));
-    l->calls->up(l->owner, l);
-}
-
-static void start_request(struct pg_link *l, struct pg_request *r)
+void pg_link_start_request(struct pg_link *l, struct pg_request *r)
 {
     r->statements = r->answered = 0;
     r->outcome = PG_DONE;
@@ -257,95 +211,6 @@ static void start_request(struct pg_link *l, struct pg_request *r)
     list_append(&l->requests, &r->link);
 }
 
-static void prepare_all(struct pg_link *l)
-{
-    struct pg_request *r = &l->preparing;
-    if (!PQenterPipelineMode(l->conn)) {
-        fail_by_server(l, "pipeline");
-        return;
-    }
-    l->state = PG_PREPARING;
-    memset(r, 0, sizeof *r);
-    r->done = on_prepared;
-    start_request(l, r);
-    for (int i = 0; i < l->settings.statement_count; i++) {
-        const struct pg_statement *s = &l->settings.statements[i];
-        if (!PQsendPrepare(l->conn, s->name, s->sql, s->params, s->types)) {
-            fail_by_server(l, "prepare");
-            return;
-        }
-    }
-    if (!PQpipelineSync(l->conn))
-        fail_by_server(l, "prepare");
-    else
-        flush(l);
-}
-
-static void read_setup(struct pg_link *l)
-{
-    while (!PQisBusy(l->conn)) {
-        PGresult *res = PQgetResult(l->conn);
-        if (!res) {
-            prepare_all(l);
-            return;
-        }
-        ExecStatusType status = PQresultStatus(res);
-        PQclear(res);
-        if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
-            fail_by_server(l, "set-up");
-            return;
-        }
-    }
-}
-
-static void send_setup(struct pg_link *l)
-{
-    struct buf sql;
-    buf_init(&sql, 4096);
-    /* Everything is a look-up by key, in batches, planned once. A plan made while a table was small, or from
-     * a stale statistic, would else read all of it for each element of a batch, for as long as it is cached.
-     */
-    buf_printf(
-        &sql,
-        "SET statement_timeout = %d; SET lock_timeout = %d; SET enable_seqscan = off;"
-        "SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;"
-        "SET jit = off; SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET synchronous_commit = on;",
-        (int)(l->settings.timeout_s * 800), (int)(l->settings.timeout_s * 400));
-    if (*l->settings.role) {
-        char *quoted = PQescapeIdentifier(l->conn, l->settings.role, strlen(l->settings.role));
-        check(quoted != NULL);
-        buf_printf(&sql, "SET ROLE %s;", quoted);
-        PQfreemem(quoted);
-    }
-    if (l->settings.setup_sql)
-        buf_add_text(&sql, l->settings.setup_sql);
-    check(!sql.overflow);
-    l->state = PG_SETUP;
-    PQsetnonblocking(l->conn, 1);
-    if (!PQsendQuery(l->conn, buf_text(&sql)))
-        fail_by_server(l, "set-up");
-    else
-        flush(l);
-    buf_free(&sql);
-}
-
-static void poll_connect(struct pg_link *l)
-{
-    switch (PQconnectPoll(l->conn)) {
-    case PGRES_POLLING_READING:
-        want(l, EV_READ);
-        break;
-    case PGRES_POLLING_WRITING:
-        want(l, EV_WRITE);
-        break;
-    case PGRES_POLLING_OK:
-        send_setup(l);
-        break;
-    default:
-        fail_by_server(l, "connect");
-    }
-}
-
 static void on_io(evutil_socket_t fd, short what, void *arg)
 {
     struct pg_link *l = arg;
@@ -355,26 +220,26 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
         /* The socket may change between two polls: look at it afresh each time. */
         event_free(l->io);
         l->io = NULL;
-        poll_connect(l);
+        pg_dial_poll(l);
         return;
     }
     if (!PQconsumeInput(l->conn)) {
-        fail_by_server(l, "connection");
+        pg_link_fail_by_server(l, "connection");
         return;
     }
     if (l->state == PG_SETUP)
-        read_setup(l);
+        pg_dial_read_setup(l);
     else
         read_results(l);
     if (l->state == PG_DOWN)
         return;
     if (PQstatus(l->conn) == CONNECTION_BAD) {
-        fail_by_server(l, "connection");
+        pg_link_fail_by_server(l, "connection");
         return;
     }
     read_notifications(l);
     if (l->state != PG_DOWN)
-        flush(l);
+        pg_io_flush(l);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *arg)
@@ -387,96 +252,11 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
         pg_link_fail(l, "no answer within database.timeout");
 }
 
-static void connect_now(struct pg_link *l)
-{
-    const char *keys[OPTIONS_MAX], *values[OPTIONS_MAX];
-    char user_timeout[16];
-    int n = 0;
-    snprintf(user_timeout, sizeof user_timeout, "%d", (int)(l->settings.timeout_s * 1000));
-    const char *extra[][2] = {
-        {"application_name", l->settings.name}, {"keepalives_idle", "10"},
-        {"keepalives_interval", "5"},           {"keepalives_count", "3"},
-        {"tcp_user_timeout", user_timeout},
-    };
-    for (size_t i = 0; i < sizeof extra / sizeof extra[0]; i++, n++) {
-        keys[n] = extra[i][0];
-        values[n] = extra[i][1];
-    }
-    for (PQconninfoOption *o = l->options; o->keyword && n < OPTIONS_MAX - 2; o++) {
-        if (!o->val || !*o->val)
-            continue;
-        keys[n] = o->keyword;
-        values[n++] = o->val; /* later entries win: the URL may set any of the above */
-    }
-    if (*l->address) {
-        keys[n] = "hostaddr";
-        values[n++] = l->address;
-    }
-    keys[n] = values[n] = NULL;
-    l->conn = PQconnectStartParams(keys, values, 0);
-    check(l->conn != NULL);
-    if (PQstatus(l->conn) == CONNECTION_BAD) {
-        fail_by_server(l, "connect");
-        return;
-    }
-    l->state = PG_CONNECTING;
-    want(l, EV_WRITE);
-}
-
-static void on_resolved(void *owner, const char *address, const char *why)
-{
-    struct pg_link *l = owner;
-    l->dial = NULL;
-    if (!address) {
-        pg_link_fail(l, why);
-        return;
-    }
-    snprintf(l->address, sizeof l->address, "%s", address);
-    connect_now(l);
-}
-
-static const char *option(const struct pg_link *l, const char *keyword)
-{
-    for (PQconninfoOption *o = l->options; o && o->keyword; o++)
-        if (strcmp(o->keyword, keyword) == 0 && o->val && *o->val)
-            return o->val;
-    return NULL;
-}
-
-/* The host when it is one name; sockets, addresses and lists of hosts need no look-up by us or get libpq's.
- */
-static const char *host_to_resolve(const struct pg_link *l)
-{
-    unsigned char bytes[16];
-    const char *host = option(l, "host");
-    if (!host || option(l, "hostaddr") || *host == '/' || *host == '@' || strchr(host, ','))
-        return NULL;
-    if (inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1)
-        return NULL;
-    return host;
-}
-
-static void dial(struct pg_link *l)
-{
-    if (l->state != PG_DOWN)
-        return;
-    struct timeval tick = {0, 250000};
-    l->state = PG_RESOLVING;
-    l->progress_us = clock_mono_us();
-    event_add(l->watch, &tick);
-    l->address[0] = 0;
-    const char *host = host_to_resolve(l);
-    if (host)
-        l->dial = dial_resolve(l->dialer, host, l->settings.timeout_s, on_resolved, l);
-    else
-        connect_now(l);
-}
-
 static void on_redial(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    dial(arg);
+    pg_dial_start(arg);
 }
 
 struct pg_link *pg_link_new(struct event_base *base, struct dialer *dialer,
@@ -500,7 +280,7 @@ struct pg_link *pg_link_new(struct event_base *base, struct dialer *dialer,
 
 void pg_link_start(struct pg_link *l)
 {
-    dial(l);
+    pg_dial_start(l);
 }
 
 void pg_link_free(struct pg_link *l)
@@ -527,7 +307,7 @@ bool pg_link_is_up(const struct pg_link *l)
 void pg_link_begin(struct pg_link *l, struct pg_request *r)
 {
     check(l->state == PG_UP);
-    start_request(l, r);
+    pg_link_start_request(l, r);
 }
 
 void pg_link_execute(struct pg_link *l, struct pg_request *r, int statement, int count,
@@ -539,7 +319,7 @@ void pg_link_execute(struct pg_link *l, struct pg_request *r, int statement, int
         return; /* failed since begin: done has been called or will be by end */
     r->statements++;
     if (!PQsendQueryPrepared(l->conn, s->name, count, values, lengths, formats, 0))
-        fail_by_server(l, s->name);
+        pg_link_fail_by_server(l, s->name);
 }
 
 void pg_link_end(struct pg_link *l, struct pg_request *r)
@@ -548,7 +328,7 @@ void pg_link_end(struct pg_link *l, struct pg_request *r)
     if (l->state != PG_UP)
         return;
     if (!PQpipelineSync(l->conn))
-        fail_by_server(l, "sync");
+        pg_link_fail_by_server(l, "sync");
     else
-        flush(l);
+        pg_io_flush(l);
 }

@@ -295,13 +295,6 @@ struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, 
 {
     static const struct amqp_link_calls calls = {on_up, on_down, on_frame, on_blocked};
     struct publisher *p = mem_zalloc(sizeof *p);
-    struct amqp_link_settings settings = {
-        .name = "pencheff-notify publisher",
-        .url = conf->broker_url,
-        .heartbeat_s = (int)conf->broker_heartbeat,
-        .reconnect_max_s = conf->broker_reconnect_max,
-    };
-    const char *why = NULL;
     p->conf = conf;
     list_init(&p->waiting);
     list_init(&p->refused);
@@ -312,8 +305,7 @@ struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, 
     amqp_frames_init(&p->frames, RETURNED_BODY_MAX);
     p->pump = event_new(base, -1, 0, on_pump, p);
     p->retry = event_new(base, -1, 0, on_retry, p);
-    p->link = amqp_link_new(base, dialer, &settings, &calls, p, &why);
-    check(p->link != NULL); /* the URL was checked with the configuration */
+    p->link = amqp_link_new(base, dialer, conf, "pencheff-notify publisher", &calls, p);
     return p;
 }
 

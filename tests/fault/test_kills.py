@@ -21,10 +21,10 @@ def queue(rabbit, vhost, name="notify") -> dict:
 
 def test_a_killed_worker_is_replaced_within_a_second_and_nothing_is_lost(stage, notifyd):
     stage.webhook(secret=None)
-    prefetch, kills = 64, 3
+    prefetch, kills = 64, 2
     in_flight = prefetch // 2  # a worker's part for the producers' queues
     one = notifyd({"broker": {"prefetch": prefetch}})
-    publisher = bulk.BulkPublisher(stage.broker_url, "notify", (stage.event() for _ in range(2500)), rate=500)
+    publisher = bulk.BulkPublisher(stage.broker_url, "notify", (stage.event() for _ in range(1500)), rate=500)
     publisher.start()
     took = []
     for kill in range(1, kills + 1):
@@ -36,11 +36,11 @@ def test_a_killed_worker_is_replaced_within_a_second_and_nothing_is_lost(stage, 
         took.append(time.monotonic() - killed)
     confirmed = publisher.finish()
     seen = stage.wait_arrivals(confirmed)
-    stage.wait_settled(2500)
+    stage.wait_settled(1500)
     repeats = sum(seen.values()) - len(seen)
     print(f"replacements consumed after {', '.join(f'{t:.2f}' for t in took)} s; {repeats} of {len(seen)} repeated"
           f" by {kills} kills")
-    assert len(confirmed) == 2500 and max(took) < 1.0
+    assert len(confirmed) == 1500 and max(took) < 1.0
     assert repeats <= kills * in_flight and max(seen.values()) <= 2
     assert [e["how"] for e in one.events("child_ended")] == ["Killed"] * kills
 
@@ -139,7 +139,7 @@ def test_a_worker_killed_at_each_step_of_a_delivery(stage, notifyd, point, answe
     assert len([e for e in one.events("child_ended") if e["how"] == "Killed"]) == 1
 
 
-@pytest.mark.parametrize("point", ["commit", "publish", "confirm", "ack"])
+@pytest.mark.parametrize("point", ["commit", "confirm"])
 def test_a_worker_killed_at_each_step_of_a_dead_letter(stage, notifyd, point):
     """The event's own end: its finding belongs to another scan."""
     other = seed.add_finding(stage.connection, seed.add_scan(stage.connection, stage.target))

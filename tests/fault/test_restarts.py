@@ -66,7 +66,7 @@ class Load:
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_rabbitmq_restarts_under_load(stage, notifyd, rabbit, how):
-    load = Load(stage, notifyd, 4)
+    load = Load(stage, notifyd, 3)
     getattr(rabbit, how)()
     rabbit.start()
     assert load.end(f"RabbitMQ, {how}") == 0
@@ -76,18 +76,18 @@ def test_rabbitmq_restarts_under_load(stage, notifyd, rabbit, how):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_postgresql_restarts_under_load(stage, notifyd, postgres, how):
-    load = Load(stage, notifyd, 4)
+    load = Load(stage, notifyd, 3)
     getattr(postgres, how)()
     time.sleep(1)
     postgres.start()
     assert load.end(f"PostgreSQL, {how}") == 0
-    assert len(load.publisher.confirmed) == 4 * RATE
+    assert len(load.publisher.confirmed) == 3 * RATE
     assert len(load.one.events("database_link_down")) >= 2
 
 
 @pytest.mark.long
 def test_both_restart_at_once_under_load(stage, notifyd, rabbit, postgres):
-    load = Load(stage, notifyd, 4)
+    load = Load(stage, notifyd, 3)
     postgres.kill()
     rabbit.kill()
     rabbit.start()
@@ -96,7 +96,7 @@ def test_both_restart_at_once_under_load(stage, notifyd, rabbit, postgres):
 
 
 def test_postgresql_falls_silent_under_load(stage, notifyd, postgres):
-    load = Load(stage, notifyd, 4, database={"timeout": 1.0, "reconnect_max": 1.0})
+    load = Load(stage, notifyd, 3, database={"timeout": 1.0, "reconnect_max": 1.0})
     frozen = time.monotonic()
     postgres.freeze()
     try:

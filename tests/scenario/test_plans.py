@@ -28,7 +28,7 @@ def statements() -> dict[str, tuple[str, int]]:
 
 def settings() -> str:
     """What a worker sets after connecting, as far as it concerns plans."""
-    return "; ".join(re.findall(r"SET (?:enable_\w+|plan_cache_mode|jit) = \w+", (SOURCE / "pg_link.c").read_text()))
+    return "; ".join(re.findall(r"SET (?:enable_\w+|plan_cache_mode|jit) = \w+", (SOURCE / "pg_dial.c").read_text()))
 
 
 def test_no_statement_reads_a_whole_table_even_when_planned_on_empty_ones(migrated):

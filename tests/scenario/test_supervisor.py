@@ -286,6 +286,15 @@ def test_deaths_that_are_far_apart_are_no_loop(notifyd):
     assert times_of(one, "child_started")[-1] - times_of(one, "child_ended")[-1] < 0.45
 
 
+@pytest.mark.long
+def test_a_limit_below_what_a_worker_needs_makes_no_storm_of_forks(notifyd):
+    one = notifyd({"workers": 1, "recycle_memory": 1})
+    time.sleep(5)
+    started = one.events("child_started")
+    print(f"{len(started) - 1} workers in 5 s")
+    assert one.events("worker_draining")[0]["why"] == "recycle_memory" and len(started) - 1 <= 5
+
+
 # --- its start
 
 def test_a_bad_configuration_ends_with_78_and_every_error(notifyd):
