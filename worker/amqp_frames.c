@@ -45,7 +45,7 @@ static void read_header_value(struct arena *a, const amqp_field_value_t *v, stru
         out->number = v->value.boolean != 0;
         break;
     case AMQP_FIELD_KIND_I8:
-        out->number = v->value.i8;
+        out->number = (int64_t)v->value.i8;
         break;
     case AMQP_FIELD_KIND_U8:
         out->number = v->value.u8;

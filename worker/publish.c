@@ -232,7 +232,7 @@ static bool send_one(struct publisher *p, struct publish_message *m)
     /* The library leaves the last part of a body of an exact multiple of a frame in the kernel for 200 ms.
      * Ours are smaller than one frame. */
     check(m->body_size < AMQP_LINK_FRAME_MAX - 8);
-    amqp_bytes_t body = {m->body_size, (void *)(uintptr_t)m->body};
+    amqp_bytes_t body = {m->body_size, (char *)m->body};
     int status =
         amqp_basic_publish(amqp_link_connection(p->link), AMQP_LINK_CHANNEL, amqp_cstring_bytes(m->exchange),
                            amqp_cstring_bytes(m->routing_key), 1, 0, &properties, body);

@@ -462,12 +462,13 @@ struct transfers *transfers_new(struct event_base *base, const struct transfer_s
 
 static void free_list(struct transfers *t, struct list *states)
 {
-    struct list *at;
-    while ((at = list_shift(states))) {
+    struct list *at, *next;
+    list_for_each_safe (at, next, states) {
         struct transfer_state *s = list_entry(at, struct transfer_state, link);
         stop_running(t, s);
         free_state(s);
     }
+    list_init(states);
 }
 
 void transfers_free(struct transfers *t)
