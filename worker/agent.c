@@ -47,6 +47,7 @@ struct agent {
     char me[UUID_TEXT];
     unsigned long sent_number;
     int64_t sent_us;
+    bool under_way; /* the request of the last ping is not done */
     bool waiting;   /* for the echo of sent_number */
     bool triggers;  /* they were there at the last ping */
     bool said_none; /* that they are not */
@@ -79,6 +80,7 @@ static void on_ping_result(struct pg_request *request, int index, const PGresult
 static void on_ping_done(struct pg_request *request)
 {
     struct agent *a = list_entry(request, struct agent, ping);
+    a->under_way = false;
     if (request->outcome != PG_DONE)
         a->waiting = false;
 }
@@ -92,7 +94,7 @@ static void ping(struct agent *a)
         "notify_integrations_truncate}"};
     snprintf(payload, sizeof payload, "ping:%s:%lu", a->me, ++a->sent_number);
     a->sent_us = clock_mono_us();
-    a->waiting = true;
+    a->waiting = a->under_way = true;
     a->ping.result = on_ping_result;
     a->ping.done = on_ping_done;
     pg_link_begin(a->link, &a->ping);
@@ -108,7 +110,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     shared_alive();
     if (!pg_link_is_up(a->link))
         return;
-    if (!a->waiting)
+    if (!a->waiting && !a->under_way)
         ping(a);
     else if (clock_mono_us() - a->sent_us > PING_LOST_S * 1000000LL)
         pg_link_fail(a->link, "the link for changes of integrations is silent");
@@ -180,6 +182,7 @@ static void make_agent(struct agent *a)
         .role = a->conf->database_role,
         .setup_sql = "LISTEN " AGENT_CHANNEL ";",
         .timeout_s = a->conf->database_timeout,
+        .lock_timeout_s = a->conf->database_lock_timeout,
         .reconnect_max_s = 1, /* every second without proof costs a query per workspace and worker */
         .statements = agent_statements,
         .statement_count = 1,

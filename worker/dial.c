@@ -32,6 +32,7 @@ struct dial {
     struct event *connected;
     struct event *deadline;
     bool only_resolve;
+    int try_number;
     void (*on_socket)(void *, int, const char *);
     void (*on_address)(void *, const char *, const char *);
     void *owner;
@@ -146,6 +147,16 @@ static void try_next(struct dial *d)
     finish(d, -1);
 }
 
+/* Step on to the address that this try is for. */
+static void choose_address(struct dial *d)
+{
+    int count = 0;
+    for (struct evutil_addrinfo *at = d->addresses; at; at = at->ai_next)
+        count++;
+    for (int steps = d->try_number % count; steps > 0; steps--)
+        d->at = d->at->ai_next;
+}
+
 static void report_address(struct dial *d)
 {
     char text[INET6_ADDRSTRLEN] = "";
@@ -177,10 +188,22 @@ static void on_looked_up(evutil_socket_t fd, short what, void *arg)
         return;
     }
     d->at = d->addresses;
-    if (d->only_resolve)
+    if (d->only_resolve) {
+        choose_address(d);
         report_address(d);
-    else
-        try_next(d);
+        return;
+    }
+    try_next(d);
+}
+
+/* The machine's name servers and hosts may have changed since the process started. */
+static void read_configuration_again(struct dialer *d)
+{
+    evdns_base_clear_nameservers_and_suspend(d->dns);
+    evdns_base_clear_host_addresses(d->dns);
+    evdns_base_resolv_conf_parse(d->dns, DNS_OPTIONS_ALL, "/etc/resolv.conf");
+    evdns_base_load_hosts(d->dns, "/etc/hosts");
+    evdns_base_resume(d->dns);
 }
 
 static void on_addresses(int error, struct evutil_addrinfo *addresses, void *arg)
@@ -192,8 +215,10 @@ static void on_addresses(int error, struct evutil_addrinfo *addresses, void *arg
         return;
     }
     d->addresses = addresses;
-    if (error)
+    if (error) {
         snprintf(d->why, sizeof d->why, "%s", evutil_gai_strerror(error));
+        read_configuration_again(d->dialer);
+    }
     d->connected = event_new(d->dialer->base, -1, 0, on_looked_up, d);
     event_active(d->connected, EV_TIMEOUT, 1);
 }
@@ -241,11 +266,12 @@ struct dial *dial_start(struct dialer *dialer, const char *host, int port, doubl
     return start(dialer, host, port, timeout_s, d);
 }
 
-struct dial *dial_resolve(struct dialer *dialer, const char *host, double timeout_s,
+struct dial *dial_resolve(struct dialer *dialer, const char *host, int try_number, double timeout_s,
                           void (*done)(void *, const char *, const char *), void *owner)
 {
     struct dial *d = mem_zalloc(sizeof *d);
     d->only_resolve = true;
+    d->try_number = try_number;
     d->on_address = done;
     d->owner = owner;
     return start(dialer, host, 0, timeout_s, d);

@@ -21,9 +21,10 @@ struct dial *dial_start(struct dialer *dialer, const char *host, int port, doubl
 void dial_cancel(struct dial *dial);
 
 /*
- * Look HOST up. DONE is called exactly once, later: ADDRESS is a numeric address, or NULL with WHY.
+ * Look HOST up. DONE is called exactly once, later: ADDRESS is one of its numeric addresses, or NULL with WHY. TRY_NUMBER
+ * chooses among several (modulo their number), so that a caller who counts up comes to all of them.
  */
-struct dial *dial_resolve(struct dialer *dialer, const char *host, double timeout_s,
+struct dial *dial_resolve(struct dialer *dialer, const char *host, int try_number, double timeout_s,
                           void (*done)(void *owner, const char *address, const char *why), void *owner);
 
 #endif

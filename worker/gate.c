@@ -1,9 +1,9 @@
 /*
  * gate - a window per integration
  *
- * Owns one window per integration that has something running or waiting; it goes with its last user. A slow
- * destination fills its own window and its own line, and nothing else: windows with room stand in a line of
- * their own and are served in turn.
+ * Owns one window per integration that has something running or waiting; it goes with its last user. Windows with
+ * room stand in a line of their own and are served in turn, so a slow destination fills its own window only. Its
+ * line, though, consists of messages that are not acknowledged: when it has filled the prefetch, others wait too.
  * Invariants: running <= per_integration in each window, the sum of all running <= at_a_time; a window is in
  * the line `ready` exactly when it has waiters and room.
  */

@@ -10,11 +10,14 @@
  *      broker and the database are waited for as long as it takes, with the message unacknowledged.
  *
  *   state        entered when                                  left by
- *   TAKING       attempt >= 2                                  taken -> WAITING or WRITING; stale -> DONE
- *   WAITING      the gate has to let it start                  admitted -> TALKING
- *   TALKING      the destination is asked for its next step    request answered -> TALKING; verdict ->
- * WRITING WRITING      the row goes to the ledger                    committed -> PUBLISHING or DONE
+ *   NEW          made                                          -> WAITING, TAKING, WRITING or PUBLISHING
+ *   WAITING      the gate has to let it start                  admitted -> TALKING, or TAKING first
+ *   TAKING       the row exists already: an attempt >= 2       taken -> TALKING or WRITING; stale -> DONE
+ *   TALKING      the destination is asked for its next step    request answered -> TALKING; verdict -> WRITING
+ *   WRITING      the row goes to the ledger                    committed -> PUBLISHING or DONE
  *   PUBLISHING   the retry or the dead letter is on its way    confirmed -> DONE
+ *
+ * The row is taken after the gate, so that its lease runs while it is sent and not while it stands in line.
  *
  * Owns the conversation with the destination and its arena. Knows neither AMQP nor SQL nor curl.
  */
@@ -34,14 +37,16 @@
 
 enum { SNIPPET_MAX = 1024, JOB_ARENA_BLOCK = 2048, LEASE_EXTRA_S = 30, STEPS_MAX = 16 };
 
-enum job_state { JOB_TAKING, JOB_WAITING, JOB_TALKING, JOB_WRITING, JOB_PUBLISHING, JOB_DONE };
+enum job_state { JOB_NEW, JOB_WAITING, JOB_TAKING, JOB_TALKING, JOB_WRITING, JOB_PUBLISHING, JOB_DONE };
 
-static const char *const state_names[] = {"taking", "waiting", "talking", "writing", "publishing", "done"};
+static const char *const state_names[] = {"new",     "waiting",    "taking", "talking",
+                                          "writing", "publishing", "done"};
 
 /* Which states may follow: a bit per state. */
 static const unsigned may_follow[] = {
-    [JOB_TAKING] = 1u << JOB_WAITING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
-    [JOB_WAITING] = 1u << JOB_TALKING,
+    [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
+    [JOB_WAITING] = 1u << JOB_TALKING | 1u << JOB_TAKING,
+    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_TALKING] = 1u << JOB_TALKING | 1u << JOB_WRITING,
     [JOB_WRITING] = 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_PUBLISHING] = 1u << JOB_DONE,
@@ -55,7 +60,7 @@ struct job {
     struct rules_integration *integration; /* NULL: it is gone, or no request is to be made */
     enum job_state state;
     int attempt;
-    bool taken;   /* the row exists and is ours: its end is an update */
+    bool exists;  /* the row is there already: it is taken, and its end is an update */
     bool decided; /* the outcome was known before any request */
     struct outcome outcome;
     struct arena arena;
@@ -187,8 +192,8 @@ static void write_outcome(struct job *j)
     bool failed = j->outcome.state == DELIVERY_WAITING || j->outcome.state == DELIVERY_DEAD;
     move(j, JOB_WRITING, delivery_state_name(j->outcome.state));
     memset(w, 0, sizeof *w);
-    w->kind = j->taken ? LEDGER_OUTCOME : LEDGER_ROW;
-    w->event = j->taken ? NULL : j->event->ledger_event;
+    w->kind = j->exists ? LEDGER_OUTCOME : LEDGER_ROW;
+    w->event = j->exists ? NULL : j->event->ledger_event;
     w->event_id = j->event->event->id;
     w->integration = j->integration_id;
     w->workspace = j->event->facts->scan.workspace_id;
@@ -259,10 +264,52 @@ static void talk(struct job *j, const struct dest_response *last)
     decide(j);
 }
 
+static void leave_gate(struct job *j)
+{
+    if (j->pass.window)
+        gate_leave(j->parts->gate, &j->pass);
+}
+
+static void on_taken(struct ledger_write *w)
+{
+    struct job *j = list_entry(w, struct job, write);
+    if (w->refused) {
+        leave_gate(j);
+        j->outcome = (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED};
+        count_outcome(j);
+        publish_follow_up(j, 0);
+    } else if (!w->applied) {
+        leave_gate(j);
+        shared_count(COUNT_STALE);
+        finish(j, "another worker has it, or it is settled");
+    } else if (j->decided) {
+        write_outcome(j);
+    } else {
+        talk(j, NULL);
+    }
+}
+
+static void take(struct job *j)
+{
+    struct ledger_write *w = &j->write;
+    move(j, JOB_TAKING, "the row exists");
+    memset(w, 0, sizeof *w);
+    w->kind = LEDGER_TAKE;
+    w->event_id = j->event->event->id;
+    w->integration = j->integration_id;
+    w->attempt = j->attempt;
+    w->lease_s = 2 * j->parts->conf->delivery_timeout + LEASE_EXTRA_S;
+    w->written = on_taken;
+    ledger_write(j->parts->ledger, w);
+}
+
 static void on_admitted(struct gate_pass *pass)
 {
     struct job *j = list_entry(pass, struct job, pass);
-    talk(j, NULL);
+    if (j->exists)
+        take(j);
+    else
+        talk(j, NULL);
 }
 
 /* Everything is there: settings, the right to send. */
@@ -281,6 +328,7 @@ static void begin_sending(struct job *j)
     c->arena = &j->arena;
     c->cache = e->body_cache(e, j->integration->row.dest);
     j->pass.admitted = on_admitted;
+    move(j, JOB_WAITING, "the settings are good");
     gate_enter(j->parts->gate, &j->pass, &j->integration_id);
 }
 
@@ -297,36 +345,6 @@ static bool prepare(struct job *j)
     return false;
 }
 
-static void on_taken(struct ledger_write *w)
-{
-    struct job *j = list_entry(w, struct job, write);
-    if (!w->applied) {
-        shared_count(COUNT_STALE);
-        finish(j, "another worker has it, or it is settled");
-        return;
-    }
-    j->taken = true;
-    if (prepare(j)) {
-        move(j, JOB_WAITING, "taken");
-        begin_sending(j);
-    } else {
-        write_outcome(j);
-    }
-}
-
-static void take(struct job *j)
-{
-    struct ledger_write *w = &j->write;
-    memset(w, 0, sizeof *w);
-    w->kind = LEDGER_TAKE;
-    w->event_id = j->event->event->id;
-    w->integration = j->integration_id;
-    w->attempt = j->attempt;
-    w->lease_s = 2 * j->parts->conf->delivery_timeout + LEASE_EXTRA_S;
-    w->written = on_taken;
-    ledger_write(j->parts->ledger, w);
-}
-
 static struct job *new_job(struct job_event *e, const struct uuid *integration, int attempt)
 {
     struct job *j = mem_zalloc(sizeof *j);
@@ -334,7 +352,7 @@ static struct job *new_job(struct job_event *e, const struct uuid *integration, 
     j->parts = e->parts;
     j->integration_id = *integration;
     j->attempt = attempt;
-    j->state = JOB_TAKING;
+    j->state = JOB_NEW;
     arena_init(&j->arena, JOB_ARENA_BLOCK);
     return j;
 }
@@ -343,26 +361,28 @@ void job_start_first(struct job_event *e, struct rules_integration *integration)
 {
     struct job *j = new_job(e, &integration->row.id, 1);
     j->integration = integration;
-    if (prepare(j)) {
-        move(j, JOB_WAITING, "matched");
+    if (prepare(j))
         begin_sending(j);
-    } else {
+    else
         write_outcome(j);
-    }
 }
 
 void job_start_retry(struct job_event *e, struct rules_integration *integration, int attempt)
 {
     struct job *j = new_job(e, &integration->row.id, attempt);
     j->integration = integration;
-    take(j);
+    j->exists = true;
+    if (prepare(j))
+        begin_sending(j);
+    else
+        take(j);
 }
 
 void job_start_end(struct job_event *e, const struct uuid *integration, int attempt,
                    enum delivery_state state, enum reason reason)
 {
     struct job *j = new_job(e, integration, attempt);
-    j->decided = true;
+    j->exists = j->decided = true;
     j->outcome = (struct outcome){.state = state, .reason = reason};
     take(j);
 }

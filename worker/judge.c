@@ -81,6 +81,39 @@ static void start_jobs(struct trip *t)
     }
 }
 
+/*
+ * The row is further than the attempt of this message: the worker that made the attempt died before the message was
+ * acknowledged, perhaps before what follows was published. So that follows now; should it be there already, one copy
+ * finds its attempt taken. True: nothing else is to be done.
+ */
+static bool followed_up_retry(struct trip *t)
+{
+    const struct lookup_row *row = row_of(t, &t->decoded.integration);
+    if (!row || row->attempt < t->decoded.attempt)
+        return false;
+    bool can_be_taken =
+        row->state == DELIVERY_SENDING && row->attempt == t->decoded.attempt && row->seconds_left <= 0;
+    if (can_be_taken)
+        return false;
+    t->open++;
+    if (!job_start_follow_up(&t->job_event, row))
+        t->open--;
+    return true;
+}
+
+static void start_retry(struct trip *t)
+{
+    const struct decoded *d = &t->decoded;
+    struct rules_integration *integration = rules_find(t->rules, &d->integration);
+    t->open++;
+    if (!integration || !integration->row.enabled) {
+        job_start_end(&t->job_event, &d->integration, d->attempt, DELIVERY_CANCELED, REASON_NONE);
+        return;
+    }
+    rules_open_settings(t->parts->rules, t->rules, integration);
+    job_start_retry(&t->job_event, integration, d->attempt);
+}
+
 static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
 {
     struct trip *t = list_entry(wait, struct trip, rules_wait);
@@ -91,15 +124,8 @@ static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
         trip_close_one(t);
         return;
     }
-    struct rules_integration *integration = rules_find(entry, &t->decoded.integration);
-    t->open++;
-    if (!integration || !integration->row.enabled) {
-        job_start_end(&t->job_event, &t->decoded.integration, t->decoded.attempt, DELIVERY_CANCELED,
-                      REASON_NONE);
-    } else {
-        rules_open_settings(t->parts->rules, entry, integration);
-        job_start_retry(&t->job_event, integration, t->decoded.attempt);
-    }
+    if (!followed_up_retry(t))
+        start_retry(t);
     trip_close_one(t);
 }
 
@@ -117,6 +143,8 @@ static void not_found(struct trip *t)
     const struct conf_numbers *pauses = &t->parts->conf->retry_not_found;
     int attempt = t->decoded.attempt;
     if (t->decoded.has_integration) {
+        if (followed_up_retry(t))
+            return;
         t->open++;
         job_start_end(&t->job_event, &t->decoded.integration, attempt, DELIVERY_DEAD, REASON_NOT_FOUND);
         return;

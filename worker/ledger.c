@@ -7,7 +7,8 @@
  *   - a write is reported only after its commit, or when the database refused it standing alone;
  *   - every statement may be repeated: after a lost link nobody knows whether the batch took effect.
  *
- * A batch that fails because of a value is split in halves until the culprit stands alone. A batch leaves at
+ * A batch that fails because of a value, or because somebody else holds a lock, is split in halves until the
+ * culprit stands alone; a refused row is reported, a locked one waits aside. A batch leaves at
  * the end of a turn of the loop; while one is under way, writes gather. Knows neither messages nor HTTP.
  */
 #include "worker/ledger.h"
@@ -24,6 +25,7 @@
 
 enum {
     AGAIN_MS = 250,
+    LOCKED_S = 1,     /* pause of a row that somebody else holds a lock on */
     LINGER_PARTS = 8, /* of the prefetch: when one waits here, no lingering, or the broker ran dry */
     EVENT_COLUMNS = 20,
     ROW_COLUMNS = 13,
@@ -36,6 +38,8 @@ struct ledger {
     const char *owner;
     struct list waiting;
     size_t waiting_count;
+    size_t takes_waiting;        /* somebody waits for them to begin */
+    struct list locked;          /* their rows are locked by somebody else; they wait for `unlock` */
     struct ledger_write **batch; /* sorted by key */
     size_t batch_count;
     unsigned long batch_number;
@@ -46,6 +50,7 @@ struct ledger {
     struct event *send_event;
     struct event *again;
     struct event *linger;
+    struct event *unlock;
     int64_t sent_us; /* monotonic; when the last batch left */
     struct pg_array columns[COLUMNS_MAX];
     int column_count;
@@ -65,14 +70,36 @@ static void on_send(evutil_socket_t fd, short what, void *arg)
  * after the last batch left. Under load that makes one batch of all that is settled meanwhile; it delays
  * acknowledgements, never a delivery.
  */
-static void send_soon(struct ledger *l, bool urgent)
+static void send_soon(struct ledger *l)
 {
     int64_t left = l->sent_us + clock_us(l->conf->database_linger) - clock_mono_us();
     size_t enough = (size_t)l->conf->broker_prefetch / LINGER_PARTS;
-    if (urgent || left <= 0 || l->waiting_count >= l->most || l->waiting_count >= enough)
+    if (l->takes_waiting > 0 || left <= 0 || l->waiting_count >= l->most || l->waiting_count >= enough)
         event_active(l->send_event, EV_TIMEOUT, 1);
     else if (!event_pending(l->linger, EV_TIMEOUT, NULL))
         event_add(l->linger, &(struct timeval){left / 1000000, (suseconds_t)(left % 1000000)});
+}
+
+static void count_waiting(struct ledger *l, const struct ledger_write *w, bool more)
+{
+    size_t take = w->kind == LEDGER_TAKE;
+    l->waiting_count += more ? 1 : (size_t)-1;
+    l->takes_waiting += more ? take : (size_t)0 - take;
+}
+
+/* Those whose rows were locked go to the end of the line. */
+static void on_unlock(evutil_socket_t fd, short what, void *arg)
+{
+    struct ledger *l = arg;
+    struct list *at;
+    (void)fd;
+    (void)what;
+    while ((at = list_shift(&l->locked))) {
+        count_waiting(l, list_entry(at, struct ledger_write, link), true);
+        list_append(&l->waiting, at);
+    }
+    if (!l->under_way)
+        send_soon(l);
 }
 
 static int compare(const void *a, const void *b)
@@ -214,6 +241,22 @@ static void write_events(struct ledger *l)
         execute(l, STATEMENT_EVENTS);
 }
 
+/* The rows that takes and outcomes are about to change, in the order of their keys (see statements.c). */
+static void lock_rows(struct ledger *l)
+{
+    static const enum pg_oid types[] = {PG_TEXT, PG_UUID};
+    start_columns(l, types, 2);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        const struct ledger_write *w = l->batch[i];
+        if (w->kind != LEDGER_TAKE && w->kind != LEDGER_OUTCOME)
+            continue;
+        pg_array_add_text(&l->columns[0], w->event_id);
+        pg_array_add_uuid(&l->columns[1], &w->integration);
+    }
+    if (l->columns[0].count)
+        execute(l, STATEMENT_LOCK);
+}
+
 static void write_takes(struct ledger *l)
 {
     static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_FLOAT8};
@@ -284,10 +327,15 @@ static void send_batch(struct ledger *l)
         event_pending(l->again, EV_TIMEOUT, NULL))
         return;
     while (l->batch_count < l->most && !list_is_empty(&l->waiting)) {
-        struct ledger_write *w = list_entry(list_shift(&l->waiting), struct ledger_write, link);
-        l->waiting_count--;
+        struct ledger_write *w = list_entry(l->waiting.next, struct ledger_write, link);
+        if (w->was_locked && l->batch_count > 0)
+            break;
+        list_remove(&w->link);
+        count_waiting(l, w, false);
         w->applied = false;
         l->batch[l->batch_count++] = w;
+        if (w->was_locked)
+            break;
     }
     qsort(l->batch, l->batch_count, sizeof *l->batch, compare);
     l->under_way = true;
@@ -295,6 +343,7 @@ static void send_batch(struct ledger *l)
     shared_count(COUNT_LEDGER_STATEMENTS);
     pg_link_begin(l->link, &l->request);
     write_events(l);
+    lock_rows(l);
     write_takes(l);
     write_outcomes(l);
     write_attempts(l);
@@ -316,9 +365,10 @@ static void on_result(struct pg_request *request, int index, const PGresult *res
 /* Back to the front of the queue, in order. */
 static void wait_again(struct ledger *l)
 {
-    for (size_t i = l->batch_count; i > 0; i--)
+    for (size_t i = l->batch_count; i > 0; i--) {
         list_prepend(&l->waiting, &l->batch[i - 1]->link);
-    l->waiting_count += l->batch_count;
+        count_waiting(l, l->batch[i - 1], true);
+    }
     l->batch_count = 0;
 }
 
@@ -359,6 +409,27 @@ static void on_refused(struct ledger *l)
     wait_again(l);
 }
 
+/* Lock or statement timeout: somebody else holds a row, which one nobody says. */
+static bool is_locked(const struct pg_request *request)
+{
+    return strcmp(request->sqlstate, "55P03") == 0 || strcmp(request->sqlstate, "57014") == 0;
+}
+
+/* Halve until the row stands alone; then it waits aside, and the others go on. */
+static void on_locked(struct ledger *l)
+{
+    if (l->batch_count > 1) {
+        l->most = (l->batch_count + 1) / 2;
+        wait_again(l);
+        return;
+    }
+    l->batch[0]->was_locked = true;
+    list_append(&l->locked, &l->batch[0]->link);
+    l->batch_count = 0;
+    if (!event_pending(l->unlock, EV_TIMEOUT, NULL))
+        event_add(l->unlock, &(struct timeval){LOCKED_S, 0});
+}
+
 static void on_done(struct pg_request *request)
 {
     struct ledger *l = list_entry(request, struct ledger, request);
@@ -374,8 +445,12 @@ static void on_done(struct pg_request *request)
         on_refused(l);
         break;
     case PG_TRY_AGAIN:
-        LOG(LOG_WARN, "ledger_again", LOG_TEXT("sqlstate", request->sqlstate),
-            LOG_TEXT("words", request->words));
+        LOG(LOG_WARN, "ledger_again", LOG_NUM("rows", l->batch_count),
+            LOG_TEXT("sqlstate", request->sqlstate), LOG_TEXT("words", request->words));
+        if (is_locked(request)) {
+            on_locked(l);
+            break;
+        }
         wait_again(l);
         event_add(l->again, &(struct timeval){0, AGAIN_MS * 1000});
         return;
@@ -384,7 +459,7 @@ static void on_done(struct pg_request *request)
         return;
     }
     if (!list_is_empty(&l->waiting))
-        send_soon(l, false);
+        send_soon(l);
 }
 
 struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
@@ -395,6 +470,7 @@ struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const s
     l->conf = conf;
     l->owner = owner;
     list_init(&l->waiting);
+    list_init(&l->locked);
     l->most = (size_t)conf->database_batch;
     l->batch = mem_zalloc(l->most * sizeof(struct ledger_write *));
     l->request.result = on_result;
@@ -402,6 +478,7 @@ struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const s
     l->send_event = event_new(base, -1, 0, on_send, l);
     l->again = event_new(base, -1, 0, on_send, l);
     l->linger = event_new(base, -1, 0, on_send, l);
+    l->unlock = event_new(base, -1, 0, on_unlock, l);
     for (int i = 0; i < COLUMNS_MAX; i++)
         pg_array_init(&l->columns[i], PG_TEXT);
     return l;
@@ -414,6 +491,7 @@ void ledger_free(struct ledger *l)
     event_free(l->send_event);
     event_free(l->again);
     event_free(l->linger);
+    event_free(l->unlock);
     for (int i = 0; i < COLUMNS_MAX; i++)
         pg_array_free(&l->columns[i]);
     free(l->batch);
@@ -423,11 +501,11 @@ void ledger_free(struct ledger *l)
 void ledger_write(struct ledger *l, struct ledger_write *w)
 {
     list_init(&w->link);
-    w->refused = false;
+    w->refused = w->was_locked = false;
     list_append(&l->waiting, &w->link);
-    l->waiting_count++;
+    count_waiting(l, w, true);
     if (!l->under_way)
-        send_soon(l, w->kind == LEDGER_TAKE);
+        send_soon(l);
 }
 
 void ledger_resume(struct ledger *l)

@@ -59,6 +59,7 @@ struct ledger_write {
     double due_s;        /* from now, for WAITING; negative: none */
     double lease_s;      /* from now, for SENDING; negative: none */
     bool failed_attempt; /* also keep it in notify.attempts */
+    bool was_locked;     /* private: goes alone, so that others do not wait with it */
     bool applied;        /* result of TAKE and OUTCOME */
     bool refused;        /* the database will never take this row; sqlstate and words are in the log */
     /* Called once, when the write is committed or refused. */

@@ -182,9 +182,10 @@ static void read_ledger(struct lookup *q, const PGresult *r, int row)
     q->event_state = (enum event_state)state;
     q->event_reason = reason < 0 ? REASON_NONE : (enum reason)reason;
     number_at(r, row, LOOKUP_EVENT_SCHEDULED, &q->scheduled_in);
-    char *rows = text_at(q->arena, r, row, LOOKUP_ROWS);
-    if (rows)
-        read_deliveries(q, rows);
+    /* Ids, states and numbers of our own table, a line for each integration: never cut. */
+    if (!PQgetisnull(r, row, LOOKUP_ROWS))
+        read_deliveries(q, arena_text(q->arena, PQgetvalue(r, row, LOOKUP_ROWS),
+                                      (size_t)PQgetlength(r, row, LOOKUP_ROWS)));
 }
 
 static void read_answer(struct lookup *q, const PGresult *r, int row)

@@ -6,6 +6,7 @@
  * configuration is unusable.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,7 @@ static int run(const char *file)
         conf_free(conf);
         return EXIT_BAD_CONFIGURATION;
     }
+    signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more must not end the pool */
     return supervisor_run(file, conf);
 }
 

@@ -51,7 +51,7 @@ struct outcome outcome_decide(const struct conf *conf, const struct verdict *v, 
     case VERDICT_NONE:
         break;
     }
-    check(!"a destination finished without a verdict");
+    check(v->kind != VERDICT_NONE); /* a destination finished without a verdict */
     return o;
 }
 

@@ -87,7 +87,7 @@ static void send_setup(struct pg_link *l)
         "SET statement_timeout = %d; SET lock_timeout = %d; SET enable_seqscan = off;"
         "SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan;"
         "SET jit = off; SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET synchronous_commit = on;",
-        (int)(l->settings.timeout_s * 800), (int)(l->settings.timeout_s * 400));
+        (int)(l->settings.timeout_s * 800), (int)(l->settings.lock_timeout_s * 1000));
     if (*l->settings.role) {
         char *quoted = PQescapeIdentifier(l->conn, l->settings.role, strlen(l->settings.role));
         check(quoted != NULL);
@@ -203,7 +203,7 @@ void pg_dial_start(struct pg_link *l)
     l->address[0] = 0;
     const char *host = host_to_resolve(l);
     if (host)
-        l->dial = dial_resolve(l->dialer, host, l->settings.timeout_s, on_resolved, l);
+        l->dial = dial_resolve(l->dialer, host, l->failures, l->settings.timeout_s, on_resolved, l);
     else
         connect_now(l);
 }

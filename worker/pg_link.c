@@ -8,7 +8,8 @@
  * Pipeline mode: a request is its statements and one sync, which is one implicit transaction. On a lost
  * server libpq never reports the sync, only nothing for ever, so the state of the connection is looked at
  * each time. The server ends a statement at four fifths of the time after which we give up, so that a lock
- * held by somebody else costs an error, not the connection. Blocks nowhere: names are resolved by the dialer.
+ * held by somebody else costs an error, not the connection. Names are resolved by the
+ * dialer; only a list of hosts goes to libpq, whose look-up blocks as long as the resolver takes.
  */
 #include "worker/pg_link_parts.h"
 

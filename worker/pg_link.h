@@ -56,6 +56,7 @@ struct pg_link_settings {
     const char *role;      /* to SET; "" for none */
     const char *setup_sql; /* more statements after connecting; may be NULL */
     double timeout_s;      /* without an answer: closed */
+    double lock_timeout_s; /* of a statement that waits for a lock */
     double reconnect_max_s;
     const struct pg_statement *statements;
     int statement_count;

@@ -7,7 +7,8 @@
  *
  * The generation is read BEFORE the SELECT is sent and stored with the rows: a change that commits after the
  * SELECT's snapshot raises it, whenever its notification comes, and the entry is never used again. Those who
- * waited for this load are served all the same: its snapshot is younger than their question. `loaded_us` is
+ * asked before it was sent are served all the same: its snapshot is younger than their question. Those who asked
+ * later only if nothing has changed since. `loaded_us` is
  * the time of sending, so the one second without a proven link is counted from the snapshot's earliest
  * moment.
  */
@@ -30,6 +31,7 @@
 enum {
     UNPROVEN_LIFE_US = 1000000,
     AGAIN_MS = 250,
+    REFUSED_S = 1,
     BATCH_MAX = 64,
     SETTINGS_MAX = 262144,
     ARENA_BLOCK = 8192
@@ -75,6 +77,7 @@ struct rules {
     struct pg_request request;
     struct pg_array workspaces;
     bool under_way;
+    size_t alone_left; /* a load was refused: so many are loaded one by one */
     struct event *send_event;
     struct event *again;
 };
@@ -152,6 +155,7 @@ void rules_get(struct rules *r, struct rules_wait *w)
 {
     struct rules_entry *e = find_entry(r, &w->workspace);
     list_init(&w->link);
+    w->asked = false;
     if (e && is_valid(e)) {
         list_remove(&e->lru);
         list_append(&r->lru, &e->lru);
@@ -255,7 +259,7 @@ static void deliver_loaded(struct rules *r)
         struct rules_wait *w = list_entry(at, struct rules_wait, link);
         struct rules_entry *e = loading_entry(r, &w->workspace);
         list_remove(at);
-        if (e)
+        if (e && (w->asked || is_valid(e)))
             serve(w, e);
         else
             list_append(&r->waiting, at);
@@ -266,35 +270,65 @@ static void deliver_loaded(struct rules *r)
         rules_release(r, r->loading[i]);
 }
 
+/* The rows of some workspace cannot be read: load one by one, and let the one that fails wait behind the others. */
+static void on_refused(struct rules *r)
+{
+    if (r->loading_count > 1) {
+        r->alone_left = r->loading_count;
+        return;
+    }
+    struct uuid refused = r->loading[0]->workspace;
+    struct list behind = LIST_HEAD_INIT(behind), *at, *next;
+    list_for_each_safe (at, next, &r->waiting) {
+        if (!uuid_equal(&list_entry(at, struct rules_wait, link)->workspace, &refused))
+            continue;
+        list_remove(at);
+        list_append(&behind, at);
+    }
+    bool others = !list_is_empty(&r->waiting);
+    list_splice(&r->waiting, &behind);
+    if (!others)
+        event_add(r->again, &(struct timeval){REFUSED_S, 0});
+}
+
 static void on_done(struct pg_request *request)
 {
     struct rules *r = list_entry(request, struct rules, request);
     r->under_way = false;
     if (request->outcome == PG_DONE) {
+        r->alone_left -= r->alone_left > 0;
         deliver_loaded(r);
-    } else {
+    } else if (request->outcome == PG_LINK_LOST) {
         forget_loading(r);
-        if (request->outcome != PG_LINK_LOST) {
-            bool again = request->outcome == PG_TRY_AGAIN;
-            LOG(again ? LOG_WARN : LOG_ERROR, again ? "rules_again" : "rules_refused",
-                LOG_TEXT("sqlstate", request->sqlstate), LOG_TEXT("words", request->words));
+        return;
+    } else {
+        bool refused = request->outcome == PG_BAD_DATA;
+        LOG(refused ? LOG_ERROR : LOG_WARN, refused ? "rules_refused" : "rules_again",
+            LOG_NUM("workspaces", r->loading_count), LOG_TEXT("sqlstate", request->sqlstate),
+            LOG_TEXT("words", request->words));
+        if (refused)
+            on_refused(r);
+        else
             event_add(r->again, &(struct timeval){0, AGAIN_MS * 1000});
-            return;
-        }
+        forget_loading(r);
     }
     if (!list_is_empty(&r->waiting))
         event_active(r->send_event, EV_TIMEOUT, 1);
 }
 
+/* The first of those who wait, or, while a refused load is taken apart, those of one workspace only. */
 static void gather(struct rules *r)
 {
     struct list *at;
+    size_t most = r->alone_left > 0 ? 1 : BATCH_MAX;
     pg_array_reset(&r->workspaces);
     list_for_each (at, &r->waiting) {
         struct rules_wait *w = list_entry(at, struct rules_wait, link);
-        if (r->loading_count == BATCH_MAX)
-            break;
-        if (loading_entry(r, &w->workspace))
+        bool there = loading_entry(r, &w->workspace) != NULL;
+        if (!there && r->loading_count == most)
+            continue;
+        w->asked = true;
+        if (there)
             continue;
         struct rules_entry *e = mem_zalloc(sizeof *e);
         list_init(&e->lru);

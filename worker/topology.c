@@ -43,6 +43,10 @@ static bool replied(struct declaring *d, const char *what)
     if (amqp_link_replied(d->link, AMQP_LINK_SCRATCH_CHANNEL, what, &d->code))
         return true;
     d->open = false;
+    if (d->code && d->code != NOT_FOUND && d->code != PRECONDITION_FAILED)
+        LOG(LOG_ERROR, "declaration_refused", LOG_TEXT("name", what), LOG_NUM("code", d->code),
+            LOG_TEXT("advice",
+                     "403: the broker's user needs configure, write and read on notify.* and its queues"));
     return false;
 }
 

@@ -108,7 +108,9 @@ static bool same_key(const struct trip *a, const struct trip *b)
     if (strcmp(a->decoded.event.id, b->decoded.event.id) != 0 ||
         a->decoded.has_integration != b->decoded.has_integration)
         return false;
-    return !a->decoded.has_integration || uuid_equal(&a->decoded.integration, &b->decoded.integration);
+    /* A retry is one attempt: the next one must not end with an old copy of the one before. */
+    return !a->decoded.has_integration || (uuid_equal(&a->decoded.integration, &b->decoded.integration) &&
+                                           a->decoded.attempt == b->decoded.attempt);
 }
 
 static uint64_t key_hash(const struct decoded *d)

@@ -141,6 +141,7 @@ static void make_database(struct worker *w)
         .url = w->conf->database_url,
         .role = w->conf->database_role,
         .timeout_s = w->conf->database_timeout,
+        .lock_timeout_s = w->conf->database_lock_timeout,
         .reconnect_max_s = w->conf->database_reconnect_max,
         .statements = worker_statements,
         .statement_count = STATEMENT_COUNT,

@@ -21,7 +21,7 @@
     NUM(shutdown_grace, "shutdown_grace", 30, 1, 3600,                                                       \
         "Seconds that a draining worker may finish what it has begun; never less than delivery.timeout + "   \
         "5.")                                                                                                \
-    NUM(watchdog, "watchdog", 10, 2, 600,                                                                    \
+    NUM(watchdog, "watchdog", 10, 5, 600,                                                                    \
         "Seconds without a sign of life after which a worker is killed and replaced. Longer than the "       \
         "longest call "                                                                                      \
         "that may block it: the broker's login, 3 s.")                                                       \
@@ -67,6 +67,10 @@
         "Seconds between two batches of rows under load: acknowledgements wait for it, deliveries do not, "  \
         "and "                                                                                               \
         "the database has a third of the statements.")                                                       \
+    NUM(database_lock_timeout, "database.lock_timeout", 0.5, 0.01, 60,                                       \
+        "Seconds that a statement waits for a lock that somebody else holds; meanwhile the worker's link "   \
+        "waits "                                                                                             \
+        "too. Between workers locks last milliseconds.")                                                     \
     NUM(database_reconnect_max, "database.reconnect_max", 10, 1, 3600,                                       \
         "Longest pause between two attempts to reach the database.")                                         \
     SECRETS(secrets_fernet_keys, "secrets.fernet_keys",                                                      \
@@ -87,7 +91,7 @@
         "Requests at a time to one integration, per worker.")                                                \
     INT(delivery_connections, "delivery.connections", 256, 1, 10000,                                         \
         "Requests at a time, per worker; each holds a descriptor.")                                          \
-    INT(delivery_idle_connections, "delivery.idle_connections", 64, 0, 10000,                                \
+    INT(delivery_idle_connections, "delivery.idle_connections", 64, 1, 10000,                                \
         "Kept-alive connections, per worker.")                                                               \
     LIST(delivery_allow_networks, "delivery.allow_networks", "",                                             \
          "Networks in CIDR form that deliveries may reach although they are not public. None by default: "   \
@@ -118,9 +122,11 @@
     LIST(tasks_notify_scan_findings, "tasks.notify_scan_findings", "notify_scan_findings",                   \
          "Last dotted component of the task that stands for a scan's findings.")                             \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
-    TEXT(api_listen, "api.listen", "127.0.0.1:8080", "Address of the REST API and the dashboard.")           \
+    TEXT(api_listen, "api.listen", "127.0.0.1:8080",                                                         \
+         "Address of the REST API and the dashboard. Without effect yet.")                                   \
     TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per event, for people or for machines.")   \
     NUM(retention_deliveries_days, "retention.deliveries_days", 30, 1, 36500,                                \
-        "Days that finished deliveries stay in the ledger.")
+        "Days that finished deliveries are to stay in the ledger. Without effect yet: this version deletes " \
+        "nothing.")

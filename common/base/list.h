@@ -62,8 +62,8 @@ static inline struct list *list_shift(struct list *head)
     if (list_is_empty(head))
         return NULL;
     struct list *first = head->next;
-    list_remove(
-        first); /* NOLINT(clang-analyzer-unix.Malloc): it forgets that what was removed is out of the list */
+    /* The analyzer forgets that what was removed is out of the list. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
+    list_remove(first);
     return first;
 }
 

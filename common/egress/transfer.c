@@ -68,8 +68,8 @@ static void collect(struct transfers *t);
 static void kick(struct transfers *t, curl_socket_t fd, int what)
 {
     int running;
-    if (curl_multi_socket_action(t->multi, fd, what, &running) != CURLM_OK)
-        LOG(LOG_ERROR, "curl_failed", LOG_NUM("fd", fd));
+    /* After an error nobody knows which transfers still live: begin anew in another process. */
+    check(curl_multi_socket_action(t->multi, fd, what, &running) == CURLM_OK);
     collect(t);
 }
 

@@ -187,7 +187,7 @@ def test_hup_with_a_broken_file_leaves_everything_as_it_is_and_names_each_error(
 
 def test_hup_with_settings_that_reach_no_broker_leaves_the_old_workers_at_work(stage, notifyd):
     stage.webhook(secret=None)
-    one = notifyd({"watchdog": 2.0})
+    one = notifyd({"watchdog": 5.0})
     before, good = set(one.workers()), one.settings
     one.write_conf({**good, "broker": {**good["broker"], "url": "amqp://nobody:wrong@127.0.0.1:1/"}})
     one.signal(signal.SIGHUP)
@@ -223,7 +223,7 @@ def test_ttin_and_ttou_add_and_remove_a_worker(stage, notifyd):
 
 def test_a_frozen_worker_and_a_frozen_agent_are_killed_by_the_watchdog_and_replaced(stage, notifyd):
     stage.webhook(secret=None)
-    one = notifyd({"watchdog": 2.0})
+    one = notifyd({"watchdog": 5.0})
     frozen = [one.workers()[0], next(p.pid for p in one.children() if p.pid not in one.workers())]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
@@ -239,7 +239,7 @@ def test_a_frozen_worker_and_a_frozen_agent_are_killed_by_the_watchdog_and_repla
 def test_a_pool_that_was_paused_as_a_whole_goes_on(stage, notifyd):
     """A container that is paused and resumed: nobody hung, only time went by."""
     stage.webhook(secret=None)
-    one = notifyd({"watchdog": 2.0})
+    one = notifyd({"watchdog": 5.0})
     before = one.family()
     for p in before:
         p.signal(signal.SIGSTOP)
