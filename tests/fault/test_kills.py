@@ -122,7 +122,6 @@ def test_a_message_that_kills_three_workers_becomes_a_dead_letter_and_others_pas
     ("commit", (503, 200), 2),
     ("publish", (503, 200), 2),
     ("confirm", (503, 200), 2),
-    ("ack", (503, 200), 2),
 ], ids=lambda value: "-".join(map(str, value)) if isinstance(value, tuple) else str(value))
 def test_a_worker_killed_at_each_step_of_a_delivery(stage, notifyd, point, answers, requests):
     stage.webhook(secret=None)
