@@ -43,7 +43,7 @@ struct ledger {
     struct ledger_write **batch; /* sorted by key */
     size_t batch_count;
     unsigned long batch_number;
-    size_t most;                /* of the next batch: smaller after a refusal */
+    size_t suspects;            /* so many at the front failed together: one of them is the culprit */
     int order[STATEMENT_COUNT]; /* of the request under way: which statement came at which place */
     struct pg_request request;
     bool under_way;
@@ -65,6 +65,14 @@ static void on_send(evutil_socket_t fd, short what, void *arg)
     send_batch(arg);
 }
 
+/* While a culprit is looked for, half of those among whom it is; else as many as a batch takes. */
+static size_t most_of_next(const struct ledger *l)
+{
+    if (l->suspects > 0)
+        return (l->suspects + 1) / 2;
+    return (size_t)l->conf->database_batch;
+}
+
 /*
  * At once after a pause, when somebody waits to begin (a take), or when there is enough; else database.linger
  * after the last batch left. Under load that makes one batch of all that is settled meanwhile; it delays
@@ -74,7 +82,8 @@ static void send_soon(struct ledger *l)
 {
     int64_t left = l->sent_us + clock_us(l->conf->database_linger) - clock_mono_us();
     size_t enough = (size_t)l->conf->broker_prefetch / LINGER_PARTS;
-    if (l->takes_waiting > 0 || left <= 0 || l->waiting_count >= l->most || l->waiting_count >= enough)
+    if (l->takes_waiting > 0 || left <= 0 || l->waiting_count >= most_of_next(l) ||
+        l->waiting_count >= enough)
         event_active(l->send_event, EV_TIMEOUT, 1);
     else if (!event_pending(l->linger, EV_TIMEOUT, NULL))
         event_add(l->linger, &(struct timeval){left / 1000000, (suseconds_t)(left % 1000000)});
@@ -326,7 +335,8 @@ static void send_batch(struct ledger *l)
     if (l->under_way || list_is_empty(&l->waiting) || !pg_link_is_up(l->link) ||
         event_pending(l->again, EV_TIMEOUT, NULL))
         return;
-    while (l->batch_count < l->most && !list_is_empty(&l->waiting)) {
+    size_t most = most_of_next(l);
+    while (l->batch_count < most && !list_is_empty(&l->waiting)) {
         struct ledger_write *w = list_entry(l->waiting.next, struct ledger_write, link);
         if (w->was_locked && l->batch_count > 0)
             break;
@@ -372,9 +382,16 @@ static void wait_again(struct ledger *l)
     l->batch_count = 0;
 }
 
+/* This batch is decided: its rows are not among the suspects any more. */
+static void clear_suspects(struct ledger *l)
+{
+    l->suspects -= l->batch_count < l->suspects ? l->batch_count : l->suspects;
+}
+
 static void report(struct ledger *l, bool refused)
 {
     size_t count = l->batch_count;
+    clear_suspects(l);
     struct ledger_write **batch = mem_dup(l->batch, count * sizeof *batch);
     l->batch_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -399,13 +416,12 @@ static void on_refused(struct ledger *l)
         LOG(LOG_ERROR, "row_refused", LOG_TEXT("id", l->batch[0]->event_id),
             LOG_TEXT("sqlstate", r->sqlstate), LOG_TEXT("words", r->words));
         report(l, true);
-        l->most = 1;
         return;
     }
     shared_count(COUNT_LEDGER_SPLITS);
     LOG(LOG_WARN, "batch_refused", LOG_NUM("rows", l->batch_count), LOG_TEXT("sqlstate", r->sqlstate),
         LOG_TEXT("words", r->words));
-    l->most = (l->batch_count + 1) / 2;
+    l->suspects = l->batch_count;
     wait_again(l);
 }
 
@@ -419,10 +435,11 @@ static bool is_locked(const struct pg_request *request)
 static void on_locked(struct ledger *l)
 {
     if (l->batch_count > 1) {
-        l->most = (l->batch_count + 1) / 2;
+        l->suspects = l->batch_count;
         wait_again(l);
         return;
     }
+    clear_suspects(l);
     l->batch[0]->was_locked = true;
     list_append(&l->locked, &l->batch[0]->link);
     l->batch_count = 0;
@@ -436,9 +453,6 @@ static void on_done(struct pg_request *request)
     l->under_way = false;
     switch (request->outcome) {
     case PG_DONE:
-        /* Grow back from a split as batches go through. */
-        l->most =
-            l->most * 2 < (size_t)l->conf->database_batch ? l->most * 2 : (size_t)l->conf->database_batch;
         report(l, false);
         break;
     case PG_BAD_DATA:
@@ -471,8 +485,7 @@ struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const s
     l->owner = owner;
     list_init(&l->waiting);
     list_init(&l->locked);
-    l->most = (size_t)conf->database_batch;
-    l->batch = mem_zalloc(l->most * sizeof(struct ledger_write *));
+    l->batch = mem_zalloc((size_t)conf->database_batch * sizeof(struct ledger_write *));
     l->request.result = on_result;
     l->request.done = on_done;
     l->send_event = event_new(base, -1, 0, on_send, l);

@@ -161,7 +161,7 @@ static void numbers_beyond_32_bits_are_seen_as_they_are(void)
     expect_error("workers = 99999999999999999999;",
                  "notify.conf:2: workers: 9.22337203685478e+18 is out of range; give 0 to 256");
     expect_error("watchdog = 4294967299;",
-                 "notify.conf:2: watchdog: 4294967299 is out of range; give 2 to 600");
+                 "notify.conf:2: watchdog: 4294967299 is out of range; give 5 to 600");
 }
 
 static void long_digits_in_texts_and_comments_stay_as_they_are(void)
