@@ -158,11 +158,20 @@ void shared_handled(void)
     shared->slots[my_slot].handling = 0;
 }
 
+/* Others that are at it: dead ones, too, whose death the supervisor has not noted yet while the broker was quicker. */
+static int others_handling(uint64_t hash)
+{
+    int count = 0;
+    for (int i = 0; i < SHARED_SLOTS; i++)
+        count += i != my_slot && shared->slots[i].handling == hash;
+    return count;
+}
+
 bool shared_is_poison(uint64_t hash)
 {
     for (int i = 0; i < SHARED_POISON; i++)
         if (shared->poison[i].hash == hash)
-            return shared->poison[i].kills >= SHARED_POISON_KILLS;
+            return shared->poison[i].kills + others_handling(hash) >= SHARED_POISON_KILLS;
     return false;
 }
 

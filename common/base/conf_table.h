@@ -101,6 +101,16 @@
     TEXT(delivery_proxy, "delivery.proxy", "",                                                               \
          "Proxy for all deliveries, http://host:port. It resolves names itself, so it must refuse private "  \
          "addresses itself.")                                                                                \
+    NUM(gate_patience, "gate.patience", 2, 0, 3600,                                                          \
+        "Seconds that a delivery may wait for its integration's window before it is put off. Without "       \
+        "effect yet.")                                                                                       \
+    NUM(gate_max_age, "gate.max_age", 86400, 60, 2592000,                                                    \
+        "Seconds after which a delivery that was put off is dead. Without effect yet.")                      \
+    NUM(sweep_grace, "sweep.grace", 60, 1, 86400,                                                            \
+        "Seconds that a due retry may be late before it is published again. Without effect yet.")            \
+    NUM(expand_queue_running_wait, "expand.queue_running_wait", 60, 0, 3600,                                 \
+        "Seconds to wait for a scan that still runs before its findings are published. Without effect yet.") \
+    TEXT(forward, "forward", "", "Queue that shadow mode passes messages on to. Without effect yet.")        \
     NUM(retry_base, "retry.base", 5, 0.1, 86400, "Seconds before the second attempt.")                       \
     NUM(retry_factor, "retry.factor", 3, 1, 100, "Each further pause is this many times longer.")            \
     NUM(retry_max_delay, "retry.max_delay", 21600, 1, 65535, "Longest pause: six hours.")                    \
