@@ -30,8 +30,8 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish() -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     path = os.environ.get("NOTIFY_TEST_COUNTS")
-    if path:
+    if path and not hasattr(session.config, "workerinput"):  # where tests run in several processes, one hears of them all
         counts = [sum(1 for outcome in _outcomes.values() if outcome == word) for word in ("passed", "failed", "skipped")]
         Path(path).write_text(" ".join(map(str, counts)) + "\n")

@@ -38,7 +38,9 @@ class Program(pytest.Collector):
             raise self.CollectError(f"{self.program} --list: exit {listed.returncode}, cases {names}\n{listed.stderr}")
         self._count = len(names)
         for name in names:
-            yield Case.from_parent(self, name=name)
+            case = Case.from_parent(self, name=name)
+            case.add_marker(pytest.mark.xdist_group(self.name))  # the cases share one run of the program
+            yield case
 
     def result(self, name: str, selected: list[str]) -> tuple[str, str]:
         """Runs the selected cases at the first question, in one process."""

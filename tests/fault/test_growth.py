@@ -10,6 +10,8 @@ import pytest
 from sandbox import bulk
 from sandbox.receiver_process import ReceiverProcess
 
+pytestmark = pytest.mark.alone
+
 
 def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))

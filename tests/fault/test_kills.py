@@ -12,6 +12,8 @@ from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 from stage import dead_letters
 
+pytestmark = pytest.mark.alone
+
 
 def queue(rabbit, vhost, name="notify") -> dict:
     return next(q for q in rabbit.list_queues(vhost) if q["name"] == name)

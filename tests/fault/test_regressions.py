@@ -12,6 +12,8 @@ import pytest
 from sandbox import bulk, producer
 from sandbox.receiver import Answer
 
+pytestmark = pytest.mark.alone
+
 KEYS = "'e', '11111111-1111-1111-1111-111111111111'"
 
 

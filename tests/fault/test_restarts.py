@@ -13,6 +13,8 @@ from sandbox.processes import wait_until
 from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer
 
+pytestmark = pytest.mark.alone
+
 RATE = 500
 
 

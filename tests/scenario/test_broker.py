@@ -11,6 +11,8 @@ from sandbox import producer
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 
+pytestmark = pytest.mark.alone
+
 LEVELS = 17
 
 

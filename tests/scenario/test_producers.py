@@ -14,6 +14,8 @@ from sandbox.bulk import BulkPublisher, publish_many
 from sandbox.processes import wait_until
 from sandbox.rabbit import RabbitServer
 
+pytestmark = pytest.mark.alone
+
 # --- producers
 
 SCAN, FINDING = seed.new_id(), seed.new_id()

@@ -23,6 +23,8 @@ from ctl import ROOT
 from sandbox import producer, seed
 from sandbox.bulk import BulkPublisher, publish_many
 
+pytestmark = pytest.mark.alone
+
 AGENT, WORKER = "pencheff-notify agent", "pencheff-notify worker"
 
 

@@ -12,6 +12,8 @@ from sandbox import bulk
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 
+pytestmark = pytest.mark.alone
+
 
 def unacked(rabbit, vhost) -> int:
     return sum(q["messages_unacknowledged"] for q in rabbit.list_queues(vhost))

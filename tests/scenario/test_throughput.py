@@ -13,6 +13,8 @@ import pytest
 from sandbox import bulk
 from sandbox.processes import Child, HeldPort
 
+pytestmark = pytest.mark.alone
+
 EVENTS = 12_000
 
 
