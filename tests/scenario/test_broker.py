@@ -74,10 +74,11 @@ def test_messages_leave_the_ladder_on_time_and_do_not_block_each_other(stage, no
     assert late.keys() == sent.keys() and all(-0.01 <= seconds <= 0.3 for seconds in late.values())
 
 
-def test_a_failed_delivery_waits_on_the_ladder_and_comes_again_under_the_same_webhook_id(stage, notifyd):
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_a_failed_delivery_waits_on_the_ladder_and_comes_again_under_the_same_webhook_id(stage, notifyd, kind):
     stage.webhook()
     stage.receiver.script("/hook", Answer(status=503, body=b"not now"), Answer())
-    notifyd({"retry": {"base": 2.0, "jitter": 0.0}})
+    notifyd({"broker": {"queue_type": kind}, "retry": {"base": 2.0, "jitter": 0.0}})
     event_id = stage.publish()
     row = stage.wait(lambda: [d for d in stage.deliveries(event_id) if d["state"] == "waiting"])[0]
     assert (row["attempt"], row["error"], row["status"], row["owner"] is None) == (1, "http_status", 503, False)
