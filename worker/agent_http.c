@@ -33,18 +33,20 @@ struct readiness {
     int workers;
     int consuming;
     int with_database;
+    int ready; /* both */
 };
 
 static struct readiness look(void)
 {
-    struct readiness r = {0, 0, 0};
+    struct readiness r = {0, 0, 0, 0};
     for (int i = 0; i < SHARED_SLOTS; i++) {
         const struct shared_slot *s = shared_slot_at(i);
         if (s->role != SHARED_WORKER)
             continue;
         r.workers++;
         r.consuming += s->consuming;
-        r.with_database += s->consuming && s->database_up;
+        r.with_database += s->database_up != 0;
+        r.ready += s->consuming && s->database_up;
     }
     return r;
 }
@@ -78,9 +80,9 @@ static void on_ready(struct evhttp_request *request, void *arg)
     struct readiness r = look();
     struct evbuffer *b = new_body();
     (void)arg;
-    evbuffer_add_printf(b, "%s\nworkers %d, consuming %d, with database %d\n",
-                        r.with_database ? "ready" : "not ready", r.workers, r.consuming, r.with_database);
-    answer(request, r.with_database ? 200 : 503, "text/plain", b);
+    evbuffer_add_printf(b, "%s\nworkers %d, consuming from the broker %d, connected to the database %d\n",
+                        r.ready ? "ready" : "not ready", r.workers, r.consuming, r.with_database);
+    answer(request, r.ready ? 200 : 503, "text/plain", b);
 }
 
 static void on_metrics(struct evhttp_request *request, void *arg)
@@ -112,6 +114,10 @@ static void on_metrics(struct evhttp_request *request, void *arg)
         "notify_workers_consuming %d\n",
         r.consuming);
     evbuffer_add_printf(b,
+                        "# HELP notify_workers_with_database workers that are connected to the database\n"
+                        "# TYPE notify_workers_with_database gauge\nnotify_workers_with_database %d\n",
+                        r.with_database);
+    evbuffer_add_printf(b,
                         "# HELP notify_messages_in_hand messages held\n# TYPE notify_messages_in_hand gauge\n"
                         "notify_messages_in_hand %" PRIu64 "\n",
                         in_hand);
@@ -130,8 +136,9 @@ static void try_bind(struct agent_http *h)
         return;
     }
     if (!h->complained)
-        LOG(LOG_WARN, "agent_port_taken", LOG_TEXT("host", h->host), LOG_NUM("port", h->port),
-            LOG_TEXT("advice", "set agent.listen to a free address; it is tried again"));
+        LOG(LOG_WARN, "agent_cannot_listen", LOG_TEXT("host", h->host), LOG_NUM("port", h->port),
+            LOG_TEXT("reason", strerror(EVUTIL_SOCKET_ERROR())),
+            LOG_TEXT("advice", "set agent.listen to a free address of this host; it is tried again"));
     h->complained = true;
     event_add(h->bind_again, &(struct timeval){BIND_AGAIN_S, 0});
 }

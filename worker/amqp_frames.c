@@ -4,7 +4,7 @@
  * Owns the message that is being put together. The library's own amqp_read_message waits without a deadline
  * and loses frames of other channels; this takes one frame at a time and never waits. All bytes are copied,
  * because the library's memory goes after each frame. The announced size of a body is 64 bits from outside:
- * no more than body_max is ever kept, and the rest is counted and dropped.
+ * no more than body_max is ever kept, and the rest is counted, hashed and dropped.
  */
 #include "worker/amqp_frames.h"
 
@@ -24,6 +24,9 @@ void amqp_frames_init(struct amqp_frames *f, size_t body_max)
 void amqp_frames_reset(struct amqp_frames *f)
 {
     arena_free(&f->arena);
+    if (f->hash)
+        hash_sha256_end(f->hash, NULL);
+    f->hash = NULL;
     f->state = FRAMES_IDLE;
 }
 
@@ -114,6 +117,8 @@ static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t
         read_headers(&f->arena, &p->headers, raw);
     raw->announced_size = body_size;
     raw->body_cut = body_size > f->body_max;
+    if (raw->body_cut)
+        f->hash = hash_sha256_begin();
     f->body = arena_alloc(&f->arena, (raw->body_cut ? f->body_max : (size_t)body_size) + 1);
     raw->body = f->body;
     raw->body_size = 0;
@@ -123,6 +128,9 @@ static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t
 static enum amqp_frames_result finish(struct amqp_frames *f, struct amqp_frames_message *out,
                                       struct arena *arena)
 {
+    if (f->hash)
+        hash_sha256_end(f->hash, f->message.raw.whole_hash);
+    f->hash = NULL;
     *out = f->message;
     *arena = f->arena;
     arena_init(&f->arena, ARENA_BLOCK);
@@ -164,6 +172,8 @@ static enum amqp_frames_result take_body(struct amqp_frames *f, amqp_bytes_t par
         return FRAMES_BROKEN;
     memcpy(f->body + raw->body_size, part.bytes, keep);
     raw->body_size += keep;
+    if (f->hash)
+        hash_sha256_piece(f->hash, part.bytes, part.len);
     f->body_seen += part.len;
     return f->body_seen == raw->announced_size ? finish(f, out, arena) : FRAMES_MORE;
 }

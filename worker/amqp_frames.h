@@ -30,6 +30,7 @@ struct amqp_frames {
     struct amqp_frames_message message;
     char *body;
     uint64_t body_seen;
+    struct hash_sha256_pieces *hash; /* of a body that is cut; else NULL */
     enum { FRAMES_IDLE, FRAMES_WANT_HEADER, FRAMES_WANT_BODY } state;
 };
 

@@ -36,7 +36,8 @@ struct dial {
     void (*on_socket)(void *, int, const char *);
     void (*on_address)(void *, const char *, const char *);
     void *owner;
-    char why[160];
+    char host[256];
+    char why[400];
 };
 
 struct dialer *dialer_new(struct event_base *base)
@@ -206,6 +207,19 @@ static void read_configuration_again(struct dialer *d)
     evdns_base_resume(d->dns);
 }
 
+static const char *name_trouble(int error)
+{
+    switch (error) {
+    case EVUTIL_EAI_NONAME:
+    case EVUTIL_EAI_NODATA:
+        return "host name not found";
+    case EVUTIL_EAI_AGAIN:
+        return "the name server does not answer";
+    default:
+        return evutil_gai_strerror(error);
+    }
+}
+
 static void on_addresses(int error, struct evutil_addrinfo *addresses, void *arg)
 {
     struct dial *d = arg;
@@ -216,7 +230,7 @@ static void on_addresses(int error, struct evutil_addrinfo *addresses, void *arg
     }
     d->addresses = addresses;
     if (error) {
-        snprintf(d->why, sizeof d->why, "%s", evutil_gai_strerror(error));
+        snprintf(d->why, sizeof d->why, "the name %s: %s", d->host, name_trouble(error));
         read_configuration_again(d->dialer);
     }
     d->connected = event_new(d->dialer->base, -1, 0, on_looked_up, d);
@@ -245,6 +259,7 @@ static struct dial *start(struct dialer *dialer, const char *host, int port, dou
     struct evutil_addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_ADDRCONFIG};
     struct timeval tv = {(time_t)timeout_s, (suseconds_t)((timeout_s - (double)(time_t)timeout_s) * 1e6)};
+    snprintf(d->host, sizeof d->host, "%s", host);
     d->dialer = dialer;
     d->fd = -1;
     d->deadline = event_new(dialer->base, -1, 0, on_deadline, d);

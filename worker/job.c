@@ -10,7 +10,7 @@
  *      broker and the database are waited for as long as it takes, with the message unacknowledged.
  *
  *   state        entered when                                  left by
- *   NEW          made                                          -> WAITING, TAKING, WRITING or PUBLISHING
+ *   NEW          made                                          -> WAITING, WRITING or PUBLISHING
  *   WAITING      the gate has to let it start                  admitted -> TALKING, or TAKING first
  *   TAKING       the row exists already: an attempt >= 2       taken -> TALKING or WRITING; stale -> DONE
  *   TALKING      the destination is asked for its next step    request answered -> TALKING; verdict -> WRITING
@@ -31,11 +31,13 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/utf8.h"
 #include "worker/ladder.h"
 #include "worker/outcome.h"
 #include "worker/shared.h"
+#include "worker/snippet.h"
 
-enum { SNIPPET_MAX = 1024, JOB_ARENA_BLOCK = 2048, LEASE_EXTRA_S = 30, STEPS_MAX = 16 };
+enum { DETAIL_MAX = 300, JOB_ARENA_BLOCK = 2048, LEASE_EXTRA_S = 30, STEPS_MAX = 16 };
 
 enum job_state { JOB_NEW, JOB_WAITING, JOB_TAKING, JOB_TALKING, JOB_WRITING, JOB_PUBLISHING, JOB_DONE };
 
@@ -44,9 +46,9 @@ static const char *const state_names[] = {"new",     "waiting",    "taking", "ta
 
 /* Which states may follow: a bit per state. */
 static const unsigned may_follow[] = {
-    [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
+    [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
     [JOB_WAITING] = 1u << JOB_TALKING | 1u << JOB_TAKING,
-    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
+    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_TALKING] = 1u << JOB_TALKING | 1u << JOB_WRITING,
     [JOB_WRITING] = 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_PUBLISHING] = 1u << JOB_DONE,
@@ -59,9 +61,9 @@ struct job {
     struct uuid integration_id;
     struct rules_integration *integration; /* NULL: it is gone, or no request is to be made */
     enum job_state state;
-    int attempt;
+    int attempt;  /* the one that is made; when `decided`, the last that was made */
     bool exists;  /* the row is there already: it is taken, and its end is an update */
-    bool decided; /* the outcome was known before any request */
+    bool decided; /* the outcome was known before any request: no attempt is made */
     struct outcome outcome;
     struct arena arena;
     struct conversation conversation;
@@ -81,8 +83,12 @@ struct job {
 static void move(struct job *j, enum job_state to, const char *why)
 {
     check(may_follow[j->state] & 1u << to);
-    LOG(LOG_DEBUG, "job", LOG_TEXT("id", j->event->event->id), LOG_TEXT("from", state_names[j->state]),
-        LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
+    if (log_is_on(LOG_DEBUG)) {
+        char integration[UUID_TEXT];
+        uuid_format(&j->integration_id, integration);
+        LOG(LOG_DEBUG, "job", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
+            LOG_TEXT("from", state_names[j->state]), LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
+    }
     j->state = to;
 }
 
@@ -157,8 +163,11 @@ static void log_outcome(const struct job *j)
 {
     char integration[UUID_TEXT];
     enum log_level level = j->outcome.state == DELIVERY_DELIVERED ? LOG_DEBUG : LOG_WARN;
+    if (!log_is_on(level))
+        return;
     uuid_format(&j->integration_id, integration);
     LOG(level, "delivery", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
+        LOG_TEXT("kind", j->integration ? j->integration->row.kind : NULL),
         LOG_TEXT("state", delivery_state_name(j->outcome.state)), LOG_NUM("attempt", j->attempt),
         LOG_TEXT("reason", reason_name(j->outcome.reason)),
         LOG_TEXT("error", error_word_name(j->outcome.error)), LOG_NUM("status", j->status),
@@ -173,7 +182,7 @@ static void on_written(struct ledger_write *w)
     if (w->refused) {
         j->outcome =
             (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED, .error = j->outcome.error};
-    } else if (w->kind == LEDGER_OUTCOME && !w->applied) {
+    } else if ((w->kind == LEDGER_OUTCOME || w->kind == LEDGER_END) && !w->applied) {
         shared_count(COUNT_STALE);
         finish(j, "the row belongs to another attempt now");
         return;
@@ -186,13 +195,20 @@ static void on_written(struct ledger_write *w)
         publish_follow_up(j, j->outcome.delay_s);
 }
 
+static enum ledger_write_kind kind_of_write(const struct job *j)
+{
+    if (!j->exists)
+        return LEDGER_ROW;
+    return j->decided ? LEDGER_END : LEDGER_OUTCOME;
+}
+
 static void write_outcome(struct job *j)
 {
     struct ledger_write *w = &j->write;
     bool failed = j->outcome.state == DELIVERY_WAITING || j->outcome.state == DELIVERY_DEAD;
     move(j, JOB_WRITING, delivery_state_name(j->outcome.state));
     memset(w, 0, sizeof *w);
-    w->kind = j->exists ? LEDGER_OUTCOME : LEDGER_ROW;
+    w->kind = kind_of_write(j);
     w->event = j->exists ? NULL : j->event->ledger_event;
     w->event_id = j->event->event->id;
     w->integration = j->integration_id;
@@ -201,6 +217,9 @@ static void write_outcome(struct job *j)
     w->attempt = j->attempt;
     w->reason = j->outcome.reason;
     w->error = j->outcome.error;
+    if (failed && j->item.verdict.detail)
+        w->detail =
+            utf8_storable_copy(&j->arena, j->item.verdict.detail, strlen(j->item.verdict.detail), DETAIL_MAX);
     w->status = j->status;
     w->response = failed && j->snippet_size ? j->snippet : NULL;
     w->response_size = j->snippet_size;
@@ -228,8 +247,7 @@ static void on_answered(struct transfer *t)
     fault_here(FAULT_RESPONSE, j->event->event->id);
     j->status = t->response.status;
     j->duration_ms += t->duration_ms;
-    j->snippet_size = t->response.body_size < SNIPPET_MAX ? t->response.body_size : SNIPPET_MAX;
-    memcpy(j->snippet, t->response.body, j->snippet_size);
+    j->snippet_size = snippet_take(j->snippet, &t->request, &t->response);
     struct dest_response answer = t->response; /* the transfer is used again for the next request */
     answer.error_text = arena_strdup(&j->arena, answer.error_text); /* the verdict may keep it */
     talk(j, &answer);
@@ -282,8 +300,6 @@ static void on_taken(struct ledger_write *w)
         leave_gate(j);
         shared_count(COUNT_STALE);
         finish(j, "another worker has it, or it is settled");
-    } else if (j->decided) {
-        write_outcome(j);
     } else {
         talk(j, NULL);
     }
@@ -332,17 +348,25 @@ static void begin_sending(struct job *j)
     gate_enter(j->parts->gate, &j->pass, &j->integration_id);
 }
 
-/* Open the settings; false when they cannot be used, with the outcome decided. */
-static bool prepare(struct job *j)
+/* The outcome is known before any request: nothing is sent, and the attempt does not count. */
+static void end_without_attempt(struct job *j, enum delivery_state state, enum reason reason,
+                                enum error_word last_error)
 {
-    if (j->decided)
-        return false;
-    if (j->integration->config)
-        return true;
     j->decided = true;
+    j->attempt--;
+    j->outcome = (struct outcome){.state = state, .reason = reason, .error = last_error};
+    write_outcome(j);
+}
+
+/* Send it, or end it when its settings cannot be used. */
+static void begin(struct job *j, enum error_word last_error)
+{
+    if (j->integration->config) {
+        begin_sending(j);
+        return;
+    }
     j->item.verdict.detail = j->integration->detail;
-    j->outcome = (struct outcome){.state = DELIVERY_DEAD, .reason = j->integration->reason};
-    return false;
+    end_without_attempt(j, DELIVERY_DEAD, j->integration->reason, last_error);
 }
 
 static struct job *new_job(struct job_event *e, const struct uuid *integration, int attempt)
@@ -361,30 +385,24 @@ void job_start_first(struct job_event *e, struct rules_integration *integration)
 {
     struct job *j = new_job(e, &integration->row.id, 1);
     j->integration = integration;
-    if (prepare(j))
-        begin_sending(j);
-    else
-        write_outcome(j);
+    begin(j, ERROR_NONE);
 }
 
-void job_start_retry(struct job_event *e, struct rules_integration *integration, int attempt)
+void job_start_retry(struct job_event *e, struct rules_integration *integration, int attempt,
+                     enum error_word last_error)
 {
     struct job *j = new_job(e, &integration->row.id, attempt);
     j->integration = integration;
     j->exists = true;
-    if (prepare(j))
-        begin_sending(j);
-    else
-        take(j);
+    begin(j, last_error);
 }
 
 void job_start_end(struct job_event *e, const struct uuid *integration, int attempt,
-                   enum delivery_state state, enum reason reason)
+                   enum error_word last_error, enum delivery_state state, enum reason reason)
 {
     struct job *j = new_job(e, integration, attempt);
-    j->exists = j->decided = true;
-    j->outcome = (struct outcome){.state = state, .reason = reason};
-    take(j);
+    j->exists = true;
+    end_without_attempt(j, state, reason, last_error);
 }
 
 bool job_start_follow_up(struct job_event *e, const struct lookup_row *row)
@@ -398,6 +416,7 @@ bool job_start_follow_up(struct job_event *e, const struct lookup_row *row)
         new_job(e, &row->integration, row->state == DELIVERY_SENDING ? row->attempt - 1 : row->attempt);
     j->outcome.state = row->state == DELIVERY_DEAD ? DELIVERY_DEAD : DELIVERY_WAITING;
     j->outcome.reason = row->reason;
+    j->outcome.error = row->error;
     publish_follow_up(j, row->seconds_left);
     return true;
 }

@@ -27,11 +27,12 @@ struct job_event {
 
 /* First attempt: the row does not exist yet. */
 void job_start_first(struct job_event *je, struct rules_integration *integration);
-/* Attempt n >= 2, after its message came: takes the row first. */
-void job_start_retry(struct job_event *je, struct rules_integration *integration, int attempt);
-/* As job_start_retry, but ends as STATE (canceled or dead) with REASON, without a request. */
+/* Attempt n >= 2, after its message came: takes the row first. LAST_ERROR is what the row says of the one before. */
+void job_start_retry(struct job_event *je, struct rules_integration *integration, int attempt,
+                     enum error_word last_error);
+/* Instead of attempt ATTEMPT, which is not made and does not count: ends as STATE (canceled or dead) with REASON. */
 void job_start_end(struct job_event *je, const struct uuid *integration, int attempt,
-                   enum delivery_state state, enum reason reason);
+                   enum error_word last_error, enum delivery_state state, enum reason reason);
 /*
  * A row that exists already: publish again what should have followed from it (a worker may have died between
  * commit and publish). False when nothing follows from its state; then no job is made.

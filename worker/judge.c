@@ -101,17 +101,24 @@ static bool followed_up_retry(struct trip *t)
     return true;
 }
 
+static enum error_word last_error_of(const struct trip *t)
+{
+    const struct lookup_row *row = row_of(t, &t->decoded.integration);
+    return row ? row->error : ERROR_NONE;
+}
+
 static void start_retry(struct trip *t)
 {
     const struct decoded *d = &t->decoded;
     struct rules_integration *integration = rules_find(t->rules, &d->integration);
+    enum error_word last_error = last_error_of(t);
     t->open++;
     if (!integration || !integration->row.enabled) {
-        job_start_end(&t->job_event, &d->integration, d->attempt, DELIVERY_CANCELED, REASON_NONE);
+        job_start_end(&t->job_event, &d->integration, d->attempt, last_error, DELIVERY_CANCELED, REASON_NONE);
         return;
     }
     rules_open_settings(t->parts->rules, t->rules, integration);
-    job_start_retry(&t->job_event, integration, d->attempt);
+    job_start_retry(&t->job_event, integration, d->attempt, last_error);
 }
 
 static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
@@ -146,7 +153,8 @@ static void not_found(struct trip *t)
         if (followed_up_retry(t))
             return;
         t->open++;
-        job_start_end(&t->job_event, &t->decoded.integration, attempt, DELIVERY_DEAD, REASON_NOT_FOUND);
+        job_start_end(&t->job_event, &t->decoded.integration, attempt, last_error_of(t), DELIVERY_DEAD,
+                      REASON_NOT_FOUND);
         return;
     }
     shared_count(COUNT_NOT_FOUND);
@@ -216,8 +224,8 @@ static bool judged_by_time(struct trip *t)
         trip_write_event(t, EVENT_STATE_EXPIRED, REASON_NONE);
         return true;
     }
-    /* Anything under a second is no reason for a trip: the ladder counts in seconds. */
-    if (d->has_eta && seconds_until(d->eta_us) >= 1) {
+    /* The ladder counts in whole seconds: the last trip ends up to a second late, never early. */
+    if (d->has_eta && seconds_until(d->eta_us) > 0) {
         schedule(t, seconds_until(d->eta_us), !t->lookup.has_event);
         return true;
     }

@@ -2,7 +2,7 @@
  * ledger - writes events and deliveries, many rows per transaction
  *
  * Owns the writes that wait and the one batch under way. A batch is one transaction: events, first rows,
- * takes, outcomes, failed attempts, each sorted by key. Invariants:
+ * takes, outcomes, ends, failed attempts, each sorted by key. Invariants:
  *   - an event's row is `done` only in or after the transaction that holds the last of its delivery rows;
  *   - a write is reported only after its commit, or when the database refused it standing alone;
  *   - every statement may be repeated: after a lost link nobody knows whether the batch took effect.
@@ -28,7 +28,7 @@ enum {
     LOCKED_S = 1,     /* pause of a row that somebody else holds a lock on */
     LINGER_PARTS = 8, /* of the prefetch: when one waits here, no lingering, or the broker ran dry */
     EVENT_COLUMNS = 20,
-    ROW_COLUMNS = 13,
+    ROW_COLUMNS = 14,
     COLUMNS_MAX = EVENT_COLUMNS + ROW_COLUMNS
 };
 
@@ -199,11 +199,12 @@ static void count_rows(struct ledger *l)
     }
 }
 
-/* How an attempt ended: reason, error, status, response, duration. Returns the column behind them. */
+/* How an attempt ended: reason, error, detail, status, response, duration. Returns the column behind them. */
 static struct pg_array *add_end(struct pg_array *c, const struct ledger_write *w)
 {
     pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
     pg_array_add_text(c++, w->error == ERROR_NONE ? NULL : error_word_name(w->error));
+    pg_array_add_text(c++, w->detail);
     add_optional_int(c++, w->status);
     pg_array_add_bytes(c++, w->response, w->response_size);
     pg_array_add_int4(c++, w->duration_ms);
@@ -228,10 +229,10 @@ static void add_row(struct ledger *l, const struct ledger_write *w)
 static void write_events(struct ledger *l)
 {
     static const enum pg_oid types[] = {
-        PG_TEXT, PG_BYTEA, PG_UUID,        PG_UUID,        PG_TEXT,   PG_UUID,  PG_TEXT, PG_TEXT, PG_TEXT,
-        PG_TEXT, PG_TEXT,  PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4,   PG_INT4,  PG_INT4, PG_INT4, PG_INT4,
-        PG_INT4, PG_INT4,  PG_TEXT,        PG_UUID,        PG_UUID,   PG_TEXT,  PG_INT4, PG_TEXT, PG_TEXT,
-        PG_TEXT, PG_INT4,  PG_BYTEA,       PG_INT4,        PG_FLOAT8, PG_FLOAT8};
+        PG_TEXT, PG_BYTEA, PG_UUID,        PG_UUID,        PG_TEXT, PG_UUID,   PG_TEXT,  PG_TEXT, PG_TEXT,
+        PG_TEXT, PG_TEXT,  PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4, PG_INT4,   PG_INT4,  PG_INT4, PG_INT4,
+        PG_INT4, PG_INT4,  PG_TEXT,        PG_UUID,        PG_UUID, PG_TEXT,   PG_INT4,  PG_TEXT, PG_TEXT,
+        PG_TEXT, PG_TEXT,  PG_INT4,        PG_BYTEA,       PG_INT4, PG_FLOAT8, PG_FLOAT8};
     struct ledger_event *last = NULL;
     count_rows(l);
     start_columns(l, types, EVENT_COLUMNS + ROW_COLUMNS);
@@ -250,14 +251,14 @@ static void write_events(struct ledger *l)
         execute(l, STATEMENT_EVENTS);
 }
 
-/* The rows that takes and outcomes are about to change, in the order of their keys (see statements.c). */
+/* The rows that takes, outcomes and ends are about to change, in the order of their keys (see statements.c). */
 static void lock_rows(struct ledger *l)
 {
     static const enum pg_oid types[] = {PG_TEXT, PG_UUID};
     start_columns(l, types, 2);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
-        if (w->kind != LEDGER_TAKE && w->kind != LEDGER_OUTCOME)
+        if (w->kind == LEDGER_EVENT || w->kind == LEDGER_ROW)
             continue;
         pg_array_add_text(&l->columns[0], w->event_id);
         pg_array_add_uuid(&l->columns[1], &w->integration);
@@ -288,9 +289,9 @@ static void write_takes(struct ledger *l)
 
 static void write_outcomes(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT, PG_TEXT,
+    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT, PG_TEXT,  PG_TEXT,
                                         PG_TEXT, PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4, PG_FLOAT8};
-    start_columns(l, types, 12);
+    start_columns(l, types, 13);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
         struct pg_array *c = l->columns;
@@ -309,10 +310,34 @@ static void write_outcomes(struct ledger *l)
         execute(l, STATEMENT_OUTCOMES);
 }
 
+static void write_ends(struct ledger *l)
+{
+    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,
+                                        PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT};
+    start_columns(l, types, 8);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        const struct ledger_write *w = l->batch[i];
+        struct pg_array *c = l->columns;
+        if (w->kind != LEDGER_END)
+            continue;
+        pg_array_add_int4(c++, (int32_t)i);
+        pg_array_add_text(c++, w->event_id);
+        pg_array_add_uuid(c++, &w->integration);
+        pg_array_add_int4(c++, w->attempt);
+        pg_array_add_text(c++, l->owner);
+        pg_array_add_text(c++, delivery_state_name(w->state));
+        pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
+        pg_array_add_text(c++, w->detail);
+    }
+    if (l->columns[0].count)
+        execute(l, STATEMENT_ENDS);
+}
+
 static void write_attempts(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4};
-    start_columns(l, types, 7);
+    static const enum pg_oid types[] = {PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT,
+                                        PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4};
+    start_columns(l, types, 8);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
         struct pg_array *c = l->columns;
@@ -322,6 +347,7 @@ static void write_attempts(struct ledger *l)
         pg_array_add_uuid(c++, &w->integration);
         pg_array_add_int4(c++, w->attempt);
         pg_array_add_text(c++, error_word_name(w->error));
+        pg_array_add_text(c++, w->detail);
         add_optional_int(c++, w->status);
         pg_array_add_bytes(c++, w->response, w->response_size);
         pg_array_add_int4(c++, w->duration_ms);
@@ -356,6 +382,7 @@ static void send_batch(struct ledger *l)
     lock_rows(l);
     write_takes(l);
     write_outcomes(l);
+    write_ends(l);
     write_attempts(l);
     pg_link_end(l->link, &l->request);
 }
@@ -363,7 +390,8 @@ static void send_batch(struct ledger *l)
 static void on_result(struct pg_request *request, int index, const PGresult *res)
 {
     struct ledger *l = list_entry(request, struct ledger, request);
-    if (l->order[index] != STATEMENT_TAKE && l->order[index] != STATEMENT_OUTCOMES)
+    if (l->order[index] == STATEMENT_EVENTS || l->order[index] == STATEMENT_LOCK ||
+        l->order[index] == STATEMENT_ATTEMPTS)
         return;
     for (int row = 0; row < PQntuples(res); row++) {
         long n = strtol(PQgetvalue(res, row, 0), NULL, 10);

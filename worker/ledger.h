@@ -38,13 +38,14 @@ enum ledger_write_kind {
     LEDGER_ROW,     /* a delivery's first row, with the event's */
     LEDGER_TAKE,    /* attempt n >= 2 becomes this worker's; `applied` tells */
     LEDGER_OUTCOME, /* the end of an attempt that was taken; `applied` tells */
+    LEDGER_END,     /* the end of a row that waits after `attempt`, without another one; `applied` tells */
 };
 
 /* One thing to write, embedded in what writes. Texts are borrowed until `written`. */
 struct ledger_write {
     struct list link; /* private */
     enum ledger_write_kind kind;
-    struct ledger_event *event; /* NULL for TAKE and OUTCOME */
+    struct ledger_event *event; /* NULL for TAKE, OUTCOME and END */
     const char *event_id;
     struct uuid integration;
     struct uuid workspace;
@@ -52,6 +53,7 @@ struct ledger_write {
     int attempt;
     enum reason reason;
     enum error_word error;
+    const char *detail;   /* more words on the error, valid UTF-8; NULL: none */
     long status;          /* HTTP; 0: none */
     const char *response; /* a snippet, any bytes; NULL: none */
     size_t response_size;
@@ -60,7 +62,7 @@ struct ledger_write {
     double lease_s;      /* from now, for SENDING; negative: none */
     bool failed_attempt; /* also keep it in notify.attempts */
     bool was_locked;     /* private: goes alone, so that others do not wait with it */
-    bool applied;        /* result of TAKE and OUTCOME */
+    bool applied;        /* result of TAKE, OUTCOME and END */
     bool refused;        /* the database will never take this row; sqlstate and words are in the log */
     /* Called once, when the write is committed or refused. */
     void (*written)(struct ledger_write *write);

@@ -122,9 +122,8 @@ static void read_finding(struct lookup *q, const PGresult *r, int row)
     q->facts.has_finding = true;
 }
 
-/* "integration state attempt seconds reason error", as the statement writes it; false when it does not fit.
- */
-static bool read_delivery(struct lookup *q, char *line, struct lookup_row *out)
+/* "integration state attempt seconds reason error", as the statement writes it; false when it does not fit. */
+static bool read_delivery(char *line, struct lookup_row *out)
 {
     char *words[6], *save = NULL;
     size_t n = 0;
@@ -134,13 +133,14 @@ static bool read_delivery(struct lookup *q, char *line, struct lookup_row *out)
     if (n < 5 || !uuid_parse(&out->integration, words[0]))
         return false;
     int state = delivery_state_parse(words[1]), reason = reason_parse(words[n - 2]);
+    int error = error_word_parse(words[n - 1]);
     if (state < 0)
         return false;
     out->state = (enum delivery_state)state;
     out->attempt = atoi(words[2]);
     out->seconds_left = n == 6 ? strtod(words[3], NULL) : 0;
     out->reason = reason < 0 ? REASON_NONE : (enum reason)reason;
-    out->error = arena_strdup(q->arena, words[n - 1]);
+    out->error = error < 0 ? ERROR_OTHER : (enum error_word)error; /* a word of a later version */
     return true;
 }
 
@@ -152,7 +152,7 @@ static void read_deliveries(struct lookup *q, char *text)
     q->rows = arena_alloc(q->arena, lines * sizeof *q->rows);
     char *save = NULL;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        if (read_delivery(q, line, &q->rows[q->row_count]))
+        if (read_delivery(line, &q->rows[q->row_count]))
             q->row_count++;
 }
 

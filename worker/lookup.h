@@ -17,7 +17,7 @@ struct lookup_row {
     int attempt;
     double seconds_left; /* until due (waiting, deferred) or until the lease ends (sending) */
     enum reason reason;
-    const char *error; /* a word */
+    enum error_word error;
 };
 
 /* A question, embedded in what asks, and its answer. The answer's texts live in the arena of the question. */

@@ -67,7 +67,8 @@ static void add_dead_headers(struct publish_message *m, struct arena *arena, con
                          utf8_storable_copy(arena, d->detail, strlen(d->detail), DETAIL_MAX));
     if (d->error != ERROR_NONE)
         publish_add_text(m, "x-notify-error", error_word_name(d->error));
-    publish_add_number(m, "x-notify-attempt", d->attempt);
+    if (d->attempt >= 0)
+        publish_add_number(m, "x-notify-attempt", d->attempt);
     if (d->integration) {
         char *id = arena_alloc(arena, UUID_TEXT);
         uuid_format(d->integration, id);
@@ -100,14 +101,14 @@ void outcome_dead_raw(struct publish_message *m, struct arena *arena, const stru
     char *hex = arena_alloc(arena, SHA256_HEX);
     const char *task = raw_message_header_text(raw, "task");
     hash_sha256(raw->body, raw->body_size, hash);
-    hash_hex(hash, sizeof hash, hex);
+    hash_hex(raw->body_cut ? raw->whole_hash : hash, sizeof hash, hex);
     m->message_id = id;
     m->body = raw->body;
     m->body_size = raw->body_size < DEAD_BODY_MAX ? raw->body_size : DEAD_BODY_MAX;
     m->content_type = "application/octet-stream";
     add_dead_headers(m, arena, d, now_us);
     publish_add_number(m, "x-notify-size", (long long)raw->announced_size);
-    publish_add_text(m, "x-notify-sha256", hex); /* of the bytes that were read */
+    publish_add_text(m, "x-notify-sha256", hex);
     if (raw->content_type)
         publish_add_text(m, "x-notify-content-type", short_text(arena, raw->content_type));
     if (task)

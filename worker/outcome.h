@@ -27,7 +27,7 @@ struct outcome_dead {
     enum reason reason;
     const char *detail;             /* may be NULL */
     enum error_word error;          /* of the last attempt */
-    int attempt;                    /* 0: none was made */
+    int attempt;                    /* 0: none was made; negative: it never came to that */
     const struct uuid *integration; /* NULL: the whole event */
     const char *queue;
 };

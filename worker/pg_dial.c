@@ -123,6 +123,16 @@ void pg_dial_poll(struct pg_link *l)
     }
 }
 
+/* Into the log and its format; libpq's own way is a raw line to standard error. */
+static void on_notice(void *owner, const char *words)
+{
+    struct pg_link *l = owner;
+    char line[300];
+    snprintf(line, sizeof line, "%s", words);
+    line[strcspn(line, "\n")] = 0;
+    LOG(LOG_INFO, "database_notice", LOG_TEXT("link", l->settings.name), LOG_TEXT("words", line));
+}
+
 static void connect_now(struct pg_link *l)
 {
     const char *keys[OPTIONS_MAX], *values[OPTIONS_MAX];
@@ -151,6 +161,7 @@ static void connect_now(struct pg_link *l)
     keys[n] = values[n] = NULL;
     l->conn = PQconnectStartParams(keys, values, 0);
     check(l->conn != NULL);
+    PQsetNoticeProcessor(l->conn, on_notice, l);
     if (PQstatus(l->conn) == CONNECTION_BAD) {
         pg_link_fail_by_server(l, "connect");
         return;

@@ -20,7 +20,10 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/pg_advice.h"
 #include "worker/shared.h"
+
+enum { SAY_EVERY_S = 60 };
 
 static void on_io(evutil_socket_t fd, short what, void *arg);
 
@@ -49,13 +52,28 @@ static double pause_before_dial(const struct pg_link *l)
     return pause * (1 + 0.25 * ((double)(clock_mono_us() % 1000) / 1000));
 }
 
-void pg_link_fail(struct pg_link *l, const char *reason)
+/*
+ * A link that was up is missed each time; one that does not come up is said after 1, 2, 4, 8 … attempts and then
+ * once a minute, or a night without the database would be thousands of equal lines.
+ */
+static void say_failure(struct pg_link *l, const char *reason, const char *advice)
+{
+    int64_t now = clock_mono_us();
+    bool news = (l->failures & (l->failures - 1)) == 0 || now - l->said_us >= SAY_EVERY_S * 1000000LL;
+    if (l->state != PG_UP && !news)
+        return;
+    l->said_us = now;
+    LOG(advice ? LOG_ERROR : LOG_WARN, l->state == PG_UP ? "database_link_down" : "database_unreachable",
+        LOG_TEXT("link", l->settings.name), LOG_TEXT("reason", reason), LOG_TEXT("advice", advice),
+        LOG_NUM("failures", l->failures), LOG_NUM("pending", !list_is_empty(&l->requests)));
+}
+
+static void fail(struct pg_link *l, const char *reason, const char *advice)
 {
     if (l->state == PG_DOWN)
         return;
     bool was_up = l->state == PG_UP;
-    LOG(LOG_WARN, "database_link_down", LOG_TEXT("link", l->settings.name), LOG_TEXT("reason", reason),
-        LOG_NUM("failures", l->failures), LOG_NUM("pending", !list_is_empty(&l->requests)));
+    say_failure(l, reason, advice);
     l->state = PG_DOWN;
     event_del(l->watch);
     if (l->io) {
@@ -86,12 +104,19 @@ void pg_link_fail(struct pg_link *l, const char *reason)
     }
 }
 
+void pg_link_fail(struct pg_link *l, const char *reason)
+{
+    fail(l, reason, NULL);
+}
+
 void pg_link_fail_by_server(struct pg_link *l, const char *what)
 {
     char reason[300];
     snprintf(reason, sizeof reason, "%s: %s", what, PQerrorMessage(l->conn));
     reason[strcspn(reason, "\n")] = 0;
-    pg_link_fail(l, reason);
+    /* A server that answers and refuses the login; libpq 15 does not give the error's code here. */
+    bool refused = l->state != PG_UP && (strstr(reason, "FATAL:") || strstr(reason, "ERROR:"));
+    fail(l, reason, refused ? "if it stays so: notifyctl check says what is wrong" : NULL);
 }
 
 /* What an error of the server means for its request (PostgreSQL's appendix of error codes). */
@@ -130,7 +155,7 @@ static void finish_request(struct pg_link *l, struct pg_request *r)
         char reason[300];
         snprintf(reason, sizeof reason, "%s %s", r->sqlstate, r->words);
         list_prepend(&l->requests, &r->link);
-        pg_link_fail(l, reason);
+        fail(l, reason, pg_advice(r->sqlstate));
         return;
     }
     r->done(r);

@@ -22,6 +22,7 @@ struct pg_link {
     struct event *redial;
     struct event *watch;
     int failures;
+    int64_t said_us; /* when it was last said that the link does not come up */
     int64_t progress_us;
     struct list requests;
     struct pg_request preparing;

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/base/hash.h"
+
 /*
  * A message as it came from the broker: whole, copied out of the library's memory, not yet understood. Made
  * by amqp_frames, read by decode. Everything is borrowed from the message's arena. Texts are NUL-terminated,
@@ -24,7 +26,8 @@ struct raw_header {
 struct raw_message {
     const char *body;
     size_t body_size;
-    bool body_cut; /* longer than the limit: `body` holds only its beginning */
+    bool body_cut;                         /* longer than the limit: `body` holds only its beginning */
+    unsigned char whole_hash[SHA256_SIZE]; /* of the whole body, when it is cut */
     uint64_t announced_size;
     const char *content_type;
     const char *content_encoding;

@@ -425,7 +425,8 @@ static void open_settings(struct rules *r, struct rules_entry *e, struct rules_i
     struct buf plain;
     if (!i->row.dest) {
         i->reason = REASON_UNKNOWN_KIND;
-        i->detail = "this version knows no such kind";
+        i->detail = arena_printf(&e->arena, "kind \"%s\" is not in this version; disable the integration",
+                                 i->row.kind);
         return;
     }
     if (!i->row.config_encrypted) {
@@ -435,7 +436,11 @@ static void open_settings(struct rules *r, struct rules_entry *e, struct rules_i
     }
     buf_init(&plain, SETTINGS_MAX);
     if (!settings_open(r->keys, i->row.config_encrypted, i->row.config_size, &plain, &i->detail)) {
+        char id[UUID_TEXT];
         i->reason = REASON_CONFIG_UNREADABLE;
+        uuid_format(&i->row.id, id);
+        LOG(LOG_ERROR, "settings_unreadable", LOG_TEXT("integration", id), LOG_TEXT("detail", i->detail),
+            LOG_TEXT("advice", "if all are, the keys are not those of the deployment: see notifyctl check"));
     } else {
         i->config = i->row.dest->config_parse(&e->arena, plain.data, plain.len, &error);
         i->reason = i->config ? REASON_NONE : error.reason;

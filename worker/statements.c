@@ -84,17 +84,18 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " filtered_severity = excluded.filtered_severity, finished_at = excluded.finished_at"
         " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash)"
         " INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason,"
-        " error, status, response, duration_ms, due_at, lease_until)"
-        " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.status,"
-        " x.response, x.duration_ms, now() + x.due * interval '1 second', now() + x.lease * interval '1 second'"
+        " error, detail, status, response, duration_ms, due_at, lease_until)"
+        " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail,"
+        " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', now() + x.lease * interval '1 second'"
         " FROM unnest($21::text[], $22::uuid[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[],"
-        " $28::text[], $29::int[], $30::bytea[], $31::int[], $32::float8[], $33::float8[]) AS x(event, integration,"
-        " workspace, state, attempt, owner, reason, error, status, response, duration_ms, due, lease)"
+        " $28::text[], $29::text[], $30::int[], $31::bytea[], $32::int[], $33::float8[], $34::float8[])"
+        " AS x(event, integration, workspace, state, attempt, owner, reason, error, detail, status, response,"
+        " duration_ms, due, lease)"
         " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        33, {A_TEXT, A_BYTEA, A_UUID, A_UUID, A_TEXT, A_UUID, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TIMESTAMPTZ,
+        34, {A_TEXT, A_BYTEA, A_UUID, A_UUID, A_TEXT, A_UUID, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TIMESTAMPTZ,
              A_TIMESTAMPTZ, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4,
-             A_TEXT, A_UUID, A_UUID, A_TEXT, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4, A_FLOAT8,
-             A_FLOAT8}},
+             A_TEXT, A_UUID, A_UUID, A_TEXT, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4,
+             A_FLOAT8, A_FLOAT8}},
 
     [STATEMENT_LOCK] = {"lock",
         "SELECT FROM unnest($1::text[], $2::uuid[]) AS x(event, integration)"
@@ -119,23 +120,40 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         6, {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_FLOAT8}},
 
     [STATEMENT_OUTCOMES] = {"outcomes",
-        "WITH mine AS MATERIALIZED (SELECT x.n, x.state, x.reason, x.error, x.status, x.response, x.duration_ms,"
-        " x.due, r.row FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[],"
-        " $8::text[], $9::int[], $10::bytea[], $11::int[], $12::float8[]) AS x(n, event, integration, attempt, owner,"
-        " state, reason, error, status, response, duration_ms, due)"
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.state, x.reason, x.error, x.detail, x.status, x.response,"
+        " x.duration_ms, x.due, r.row FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[],"
+        " $7::text[], $8::text[], $9::text[], $10::int[], $11::bytea[], $12::int[], $13::float8[]) AS x(n, event,"
+        " integration, attempt, owner, state, reason, error, detail, status, response, duration_ms, due)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d WHERE d.event_id = x.event"
         " AND d.integration_id = x.integration AND d.attempt = x.attempt AND d.owner = x.owner OFFSET 0) r)"
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, error = mine.error,"
-        " status = mine.status, response = mine.response, duration_ms = mine.duration_ms,"
+        " detail = mine.detail, status = mine.status, response = mine.response, duration_ms = mine.duration_ms,"
         " due_at = now() + mine.due * interval '1 second', lease_until = NULL, updated_at = now()"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
-        12, {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4, A_FLOAT8}},
+        13, {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4,
+             A_FLOAT8}},
+
+    [STATEMENT_ENDS] = {"ends",
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.owner, x.state, x.reason, x.detail, r.row"
+        " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[])"
+        " AS x(n, event, integration, attempt, owner, state, reason, detail)"
+        " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
+        " WHERE d.event_id = x.event AND d.integration_id = x.integration"
+        " AND ((d.state IN ('waiting', 'deferred') AND d.attempt = x.attempt)"
+        /* An attempt whose worker died; or our own end again, the answer to which was lost with the link. */
+        " OR (d.state = 'sending' AND d.attempt = x.attempt + 1 AND d.lease_until < now())"
+        " OR (d.state = x.state AND d.owner = x.owner AND d.attempt IN (x.attempt, x.attempt + 1)))"
+        " OFFSET 0) r)"
+        " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, owner = mine.owner,"
+        " detail = coalesce(mine.detail, d.detail), due_at = NULL, lease_until = NULL, updated_at = now()"
+        " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
+        8, {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT}},
 
     [STATEMENT_ATTEMPTS] = {"attempts",
-        "INSERT INTO notify.attempts (event_id, integration_id, attempt, error, status, response, duration_ms)"
-        " SELECT x.* FROM unnest($1::text[], $2::uuid[], $3::int[], $4::text[], $5::int[], $6::bytea[], $7::int[])"
-        " AS x(event, integration, attempt, error, status, response, duration_ms)"
+        "INSERT INTO notify.attempts (event_id, integration_id, attempt, error, detail, status, response,"
+        " duration_ms) SELECT x.* FROM unnest($1::text[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[],"
+        " $7::bytea[], $8::int[]) AS x(event, integration, attempt, error, detail, status, response, duration_ms)"
         " ON CONFLICT DO NOTHING",
-        7, {A_TEXT, A_UUID, A_INT4, A_TEXT, A_INT4, A_BYTEA, A_INT4}},
+        8, {A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4}},
 };
 /* clang-format on */

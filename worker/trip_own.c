@@ -46,7 +46,7 @@ void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detai
     struct outcome_dead dead = {
         .reason = reason,
         .detail = detail,
-        .attempt = 0,
+        .attempt = t->decoded.attempt,
         .integration = t->decoded.has_integration ? &t->decoded.integration : NULL,
         .queue = t->job_event.queue,
     };
@@ -110,7 +110,7 @@ void trip_end_without_row(struct trip *t, enum reason reason, const char *detail
 
 void trip_reject_raw(struct trip *t, enum reason reason, const char *detail)
 {
-    struct outcome_dead dead = {.reason = reason, .detail = detail, .queue = t->raw.queue};
+    struct outcome_dead dead = {.reason = reason, .detail = detail, .attempt = -1, .queue = t->raw.queue};
     LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
         LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue),
         LOG_NUM("bytes", t->raw.announced_size));

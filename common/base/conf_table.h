@@ -29,6 +29,8 @@
         "Seconds that a message may be held while the database is away before it is handed back; below the " \
         "broker's "                                                                                          \
         "consumer timeout of 30 minutes.")                                                                   \
+    BOOL(core_dumps, "core_dumps", false,                                                                    \
+         "Let a crashing process leave a core. Off, because a core holds the keys in clear; for debugging.") \
     INT(recycle_events, "recycle_events", 0, 0, 2000000000,                                                  \
         "A worker is replaced after this many events. 0: never.")                                            \
     INT(recycle_memory, "recycle_memory", 0, 0, 1048576,                                                     \

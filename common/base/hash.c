@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -33,6 +34,30 @@ uint64_t hash_text(const char *text)
 void hash_sha256(const void *bytes, size_t n, unsigned char out[SHA256_SIZE])
 {
     check(EVP_Digest(bytes, n, out, NULL, EVP_sha256(), NULL) == 1);
+}
+
+struct hash_sha256_pieces {
+    EVP_MD_CTX *context;
+};
+
+struct hash_sha256_pieces *hash_sha256_begin(void)
+{
+    struct hash_sha256_pieces *h = mem_alloc(sizeof *h);
+    h->context = EVP_MD_CTX_new();
+    check(h->context != NULL && EVP_DigestInit_ex(h->context, EVP_sha256(), NULL) == 1);
+    return h;
+}
+
+void hash_sha256_piece(struct hash_sha256_pieces *h, const void *bytes, size_t n)
+{
+    check(EVP_DigestUpdate(h->context, bytes, n) == 1);
+}
+
+void hash_sha256_end(struct hash_sha256_pieces *h, unsigned char out[SHA256_SIZE])
+{
+    check(!out || EVP_DigestFinal_ex(h->context, out, NULL) == 1);
+    EVP_MD_CTX_free(h->context);
+    free(h);
 }
 
 void hash_hmac_sha256(const void *key, size_t key_n, const void *bytes, size_t n,

@@ -30,6 +30,8 @@ struct log_field {
     } while (0)
 
 extern enum log_level log_threshold;
+/* For what is only worked out to be logged. */
+#define log_is_on(level) ((level) >= log_threshold)
 
 /* LEVEL is one of debug, info, warn, error; JSON selects the format. PROCESS names the writer, e.g. "worker
  * 2". */

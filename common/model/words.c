@@ -95,3 +95,8 @@ int reason_parse(const char *word)
 {
     return parse(reasons, REASON_COUNT, word);
 }
+
+int error_word_parse(const char *word)
+{
+    return parse(error_words, ERROR_WORD_COUNT, word);
+}

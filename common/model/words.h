@@ -37,6 +37,7 @@ int severity_parse(const char *word);
 int event_state_parse(const char *word);
 int delivery_state_parse(const char *word);
 int reason_parse(const char *word);
+int error_word_parse(const char *word);
 
 /* For printing whole lists (`notifyctl --list NAME`). */
 struct word_list_entry {

@@ -1,0 +1,61 @@
+/* What is kept of an answer, without the secrets that it repeats. */
+#include <string.h>
+
+#include "tests/unit/unit.h"
+#include "worker/snippet.h"
+
+static size_t take(char out[SNIPPET_MAX], const char *url, const char *header, const char *value,
+                   const char *body)
+{
+    struct dest_request request = {.url = url};
+    struct dest_response response = {.body = body, .body_size = strlen(body)};
+    if (header)
+        request.headers[request.header_count++] = (struct dest_header){header, value};
+    return snippet_take(out, &request, &response);
+}
+
+#define EXPECT_SNIPPET(url, header, value, body, wanted)                                                     \
+    do {                                                                                                     \
+        char got[SNIPPET_MAX];                                                                               \
+        size_t n = take(got, url, header, value, body);                                                      \
+        EXPECT(n == strlen(wanted) && memcmp(got, wanted, n) == 0);                                          \
+    } while (0)
+
+static void an_answer_is_kept_as_it_is(void)
+{
+    EXPECT_SNIPPET("https://a.example/hook", NULL, NULL, "no such channel", "no such channel");
+    EXPECT_SNIPPET("https://a.example", NULL, NULL, "", "");
+}
+
+static void pieces_of_the_path_and_the_query_become_stars(void)
+{
+    EXPECT_SNIPPET("https://a.example/T012345678/s3cr3tT0ken", NULL, NULL,
+                   "Cannot POST /T012345678/s3cr3tT0ken!", "Cannot POST /**********/***********!");
+    EXPECT_SNIPPET("https://a.example/x?sig=0123456789abcdef&v=1", NULL, NULL,
+                   "x?sig=0123456789abcdef&amp;v=1", "x?sig=****************&amp;v=1");
+    EXPECT_SNIPPET("https://a.example?token=verysecret", NULL, NULL, "verysecretverysecret",
+                   "********************");
+}
+
+static void words_of_headers_become_stars_but_not_those_of_our_own(void)
+{
+    EXPECT_SNIPPET("https://a.example/", "Authorization", "Bearer abcdefgh12345", "bad token abcdefgh12345",
+                   "bad token *************");
+    EXPECT_SNIPPET("https://a.example/", "Content-Type", "application/json",
+                   "want application/xml, got application/json",
+                   "want application/xml, got application/json");
+}
+
+static void a_secret_at_the_cut_leaves_no_part_of_itself(void)
+{
+    char body[2 * SNIPPET_MAX], got[SNIPPET_MAX];
+    memset(body, '.', sizeof body);
+    body[sizeof body - 1] = 0;
+    memcpy(body + SNIPPET_MAX - 9, "s3cr3tT0ken", 11);
+    EXPECT(take(got, "https://a.example/s3cr3tT0ken", NULL, NULL, body) == SNIPPET_MAX);
+    EXPECT(memcmp(got + SNIPPET_MAX - 10, ".*********", 10) == 0);
+}
+
+UNIT_MAIN(UNIT_CASE(an_answer_is_kept_as_it_is), UNIT_CASE(pieces_of_the_path_and_the_query_become_stars),
+          UNIT_CASE(words_of_headers_become_stars_but_not_those_of_our_own),
+          UNIT_CASE(a_secret_at_the_cut_leaves_no_part_of_itself))

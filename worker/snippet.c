@@ -1,0 +1,73 @@
+/*
+ * snippet - what is kept of an answer
+ *
+ * Pure. Rows, tables on a screen and support tickets show what a destination answered; the addresses and headers of
+ * settings are secrets (a chat webhook's URL is all that one needs to post). Knows no destination: everything of a
+ * request that came from its settings is masked, and what we add to every request is not.
+ */
+#include "worker/snippet.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { WINDOW = 3 * SNIPPET_MAX, WORD_MAX = WINDOW - SNIPPET_MAX };
+
+/* A secret that the cut would go through must be found whole: the window is longer than what is kept. */
+struct window {
+    char bytes[WINDOW];
+    size_t size;
+};
+
+static void mask_word(struct window *w, const char *word, size_t n)
+{
+    if (n < SNIPPET_SECRET_MIN)
+        return;
+    if (n > WORD_MAX)
+        n = WORD_MAX;
+    char *at = w->bytes;
+    while ((at = memmem(at, w->size - (size_t)(at - w->bytes), word, n))) {
+        memset(at, '*', n);
+        at += n;
+    }
+}
+
+static void mask_words(struct window *w, const char *text, const char *between)
+{
+    while (*text) {
+        size_t n = strcspn(text, between);
+        mask_word(w, text, n);
+        text += n;
+        text += strspn(text, between);
+    }
+}
+
+static const char *path_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+    const char *path = host ? strpbrk(host + 3, "/?") : NULL;
+    return path ? path : "";
+}
+
+static bool is_ours(const char *header)
+{
+    static const char *const ours[] = {"Content-Type", "User-Agent", "webhook-id", "webhook-timestamp",
+                                       "X-Pencheff-Timestamp"};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (strcasecmp(header, ours[i]) == 0)
+            return true;
+    return false;
+}
+
+size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
+                    const struct dest_response *response)
+{
+    struct window w = {.size = response->body_size < WINDOW ? response->body_size : WINDOW};
+    memcpy(w.bytes, response->body, w.size);
+    mask_words(&w, path_of(request->url), "/?&=;#");
+    for (size_t i = 0; i < request->header_count; i++)
+        if (!is_ours(request->headers[i].name))
+            mask_words(&w, request->headers[i].value, " ,;=");
+    size_t n = w.size < SNIPPET_MAX ? w.size : SNIPPET_MAX;
+    memcpy(out, w.bytes, n);
+    return n;
+}

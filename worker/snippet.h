@@ -1,0 +1,20 @@
+#ifndef NOTIFY_WORKER_SNIPPET_H
+#define NOTIFY_WORKER_SNIPPET_H
+
+#include "common/destinations/dest.h"
+
+/*
+ * What is kept of an answer, for people. Pure.
+ */
+enum { SNIPPET_MAX = 1024 };
+
+/*
+ * The first SNIPPET_MAX bytes of RESPONSE's body into OUT, any bytes; returns how many. Receivers like to repeat what
+ * they were asked ("Cannot POST /hooks/T0KEN"): where the body holds a piece of REQUEST's path or query, or a word of
+ * one of its headers that is not ours, of SNIPPET_SECRET_MIN bytes or more, stars stand instead.
+ */
+size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
+                    const struct dest_response *response);
+enum { SNIPPET_SECRET_MIN = 8 };
+
+#endif
