@@ -9,11 +9,9 @@
 
 #include "common/base/utf8.h"
 #include "worker/decode_parts.h"
+#include "worker/own_message.h"
 
 enum { QUEUE_NAME_MAX = 255 }; /* a short string of AMQP 0-9-1 */
-
-#define ATTEMPT_MAX 1000000
-#define UNIX_MS_MAX 253402300799999 /* the end of the year 9999 */
 
 /* A decimal number without sign; false when it is none or above MAX. */
 static bool parse_number(const char *text, size_t n, int64_t max, int64_t *out)
@@ -31,10 +29,10 @@ static bool parse_number(const char *text, size_t n, int64_t max, int64_t *out)
 }
 
 /* FOUND tells whether the header is there; false when it is and holds no number from 0 to MAX. */
-static bool read_number(struct decoding *d, const char *name, int64_t max, enum reason reason, bool *found,
-                        int64_t *out)
+static bool read_number(struct decoding *d, enum own_header header, int64_t max, enum reason reason,
+                        bool *found, int64_t *out)
 {
-    const struct raw_header *h = raw_message_header(d->raw, name);
+    const struct raw_header *h = raw_message_header(d->raw, own_header_name(header));
     *found = h && h->kind != RAW_HEADER_NULL;
     if (!*found)
         return true;
@@ -44,13 +42,14 @@ static bool read_number(struct decoding *d, const char *name, int64_t max, enum 
     }
     if (h->kind == RAW_HEADER_TEXT && parse_number(h->text, h->size, max, out))
         return true;
-    return decode_refuse(d, reason, "header %s holds no number from 0 to %lld", name, (long long)max);
+    return decode_refuse(d, reason, "header %s holds no number from 0 to %lld", own_header_name(header),
+                         (long long)max);
 }
 
-static bool read_time(struct decoding *d, const char *name, bool *found, int64_t *out_us)
+static bool read_time(struct decoding *d, enum own_header header, bool *found, int64_t *out_us)
 {
     int64_t ms = 0;
-    if (!read_number(d, name, UNIX_MS_MAX, REASON_BAD_TIME, found, &ms))
+    if (!read_number(d, header, OWN_TIME_MAX_MS, REASON_BAD_TIME, found, &ms))
         return false;
     if (*found)
         *out_us = ms * 1000;
@@ -61,7 +60,7 @@ static bool read_attempt(struct decoding *d)
 {
     bool found;
     int64_t attempt = 1;
-    if (!read_number(d, "x-notify-attempt", ATTEMPT_MAX, REASON_BAD_ARGUMENTS, &found, &attempt))
+    if (!read_number(d, OWN_ATTEMPT, OWN_ATTEMPT_MAX, REASON_BAD_ARGUMENTS, &found, &attempt))
         return false;
     if (attempt == 0)
         return decode_refuse(d, REASON_BAD_ARGUMENTS, "header x-notify-attempt is 0; the first attempt is 1");
@@ -71,7 +70,7 @@ static bool read_attempt(struct decoding *d)
 
 static bool read_integration(struct decoding *d)
 {
-    const struct raw_header *h = raw_message_header(d->raw, "x-notify-integration");
+    const struct raw_header *h = raw_message_header(d->raw, own_header_name(OWN_INTEGRATION));
     if (!h || h->kind == RAW_HEADER_NULL)
         return true;
     d->out->has_integration =
@@ -83,11 +82,11 @@ static bool read_integration(struct decoding *d)
 bool decode_own_headers(struct decoding *d)
 {
     bool found;
-    const struct raw_header *queue = raw_message_header(d->raw, "x-notify-queue");
+    const struct raw_header *queue = raw_message_header(d->raw, own_header_name(OWN_QUEUE));
     if (queue && queue->kind == RAW_HEADER_TEXT && queue->size > 0)
         d->out->origin_queue = utf8_storable_copy(d->arena, queue->text, queue->size, QUEUE_NAME_MAX);
     return read_attempt(d) && read_integration(d) &&
-           read_time(d, "x-notify-first-seen", &found, &d->out->event.first_seen_us) &&
-           read_time(d, "x-notify-eta", &d->out->has_eta, &d->out->eta_us) &&
-           read_time(d, "x-notify-expires", &d->out->has_expires, &d->out->expires_us);
+           read_time(d, OWN_FIRST_SEEN, &found, &d->out->event.first_seen_us) &&
+           read_time(d, OWN_ETA, &d->out->has_eta, &d->out->eta_us) &&
+           read_time(d, OWN_EXPIRES, &d->out->has_expires, &d->out->expires_us);
 }

@@ -34,6 +34,7 @@
 #include "common/base/utf8.h"
 #include "worker/ladder.h"
 #include "worker/outcome.h"
+#include "worker/own_message.h"
 #include "worker/shared.h"
 #include "worker/snippet.h"
 
@@ -48,9 +49,9 @@ static const char *const state_names[] = {"new",     "waiting",    "taking", "ta
 static const unsigned may_follow[] = {
     [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
     [JOB_WAITING] = 1u << JOB_TALKING | 1u << JOB_TAKING,
-    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
+    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_WRITING | 1u << JOB_DONE,
     [JOB_TALKING] = 1u << JOB_TALKING | 1u << JOB_WRITING,
-    [JOB_WRITING] = 1u << JOB_PUBLISHING | 1u << JOB_DONE,
+    [JOB_WRITING] = 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_PUBLISHING] = 1u << JOB_DONE,
     [JOB_DONE] = 0,
 };
@@ -119,7 +120,7 @@ static void publish_follow_up(struct job *j, double delay_s)
 {
     struct job_event *e = j->event;
     if (j->outcome.state == DELIVERY_DEAD) {
-        struct outcome_dead dead = {
+        struct own_dead dead = {
             .reason = j->outcome.reason,
             .detail = j->item.verdict.detail,
             .error = j->outcome.error,
@@ -127,14 +128,15 @@ static void publish_follow_up(struct job *j, double delay_s)
             .integration = &j->integration_id,
             .queue = e->queue,
         };
-        outcome_dead_event(&j->message, &j->arena, e->event, &dead);
+        own_message_dead_event(&j->message, &j->arena, e->event, &dead);
     } else {
-        struct ladder_ticket ticket = {
+        struct own_ticket ticket = {
             .attempt = j->attempt + 1,
             .integration = &j->integration_id,
             .origin_queue = e->queue,
         };
-        ladder_make(&j->message, &j->arena, e->event, &ticket, delay_s);
+        own_message_event(&j->message, &j->arena, e->event, &ticket);
+        ladder_put(&j->message, &j->arena, delay_s);
     }
     j->message.confirmed = on_confirmed;
     move(j, JOB_PUBLISHING, delivery_state_name(j->outcome.state));
@@ -175,10 +177,26 @@ static void log_outcome(const struct job *j)
         LOG_TEXT("detail", j->item.verdict.detail));
 }
 
+static void write_outcome(struct job *j);
+
+/* The database does not take what is to be written; perhaps it takes the bare end. */
+static void end_refused(struct job *j)
+{
+    j->decided = true;
+    j->outcome =
+        (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED, .error = j->outcome.error};
+    j->item.verdict.detail = NULL;
+    write_outcome(j);
+}
+
 static void on_written(struct ledger_write *w)
 {
     struct job *j = list_entry(w, struct job, write);
     fault_here(FAULT_COMMIT, j->event->event->id);
+    if (w->refused && w->kind == LEDGER_OUTCOME) {
+        end_refused(j);
+        return;
+    }
     if (w->refused) {
         j->outcome =
             (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED, .error = j->outcome.error};
@@ -266,8 +284,11 @@ static void talk(struct job *j, const struct dest_response *last)
     memset(&j->transfer, 0, sizeof j->transfer);
     c->now_us = clock_wall_us();
     shared_handling(j->event->poison_hash);
+    fault_here(FAULT_RENDER, j->event->event->id);
     enum dest_next next = j->integration->row.dest->next(c, last, &j->transfer.request);
     shared_handled();
+    /* A step that must not be repeated is to be committed before it is sent; nothing here does that yet. */
+    check(next != DEST_SEND || !j->transfer.request.commit_first);
     if (next == DEST_SEND && ++j->steps <= STEPS_MAX &&
         j->transfer.request.body_size <= (size_t)j->parts->conf->delivery_max_request) {
         j->transfer.done = on_answered;
@@ -293,9 +314,8 @@ static void on_taken(struct ledger_write *w)
     struct job *j = list_entry(w, struct job, write);
     if (w->refused) {
         leave_gate(j);
-        j->outcome = (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED};
-        count_outcome(j);
-        publish_follow_up(j, 0);
+        j->attempt--; /* it is not made */
+        end_refused(j);
     } else if (!w->applied) {
         leave_gate(j);
         shared_count(COUNT_STALE);

@@ -27,8 +27,15 @@ static const struct lookup_row *row_of(const struct trip *t, const struct uuid *
     return NULL;
 }
 
+/*
+ * What follows from the rows was published by the worker that wrote them, unless it died in between; then the broker
+ * delivers again what it had in hand, and says so. A copy that comes otherwise is owed nothing: would it publish too,
+ * each copy made another one.
+ */
 static void follow_up_rows(struct trip *t)
 {
+    if (!t->raw.redelivered)
+        return;
     for (size_t i = 0; i < t->lookup.row_count; i++) {
         t->open++;
         if (!job_start_follow_up(&t->job_event, &t->lookup.rows[i]))
@@ -82,19 +89,20 @@ static void start_jobs(struct trip *t)
 }
 
 /*
- * The row is further than the attempt of this message: the worker that made the attempt died before the message was
- * acknowledged, perhaps before what follows was published. So that follows now; should it be there already, one copy
- * finds its attempt taken. True: nothing else is to be done.
+ * Delivered again by the broker, and the row is further than the attempt of this message: the worker that made the
+ * attempt died before the message was acknowledged, perhaps before what follows was published. So that follows now;
+ * should it be there already, one copy finds its attempt taken. True: nothing else is to be done.
  */
 static bool followed_up_retry(struct trip *t)
 {
     const struct lookup_row *row = row_of(t, &t->decoded.integration);
-    if (!row || row->attempt < t->decoded.attempt)
+    if (!t->raw.redelivered || !row || row->attempt < t->decoded.attempt)
         return false;
     bool can_be_taken =
         row->state == DELIVERY_SENDING && row->attempt == t->decoded.attempt && row->seconds_left <= 0;
     if (can_be_taken)
         return false;
+    trip_move(t, TRIP_LEAVING, "its row's message follows"); /* perhaps for the same attempt */
     t->open++;
     if (!job_start_follow_up(&t->job_event, row))
         t->open--;
@@ -125,6 +133,7 @@ static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
 {
     struct trip *t = list_entry(wait, struct trip, rules_wait);
     t->rules = entry;
+    trip_move(t, TRIP_WORKING, "the integrations are there");
     if (!t->decoded.has_integration) {
         follow_up_rows(t);
         start_jobs(t);
@@ -138,6 +147,7 @@ static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
 
 static void get_rules(struct trip *t)
 {
+    trip_move(t, TRIP_WAITING_RULES, "the scan is there");
     t->open++; /* closed by on_rules, when the jobs are made */
     t->rules_wait.workspace = t->lookup.facts.scan.workspace_id;
     t->rules_wait.ready = on_rules;
@@ -205,7 +215,8 @@ static bool judged_by_memory(struct trip *t)
     case EVENT_STATE_SCHEDULED:
         if (t->raw.from_own_queue)
             return false;
-        schedule(t, q->scheduled_in, false);
+        if (t->raw.redelivered)
+            schedule(t, q->scheduled_in, false);
         return true;
     default:
         return false;
@@ -232,6 +243,21 @@ static bool judged_by_time(struct trip *t)
     return false;
 }
 
+/* Rendering it ended three workers; unlike a message that cannot even be read, it is an event with a row. */
+static void end_poisonous(struct trip *t)
+{
+    const struct decoded *d = &t->decoded;
+    if (!d->has_integration) {
+        trip_end_dead(t, REASON_KILLED_WORKER, "sending it ended three worker processes");
+        return;
+    }
+    if (followed_up_retry(t)) /* the attempt of the worker that died runs until its lease ends */
+        return;
+    t->open++;
+    job_start_end(&t->job_event, &d->integration, d->attempt, last_error_of(t), DELIVERY_DEAD,
+                  REASON_KILLED_WORKER);
+}
+
 static void judge(struct trip *t)
 {
     struct lookup *q = &t->lookup;
@@ -241,6 +267,10 @@ static void judge(struct trip *t)
     }
     if (!t->decoded.has_integration && (judged_by_memory(t) || judged_by_time(t)))
         return;
+    if (shared_is_poison(t->job_event.poison_hash)) {
+        end_poisonous(t);
+        return;
+    }
     if (!q->found) {
         not_found(t);
         return;
@@ -257,7 +287,7 @@ static void judge(struct trip *t)
 void judge_looked_up(struct lookup *q)
 {
     struct trip *t = list_entry(q, struct trip, lookup);
-    t->looking_up = false;
+    trip_move(t, TRIP_WORKING, "looked up");
     t->open++;
     judge(t);
     trip_close_one(t);

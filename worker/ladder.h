@@ -2,7 +2,6 @@
 #define NOTIFY_WORKER_LADDER_H
 
 #include "common/base/arena.h"
-#include "common/model/event.h"
 #include "worker/publish.h"
 
 /*
@@ -19,22 +18,10 @@ int ladder_trip_towards(double seconds);
 /* Exchange and routing key for a delay that ladder_round gave. */
 void ladder_route(int seconds, char exchange[32], char key[LADDER_KEY]);
 
-/* What our own messages carry besides the event. */
-struct ladder_ticket {
-    int attempt;                    /* the attempt to be made */
-    const struct uuid *integration; /* NULL: the whole event */
-    const char *origin_queue;
-    int64_t eta_us;     /* 0: none */
-    int64_t expires_us; /* 0: none */
-};
-
 /*
- * Fill MESSAGE so that EVENT comes back after DELAY_S (0 or less: at once). Everything is allocated in ARENA,
- * which must live until the message is confirmed. Returns the delay in whole seconds that it will take.
+ * Send MESSAGE so that it comes back after DELAY_S (0 or less: at once). The route is allocated in ARENA, which must
+ * live until the message is confirmed. Returns the delay in whole seconds that it will take.
  */
-int ladder_make(struct publish_message *message, struct arena *arena, const struct event *event,
-                const struct ladder_ticket *ticket, double delay_s);
-/* The plain JSON form of an event (contract section 4). */
-const char *ladder_event_json(struct arena *arena, const struct event *event, size_t *size);
+int ladder_put(struct publish_message *message, struct arena *arena, double delay_s);
 
 #endif

@@ -38,7 +38,7 @@ enum ledger_write_kind {
     LEDGER_ROW,     /* a delivery's first row, with the event's */
     LEDGER_TAKE,    /* attempt n >= 2 becomes this worker's; `applied` tells */
     LEDGER_OUTCOME, /* the end of an attempt that was taken; `applied` tells */
-    LEDGER_END,     /* the end of a row that waits after `attempt`, without another one; `applied` tells */
+    LEDGER_END,     /* the bare end of a row after `attempt`, without another one; `applied` tells */
 };
 
 /* One thing to write, embedded in what writes. Texts are borrowed until `written`. */

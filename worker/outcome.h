@@ -3,8 +3,6 @@
 
 #include "common/base/conf.h"
 #include "common/destinations/dest.h"
-#include "worker/publish.h"
-#include "worker/raw_message.h"
 
 /* What follows from a verdict: the state of the row, and the message that goes with it. */
 struct outcome {
@@ -21,22 +19,5 @@ struct outcome {
  */
 struct outcome outcome_decide(const struct conf *conf, const struct verdict *verdict, int attempt,
                               double chance);
-
-/* What a dead letter says (contract section 4). Texts are borrowed until it is confirmed. */
-struct outcome_dead {
-    enum reason reason;
-    const char *detail;             /* may be NULL */
-    enum error_word error;          /* of the last attempt */
-    int attempt;                    /* 0: none was made; negative: it never came to that */
-    const struct uuid *integration; /* NULL: the whole event */
-    const char *queue;
-};
-
-/* The dead letter of an event: our own form. */
-void outcome_dead_event(struct publish_message *message, struct arena *arena, const struct event *event,
-                        const struct outcome_dead *dead);
-/* The dead letter of a message that never became an event: its first 64 KiB, its size and its SHA-256. */
-void outcome_dead_raw(struct publish_message *message, struct arena *arena, const struct raw_message *raw,
-                      const char *id, const struct outcome_dead *dead, int64_t now_us);
 
 #endif

@@ -391,6 +391,15 @@ void rules_free(struct rules *r)
     free(r);
 }
 
+bool rules_withdraw(struct rules *r, struct rules_wait *w)
+{
+    (void)r; /* a load that is under way for it serves others, or fills the cache */
+    if (list_is_empty(&w->link))
+        return false;
+    list_remove(&w->link);
+    return true;
+}
+
 void rules_resume(struct rules *r)
 {
     event_active(r->send_event, EV_TIMEOUT, 1);

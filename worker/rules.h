@@ -42,6 +42,8 @@ struct rules *rules_new(struct event_base *base, struct pg_link *link, const str
 void rules_free(struct rules *r);
 /* `ready` is called once, within this call when the entry is cached and valid, else later. */
 void rules_get(struct rules *r, struct rules_wait *wait);
+/* Forget a request that is still waiting; false when it was answered. */
+bool rules_withdraw(struct rules *r, struct rules_wait *wait);
 void rules_release(struct rules *r, struct rules_entry *entry);
 /* The link has come up. */
 void rules_resume(struct rules *r);

@@ -140,8 +140,10 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
         " WHERE d.event_id = x.event AND d.integration_id = x.integration"
         " AND ((d.state IN ('waiting', 'deferred') AND d.attempt = x.attempt)"
-        /* An attempt whose worker died; or our own end again, the answer to which was lost with the link. */
+        /* An attempt whose worker died; our own, whose outcome was refused; or our own end again, the answer to
+           which was lost with the link. */
         " OR (d.state = 'sending' AND d.attempt = x.attempt + 1 AND d.lease_until < now())"
+        " OR (d.state = 'sending' AND d.attempt = x.attempt AND d.owner = x.owner)"
         " OR (d.state = x.state AND d.owner = x.owner AND d.attempt IN (x.attempt, x.attempt + 1)))"
         " OFFSET 0) r)"
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, owner = mine.owner,"

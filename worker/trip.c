@@ -36,10 +36,39 @@ struct trips {
     size_t count;
 };
 
-static void free_trip(struct trip *t)
+static const char *const state_names[] = {"new",     "looking up", "waiting for rules",
+                                          "working", "leaving",    "settled"};
+
+/* Which states may follow: a bit per state. */
+static const unsigned may_follow[] = {
+    [TRIP_NEW] = 1u << TRIP_LOOKING_UP | 1u << TRIP_LEAVING | 1u << TRIP_SETTLED,
+    [TRIP_LOOKING_UP] = 1u << TRIP_WORKING | 1u << TRIP_SETTLED,
+    [TRIP_WAITING_RULES] = 1u << TRIP_WORKING | 1u << TRIP_SETTLED,
+    [TRIP_WORKING] = 1u << TRIP_WAITING_RULES | 1u << TRIP_LEAVING | 1u << TRIP_SETTLED,
+    [TRIP_LEAVING] = 1u << TRIP_SETTLED,
+    [TRIP_SETTLED] = 0,
+};
+
+static bool may_be_joined(enum trip_state state)
 {
-    if (t->known)
+    return state == TRIP_LOOKING_UP || state == TRIP_WAITING_RULES || state == TRIP_WORKING;
+}
+
+void trip_move(struct trip *t, enum trip_state to, const char *why)
+{
+    check(may_follow[t->state] & 1u << to);
+    LOG(LOG_DEBUG, "trip", LOG_TEXT("id", t->decoded.event.id), LOG_TEXT("from", state_names[t->state]),
+        LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
+    if (may_be_joined(t->state) && !may_be_joined(to))
         table_remove(&t->trips->by_key, &t->by_key);
+    if (!may_be_joined(t->state) && may_be_joined(to))
+        table_insert(&t->trips->by_key, &t->by_key, t->event_hash);
+    t->state = to;
+}
+
+static void free_trip(struct trip *t, const char *why)
+{
+    trip_move(t, TRIP_SETTLED, why);
     if (t->taken)
         shared_event_release(t->event_hash);
     if (t->rules)
@@ -59,8 +88,9 @@ static void settle(struct trip *t)
     fault_here(FAULT_ACK, t->decoded.event.id);
     while ((at = list_shift(&t->receipts)))
         intake_ack(t->parts->intake, list_entry(at, struct intake_receipt, link));
-    free_trip(t);
+    free_trip(t, "acknowledged");
 }
+
 void trip_close_one(struct trip *t)
 {
     check(t->open > 0);
@@ -99,7 +129,6 @@ static void look_up(struct trip *t)
     q->has_finding = e->has_finding;
     q->finding_id = e->finding_id;
     q->answered = judge_looked_up;
-    t->looking_up = true;
     lookups_ask(t->parts->lookups, q);
 }
 
@@ -131,14 +160,14 @@ static void join(struct trip *t, struct trip *first)
 {
     shared_count(COUNT_JOINED);
     list_splice(&first->receipts, &t->receipts);
-    free_trip(t);
+    free_trip(t, "joined its copy in hand");
 }
 
 static void begin_event(struct trip *t)
 {
     struct event *e = &t->decoded.event;
-    uint64_t hash = key_hash(&t->decoded);
-    struct trip *first = find_same(t->trips, t, hash);
+    t->event_hash = key_hash(&t->decoded);
+    struct trip *first = find_same(t->trips, t, t->event_hash);
     t->job_event = (struct job_event){
         .parts = t->parts,
         .arena = &t->arena,
@@ -146,7 +175,7 @@ static void begin_event(struct trip *t)
         .facts = &t->lookup.facts,
         .ledger_event = &t->ledger_event,
         .queue = t->decoded.origin_queue ? t->decoded.origin_queue : t->raw.queue,
-        .poison_hash = t->job_event.poison_hash,
+        .poison_hash = hash_more(t->poison_hash, "render", 6),
         .body_cache = body_cache,
         .job_done = on_job_done,
     };
@@ -160,17 +189,15 @@ static void begin_event(struct trip *t)
         trip_end_without_row(t, REASON_ID_REUSED, "an event with this id and other content is in hand");
         return;
     }
-    table_insert(&t->trips->by_key, &t->by_key, hash);
-    t->known = true;
     if (!t->decoded.has_integration) {
-        t->event_hash = hash;
-        t->taken = shared_event_take(hash);
+        t->taken = shared_event_take(t->event_hash);
         if (!t->taken) {
             trip_make_ladder_message(t, t->decoded.attempt, TWIN_DELAY_S);
             trip_publish(t);
             return;
         }
     }
+    trip_move(t, TRIP_LOOKING_UP, "decoded");
     look_up(t);
 }
 
@@ -185,7 +212,7 @@ static uint64_t poison_hash(const struct raw_message *raw)
 
 static enum decode_result decode(struct trip *t)
 {
-    shared_handling(t->job_event.poison_hash);
+    shared_handling(t->poison_hash);
     fault_here(FAULT_DECODE, t->raw.body);
     enum decode_result result =
         decode_message(t->parts->conf, &t->arena, &t->raw, clock_wall_us(), &t->decoded);
@@ -207,9 +234,9 @@ void trips_begin(struct trips *all, struct raw_message *raw, struct arena *arena
     list_init(&t->link);
     list_append(&all->all, &t->link);
     all->count++;
-    t->job_event.poison_hash = poison_hash(&t->raw);
-    if (shared_is_poison(t->job_event.poison_hash)) {
-        trip_reject_raw(t, REASON_KILLED_WORKER, "handling it ended three worker processes");
+    t->poison_hash = poison_hash(&t->raw);
+    if (shared_is_poison(t->poison_hash)) {
+        trip_reject_raw(t, REASON_KILLED_WORKER, "reading it ended three worker processes");
         return;
     }
     switch (decode(t)) {
@@ -247,7 +274,7 @@ void trips_free(struct trips *all)
         struct trip *t = list_entry(all->all.next, struct trip, link);
         while ((at = list_shift(&t->receipts)))
             intake_drop(t->parts->intake, list_entry(at, struct intake_receipt, link));
-        free_trip(t);
+        free_trip(t, "the worker ends");
     }
     table_free(&all->by_key);
     free(all);
@@ -258,6 +285,16 @@ size_t trips_count(const struct trips *t)
     return t->count;
 }
 
+/* Forget what a trip that is not begun waits for; false when it is begun, or the answer is on its way. */
+static bool withdraw(struct trip *t)
+{
+    if (t->state == TRIP_LOOKING_UP)
+        return lookups_withdraw(t->parts->lookups, &t->lookup);
+    if (t->state == TRIP_WAITING_RULES)
+        return rules_withdraw(t->parts->rules, &t->rules_wait);
+    return false;
+}
+
 void trips_hand_back(struct trips *all, int64_t max_us)
 {
     struct list *at, *next, *receipt;
@@ -265,11 +302,11 @@ void trips_hand_back(struct trips *all, int64_t max_us)
     size_t count = 0;
     list_for_each_safe (at, next, &all->all) {
         struct trip *t = list_entry(at, struct trip, link);
-        if (!t->looking_up || now - t->begun_us < max_us || !lookups_withdraw(t->parts->lookups, &t->lookup))
+        if (now - t->begun_us < max_us || !withdraw(t))
             continue;
         while ((receipt = list_shift(&t->receipts)))
             intake_requeue(t->parts->intake, list_entry(receipt, struct intake_receipt, link));
-        free_trip(t);
+        free_trip(t, "handed back");
         count++;
     }
     if (count)

@@ -11,7 +11,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "worker/ladder.h"
-#include "worker/outcome.h"
+#include "worker/own_message.h"
 #include "worker/shared.h"
 #include "worker/trip_parts.h"
 
@@ -24,6 +24,8 @@ static void on_confirmed(struct publish_message *m)
 
 void trip_publish(struct trip *t)
 {
+    if (t->state == TRIP_NEW || t->continues)
+        trip_move(t, TRIP_LEAVING, t->continues ? "the event comes again" : "nothing is done for it");
     t->open++;
     t->message.confirmed = on_confirmed;
     publisher_send(t->parts->publisher, &t->message);
@@ -32,25 +34,29 @@ void trip_publish(struct trip *t)
 
 void trip_make_ladder_message(struct trip *t, int attempt, double delay_s)
 {
-    struct ladder_ticket ticket = {
+    struct own_ticket ticket = {
         .attempt = attempt,
         .origin_queue = t->job_event.queue,
-        .eta_us = t->decoded.has_eta ? t->decoded.eta_us : 0,
-        .expires_us = t->decoded.has_expires ? t->decoded.expires_us : 0,
+        .has_eta = t->decoded.has_eta,
+        .eta_us = t->decoded.eta_us,
+        .has_expires = t->decoded.has_expires,
+        .expires_us = t->decoded.expires_us,
     };
-    ladder_make(&t->message, &t->arena, &t->decoded.event, &ticket, delay_s);
+    t->continues = true;
+    own_message_event(&t->message, &t->arena, &t->decoded.event, &ticket);
+    ladder_put(&t->message, &t->arena, delay_s);
 }
 
 void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detail)
 {
-    struct outcome_dead dead = {
+    struct own_dead dead = {
         .reason = reason,
         .detail = detail,
-        .attempt = t->decoded.attempt,
+        .attempt = 0, /* at delivering it; looks do not count */
         .integration = t->decoded.has_integration ? &t->decoded.integration : NULL,
         .queue = t->job_event.queue,
     };
-    outcome_dead_event(&t->message, &t->arena, &t->decoded.event, &dead);
+    own_message_dead_event(&t->message, &t->arena, &t->decoded.event, &dead);
 }
 
 static void on_written(struct ledger_write *w)
@@ -110,11 +116,11 @@ void trip_end_without_row(struct trip *t, enum reason reason, const char *detail
 
 void trip_reject_raw(struct trip *t, enum reason reason, const char *detail)
 {
-    struct outcome_dead dead = {.reason = reason, .detail = detail, .attempt = -1, .queue = t->raw.queue};
+    struct own_dead dead = {.reason = reason, .detail = detail, .queue = t->raw.queue};
     LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
         LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue),
         LOG_NUM("bytes", t->raw.announced_size));
     shared_count(COUNT_REJECTED);
-    outcome_dead_raw(&t->message, &t->arena, &t->raw, t->decoded.event.id, &dead, clock_wall_us());
+    own_message_dead_raw(&t->message, &t->arena, &t->raw, t->decoded.event.id, &dead, clock_wall_us());
     trip_publish(t);
 }

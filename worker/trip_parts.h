@@ -17,15 +17,30 @@
  */
 enum { TRIP_DESTINATIONS_MAX = 16 };
 
+/*
+ *   state           means                                            left by
+ *   NEW             made                                             -> LOOKING_UP; LEAVING; SETTLED (joined another)
+ *   LOOKING_UP      the database is asked what it knows              answered -> WORKING; handed back -> SETTLED
+ *   WAITING_RULES   the integrations of its workspace are read       read -> WORKING; handed back -> SETTLED
+ *   WORKING         jobs, its own row, its dead letter               -> WAITING_RULES; LEAVING; the last done -> SETTLED
+ *   LEAVING         what goes on for it is a message of its own      confirmed -> SETTLED
+ *   SETTLED         acknowledged or handed back
+ *
+ * A copy that arrives joins it from LOOKING_UP to WORKING, and only then: once LEAVING, what arrives under the same key
+ * may be the very message that it published, which stands for all that is left to do. Not begun, and so to be
+ * handed back when the database stays away, are the two that wait.
+ */
+enum trip_state { TRIP_NEW, TRIP_LOOKING_UP, TRIP_WAITING_RULES, TRIP_WORKING, TRIP_LEAVING, TRIP_SETTLED };
+
 struct trip {
     struct trips *trips;
     struct parts *parts;
     struct list link;
-    struct table_entry by_key;
-    bool known; /* in by_key */
-    bool taken; /* noted in shared memory as in hand */
-    bool looking_up;
+    enum trip_state state;
+    struct table_entry by_key; /* while a copy may join */
+    bool taken;                /* noted in shared memory as in hand */
     uint64_t event_hash;
+    uint64_t poison_hash; /* noted in shared memory while it is decoded */
     struct arena arena;
     struct raw_message raw;
     struct decoded decoded;
@@ -38,11 +53,15 @@ struct trip {
     struct ledger_event ledger_event;
     struct ledger_write write;
     struct publish_message message;
+    bool continues;    /* `message` is the whole event again */
     bool then_publish; /* `message` goes out when `write` is committed */
     bool end_written;  /* by end_with_refused_rows */
     struct dest_body_cache bodies[TRIP_DESTINATIONS_MAX];
     int open;
 };
+
+/* The one place where `state` changes. */
+void trip_move(struct trip *t, enum trip_state to, const char *why);
 
 /*
  * Everything that the message waits for is counted in `open`: each job, each write, each publish, and a hold

@@ -9,7 +9,9 @@ import time
 from collections import Counter
 
 import pytest
-from sandbox import bulk, producer
+from proxy import Link, Proxy
+from sandbox import bulk, producer, seed
+from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 
 pytestmark = pytest.mark.alone
@@ -145,3 +147,77 @@ def test_a_log_that_nobody_reads_ended_the_pool(stage, notifyd, build, fernet_ke
     finally:
         one.terminate()
         assert one.wait(20) == 0
+
+
+class LateConfirms(Proxy):
+    """Keeps what the broker says to publishers for some seconds, once it is told to."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.seconds = 0.0
+
+    def pass_on(self, link: Link, to_server: bool, data: bytes) -> None:
+        if not to_server and b"pencheff-notify publisher" in link.head:
+            time.sleep(self.seconds)
+
+
+def test_an_event_that_came_back_before_its_publish_was_confirmed_was_lost(stage, notifyd, rabbit):
+    """It joined the message that had published it, and with the confirm both were acknowledged: nothing was left."""
+    stage.webhook(secret=None)
+    with LateConfirms(rabbit.port) as proxy:
+        notifyd({"workers": 1, "retry": {"not_found": [1, 1, 8]},
+                 "broker": {"url": stage.broker_url.replace(f":{rabbit.port}/", f":{proxy.port}/")}})
+        proxy.seconds = 2.5
+        late = stage.database.connect()
+        late.autocommit = False
+        scan = seed.add_scan(late, stage.target)
+        event_id = stage.publish("scan_done", scan_id=scan.id)
+        time.sleep(2)
+        late.commit()
+        late.close()
+        stage.wait_arrivals([event_id], 20)
+
+
+def test_copies_of_a_retry_made_more_copies_of_themselves(stage, notifyd, rabbit, vhost):
+    """A copy that found its row further on published what followed again: each lived until the delivery was settled."""
+    hook = stage.webhook(secret=None)
+    stage.receiver.script("/hook", Answer(status=404))
+    event = stage.event()
+    one = notifyd({"workers": 1})
+    producer.publish_event(stage.broker_url, event)
+    stage.wait(lambda: [d for d in stage.deliveries(event.id) if d["state"] == "dead"])
+    for _ in range(3):
+        stage.plain({"scan_id": stage.scan.id, "event_type": "finding_new", "finding_id": stage.high}, event.id, "notify.due",
+                    headers={"x-notify-attempt": 1, "x-notify-integration": hook.id})
+        producer.publish_event(stage.broker_url, event)
+    wait_until(lambda: rabbit.depth("notify.due", vhost) == 0 and rabbit.depth("notify", vhost) == 0, 5, "all are taken")
+    time.sleep(1)
+    assert rabbit.depth("notify.dead", vhost) == 1 and stage.receiver.count("/hook") == 1 and one.alive()
+
+
+def test_a_delivery_whose_message_killed_three_workers_was_dead_in_the_queue_only(stage, notifyd):
+    """Its row went on waiting, so that a sweep would have sent it round for ever."""
+    stage.webhook(secret=None)
+    event = stage.event()
+    one = notifyd({"workers": 1}, env={"NOTIFY_FAULT": f"render=1/{event.id}"})
+    producer.publish_event(stage.broker_url, event)
+    stage.wait(lambda: [e for e in stage.events(event.id) if (e["state"], e["reason"]) == ("dead", "killed_worker")], 20)
+    other = stage.publish()
+    stage.wait_arrivals([other])
+    assert len([e for e in one.events("child_ended") if e["how"] == "Killed"]) == 3
+
+
+@pytest.mark.long
+def test_a_retry_whose_message_killed_three_workers_was_dead_in_the_queue_only(stage, notifyd):
+    """Each death leaves the row to the dead worker until its lease ends: 2 x timeout + 30 s, three times."""
+    stage.webhook(secret=None)
+    stage.receiver.script("/hook", Answer(status=503), Answer())
+    event = stage.event()
+    settings = {"workers": 1, "delivery": {"timeout": 1.0, "connect_timeout": 1.0}, "retry": {"base": 3.0, "jitter": 0.0}}
+    first = notifyd(settings)
+    producer.publish_event(stage.broker_url, event)
+    stage.wait(lambda: [d for d in stage.deliveries(event.id) if d["state"] == "waiting"])
+    first.terminate()
+    assert first.wait() == 0
+    notifyd(settings, env={"NOTIFY_FAULT": f"render=1/{event.id}"})
+    stage.wait(lambda: [d for d in stage.deliveries(event.id) if (d["state"], d["reason"]) == ("dead", "killed_worker")], 180)

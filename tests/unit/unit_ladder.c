@@ -101,61 +101,8 @@ static void a_refusal_keeps_its_reason(void)
     EXPECT(o.state == DELIVERY_DEAD && o.reason == REASON_GONE);
 }
 
-static const char *header_text(const struct publish_message *m, const char *name)
-{
-    for (size_t i = 0; i < m->header_count; i++)
-        if (strcmp(m->headers[i].name, name) == 0)
-            return m->headers[i].text;
-    return NULL;
-}
-
-static void a_retry_carries_the_event_and_nothing_else(void)
-{
-    struct arena arena;
-    struct publish_message m = {0};
-    struct event event = {
-        .id = "ev-1", .type = EVENT_FINDING_CHANGED, .has_finding = true, .change_summary = "a \"b\""};
-    struct uuid integration;
-    struct ladder_ticket ticket = {.attempt = 2, .integration = &integration, .origin_queue = "notify"};
-    arena_init(&arena, 1024);
-    EXPECT(uuid_parse(&integration, "11111111-2222-3333-4444-555555555555"));
-    EXPECT_INT(ladder_make(&m, &arena, &event, &ticket, 4.2), 5);
-    EXPECT_TEXT(m.message_id, "ev-1");
-    EXPECT_TEXT(
-        m.body,
-        "{\"scan_id\":\"00000000-0000-0000-0000-000000000000\",\"event_type\":\"finding_changed\","
-        "\"finding_id\":\"00000000-0000-0000-0000-000000000000\",\"change_summary\":\"a \\\"b\\\"\"}");
-    EXPECT_TEXT(header_text(&m, "x-notify-integration"), "11111111-2222-3333-4444-555555555555");
-    EXPECT_TEXT(header_text(&m, "x-notify-queue"), "notify");
-    EXPECT_TEXT(m.exchange, "notify.delay.2");
-    ladder_make(&m, &arena, &event, &ticket, 0);
-    EXPECT_TEXT(m.exchange, "");
-    EXPECT_TEXT(m.routing_key, "notify.due");
-    arena_free(&arena);
-}
-
-static void a_dead_letter_of_bytes_is_cut_and_says_its_size(void)
-{
-    struct arena arena;
-    struct publish_message m = {0};
-    char *body = malloc(100000);
-    memset(body, 'x', 100000);
-    struct raw_message raw = {.body = body, .body_size = 100000, .announced_size = 100000, .queue = "notify"};
-    struct outcome_dead dead = {.reason = REASON_BAD_BODY, .detail = "no", .queue = "notify"};
-    arena_init(&arena, 1024);
-    outcome_dead_raw(&m, &arena, &raw, NULL, &dead, 0);
-    EXPECT_INT(m.body_size, 65536);
-    EXPECT_TEXT(m.exchange, "notify.dead");
-    EXPECT_TEXT(header_text(&m, "x-notify-reason"), "bad_body");
-    EXPECT_INT(strlen(header_text(&m, "x-notify-sha256")), 64);
-    arena_free(&arena);
-    free(body);
-}
-
 UNIT_MAIN(UNIT_CASE(a_delay_is_rounded_up_to_four_significant_bits),
           UNIT_CASE(the_route_of_a_delay_waits_exactly_that_long),
           UNIT_CASE(pauses_grow_by_the_factor_up_to_the_maximum),
           UNIT_CASE(a_destination_may_ask_for_more_time_up_to_the_cap),
-          UNIT_CASE(the_last_attempt_that_fails_is_the_end), UNIT_CASE(a_refusal_keeps_its_reason),
-          UNIT_CASE(a_retry_carries_the_event_and_nothing_else),
-          UNIT_CASE(a_dead_letter_of_bytes_is_cut_and_says_its_size))
+          UNIT_CASE(the_last_attempt_that_fails_is_the_end), UNIT_CASE(a_refusal_keeps_its_reason))
