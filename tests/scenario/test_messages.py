@@ -440,6 +440,21 @@ def test_expiry_and_eta_are_obeyed(stage, notifyd):
     assert held(stage, "notify.dead") == []
 
 
+def test_no_event_is_delivered_before_its_eta_and_none_much_later(stage, notifyd):
+    """The ladder counts whole seconds and, above 15, in steps: the last trip is the one that rounds up."""
+    stage.webhook()
+    notifyd()
+    etas = {f"{seconds}": time.time() + seconds for seconds in (0.3, 0.9, 1.6, 4.4, 8.95, 16.5, 17.0)}
+    utc = datetime.timezone.utc
+    publish(stage, [celery((stage.scan.id, "scan_done"), id=id, headers={"eta": datetime.datetime.fromtimestamp(eta, utc).isoformat()})
+                    for id, eta in etas.items()])
+    late = {}
+    for request in stage.receiver.wait_for(len(etas), timeout=25):
+        id = json.loads(request.body)["id"]
+        late[id] = round(request.wall - etas[id], 3)
+    assert late.keys() == etas.keys() and all(0 <= seconds <= 1.5 for seconds in late.values()), late
+
+
 def test_the_way_to_an_eta_far_away_does_not_lead_past_it(stage, rabbit, vhost, notifyd):
     """A retry's pause is rounded up to four significant bits: an hour would be 64 minutes."""
     stage.webhook()
