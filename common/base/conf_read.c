@@ -223,7 +223,7 @@ static void read_group(struct conf_reader *r, const config_setting_t *group, con
         } else {
             const char *hint = nearest(path);
             conf_refuse_at(r, place_of(r, s),
-                           "%.100s: is no setting%s%s; notifyd --help-config lists them all", path,
+                           "%.100s: is not a setting%s%s; notifyd --help-config lists them all", path,
                            hint ? "; did you mean " : "", hint ? hint : "");
         }
     }

@@ -110,8 +110,9 @@ static void check_fernet_keys(struct conf_reader *r)
     for (size_t i = 0; i < keys->count; i++)
         if (!fernet_key_parse(keys->items[i], key))
             conf_refuse(r, CONF_ROW_secrets_fernet_keys,
-                        "key %zu is no Fernet key; it must be 32 bytes in URL-safe base64, 44 characters",
-                        i + 1);
+                        "key %zu is not a Fernet key; it must be 32 bytes in base64, 44 characters%s", i + 1,
+                        strchr(keys->items[i], ',') ? "; write one key a line, or each as a text of its own"
+                                                    : "");
     explicit_bzero(key, sizeof key);
 }
 

@@ -107,7 +107,7 @@ def test_a_bad_configuration_is_exit_78_with_every_error(offline: Notifyctl) -> 
     answer = offline("stats", **wrong)
     assert answer.code == 78, answer
     for part in (r"ctl-\d+.conf:\d+: workers: 999 is out of range", r":\d+: delivery.allow_networks: 10.0.0.1/8: ",
-                 r":\d+: nonsense: is no setting"):
+                 r":\d+: nonsense: is not a setting"):
         assert re.search(part, answer.err), part
     answer = offline("check", **wrong)
     assert answer.code == 78 and len(answer.lines("FAIL")) == 3 and not answer.err, answer

@@ -181,17 +181,16 @@ static void long_digits_in_texts_and_comments_stay_as_they_are(void)
 
 static void unknown_settings_are_refused_with_a_hint(void)
 {
-    expect_error(
-        "wrokers = 3;",
-        "notify.conf:2: wrokers: is no setting; did you mean workers; notifyd --help-config lists them all");
+    expect_error("wrokers = 3;", "notify.conf:2: wrokers: is not a setting; did you mean workers; notifyd "
+                                 "--help-config lists them all");
     expect_error("delivery = { timeuot = 3; };",
-                 "notify.conf:2: delivery.timeuot: is no setting; did you mean "
+                 "notify.conf:2: delivery.timeuot: is not a setting; did you mean "
                  "delivery.timeout; notifyd --help-config lists them all");
     expect_error("prefetch = 3;",
-                 "notify.conf:2: prefetch: is no setting; did you mean broker.prefetch; notifyd "
+                 "notify.conf:2: prefetch: is not a setting; did you mean broker.prefetch; notifyd "
                  "--help-config lists them all");
     expect_error("zzzzzzzzzzzz = { a = 1; };",
-                 "notify.conf:2: zzzzzzzzzzzz: is no setting; notifyd --help-config lists them all");
+                 "notify.conf:2: zzzzzzzzzzzz: is not a setting; notifyd --help-config lists them all");
     expect_error("delivery = { timeout = { a = 1; }; };",
                  "notify.conf:2: delivery.timeout: must be a number, written without quotes");
 }
@@ -364,8 +363,11 @@ static void keys_must_be_fernet_keys(void)
     end(conf);
     expect_error(
         "secrets = { fernet_keys = [\"" GOOD_KEY "\", \"hunter2\"]; };",
-        "notify.conf:2: secrets.fernet_keys: key 2 is no Fernet key; it must be 32 bytes in URL-safe base64, "
-        "44 characters");
+        "notify.conf:2: secrets.fernet_keys: key 2 is not a Fernet key; it must be 32 bytes in base64, 44 "
+        "characters");
+    expect_error("secrets = { fernet_keys = [\"" GOOD_KEY "," GOOD_KEY "\"]; };",
+                 "notify.conf:2: secrets.fernet_keys: key 1 is not a Fernet key; it must be 32 bytes in "
+                 "base64, 44 characters; write one key a line, or each as a text of its own");
 }
 
 /* --- files and environment */
@@ -467,6 +469,13 @@ static void secrets_come_from_files(void)
     EXPECT_INT(conf->secrets_fernet_keys.count, 2);
     EXPECT_TEXT(conf->secrets_fernet_keys.items[1], GOOD_KEY);
     end(conf);
+
+    write_file("keys", "%s,%s\n", GOOD_KEY, GOOD_KEY);
+    EXPECT(conf_load(in_folder("conf"), &errors) == NULL);
+    EXPECT_INT(errors.list.count, 1);
+    EXPECT(has_error("/keys: secrets.fernet_keys: key 1 is not a Fernet key; "));
+    EXPECT(has_error("write one key a line"));
+    end(NULL);
     leave_folder();
 }
 
