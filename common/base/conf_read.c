@@ -261,11 +261,11 @@ void conf_read_text(struct conf_reader *r, char *text, size_t n)
 {
     struct buf scanned;
     int line = 0;
-    const char *why = NULL;
+    char why[CONF_SCAN_WHY];
     buf_init(&scanned, 2 * (size_t)CONF_FILE_MAX);
     if (memchr(text, '\0', n))
         conf_refuse_at(r, r->file, "holds a NUL byte; it must be plain text");
-    else if (!conf_scan(text, &scanned, &line, &why))
+    else if (!conf_scan(text, &scanned, &line, why))
         conf_refuse_at(r, arena_printf(&r->errors->arena, "%s:%d", r->file, line), "%s", why);
     r->unreadable = r->errors->list.count > 0;
     explicit_bzero(text, n);

@@ -119,6 +119,24 @@ def test_a_database_url_that_libpq_cannot_read_is_refused_without_showing_it(off
     assert answer.code == 78 and "database.url: libpq cannot read it" in answer.err and "hunter2" not in answer.err, answer
 
 
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"database": {"url": "postgresql+asyncpg://u:hunter2@h/d"}}, "database.url: is in SQLAlchemy's form"),
+    ({"database": {"url": "mysql://u:hunter2@h/d"}}, "database.url: must be postgresql://"),
+    ({"database": {"url": "hunter2"}}, "database.url: must be postgresql://"),
+    ({"broker": {"url": "amqp://u:hunter2@:5672/v"}}, "broker.url: names no host"),
+    ({"broker": {"url": "amqp://u:hunter2@h//"}}, "write %2F for that /"),
+    ({"broker": {"url": "amqp://u:hunter2@h/"}}, "write /%2F for the default one"),
+    ({"broker": {"url": "amqp://u:hunter2@h/v?heartbeat=5"}}, "settings of their own"),
+    ({"broker": {"url": "amqp://u:hun?ter2@h/v"}}, "percent-encode"),
+])
+def test_one_wrong_url_is_one_error(offline: Notifyctl, build: Path, settings: dict[str, Any], said: str) -> None:
+    answer = offline("stats", **settings)
+    assert answer.code == 78 and said in answer.err and len(answer.err.splitlines()) == 1, answer
+    run = subprocess.run([build / "notifyd", "-t", "-c", offline.conf(**settings)], capture_output=True, text=True, timeout=10)
+    assert run.returncode == 78 and said in run.stderr and len(run.stderr.splitlines()) == 1, run
+    assert "hunter2" not in answer.err + run.stderr
+
+
 # --- check
 
 def test_check_is_content_when_everything_is_there(ctl: Notifyctl, broker_url: str, database: Database, fernet_key: str) -> None:
@@ -249,7 +267,7 @@ def test_check_tells_a_refused_login_from_a_server_that_is_away(ctl: Notifyctl, 
     assert answer.code == 78 and "ACCESS_REFUSED" in answer.out and "correct user, password or virtual host" in answer.out, answer
     answer = ctl("check", broker={"url": broker_url + "-nowhere"})
     assert answer.code == 78 and "correct user, password or virtual host" in answer.out, answer
-    answer = ctl("check", broker={"url": "amqp://u:wrong-secret@127.0.0.1:1/"})
+    answer = ctl("check", broker={"url": "amqp://u:wrong-secret@127.0.0.1:1"})
     assert answer.code == 75 and "FAIL broker: 127.0.0.1:1: " in answer.out and "ok   rights" in answer.out, answer
     answer = ctl("check", database={"url": "postgresql://u:wrong-secret@127.0.0.1:1/d"})
     assert answer.code == 75 and "FAIL database: " in answer.out and "ok   broker" in answer.out, answer
@@ -265,7 +283,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(offline: Notifyctl) -> N
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         started = time.monotonic()
-        answer = offline("check", broker={"url": f"amqp://u:p@127.0.0.1:{port}/"},
+        answer = offline("check", broker={"url": f"amqp://u:p@127.0.0.1:{port}"},
                          database={"url": f"postgresql://u@127.0.0.1:{port}/d?sslmode=disable"})
         assert answer.code == 75 and len(answer.lines("FAIL")) == 2, answer
         assert time.monotonic() - started < 12
