@@ -31,3 +31,7 @@ const struct ctl_command ctl_commands[] = {
      .run = ctl_stats},
     {.name = NULL},
 };
+
+const char *const ctl_commands_later[] = {
+    "token", "integration", "explain", "dead", "audit", "rotate-keys", "prune", NULL,
+};

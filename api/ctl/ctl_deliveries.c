@@ -36,14 +36,14 @@ static bool filters_are_good(const struct ctl *ctl, long *limit)
     const char *integration = ctl_value(ctl, "--integration"), *state = ctl_value(ctl, "--state");
     struct uuid id;
     if (integration && !uuid_parse(&id, integration)) {
-        fputs("notifyctl: --integration needs a UUID\n", stderr);
+        fprintf(stderr, "notifyctl: --integration needs a UUID, not '%s'\n", integration);
         return false;
     }
     if (state && delivery_state_parse(state) < 0) {
         fputs("notifyctl: --state needs one of:", stderr);
         for (int i = 0; i < DELIVERY_STATE_COUNT; i++)
             fprintf(stderr, " %s", delivery_state_name((enum delivery_state)i));
-        fputc('\n', stderr);
+        fprintf(stderr, ", not '%s'\n", state);
         return false;
     }
     return ctl_number(ctl, "--limit", 1, 100000, 50, limit);

@@ -12,6 +12,7 @@
  */
 #include <ctype.h>
 #include <libconfig.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,14 +32,14 @@ static const char *nearest(const char *path)
     const char *last = strrchr(path, '.');
     last = last ? last + 1 : path;
     const char *best = NULL;
-    size_t best_distance = hint_limit(path) + 1;
+    size_t best_distance = SIZE_MAX;
     for (size_t i = 0; i < CONF_ROW_COUNT; i++) {
         const char *known = conf_rows[i].path;
         const char *known_last = strrchr(known, '.');
         known_last = known_last ? known_last + 1 : known;
         /* The right name in the wrong group is as near as one slip of the pen. */
         size_t distance = strcmp(last, known_last) == 0 ? 1 : hint_distance(path, known);
-        if (distance < best_distance) {
+        if (distance <= hint_limit(path, known) && distance < best_distance) {
             best_distance = distance;
             best = known;
         }

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pika
 import pytest
@@ -64,15 +64,28 @@ def declare_queues(url: str, *names: str, arguments: dict[str, Any] | None = Non
     (["chekc"], "did you mean check"),
     (["deliveries", "--sate", "dead"], "did you mean --state"),
     (["deliveries", "--limit"], "--limit needs a value"),
-    (["deliveries", "--limit", "0"], "--limit needs a whole number from 1"),
-    (["deliveries", "--limit", "5x"], "--limit needs a whole number from 1"),
-    (["deliveries", "--state", "gone"], "--state needs one of: sending waiting"),
-    (["deliveries", "--integration", "x"], "--integration needs a UUID"),
-    (["deliveries", "--json=yes"], "--json takes no value"),
+    (["deliveries", "--limit", "0"], "--limit needs a whole number from 1 to 100000, not '0'"),
+    (["deliveries", "--limit=5x"], "--limit needs a whole number from 1 to 100000, not '5x'"),
+    (["deliveries", "--limit", "-1"], "--limit needs a whole number from 1 to 100000, not '-1'"),
+    (["migrate", "--wait=soon"], "--wait needs a whole number from 0 to 86400, not 'soon'"),
+    (["deliveries", "--state", "gone"], "--state needs one of: sending waiting deferred delivered canceled dead dropped, not 'gone'"),
+    (["deliveries", "--state="], "not ''"),
+    (["deliveries", "--integration", "x"], "--integration needs a UUID, not 'x'"),
+    (["deliveries", "--json=yes"], "--json takes no value, not 'yes'"),
+    (["deliveries", "--jsno"], "no option '--jsno' of deliveries; did you mean --json"),
+    (["deliveries", "--stat=dead"], "no option '--stat' of deliveries; did you mean --state"),
+    (["deliveries", "-json"], "no option '-json' of deliveries; did you mean --json"),
+    (["deliveries", "-x"], "no option '-x' of deliveries; see"),
+    (["--verson"], "no option '--verson'; did you mean --version"),
+    (["--help=me"], "--help takes no value, not 'me'"),
+    (["--config"], "--config needs a value: --config FILE"),
+    (["delivery"], "did you mean deliveries"),
+    (["reveal"], "no command 'reveal'; see notifyctl --help"),
     (["migrate", "--json"], "no option '--json' of migrate"),
     (["check", "now"], "no further words"),
-    (["--state"], "no option '--state'"),
+    (["--state", "dead", "deliveries"], "--state belongs behind its command: notifyctl deliveries --state"),
     (["--list", "nothing"], "no list 'nothing'"),
+    (["--list=nothing"], "no list 'nothing'; there are: events"),
     ([], "no command given"),
 ])
 def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], said: str) -> None:
@@ -80,26 +93,61 @@ def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], s
     assert answer.code == 2 and said in answer.err and not answer.out, answer
 
 
-def test_help_and_version_need_no_configuration(build: Path) -> None:
-    program = str(build / "notifyctl")
-    run = lambda *words: subprocess.run([program, *words], capture_output=True, text=True, timeout=10)  # noqa: E731
+@pytest.mark.parametrize("name", ["token", "integration", "explain", "dead", "audit", "rotate-keys", "prune"])
+def test_a_command_of_a_later_version_is_said_to_be_one(offline: Notifyctl, name: str) -> None:
+    answer = offline(name, "list", "--json")
+    assert answer.code == 2 and answer.err == f"notifyctl: {name} is not in this version; notifyctl --help lists what is\n", answer
+
+
+@pytest.fixture
+def run(build: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run(WORD...): notifyctl without any configuration file."""
+    return lambda *words: subprocess.run([build / "notifyctl", *words], capture_output=True, text=True, timeout=10)
+
+
+def test_no_hint_names_the_word_that_was_refused(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    known = re.findall(r"^ *(?:-\w, )?(--\w+|\w+)\b", run("--help").stdout, re.M)
+    for command in ("migrate", "check", "seal", "deliveries", "stats"):
+        for word in known:
+            for option in (word, f"{word}=x"):
+                said = re.search(r"no option '(.*)' of .*did you mean (\S+);", run("-c", "/nowhere", command, option).stderr)
+                assert not said or said[1] != said[2], said
+
+
+@pytest.mark.parametrize("words", [["-c", "FILE"], ["-cFILE"], ["--config", "FILE"], ["--config=FILE"]])
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_configuration_file_is_named_in_every_usual_way(run: Callable[..., subprocess.CompletedProcess[str]], words: list[str],
+                                                            behind: bool) -> None:
+    words = [word.replace("FILE", "/nowhere/x.conf") for word in words]
+    done = run("seal", *words) if behind else run(*words, "seal")
+    assert done.returncode == 78 and "/nowhere/x.conf: cannot be read" in done.stderr, done
+
+
+def test_help_and_version_need_no_configuration(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     shown = run("--help")
     assert shown.returncode == 0
     for command in ("migrate", "check", "seal", "deliveries", "stats"):
         assert re.search(rf"^{command}$", shown.stdout, re.M), command
     assert "--limit N" in run("deliveries", "--help").stdout
-    assert re.fullmatch(r"notifyctl \d+\.\d+\S*\n", run("--version").stdout)
+    for words in (["--version"], ["-V"], ["-c", "/nowhere", "--version"], ["deliveries", "-V"], ["deliveries", "--json", "--version"]):
+        assert re.fullmatch(r"notifyctl \d+\.\d+\S*\n", run(*words).stdout), words
+    assert run("-h").stdout == shown.stdout and run("check", "-h").stdout == run("--help", "check").stdout
 
 
 def test_the_word_lists_are_those_of_the_tables(offline: Notifyctl) -> None:
     table = (ROOT / "common" / "model" / "lists.h").read_text()
+    tables: dict[str, list[str]] = {}
     for name, macro in (("events", "EVENT_TYPE"), ("severities", "SEVERITY"), ("filters", "MATCH"), ("event-states", "EVENT_STATE"),
                         ("states", "DELIVERY_STATE"), ("reasons", "REASON"), ("errors", "ERROR_WORD")):
         body = table.split(f"#define {macro}_LIST(X)")[1].split("#define")[0]
-        words = re.findall(r'X\(\w+, "(\w+)"', body)
+        tables[name] = [word for word in re.findall(r'X\(\w+,\s+"(\w+)"', body) if word != "none"]
         answer = offline("--list", name)
-        assert answer.code == 0 and [line.split()[0] for line in answer.out.splitlines()] == words, name
-        assert f"{name}:" in offline("--list").out
+        words = [line.split()[0] for line in answer.out.splitlines()]
+        assert answer.code == 0 and words == tables[name] + (tables["states"] if name == "reasons" else []), name
+        assert f"{name}:" in offline("--list").out and offline(f"--list={name}").out == answer.out
+    together = [line.split()[:2] for line in offline("--list", "reasons").out.splitlines()]
+    assert together == [[word, name] for name in ("reasons", "states") for word in tables[name]]
+    assert not re.search(r"^none\b", offline("--list").out, re.M)
 
 
 def test_a_bad_configuration_is_exit_78_with_every_error(offline: Notifyctl) -> None:
