@@ -52,6 +52,7 @@ CREATE TABLE notify.deliveries (
   due_at timestamptz,
   reason text,
   error text,
+  detail text,
   status int,
   response bytea,
   duration_ms int,
@@ -75,6 +76,7 @@ COMMENT ON COLUMN notify.deliveries.lease_until IS 'While sending: when the owne
 COMMENT ON COLUMN notify.deliveries.due_at IS 'While waiting or deferred: when the next attempt may start.';
 COMMENT ON COLUMN notify.deliveries.reason IS 'Why it is dead or canceled; see notifyctl --list reasons.';
 COMMENT ON COLUMN notify.deliveries.error IS 'One word for what went wrong in the last attempt; see notifyctl --list errors.';
+COMMENT ON COLUMN notify.deliveries.detail IS 'More words on the error, for people.';
 COMMENT ON COLUMN notify.deliveries.status IS 'HTTP status of the last answer.';
 COMMENT ON COLUMN notify.deliveries.response IS 'Start of the last answer''s body, bytes as they came.';
 COMMENT ON COLUMN notify.deliveries.duration_ms IS 'Milliseconds that the last attempt took.';
@@ -86,6 +88,7 @@ CREATE TABLE notify.attempts (
   attempt int NOT NULL,
   at timestamptz NOT NULL DEFAULT now(),
   error text,
+  detail text,
   status int,
   response bytea,
   duration_ms int,

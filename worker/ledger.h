@@ -40,6 +40,8 @@ enum ledger_write_kind {
     LEDGER_OUTCOME, /* the end of an attempt that was taken; `applied` tells */
 };
 
+enum { LEDGER_RESPONSE_MAX = 1024 }; /* bytes of an answer's body that are kept, cut anywhere */
+
 /* One thing to write, embedded in what writes. Texts are borrowed until `written`. */
 struct ledger_write {
     struct list link; /* private */

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 import uuid
@@ -442,6 +448,50 @@ def test_deliveries_lists_and_filters(ctl: Notifyctl, ledger: list[dict[str, Any
     assert ids("--event", "' OR true --") == []
     row = ctl("deliveries", "--json", "--state", "dead").json()[0]
     assert row["reason"] == "gone" and row["status"] == 410 and row["response"] == "ok\\377" and row["maybe_duplicate"] is False
+    assert row["integration_kind"] is None and row["integration_name"] is None and row["detail"] is None
+    row = ctl("deliveries", "--json", "--state", "delivered").json()[0]
+    assert row["integration_kind"] == "webhook" and row["integration_name"]
+
+
+@pytest.mark.parametrize(("response", "shown"), [
+    (None, None), (b"", ""), ("zu \u201eviel\u201c: \U0001f600\n\x1b\\".encode(), "zu \u201eviel\u201c: \U0001f600\n\x1b\\"),
+    (b"a\\b\xff", "a\\\\b\\377"), (b"a\0b", "a\\000b"), (b"ok\xc3", "ok\\303"), ("x".encode() * 1023 + b"\xc3", "x" * 1023),
+    ("\u20ac".encode() * 341 + b"\xe2", "\u20ac" * 341), (b"x" * 1020 + "\U0001f600".encode(), "x" * 1020 + "\U0001f600"),
+])
+def test_a_response_is_shown_as_the_text_that_it_is(ctl: Notifyctl, database: Database, response: bytes | None, shown: str | None) -> None:
+    database.execute("INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, response, detail)"
+                     " VALUES ('e', gen_random_uuid(), gen_random_uuid(), 'dead', 1, %s, 'more \u00fc words')", (response,))
+    row, = ctl("deliveries", "--json").json()
+    assert row["response"] == shown and row["detail"] == "more \u00fc words"
+
+
+def test_an_empty_answer_says_none(ctl: Notifyctl) -> None:
+    assert ctl("deliveries").out == "(none)\n" and ctl("deliveries", "--json").json() == []
+
+
+def on_a_terminal(ctl: Notifyctl, columns: int, *words: str) -> list[str]:
+    """The lines that a command prints on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    subprocess.run([ctl.program, "-c", ctl.conf(), *words], stdout=theirs, check=True, timeout=60)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says EIO when nobody has the other side any more
+        while piece := os.read(ours, 65536):
+            shown += piece
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n").splitlines()
+
+
+def test_the_detail_ends_where_the_terminal_does(ctl: Notifyctl, ledger: list[dict[str, Any]], database: Database) -> None:
+    database.execute("UPDATE notify.deliveries SET detail = repeat('\u00fc', 100) WHERE event_id = 'e1'")
+    lines = ctl("deliveries").out.splitlines()
+    at = lines[0].index("detail")
+    assert lines[4][at:] == "\u00fc" * 59 + "\u2026" and lines[0].endswith("detail"), lines
+    for columns, width in ((at + 40, 40), (at + 100, 100), (at + 99, 99), (80, 20)):
+        lines = on_a_terminal(ctl, columns, "deliveries")
+        assert lines[4][at:] == ("\u00fc" * 100 if width == 100 else "\u00fc" * (width - 1) + "\u2026"), (columns, lines)
+        assert all("\u00fc" not in line[:at] for line in lines)
 
 
 def test_a_table_of_deliveries_cannot_drive_the_terminal(ctl: Notifyctl, ledger: list[dict[str, Any]]) -> None:
@@ -451,7 +501,7 @@ def test_a_table_of_deliveries_cannot_drive_the_terminal(ctl: Notifyctl, ledger:
     head = lines[0]
     for row, line in zip(reversed(ledger), lines[1:]):
         assert line[head.index("state"):].startswith(row["state"]) and line[head.index("integration_id"):].startswith(row["integration_id"])
-    assert "gone" in lines[1] and "timeout" in lines[2]
+    assert "gone" in lines[1] and "timeout" in lines[2] and "(deleted)" in lines[1] and " slack " in lines[2]
 
 
 def test_stats_counts_everything(ctl: Notifyctl, ledger: list[dict[str, Any]], broker_url: str) -> None:
