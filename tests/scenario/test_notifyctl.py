@@ -402,6 +402,34 @@ def test_seal_refuses_what_is_no_object(offline: Notifyctl, stdin: str) -> None:
     assert answer.code == 1 and answer.err.startswith("notifyctl: ") and not answer.out, answer
 
 
+@pytest.mark.parametrize("stdin", [
+    '{ "webhook_url" : "https://x.example/a b",\n  "n": [1.0, 12345678901234567890123] }\n',
+    json.dumps({"config": '{"webhook_url": "https://x.example/a b", "n": [1.0, 12345678901234567890123]}'}),
+])
+def test_seal_writes_compact_settings_and_wraps_them_once(offline: Notifyctl, fernet_key: str, stdin: str) -> None:
+    answer = offline("seal", stdin=stdin)
+    assert answer.code == 0, answer
+    plain = Fernet(fernet_key).decrypt(answer.out.strip().encode()).decode()
+    assert plain == r'{"config":"{\"webhook_url\":\"https://x.example/a b\",\"n\":[1.0,12345678901234567890123]}"}'
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"webhook_url": "ftp://x"}, "webhook: webhook_url must start with https://"), ({}, "webhook: webhook_url is missing"),
+    ({"webhook_url": "https://x", "headers": {"Host": "y"}}, "webhook: "), ({"webhook_url": "https://x", "hmac_secret": "s"}, None),
+])
+def test_seal_asks_the_destination_when_its_kind_is_named(offline: Notifyctl, settings: dict[str, Any], said: str | None) -> None:
+    for text in (json.dumps(settings), json.dumps({"config": json.dumps(settings)})):
+        answer = offline("seal", "--kind", "webhook", stdin=text)
+        assert answer.code == (1 if said else 0) and bool(answer.out) == (not said) and (said or "") in answer.err, answer
+    assert offline("seal", stdin=json.dumps(settings)).code == 0
+
+
+def test_seal_knows_the_kinds(offline: Notifyctl) -> None:
+    answer = offline("seal", "--kind=carrier-pigeon", stdin="{}")
+    assert answer.code == 2 and "--kind needs one of: webhook, not 'carrier-pigeon'" in answer.err, answer
+    assert "without it nothing is checked" in offline("seal", "--help").out
+
+
 def test_seal_without_a_key_is_bad_configuration(offline: Notifyctl) -> None:
     answer = offline("seal", stdin="{}", secrets=None)
     assert answer.code == 78 and "there is no key" in answer.err, answer
