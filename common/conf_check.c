@@ -37,12 +37,12 @@ static void check_ca_file(struct conf_reader *r)
         conf_refuse(r, CONF_ROW_delivery_ca_file, "%s cannot be read: %s", file, strerror(errno));
 }
 
-/* What is wrong with it beyond this is said by the checks of the table's rules. */
+/* For what the checks of the table's rules let pass. */
 static void check_broker_url(struct conf_reader *r)
 {
     const char *url = r->conf->broker_url;
     struct amqp_connection_info where;
-    if (strncmp(url, "amqp://", strlen("amqp://")) != 0)
+    if (!url[0] || r->refused[CONF_ROW_broker_url])
         return;
     char *copy = mem_strdup(url); /* taken apart in place */
     if (amqp_parse_url(copy, &where) != AMQP_STATUS_OK)
@@ -56,7 +56,7 @@ static void check_broker_url(struct conf_reader *r)
 static void check_database_url(struct conf_reader *r)
 {
     const char *url = r->conf->database_url;
-    if (!url[0])
+    if (!url[0] || r->refused[CONF_ROW_database_url])
         return;
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &why);

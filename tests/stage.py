@@ -104,7 +104,7 @@ class Stage:
 def migrate(build: Path, url: str) -> None:
     """`notifyctl migrate` with nothing but the database."""
     run = subprocess.run([build / "notifyctl", "migrate", "-c", "/dev/null"], capture_output=True, text=True, timeout=60,
-                         env={"DATABASE_URL": url, "AMQP_URL": "amqp://nobody@127.0.0.1:1/", "PATH": "/usr/bin:/bin",
+                         env={"DATABASE_URL": url, "AMQP_URL": "amqp://nobody@127.0.0.1:1", "PATH": "/usr/bin:/bin",
                               "FERNET_KEY": "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="})
     assert run.returncode == 0, run.stdout + run.stderr
 

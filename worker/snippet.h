@@ -6,7 +6,7 @@
 /*
  * What is kept of an answer, for people. Pure.
  */
-enum { SNIPPET_MAX = 1024 };
+enum { SNIPPET_MAX = DEST_ANSWER_KEPT };
 
 /*
  * The first SNIPPET_MAX bytes of RESPONSE's body into OUT, any bytes; returns how many. Receivers like to repeat what

@@ -17,10 +17,13 @@ enum ctl_exit {
 
 enum { CTL_OPTIONS_MAX = 6 };
 
+#define CTL_DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
+
 struct ctl_option {
     const char *name;  /* with its dashes */
-    const char *value; /* what follows it, for the help; NULL: nothing, it is a switch */
+    const char *value; /* what follows it, for the help; in brackets: may be left out; NULL: it is a switch */
     const char *help;
+    char letter; /* the same with one dash; 0: none */
 };
 
 struct ctl;
@@ -42,6 +45,8 @@ struct ctl {
     const char *values[CTL_OPTIONS_MAX]; /* by option; NULL: not given; a switch that was given is "" */
 };
 
+/* The index of option NAME of the command, or -1; COMMAND may be NULL. */
+int ctl_find_option(const struct ctl_command *command, const char *name);
 /* The value of option NAME of this command, NULL when it was not given. */
 const char *ctl_value(const struct ctl *ctl, const char *name);
 /* Read option NAME as a whole number of MIN to MAX; DEFAULT_VALUE when not given. False, and said on standard

@@ -16,6 +16,7 @@ const struct ctl_command ctl_commands[] = {
      .bad_conf = ctl_check_bad_conf},
     {.name = "seal",
      .help = "encrypt an integration's settings: JSON on standard input, config_encrypted on standard output",
+     .options = {{"--kind", "KIND", "check them as this destination does; without it nothing is checked"}},
      .run = ctl_seal},
     {.name = "deliveries",
      .help = "list deliveries, the latest first",
@@ -30,4 +31,8 @@ const struct ctl_command ctl_commands[] = {
      .options = {{"--json", NULL, "an object instead of tables"}},
      .run = ctl_stats},
     {.name = NULL},
+};
+
+const char *const ctl_commands_later[] = {
+    "token", "integration", "explain", "dead", "audit", "rotate-keys", "prune", NULL,
 };

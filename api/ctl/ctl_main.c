@@ -1,9 +1,9 @@
 /*
- * ctl_main - notifyctl: the command line
+ * ctl_main - notifyctl: help, lists, or one command
  *
- * Finds the command and its options, loads the configuration, runs the command, and ends with its exit code.
- * What is wrong with the command line is said with a hint and is exit 2, before anything is touched. Results
- * go to standard output, everything else to standard error.
+ * Has the command line taken apart, loads the configuration, runs the command, and ends with its exit code.
+ * A wrong command line is exit 2 before anything is touched. Results go to standard output, everything else
+ * to standard error.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,35 +11,32 @@
 #include <string.h>
 
 #include "api/ctl/ctl_commands.h"
-#include "common/base/hint.h"
+#include "api/ctl/ctl_line.h"
 #include "common/conf_check.h"
 #include "common/model/words.h"
 
-#define DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
-
-/* What the command line said besides the command's own options. */
-struct command_line {
-    const char *file;
-    bool help;
-    bool list;
-    const char *list_name; /* NULL: all lists */
-};
+static void print_options(FILE *out, const char *indent, const struct ctl_option *options, size_t count)
+{
+    for (size_t i = 0; i < count && options[i].name; i++) {
+        const struct ctl_option *o = &options[i];
+        const char short_form[] = {'-', o->letter, ',', ' ', '\0'};
+        char left[64];
+        snprintf(left, sizeof left, "%s%s %s", o->letter ? short_form : "", o->name,
+                 o->value ? o->value : "");
+        fprintf(out, "%s%-20s %s\n", indent, left, o->help);
+    }
+}
 
 static void print_help(FILE *out, const struct ctl_command *only)
 {
-    if (!only)
-        fputs("usage: notifyctl [-c FILE] COMMAND [OPTION...]\n\n"
-              "  -c FILE        configuration file (" DEFAULT_FILE ")\n"
-              "  --list [NAME]  the words of the product: events, states, reasons ...\n"
-              "  --help, --version\n\n",
-              out);
+    if (!only) {
+        fputs("usage: notifyctl [-c FILE] COMMAND [OPTION...]\n\n", out);
+        print_options(out, "  ", ctl_globals, CTL_GLOBAL_COUNT);
+        fputc('\n', out);
+    }
     for (const struct ctl_command *c = only ? only : ctl_commands; c->name; c++) {
         fprintf(out, "%s%s\n    %s\n", only ? "usage: notifyctl [-c FILE] " : "", c->name, c->help);
-        for (const struct ctl_option *o = c->options; o->name; o++) {
-            char left[64];
-            snprintf(left, sizeof left, "%s %s", o->name, o->value ? o->value : "");
-            fprintf(out, "    %-20s %s\n", left, o->help);
-        }
+        print_options(out, "    ", c->options, CTL_OPTIONS_MAX);
         if (only)
             break;
     }
@@ -48,142 +45,54 @@ static void print_help(FILE *out, const struct ctl_command *only)
               out);
 }
 
-static enum ctl_exit print_list(const char *name)
+/* WITH_LIST: a column says which list a word is of. */
+static void print_words(const struct word_list *list, bool with_list)
 {
-    bool found = false;
-    for (const struct word_list *l = word_lists; l->name; l++) {
-        if (name && strcmp(name, l->name) != 0)
-            continue;
-        found = true;
-        if (!name)
-            printf("%s%s:\n", l == word_lists ? "" : "\n", l->name);
-        for (size_t i = 0; i < l->count; i++)
-            printf("%-24s %s\n", l->entries[i].word, l->entries[i].help);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct word_list_entry *e = &list->entries[i];
+        if (with_list)
+            printf("%-24s %-8s %s\n", e->word, list->name, e->help);
+        else
+            printf("%-24s %s\n", e->word, e->help);
     }
-    if (found)
-        return CTL_DONE;
-    fprintf(stderr, "notifyctl: no list '%s'; there are:", name);
+}
+
+static const struct word_list *find_list(const char *name)
+{
     for (const struct word_list *l = word_lists; l->name; l++)
-        fprintf(stderr, " %s", l->name);
-    fputc('\n', stderr);
-    return CTL_WRONG_USE;
-}
-
-/* Keep NAME as the best guess for WRONG when it is nearer than the best so far. */
-static void guess(const char *wrong, const char *name, const char **best, size_t *distance)
-{
-    size_t d = hint_distance(wrong, name);
-    if (d <= *distance) {
-        *best = name;
-        *distance = d - (d > 0);
-    }
-}
-
-static const struct ctl_command *find_command(const char *name)
-{
-    const char *best = NULL;
-    size_t distance = hint_limit(name);
-    for (const struct ctl_command *c = ctl_commands; c->name; c++) {
-        if (strcmp(c->name, name) == 0)
-            return c;
-        guess(name, c->name, &best, &distance);
-    }
-    fprintf(stderr, "notifyctl: no command '%s'%s%s; see notifyctl --help\n", name,
-            best ? "; did you mean " : "", best ? best : "");
+        if (strcmp(name, l->name) == 0)
+            return l;
     return NULL;
 }
 
-/* The index of option NAME (N bytes) of the command, or -1. */
-static int find_option(const struct ctl_command *command, const char *name, size_t n)
+/* One list, or all when NAME is "". Whoever asks for reasons has read one of them beside a state, so the
+ * states come with them (contract section 4). */
+static enum ctl_exit print_list(const char *name)
 {
-    for (int i = 0; command && command->options[i].name; i++)
-        if (strncmp(command->options[i].name, name, n) == 0 && !command->options[i].name[n])
-            return i;
-    return -1;
-}
-
-static void refuse_option(const struct ctl_command *command, const char *name)
-{
-    static const char *const everywhere[] = {"--help", "--version", "--list"};
-    const char *best = NULL;
-    size_t distance = hint_limit(name);
-    for (size_t i = 0; i < sizeof everywhere / sizeof everywhere[0]; i++)
-        guess(name, everywhere[i], &best, &distance);
-    for (int i = 0; command && command->options[i].name; i++)
-        guess(name, command->options[i].name, &best, &distance);
-    fprintf(stderr, "notifyctl: no option '%s'%s%s%s%s; see notifyctl --help\n", name, command ? " of " : "",
-            command ? command->name : "", best ? "; did you mean " : "", best ? best : "");
-}
-
-/* The value of the option at ARGV[*AT]: VALUE when it came with "=", else the next word, which is stepped
- * over. */
-static bool take_value(const char *name, const char *value, char **argv, int *at, const char **out)
-{
-    if (!value && argv[*at + 1])
-        value = argv[++*at];
-    if (!value)
-        fprintf(stderr, "notifyctl: %s needs a value; see notifyctl --help\n", name);
-    *out = value ? value : *out;
-    return value != NULL;
-}
-
-/* Take ARGV[*AT], an option; steps over its value. False when it is wrong, which was said. */
-static bool take_option(struct ctl *ctl, struct command_line *line, char **argv, int *at)
-{
-    char *name = argv[*at];
-    if (strcmp(name, "-h") == 0 || strcmp(name, "--help") == 0) {
-        line->help = true;
-        return true;
-    }
-    if (strcmp(name, "--list") == 0) {
-        line->list = true;
-        if (argv[*at + 1] && argv[*at + 1][0] != '-')
-            line->list_name = argv[++*at];
-        return true;
-    }
-    if (strcmp(name, "-c") == 0)
-        return take_value(name, NULL, argv, at, &line->file);
-
-    size_t n = strcspn(name, "=");
-    const char *value = name[n] ? name + n + 1 : NULL;
-    int option = find_option(ctl->command, name, n);
-    if (!ctl->command || option < 0) {
-        refuse_option(ctl->command, name);
-        return false;
-    }
-    if (ctl->command->options[option].value)
-        return take_value(name, value, argv, at, &ctl->values[option]);
-    if (value)
-        fprintf(stderr, "notifyctl: %.*s takes no value\n", (int)n, name);
-    ctl->values[option] = "";
-    return !value;
-}
-
-/* False when the command line is wrong, which was said. */
-static bool parse(struct ctl *ctl, struct command_line *line, char **argv)
-{
-    for (int i = 1; argv[i]; i++) {
-        if (argv[i][0] == '-' && argv[i][1]) {
-            if (!take_option(ctl, line, argv, &i))
-                return false;
-        } else if (ctl->command) {
-            fprintf(stderr, "notifyctl: %s takes no further words ('%s'); see notifyctl --help\n",
-                    ctl->command->name, argv[i]);
-            return false;
-        } else {
-            ctl->command = find_command(argv[i]);
-            if (!ctl->command)
-                return false;
+    const struct word_list *list = find_list(name);
+    if (list && strcmp(name, "reasons") == 0) {
+        print_words(list, true);
+        print_words(find_list("states"), true);
+    } else if (list) {
+        print_words(list, false);
+    } else if (!name[0]) {
+        for (const struct word_list *l = word_lists; l->name; l++) {
+            printf("%s%s:\n", l == word_lists ? "" : "\n", l->name);
+            print_words(l, false);
         }
+    } else {
+        fprintf(stderr, "notifyctl: no list '%s'; there are:", name);
+        for (const struct word_list *l = word_lists; l->name; l++)
+            fprintf(stderr, " %s", l->name);
+        fputc('\n', stderr);
+        return CTL_WRONG_USE;
     }
-    if (!ctl->command && !line->help && !line->list)
-        fputs("notifyctl: no command given; see notifyctl --help\n", stderr);
-    return ctl->command || line->help || line->list;
+    return CTL_DONE;
 }
 
 const char *ctl_value(const struct ctl *ctl, const char *name)
 {
-    int option = find_option(ctl->command, name, strlen(name));
+    int option = ctl_find_option(ctl->command, name);
     return option < 0 ? NULL : ctl->values[option];
 }
 
@@ -198,7 +107,7 @@ bool ctl_number(const struct ctl *ctl, const char *name, long min, long max, lon
     *out = strtol(text, &end, 10);
     if (!errno && end != text && !*end && *out >= min && *out <= max)
         return true;
-    fprintf(stderr, "notifyctl: %s needs a whole number from %ld to %ld\n", name, min, max);
+    fprintf(stderr, "notifyctl: %s needs a whole number from %ld to %ld, not '%s'\n", name, min, max, text);
     return false;
 }
 
@@ -219,24 +128,27 @@ static enum ctl_exit run(struct ctl *ctl, const char *file)
     return code;
 }
 
+static enum ctl_exit answer(struct ctl *ctl, const char *const *globals)
+{
+    if (globals[CTL_VERSION])
+        puts("notifyctl " NOTIFY_VERSION);
+    else if (globals[CTL_HELP])
+        print_help(stdout, ctl->command);
+    else if (globals[CTL_LIST])
+        return print_list(globals[CTL_LIST]);
+    else
+        return run(ctl, globals[CTL_CONFIG] ? globals[CTL_CONFIG] : CTL_DEFAULT_FILE);
+    return CTL_DONE;
+}
+
 int main(int argc, char **argv)
 {
+    (void)argc;
     struct ctl ctl = {.command = NULL};
-    struct command_line line = {.file = DEFAULT_FILE};
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        puts("notifyctl " NOTIFY_VERSION);
-        return CTL_DONE;
-    }
-    if (!parse(&ctl, &line, argv))
+    const char *globals[CTL_GLOBAL_COUNT] = {NULL};
+    if (!ctl_line_parse(&ctl, globals, argv))
         return CTL_WRONG_USE;
-
-    enum ctl_exit code = CTL_DONE;
-    if (line.help)
-        print_help(stdout, ctl.command);
-    else if (line.list)
-        code = print_list(line.list_name);
-    else
-        code = run(&ctl, line.file);
+    enum ctl_exit code = answer(&ctl, globals);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "notifyctl: standard output: %s\n", strerror(errno));
         return CTL_NO;

@@ -72,12 +72,10 @@ static enum ctl_exit add_ledger(const struct ctl *ctl, bool json, struct buf *ou
         if (json) {
             buf_json_key(out, sections[i].name);
             buf_add_text(out, rows ? PQgetvalue(rows, 0, 0) : "null");
-        } else if (rows && PQntuples(rows)) {
-            printf("%s\n", sections[i].title);
-            output_table(rows);
-            putchar('\n');
         } else if (rows) {
-            printf("%s\n(none)\n\n", sections[i].title);
+            printf("%s\n", sections[i].title);
+            output_table(rows, false);
+            putchar('\n');
         }
         PQclear(rows);
     }

@@ -60,6 +60,7 @@ void conf_refuse(struct conf_reader *r, enum conf_row_id row, const char *format
     vsnprintf(why, sizeof why, format, args);
     va_end(args);
     const char *where = r->where[row] ? r->where[row] : r->file;
+    r->refused[row] = true;
     add_error(r->errors, arena_printf(&r->errors->arena, "%s: %s: %s", where, conf_rows[row].path, why));
 }
 

@@ -12,6 +12,7 @@
  */
 #include <ctype.h>
 #include <libconfig.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,14 +32,14 @@ static const char *nearest(const char *path)
     const char *last = strrchr(path, '.');
     last = last ? last + 1 : path;
     const char *best = NULL;
-    size_t best_distance = hint_limit(path) + 1;
+    size_t best_distance = SIZE_MAX;
     for (size_t i = 0; i < CONF_ROW_COUNT; i++) {
         const char *known = conf_rows[i].path;
         const char *known_last = strrchr(known, '.');
         known_last = known_last ? known_last + 1 : known;
         /* The right name in the wrong group is as near as one slip of the pen. */
         size_t distance = strcmp(last, known_last) == 0 ? 1 : hint_distance(path, known);
-        if (distance < best_distance) {
+        if (distance <= hint_limit(path, known) && distance < best_distance) {
             best_distance = distance;
             best = known;
         }
@@ -223,7 +224,7 @@ static void read_group(struct conf_reader *r, const config_setting_t *group, con
         } else {
             const char *hint = nearest(path);
             conf_refuse_at(r, place_of(r, s),
-                           "%.100s: is no setting%s%s; notifyd --help-config lists them all", path,
+                           "%.100s: is not a setting%s%s; notifyd --help-config lists them all", path,
                            hint ? "; did you mean " : "", hint ? hint : "");
         }
     }
@@ -261,11 +262,11 @@ void conf_read_text(struct conf_reader *r, char *text, size_t n)
 {
     struct buf scanned;
     int line = 0;
-    const char *why = NULL;
+    char why[CONF_SCAN_WHY];
     buf_init(&scanned, 2 * (size_t)CONF_FILE_MAX);
     if (memchr(text, '\0', n))
         conf_refuse_at(r, r->file, "holds a NUL byte; it must be plain text");
-    else if (!conf_scan(text, &scanned, &line, &why))
+    else if (!conf_scan(text, &scanned, &line, why))
         conf_refuse_at(r, arena_printf(&r->errors->arena, "%s:%d", r->file, line), "%s", why);
     r->unreadable = r->errors->list.count > 0;
     explicit_bzero(text, n);

@@ -53,6 +53,7 @@ struct conf_reader {
     struct conf_errors *errors;
     const char *file;                  /* as errors name it */
     const char *where[CONF_ROW_COUNT]; /* where the setting was made, "FILE:LINE"; NULL: nowhere, a default */
+    bool refused[CONF_ROW_COUNT];      /* something was said about it: further checks keep quiet */
     bool unreadable;                   /* no tree at all: what is missing cannot be told */
 };
 
@@ -66,11 +67,13 @@ void conf_refuse_at(struct conf_reader *r, const char *where, const char *format
 /* Parse N bytes of libconfig text into r->conf; adds every error it finds. TEXT[N] must be writable memory:
  * it is overwritten with zeros before the call returns, because it may hold secrets. */
 void conf_read_text(struct conf_reader *r, char *text, size_t n);
+enum { CONF_SCAN_WHY = 256 }; /* room for why, with its NUL */
 /*
  * Copy TEXT to OUT so that libconfig reads it right: an L is put behind whole numbers that are too long for
- * 32 bits. False when a string or comment does not end, with the line where it begins and why.
+ * 32 bits. False when a string or comment does not end, or a setting's name has a dot, with the line where it
+ * begins and why.
  */
-bool conf_scan(const char *text, struct buf *out, int *line, const char **why);
+bool conf_scan(const char *text, struct buf *out, int *line, char why[CONF_SCAN_WHY]);
 /* Put the defaults into r->conf. */
 void conf_read_defaults(struct conf_reader *r);
 /* Split TEXT at every byte of SEPARATORS; blanks around items and empty items fall away. */

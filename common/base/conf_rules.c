@@ -61,6 +61,22 @@ static bool is_given(struct conf_reader *r, enum conf_row_id value, enum conf_ro
     return false;
 }
 
+/* What people write behind the host that librabbitmq would misunderstand or not read; NULL when it is fine. */
+static const char *advise_vhost(const char *path)
+{
+    if (strchr(path, '?') && !strchr(path, '@')) /* else it belongs to a password that is not encoded */
+        return "has options behind ?, which are not read; make them settings of their own, as "
+               "broker.heartbeat, and end the URL at the virtual host";
+    if (strcmp(path, "/") == 0)
+        return "ends in /, which is a virtual host without a name; write /%2F for the default one, whose "
+               "name "
+               "is /";
+    if (starts_with(path, "//"))
+        return "has kombu's spelling of a virtual host that begins with /; write %2F for that /: the default "
+               "one is amqp://user:password@host:5672/%2F";
+    return NULL;
+}
+
 static void check_broker_url(struct conf_reader *r)
 {
     const char *url = r->conf->broker_url;
@@ -77,6 +93,7 @@ static void check_broker_url(struct conf_reader *r)
     }
     const char *host = url + strlen("amqp://");
     size_t length = strcspn(host, "/?");
+    const char *path = host + length;
     const char *at = memrchr(host, '@', length);
     if (at) {
         length -= (size_t)(at + 1 - host);
@@ -86,6 +103,8 @@ static void check_broker_url(struct conf_reader *r)
         conf_refuse(r, CONF_ROW_broker_url,
                     "names no host; write amqp://user:password@host:5672/vhost and percent-encode what is "
                     "special in the password");
+    else if (advise_vhost(path))
+        conf_refuse(r, CONF_ROW_broker_url, "%s", advise_vhost(path));
 }
 
 static void check_database_url(struct conf_reader *r)
@@ -110,8 +129,9 @@ static void check_fernet_keys(struct conf_reader *r)
     for (size_t i = 0; i < keys->count; i++)
         if (!fernet_key_parse(keys->items[i], key))
             conf_refuse(r, CONF_ROW_secrets_fernet_keys,
-                        "key %zu is no Fernet key; it must be 32 bytes in URL-safe base64, 44 characters",
-                        i + 1);
+                        "key %zu is not a Fernet key; it must be 32 bytes in base64, 44 characters%s", i + 1,
+                        strchr(keys->items[i], ',') ? "; write one key a line, or each as a text of its own"
+                                                    : "");
     explicit_bzero(key, sizeof key);
 }
 

@@ -5,8 +5,11 @@
  * would be 2. So numbers that are too long get their L, and the range check then refuses them by name. Nor
  * does it say where a string that never ends begins (and it leaks what it has read of it).
  *
+ * To "broker.url = ..." it says "syntax error", or "duplicate setting" when the group stands there too.
+ *
  * Knows just enough of the syntax to tell strings, comments and words apart. Pure. Lines stay where they are.
  */
+#include <ctype.h>
 #include <string.h>
 
 #include "common/base/conf_read.h"
@@ -38,6 +41,22 @@ static size_t word_length(const char *text, bool *long_number)
     return n ? n : 1;
 }
 
+/* True when the word of N bytes at TEXT is a path, as our documents and errors write it, and a value follows. */
+static bool is_dotted_name(const char *text, size_t n)
+{
+    const char *next = text + n + strspn(text + n, " \t");
+    const char *dot = memchr(text, '.', n);
+    return isalpha((unsigned char)text[0]) && dot && dot + 1 < text + n && (*next == '=' || *next == ':');
+}
+
+static void advise_group(const char *text, size_t n, char why[CONF_SCAN_WHY])
+{
+    size_t group = strcspn(text, ".");
+    int name = (int)(n - group - 1);
+    snprintf(why, CONF_SCAN_WHY, "a name cannot have a dot; write %.*s = { %.*s = ...; };",
+             (int)(group < 64 ? group : 64), text, name < 64 ? name : 64, text + group + 1);
+}
+
 static int count_lines(const char *text, size_t n)
 {
     int lines = 0;
@@ -46,7 +65,7 @@ static int count_lines(const char *text, size_t n)
     return lines;
 }
 
-bool conf_scan(const char *text, struct buf *out, int *line, const char **why)
+bool conf_scan(const char *text, struct buf *out, int *line, char why[CONF_SCAN_WHY])
 {
     *line = 1;
     while (*text) {
@@ -57,12 +76,16 @@ bool conf_scan(const char *text, struct buf *out, int *line, const char **why)
         } else if (text[0] == '/' && text[1] == '*') {
             const char *end = strstr(text + 2, "*/");
             n = end ? (size_t)(end + 2 - text) : 0;
-            *why = "the comment that begins here has no end; close it with */";
+            snprintf(why, CONF_SCAN_WHY, "the comment that begins here has no end; close it with */");
         } else if (text[0] == '"') {
             n = string_length(text);
-            *why = "the text that begins here has no closing quote";
+            snprintf(why, CONF_SCAN_WHY, "the text that begins here has no closing quote");
         } else {
             n = word_length(text, &long_number);
+            if (is_dotted_name(text, n)) {
+                advise_group(text, n, why);
+                return false;
+            }
         }
         if (!n)
             return false;

@@ -27,17 +27,24 @@ enum {
     BLOCK = 16,
     HEAD = 1 + 8 + BLOCK,
     SMALLEST = HEAD + BLOCK + SHA256_SIZE,
-    SKEW_S = 60, /* tolerated into the future, as in pyca's _MAX_CLOCK_SKEW */
+    KEY_TEXT = 44, /* 32 bytes in base64, with one '=' */
+    SKEW_S = 60,   /* tolerated into the future, as in pyca's _MAX_CLOCK_SKEW */
 };
 
 bool fernet_key_parse(const char *text, unsigned char out[FERNET_KEY_BYTES])
 {
+    char url_safe[KEY_TEXT];
     unsigned char bytes[64];
     size_t n = 0;
-    bool good = strlen(text) == 44 && base64_decode(BASE64_URL, BASE64_CANONICAL, text, 44, bytes, &n) &&
-                n == FERNET_KEY_BYTES;
+    if (strlen(text) != KEY_TEXT || text[KEY_TEXT - 1] != '=')
+        return false;
+    for (size_t i = 0; i < KEY_TEXT; i++)
+        url_safe[i] = (char)(text[i] == '+' ? '-' : text[i] == '/' ? '_' : text[i]);
+    bool good =
+        base64_decode(BASE64_URL, BASE64_LENIENT, url_safe, KEY_TEXT, bytes, &n) && n == FERNET_KEY_BYTES;
     if (good)
         memcpy(out, bytes, FERNET_KEY_BYTES);
+    explicit_bzero(url_safe, sizeof url_safe);
     explicit_bzero(bytes, sizeof bytes);
     return good;
 }

@@ -26,7 +26,10 @@ enum fernet_result {
     FERNET_TOO_LONG,  /* the plaintext does not fit into OUT's maximum */
 };
 
-/* Parse one key: 32 bytes in URL-safe base64 with padding, nothing around it. */
+/*
+ * Parse one key: 32 bytes in base64 with padding, nothing around it. Both alphabets and any unused bits, because
+ * deployments hold keys that Python's Fernet(key) took: it reads them with base64.urlsafe_b64decode.
+ */
 bool fernet_key_parse(const char *text, unsigned char out[FERNET_KEY_BYTES]);
 /* Make the keys from texts; false with the index of the bad one in *BAD. Free with fernet_keys_wipe. */
 bool fernet_keys_init(struct fernet_keys *keys, const char *const *texts, size_t count, size_t *bad);

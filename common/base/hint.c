@@ -9,27 +9,33 @@
 
 enum { COMPARED = 64 };
 
-size_t hint_distance(const char *a, const char *b)
+static unsigned least(unsigned a, unsigned b)
 {
-    size_t row[COMPARED + 1];
-    size_t a_len = strnlen(a, COMPARED), b_len = strnlen(b, COMPARED);
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            size_t drop = row[j] + 1, add = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = change < drop ? change : drop;
-            row[j] = row[j] < add ? row[j] : add;
-        }
-    }
-    return row[b_len];
+    return a < b ? a : b;
 }
 
-size_t hint_limit(const char *name)
+size_t hint_distance(const char *a, const char *b)
 {
-    return 1 + strlen(name) / 3;
+    unsigned char d[COMPARED + 1][COMPARED + 1]; /* between the first i bytes of a and the first j of b */
+    size_t a_len = strnlen(a, COMPARED), b_len = strnlen(b, COMPARED);
+    for (size_t i = 0; i <= a_len; i++)
+        for (size_t j = 0; j <= b_len; j++) {
+            if (i == 0 || j == 0) {
+                d[i][j] = (unsigned char)(i + j);
+                continue;
+            }
+            unsigned best = d[i - 1][j - 1] + (unsigned)(a[i - 1] != b[j - 1]);
+            best = least(best, least(d[i - 1][j], d[i][j - 1]) + 1u);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                best = least(best, d[i - 2][j - 2] + 1u);
+            d[i][j] = (unsigned char)best;
+        }
+    return d[a_len][b_len];
+}
+
+size_t hint_limit(const char *a, const char *b)
+{
+    size_t a_len = strlen(a), b_len = strlen(b);
+    size_t shorter = a_len < b_len ? a_len : b_len;
+    return shorter > 4 ? 1 + shorter / 3 : 1;
 }

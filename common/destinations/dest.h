@@ -67,6 +67,9 @@ struct dest_request {
     bool commit_first; /* must not be repeated: commit the step first, use a fresh connection */
 };
 
+/* Bytes of an answer's body that the ledger keeps, cut anywhere. */
+enum { DEST_ANSWER_KEPT = 1024 };
+
 /* What came back; on a transport error status is 0 and error says why. */
 struct dest_response {
     long status;

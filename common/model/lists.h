@@ -3,7 +3,7 @@
 
 /*
  * The words of the product, each list once, with its help. Enums, names, `notifyctl --list`, documentation
- * and checks are generated from these tables.
+ * and checks are generated from these tables. NONE stands first in its list and is no word for people.
  */
 
 /* X(ENUM, word, help) */
@@ -45,7 +45,7 @@
     X(DEFERRED, "deferred", "held back by its integration's rate or circuit; no attempt was used")           \
     X(DELIVERED, "delivered", "the destination accepted it")                                                 \
     X(CANCELED, "canceled", "the integration was deleted or disabled before it could be delivered")          \
-    X(DEAD, "dead", "given up, with a reason; it can be replayed")                                           \
+    X(DEAD, "dead", "given up, with a reason")                                                               \
     X(DROPPED, "dropped", "a person dropped it after it was dead")
 
 /* Why a message or a delivery is dead. X(ENUM, word, what it means and what to do) */
@@ -61,7 +61,9 @@
     X(BAD_ARGUMENTS, "bad_arguments",                                                                        \
       "Python would not accept these arguments for the task, or they have wrong types")                      \
     X(UNKNOWN_EVENT, "unknown_event", "event_type is none of the five lifecycle events")                     \
-    X(BAD_ID, "bad_id", "scan_id or finding_id is no UUID, or the event's id is longer than 200 bytes")      \
+    X(BAD_ID, "bad_id",                                                                                      \
+      "scan_id, finding_id or x-notify-integration is not a UUID, or the id is not UTF-8 of 1 to 200 bytes " \
+      "without NUL")                                                                                         \
     X(NO_MESSAGE_ID, "no_message_id", "the message has no id; set message_id (plain JSON) or the id header") \
     X(BAD_TIME, "bad_time", "eta or expires is no ISO 8601 time")                                            \
     X(ID_REUSED, "id_reused", "an event with this id and other content exists already")                      \

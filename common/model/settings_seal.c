@@ -16,6 +16,8 @@
 #include "common/base/check.h"
 #include "common/base/json.h"
 
+enum { SETTINGS_MAX = 1 << 24 }; /* bytes that are sealed: far more than any integration has */
+
 static const char *advice(enum fernet_result result)
 {
     switch (result) {
@@ -99,6 +101,43 @@ bool settings_open(const struct fernet_keys *keys, const unsigned char *token, s
     return good;
 }
 
+/* Append N bytes of JSON that has been parsed, so that it is enough to know where its strings are. */
+static void add_without_blanks(struct buf *out, const char *json, size_t n)
+{
+    bool inside = false;
+    for (size_t i = 0; i < n; i++) {
+        if (json[i] == '"')
+            inside = !inside;
+        if (inside && json[i] == '\\')
+            buf_add_char(out, json[i++]);
+        if (inside || !strchr(" \t\r\n", json[i]))
+            buf_add_char(out, json[i]);
+    }
+}
+
+bool settings_compact(const char *settings, size_t n, struct buf *out, const char **why)
+{
+    const char *unused, *wrong = NULL;
+    struct json_object *root = n <= SETTINGS_MAX ? json_parse(settings, n, &unused) : NULL;
+    struct json_object *inner = wrapped_text(root);
+    if (inner) {
+        settings = json_object_get_string(inner);
+        n = (size_t)json_object_get_string_len(inner);
+    }
+    if (!json_object_is_type(root, json_type_object))
+        wrong = "the settings must be one JSON object, as in {\"webhook_url\": \"https://...\"}";
+    else if (inner && !is_object_text(settings, n))
+        wrong = "the text under \"config\" must be one JSON object; give the settings without that wrapping";
+    else if (out->overflow || n > out->max - out->len)
+        wrong = advice(FERNET_TOO_LONG);
+    else
+        add_without_blanks(out, settings, n);
+    wipe_and_put(root, inner);
+    if (wrong)
+        *why = wrong;
+    return !wrong;
+}
+
 bool settings_seal(const struct fernet_keys *keys, const char *settings, size_t n, int64_t now_s,
                    struct buf *out, const char **why)
 {
@@ -106,22 +145,23 @@ bool settings_seal(const struct fernet_keys *keys, const char *settings, size_t 
         *why = "no Fernet key is configured; set secrets.fernet_keys or FERNET_KEY";
         return false;
     }
-    if (n > 1u << 24 || !is_object_text(settings, n)) {
-        *why = "the settings must be one JSON object, as in {\"webhook_url\": \"https://...\"}";
-        return false;
-    }
-    /* Sized for the worst case, six bytes for each, so that it never moves. */
-    size_t room = 6 * n + 16;
+    /* Both sized for the worst case, so that they never move: compact is no longer, and six bytes for each. */
+    size_t room = n <= SETTINGS_MAX ? 6 * n + 16 : 16;
+    struct buf compact = {.data = mem_alloc(room + 1), .cap = room + 1, .max = room};
     struct buf plain = {.data = mem_alloc(room + 1), .cap = room + 1, .max = room};
-    buf_add_text(&plain, "{\"config\":");
-    buf_json_bytes(&plain, settings, n);
-    buf_add_char(&plain, '}');
-    check(!plain.overflow);
-    fernet_encrypt(keys, plain.data, plain.len, now_s, NULL, out);
-    buf_wipe(&plain);
-    if (out->overflow) {
-        *why = advice(FERNET_TOO_LONG);
-        return false;
+    bool good = settings_compact(settings, n, &compact, why);
+    if (good) {
+        buf_add_text(&plain, "{\"config\":");
+        buf_json_bytes(&plain, compact.data, compact.len);
+        buf_add_char(&plain, '}');
+        check(!plain.overflow);
+        fernet_encrypt(keys, plain.data, plain.len, now_s, NULL, out);
     }
-    return true;
+    if (good && out->overflow) {
+        *why = advice(FERNET_TOO_LONG);
+        good = false;
+    }
+    buf_wipe(&compact);
+    buf_wipe(&plain);
+    return good;
 }

@@ -13,8 +13,13 @@
  * use. */
 bool settings_open(const struct fernet_keys *keys, const unsigned char *token, size_t n, struct buf *out,
                    const char **why);
-/* Append the token to OUT. SETTINGS must be the JSON of an object; false with advice in *WHY when it is not.
+/*
+ * Append SETTINGS, the JSON of an object, to OUT as they are sealed: without white space, and out of their
+ * wrapping when they stand in {"config": "<JSON text>"} already. Everything else stays as it was written,
+ * numbers too. False with static advice in *WHY. OUT grows by N bytes at most; wipe it after use.
  */
+bool settings_compact(const char *settings, size_t n, struct buf *out, const char **why);
+/* Append the token for SETTINGS, made compact, to OUT. False with advice in *WHY when they are no object. */
 bool settings_seal(const struct fernet_keys *keys, const char *settings, size_t n, int64_t now_s,
                    struct buf *out, const char **why);
 

@@ -5,6 +5,7 @@
  */
 #include "common/model/words.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -21,9 +22,10 @@ static const struct word_list_entry error_words[] = {ERROR_WORD_LIST(WORDS_ENTRY
 const struct word_list word_lists[] = {
     {"events", event_types, EVENT_TYPE_COUNT},         {"severities", severities, SEVERITY_COUNT},
     {"filters", match_verdicts, MATCH_COUNT},          {"event-states", event_states, EVENT_STATE_COUNT},
-    {"states", delivery_states, DELIVERY_STATE_COUNT}, {"reasons", reasons, REASON_COUNT},
-    {"errors", error_words, ERROR_WORD_COUNT},         {NULL, NULL, 0},
+    {"states", delivery_states, DELIVERY_STATE_COUNT}, {"reasons", reasons + 1, REASON_COUNT - 1},
+    {"errors", error_words + 1, ERROR_WORD_COUNT - 1}, {NULL, NULL, 0},
 };
+static_assert(REASON_NONE == 0 && ERROR_NONE == 0, "the first entry is left out above");
 
 static int parse(const struct word_list_entry *entries, int count, const char *word)
 {

@@ -49,7 +49,7 @@ struct word_list {
     const struct word_list_entry *entries;
     size_t count;
 };
-/* events, severities, filters, event-states, states, reasons, errors. Ends with a NULL name. */
+/* events, severities, filters, event-states, states, reasons, errors, without NONE. Ends with a NULL name. */
 extern const struct word_list word_lists[];
 
 #endif

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -63,6 +64,46 @@ def test_a_token_that_python_refuses_is_refused(build: Path, keys: list[bytes]) 
     wrong = [(line, ours, theirs) for line, ours, theirs in zip(lines, answers, python) if ours != theirs and not ours.startswith("!")]
     assert not wrong
     assert sum(answer.startswith("=") for answer in answers) > 400
+
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+
+def python_key(text: str) -> str:
+    """What our tool says of a key, by Python."""
+    try:
+        Fernet(text)
+    except ValueError:
+        return "! not a key"
+    return "= " + base64.urlsafe_b64decode(text).hex()
+
+
+def test_a_key_that_python_takes_is_taken_whatever_its_alphabet_and_last_bits(build: Path, keys: list[bytes]) -> None:
+    chance = random.Random(7)
+    variants = []
+    for _ in range(300):
+        key = base64.b64encode(chance.randbytes(32)).decode()
+        mixed = "".join(chance.choice({"+": "+-", "/": "/_"}.get(c, c)) for c in key)
+        variants += [key, key.replace("+", "-").replace("/", "_"), mixed, key[:42] + chance.choice(ALPHABET + "+/-_") + "="]
+        variants += [key[:-1], key[1:], "A" + key, key[:-1] + "A", key[:-2] + "==", key[:42] + "="]
+    python = [python_key(text) for text in variants]
+    answers = tool(build, keys, [f"key {text}" for text in variants])
+    assert not [both for both in zip(variants, answers, python) if both[1] != both[2]]
+    assert sum(answer.startswith("=") for answer in answers) == 1200
+
+
+def test_a_key_with_foreign_characters_is_never_read_as_another_key(build: Path, keys: list[bytes]) -> None:
+    """Python drops what is not of the alphabet; we refuse it, because two keys in one text are a mistake."""
+    chance = random.Random(8)
+    variants = []
+    for _ in range(2000):
+        key = list(base64.urlsafe_b64encode(chance.randbytes(32)).decode())
+        for _ in range(chance.randint(1, 2)):
+            at = chance.randrange(len(key) + 1)
+            key[at:at + chance.choice([0, 1])] = [chance.choice(ALPHABET + "+/-_=,. *")]
+        variants.append("".join(key))
+    answers = tool(build, keys, [f"key {text}" for text in variants])
+    assert not [(text, ours) for text, ours in zip(variants, answers) if ours not in ("! not a key", python_key(text))]
 
 
 def test_settings_sealed_by_either_side_are_opened_by_the_other(build: Path, keys: list[bytes]) -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
 import socket
+import struct
 import subprocess
+import termios
 import threading
 import time
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pika
 import pytest
@@ -64,15 +70,28 @@ def declare_queues(url: str, *names: str, arguments: dict[str, Any] | None = Non
     (["chekc"], "did you mean check"),
     (["deliveries", "--sate", "dead"], "did you mean --state"),
     (["deliveries", "--limit"], "--limit needs a value"),
-    (["deliveries", "--limit", "0"], "--limit needs a whole number from 1"),
-    (["deliveries", "--limit", "5x"], "--limit needs a whole number from 1"),
-    (["deliveries", "--state", "gone"], "--state needs one of: sending waiting"),
-    (["deliveries", "--integration", "x"], "--integration needs a UUID"),
-    (["deliveries", "--json=yes"], "--json takes no value"),
+    (["deliveries", "--limit", "0"], "--limit needs a whole number from 1 to 100000, not '0'"),
+    (["deliveries", "--limit=5x"], "--limit needs a whole number from 1 to 100000, not '5x'"),
+    (["deliveries", "--limit", "-1"], "--limit needs a whole number from 1 to 100000, not '-1'"),
+    (["migrate", "--wait=soon"], "--wait needs a whole number from 0 to 86400, not 'soon'"),
+    (["deliveries", "--state", "gone"], "--state needs one of: sending waiting deferred delivered canceled dead dropped, not 'gone'"),
+    (["deliveries", "--state="], "not ''"),
+    (["deliveries", "--integration", "x"], "--integration needs a UUID, not 'x'"),
+    (["deliveries", "--json=yes"], "--json takes no value, not 'yes'"),
+    (["deliveries", "--jsno"], "no option '--jsno' of deliveries; did you mean --json"),
+    (["deliveries", "--stat=dead"], "no option '--stat' of deliveries; did you mean --state"),
+    (["deliveries", "-json"], "no option '-json' of deliveries; did you mean --json"),
+    (["deliveries", "-x"], "no option '-x' of deliveries; see"),
+    (["--verson"], "no option '--verson'; did you mean --version"),
+    (["--help=me"], "--help takes no value, not 'me'"),
+    (["--config"], "--config needs a value: --config FILE"),
+    (["delivery"], "did you mean deliveries"),
+    (["reveal"], "no command 'reveal'; see notifyctl --help"),
     (["migrate", "--json"], "no option '--json' of migrate"),
     (["check", "now"], "no further words"),
-    (["--state"], "no option '--state'"),
+    (["--state", "dead", "deliveries"], "--state belongs behind its command: notifyctl deliveries --state"),
     (["--list", "nothing"], "no list 'nothing'"),
+    (["--list=nothing"], "no list 'nothing'; there are: events"),
     ([], "no command given"),
 ])
 def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], said: str) -> None:
@@ -80,26 +99,61 @@ def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], s
     assert answer.code == 2 and said in answer.err and not answer.out, answer
 
 
-def test_help_and_version_need_no_configuration(build: Path) -> None:
-    program = str(build / "notifyctl")
-    run = lambda *words: subprocess.run([program, *words], capture_output=True, text=True, timeout=10)  # noqa: E731
+@pytest.mark.parametrize("name", ["token", "integration", "explain", "dead", "audit", "rotate-keys", "prune"])
+def test_a_command_of_a_later_version_is_said_to_be_one(offline: Notifyctl, name: str) -> None:
+    answer = offline(name, "list", "--json")
+    assert answer.code == 2 and answer.err == f"notifyctl: {name} is not in this version; notifyctl --help lists what is\n", answer
+
+
+@pytest.fixture
+def run(build: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """run(WORD...): notifyctl without any configuration file."""
+    return lambda *words: subprocess.run([build / "notifyctl", *words], capture_output=True, text=True, timeout=10)
+
+
+def test_no_hint_names_the_word_that_was_refused(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    known = re.findall(r"^ *(?:-\w, )?(--\w+|\w+)\b", run("--help").stdout, re.M)
+    for command in ("migrate", "check", "seal", "deliveries", "stats"):
+        for word in known:
+            for option in (word, f"{word}=x"):
+                said = re.search(r"no option '(.*)' of .*did you mean (\S+);", run("-c", "/nowhere", command, option).stderr)
+                assert not said or said[1] != said[2], said
+
+
+@pytest.mark.parametrize("words", [["-c", "FILE"], ["-cFILE"], ["--config", "FILE"], ["--config=FILE"]])
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_configuration_file_is_named_in_every_usual_way(run: Callable[..., subprocess.CompletedProcess[str]], words: list[str],
+                                                            behind: bool) -> None:
+    words = [word.replace("FILE", "/nowhere/x.conf") for word in words]
+    done = run("seal", *words) if behind else run(*words, "seal")
+    assert done.returncode == 78 and "/nowhere/x.conf: cannot be read" in done.stderr, done
+
+
+def test_help_and_version_need_no_configuration(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     shown = run("--help")
     assert shown.returncode == 0
     for command in ("migrate", "check", "seal", "deliveries", "stats"):
         assert re.search(rf"^{command}$", shown.stdout, re.M), command
     assert "--limit N" in run("deliveries", "--help").stdout
-    assert re.fullmatch(r"notifyctl \d+\.\d+\S*\n", run("--version").stdout)
+    for words in (["--version"], ["-V"], ["-c", "/nowhere", "--version"], ["deliveries", "-V"], ["deliveries", "--json", "--version"]):
+        assert re.fullmatch(r"notifyctl \d+\.\d+\S*\n", run(*words).stdout), words
+    assert run("-h").stdout == shown.stdout and run("check", "-h").stdout == run("--help", "check").stdout
 
 
 def test_the_word_lists_are_those_of_the_tables(offline: Notifyctl) -> None:
     table = (ROOT / "common" / "model" / "lists.h").read_text()
+    tables: dict[str, list[str]] = {}
     for name, macro in (("events", "EVENT_TYPE"), ("severities", "SEVERITY"), ("filters", "MATCH"), ("event-states", "EVENT_STATE"),
                         ("states", "DELIVERY_STATE"), ("reasons", "REASON"), ("errors", "ERROR_WORD")):
         body = table.split(f"#define {macro}_LIST(X)")[1].split("#define")[0]
-        words = re.findall(r'X\(\w+, "(\w+)"', body)
+        tables[name] = [word for word in re.findall(r'X\(\w+,\s+"(\w+)"', body) if word != "none"]
         answer = offline("--list", name)
-        assert answer.code == 0 and [line.split()[0] for line in answer.out.splitlines()] == words, name
-        assert f"{name}:" in offline("--list").out
+        words = [line.split()[0] for line in answer.out.splitlines()]
+        assert answer.code == 0 and words == tables[name] + (tables["states"] if name == "reasons" else []), name
+        assert f"{name}:" in offline("--list").out and offline(f"--list={name}").out == answer.out
+    together = [line.split()[:2] for line in offline("--list", "reasons").out.splitlines()]
+    assert together == [[word, name] for name in ("reasons", "states") for word in tables[name]]
+    assert not re.search(r"^none\b", offline("--list").out, re.M)
 
 
 def test_a_bad_configuration_is_exit_78_with_every_error(offline: Notifyctl) -> None:
@@ -107,7 +161,7 @@ def test_a_bad_configuration_is_exit_78_with_every_error(offline: Notifyctl) -> 
     answer = offline("stats", **wrong)
     assert answer.code == 78, answer
     for part in (r"ctl-\d+.conf:\d+: workers: 999 is out of range", r":\d+: delivery.allow_networks: 10.0.0.1/8: ",
-                 r":\d+: nonsense: is no setting"):
+                 r":\d+: nonsense: is not a setting"):
         assert re.search(part, answer.err), part
     answer = offline("check", **wrong)
     assert answer.code == 78 and len(answer.lines("FAIL")) == 3 and not answer.err, answer
@@ -117,6 +171,24 @@ def test_a_bad_configuration_is_exit_78_with_every_error(offline: Notifyctl) -> 
 def test_a_database_url_that_libpq_cannot_read_is_refused_without_showing_it(offline: Notifyctl) -> None:
     answer = offline("stats", database={"url": "postgresql://u:hunter2@h/d?nonsense=hunter2"})
     assert answer.code == 78 and "database.url: libpq cannot read it" in answer.err and "hunter2" not in answer.err, answer
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"database": {"url": "postgresql+asyncpg://u:hunter2@h/d"}}, "database.url: is in SQLAlchemy's form"),
+    ({"database": {"url": "mysql://u:hunter2@h/d"}}, "database.url: must be postgresql://"),
+    ({"database": {"url": "hunter2"}}, "database.url: must be postgresql://"),
+    ({"broker": {"url": "amqp://u:hunter2@:5672/v"}}, "broker.url: names no host"),
+    ({"broker": {"url": "amqp://u:hunter2@h//"}}, "write %2F for that /"),
+    ({"broker": {"url": "amqp://u:hunter2@h/"}}, "write /%2F for the default one"),
+    ({"broker": {"url": "amqp://u:hunter2@h/v?heartbeat=5"}}, "settings of their own"),
+    ({"broker": {"url": "amqp://u:hun?ter2@h/v"}}, "percent-encode"),
+])
+def test_one_wrong_url_is_one_error(offline: Notifyctl, build: Path, settings: dict[str, Any], said: str) -> None:
+    answer = offline("stats", **settings)
+    assert answer.code == 78 and said in answer.err and len(answer.err.splitlines()) == 1, answer
+    run = subprocess.run([build / "notifyd", "-t", "-c", offline.conf(**settings)], capture_output=True, text=True, timeout=10)
+    assert run.returncode == 78 and said in run.stderr and len(run.stderr.splitlines()) == 1, run
+    assert "hunter2" not in answer.err + run.stderr
 
 
 # --- check
@@ -249,7 +321,7 @@ def test_check_tells_a_refused_login_from_a_server_that_is_away(ctl: Notifyctl, 
     assert answer.code == 78 and "ACCESS_REFUSED" in answer.out and "correct user, password or virtual host" in answer.out, answer
     answer = ctl("check", broker={"url": broker_url + "-nowhere"})
     assert answer.code == 78 and "correct user, password or virtual host" in answer.out, answer
-    answer = ctl("check", broker={"url": "amqp://u:wrong-secret@127.0.0.1:1/"})
+    answer = ctl("check", broker={"url": "amqp://u:wrong-secret@127.0.0.1:1"})
     assert answer.code == 75 and "FAIL broker: 127.0.0.1:1: " in answer.out and "ok   rights" in answer.out, answer
     answer = ctl("check", database={"url": "postgresql://u:wrong-secret@127.0.0.1:1/d"})
     assert answer.code == 75 and "FAIL database: " in answer.out and "ok   broker" in answer.out, answer
@@ -265,7 +337,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(offline: Notifyctl) -> N
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         started = time.monotonic()
-        answer = offline("check", broker={"url": f"amqp://u:p@127.0.0.1:{port}/"},
+        answer = offline("check", broker={"url": f"amqp://u:p@127.0.0.1:{port}"},
                          database={"url": f"postgresql://u@127.0.0.1:{port}/d?sslmode=disable"})
         assert answer.code == 75 and len(answer.lines("FAIL")) == 2, answer
         assert time.monotonic() - started < 12
@@ -330,6 +402,34 @@ def test_seal_refuses_what_is_no_object(offline: Notifyctl, stdin: str) -> None:
     assert answer.code == 1 and answer.err.startswith("notifyctl: ") and not answer.out, answer
 
 
+@pytest.mark.parametrize("stdin", [
+    '{ "webhook_url" : "https://x.example/a b",\n  "n": [1.0, 12345678901234567890123] }\n',
+    json.dumps({"config": '{"webhook_url": "https://x.example/a b", "n": [1.0, 12345678901234567890123]}'}),
+])
+def test_seal_writes_compact_settings_and_wraps_them_once(offline: Notifyctl, fernet_key: str, stdin: str) -> None:
+    answer = offline("seal", stdin=stdin)
+    assert answer.code == 0, answer
+    plain = Fernet(fernet_key).decrypt(answer.out.strip().encode()).decode()
+    assert plain == r'{"config":"{\"webhook_url\":\"https://x.example/a b\",\"n\":[1.0,12345678901234567890123]}"}'
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"webhook_url": "ftp://x"}, "webhook: webhook_url must start with https://"), ({}, "webhook: webhook_url is missing"),
+    ({"webhook_url": "https://x", "headers": {"Host": "y"}}, "webhook: "), ({"webhook_url": "https://x", "hmac_secret": "s"}, None),
+])
+def test_seal_asks_the_destination_when_its_kind_is_named(offline: Notifyctl, settings: dict[str, Any], said: str | None) -> None:
+    for text in (json.dumps(settings), json.dumps({"config": json.dumps(settings)})):
+        answer = offline("seal", "--kind", "webhook", stdin=text)
+        assert answer.code == (1 if said else 0) and bool(answer.out) == (not said) and (said or "") in answer.err, answer
+    assert offline("seal", stdin=json.dumps(settings)).code == 0
+
+
+def test_seal_knows_the_kinds(offline: Notifyctl) -> None:
+    answer = offline("seal", "--kind=carrier-pigeon", stdin="{}")
+    assert answer.code == 2 and "--kind needs one of: webhook, not 'carrier-pigeon'" in answer.err, answer
+    assert "without it nothing is checked" in offline("seal", "--help").out
+
+
 def test_seal_without_a_key_is_bad_configuration(offline: Notifyctl) -> None:
     answer = offline("seal", stdin="{}", secrets=None)
     assert answer.code == 78 and "there is no key" in answer.err, answer
@@ -376,6 +476,50 @@ def test_deliveries_lists_and_filters(ctl: Notifyctl, ledger: list[dict[str, Any
     assert ids("--event", "' OR true --") == []
     row = ctl("deliveries", "--json", "--state", "dead").json()[0]
     assert row["reason"] == "gone" and row["status"] == 410 and row["response"] == "ok\\377" and row["maybe_duplicate"] is False
+    assert row["integration_kind"] is None and row["integration_name"] is None and row["detail"] is None
+    row = ctl("deliveries", "--json", "--state", "delivered").json()[0]
+    assert row["integration_kind"] == "webhook" and row["integration_name"]
+
+
+@pytest.mark.parametrize(("response", "shown"), [
+    (None, None), (b"", ""), ("zu \u201eviel\u201c: \U0001f600\n\x1b\\".encode(), "zu \u201eviel\u201c: \U0001f600\n\x1b\\"),
+    (b"a\\b\xff", "a\\\\b\\377"), (b"a\0b", "a\\000b"), (b"ok\xc3", "ok\\303"), ("x".encode() * 1023 + b"\xc3", "x" * 1023),
+    ("\u20ac".encode() * 341 + b"\xe2", "\u20ac" * 341), (b"x" * 1020 + "\U0001f600".encode(), "x" * 1020 + "\U0001f600"),
+])
+def test_a_response_is_shown_as_the_text_that_it_is(ctl: Notifyctl, database: Database, response: bytes | None, shown: str | None) -> None:
+    database.execute("INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, response, detail)"
+                     " VALUES ('e', gen_random_uuid(), gen_random_uuid(), 'dead', 1, %s, 'more \u00fc words')", (response,))
+    row, = ctl("deliveries", "--json").json()
+    assert row["response"] == shown and row["detail"] == "more \u00fc words"
+
+
+def test_an_empty_answer_says_none(ctl: Notifyctl) -> None:
+    assert ctl("deliveries").out == "(none)\n" and ctl("deliveries", "--json").json() == []
+
+
+def on_a_terminal(ctl: Notifyctl, columns: int, *words: str) -> list[str]:
+    """The lines that a command prints on a terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    subprocess.run([ctl.program, "-c", ctl.conf(), *words], stdout=theirs, check=True, timeout=60)
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says EIO when nobody has the other side any more
+        while piece := os.read(ours, 65536):
+            shown += piece
+    os.close(ours)
+    return shown.decode().replace("\r\n", "\n").splitlines()
+
+
+def test_the_detail_ends_where_the_terminal_does(ctl: Notifyctl, ledger: list[dict[str, Any]], database: Database) -> None:
+    database.execute("UPDATE notify.deliveries SET detail = repeat('\u00fc', 100) WHERE event_id = 'e1'")
+    lines = ctl("deliveries").out.splitlines()
+    at = lines[0].index("detail")
+    assert lines[4][at:] == "\u00fc" * 59 + "\u2026" and lines[0].endswith("detail"), lines
+    for columns, width in ((at + 40, 40), (at + 100, 100), (at + 99, 99), (80, 20)):
+        lines = on_a_terminal(ctl, columns, "deliveries")
+        assert lines[4][at:] == ("\u00fc" * 100 if width == 100 else "\u00fc" * (width - 1) + "\u2026"), (columns, lines)
+        assert all("\u00fc" not in line[:at] for line in lines)
 
 
 def test_a_table_of_deliveries_cannot_drive_the_terminal(ctl: Notifyctl, ledger: list[dict[str, Any]]) -> None:
@@ -385,7 +529,7 @@ def test_a_table_of_deliveries_cannot_drive_the_terminal(ctl: Notifyctl, ledger:
     head = lines[0]
     for row, line in zip(reversed(ledger), lines[1:]):
         assert line[head.index("state"):].startswith(row["state"]) and line[head.index("integration_id"):].startswith(row["integration_id"])
-    assert "gone" in lines[1] and "timeout" in lines[2]
+    assert "gone" in lines[1] and "timeout" in lines[2] and "(deleted)" in lines[1] and " slack " in lines[2]
 
 
 def test_stats_counts_everything(ctl: Notifyctl, ledger: list[dict[str, Any]], broker_url: str) -> None:

@@ -191,7 +191,7 @@ def test_hup_with_settings_that_reach_no_broker_leaves_the_old_workers_at_work(s
     stage.webhook(secret=None)
     one = notifyd({"watchdog": 5.0})
     before, good = set(one.workers()), one.settings
-    one.write_conf({**good, "broker": {**good["broker"], "url": "amqp://nobody:wrong@127.0.0.1:1/"}})
+    one.write_conf({**good, "broker": {**good["broker"], "url": "amqp://nobody:wrong@127.0.0.1:1"}})
     one.signal(signal.SIGHUP)
     one.wait_event("reloading")
     one.wait_event("reload_waits", timeout=8)  # longer than the watchdog
@@ -311,8 +311,8 @@ def test_a_bad_configuration_ends_with_78_and_every_error(notifyd):
     assert not any("short" in error for error in errors), "a secret was printed"
 
 
-@pytest.mark.parametrize("url", ["amqp://u:p@127.0.0.1:99999/", "amqp://u:p@127.0.0.1:port/", "amqp://u:p%zz@127.0.0.1/",
-                                 "amqp://u:p@127.0.0.1:5672/a/b"])
+@pytest.mark.parametrize("url", ["amqp://u:p@127.0.0.1:99999", "amqp://u:p@127.0.0.1:port", "amqp://u:p%zz@127.0.0.1",
+                                 "amqp://u:p@127.0.0.1:5672/a/b", "amqp://u:pa?ss@127.0.0.1/v"])
 def test_a_broker_url_that_the_library_cannot_read_is_an_error_of_the_file(build, tmp_path, fernet_key, url):
     conf = tmp_path / "notify.conf"
     conf.touch(0o600)

@@ -1,8 +1,8 @@
 /*
  * fernet_tool - Fernet and the sealing of settings for a test in another language
  *
- * Arguments: the keys. Reads lines "encrypt HEX", "decrypt TOKEN", "seal HEX" or "open TOKEN" and answers
- * each with a line: the token, the plaintext in hexadecimal after "= ", or "! " and why not.
+ * Arguments: the keys. Reads lines "encrypt HEX", "decrypt TOKEN", "seal HEX", "open TOKEN" or "key TEXT" and
+ * answers each with a line: the token, the plaintext or key in hexadecimal after "= ", or "! " and why not.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +47,12 @@ static bool run(const struct fernet_keys *keys, const char *verb, const char *va
     } else if (strcmp(verb, "decrypt") == 0) {
         enum fernet_result r = fernet_decrypt(keys, value, strlen(value), 0, -1, &out, NULL);
         why = r == FERNET_OK ? NULL : fernet_result_name(r);
+    } else if (strcmp(verb, "key") == 0) {
+        unsigned char key[FERNET_KEY_BYTES];
+        if (fernet_key_parse(value, key))
+            buf_add(&out, key, sizeof key);
+        else
+            why = "not a key";
     } else if (strcmp(verb, "open") == 0) {
         settings_open(keys, (const unsigned char *)value, strlen(value), &out, &why);
     } else {

@@ -13,7 +13,7 @@
 #include "common/base/conf_read.h"
 #include "tests/unit/unit.h"
 
-#define URLS     "broker = { url = \"amqp://u:p@h/\"; }; database = { url = \"postgresql://d\"; };"
+#define URLS     "broker = { url = \"amqp://u:p@h/%2F\"; }; database = { url = \"postgresql://d\"; };"
 #define GOOD_KEY "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4="
 
 static struct conf_errors errors;
@@ -171,27 +171,26 @@ static void long_digits_in_texts_and_comments_stay_as_they_are(void)
     EXPECT(conf == NULL); /* database stands there twice, which shows that the rest was read */
     EXPECT(has_error("notify.conf:4: duplicate setting name"));
     end(NULL);
-    conf = load("broker = { url = \"amqp://12345678901234:p@h/\"; };\n"
+    conf = load("broker = { url = \"amqp://12345678901234:p@h\"; };\n"
                 "database = { url = \"postgresql://d\"; role = \"r\\\"12345678901234\"; };");
     EXPECT(conf != NULL);
     EXPECT_TEXT(conf->database_role, "r\"12345678901234");
-    EXPECT_TEXT(conf->broker_url, "amqp://12345678901234:p@h/");
+    EXPECT_TEXT(conf->broker_url, "amqp://12345678901234:p@h");
     end(conf);
 }
 
 static void unknown_settings_are_refused_with_a_hint(void)
 {
-    expect_error(
-        "wrokers = 3;",
-        "notify.conf:2: wrokers: is no setting; did you mean workers; notifyd --help-config lists them all");
+    expect_error("wrokers = 3;", "notify.conf:2: wrokers: is not a setting; did you mean workers; notifyd "
+                                 "--help-config lists them all");
     expect_error("delivery = { timeuot = 3; };",
-                 "notify.conf:2: delivery.timeuot: is no setting; did you mean "
+                 "notify.conf:2: delivery.timeuot: is not a setting; did you mean "
                  "delivery.timeout; notifyd --help-config lists them all");
     expect_error("prefetch = 3;",
-                 "notify.conf:2: prefetch: is no setting; did you mean broker.prefetch; notifyd "
+                 "notify.conf:2: prefetch: is not a setting; did you mean broker.prefetch; notifyd "
                  "--help-config lists them all");
     expect_error("zzzzzzzzzzzz = { a = 1; };",
-                 "notify.conf:2: zzzzzzzzzzzz: is no setting; notifyd --help-config lists them all");
+                 "notify.conf:2: zzzzzzzzzzzz: is not a setting; notifyd --help-config lists them all");
     expect_error("delivery = { timeout = { a = 1; }; };",
                  "notify.conf:2: delivery.timeout: must be a number, written without quotes");
 }
@@ -215,6 +214,12 @@ static void syntax_errors_name_the_line(void)
     end(NULL);
     EXPECT_TEXT(only_error("workers = 1;\n/* log\n\n"),
                 "notify.conf:2: the comment that begins here has no end; close it with */");
+    end(NULL);
+    EXPECT_TEXT(only_error("workers = 1;\nbroker.url = \"amqp://hunter2\";"),
+                "notify.conf:2: a name cannot have a dot; write broker = { url = ...; };");
+    end(NULL);
+    EXPECT_TEXT(only_error("broker = { queues = [\"a.b = c\"]; };\nbroker.url:\"amqp://hunter2\";"),
+                "notify.conf:2: a name cannot have a dot; write broker = { url = ...; };");
     end(NULL);
     EXPECT_TEXT(only_error("@include \"/nonexistent/x\"\n"),
                 "notify.conf:1: cannot open include file; check the path behind @include");
@@ -269,6 +274,11 @@ static void urls_must_have_the_right_form(void)
     expect_url_error(WITH_BROKER("amqp://"), "broker.url", "names no host");
     expect_url_error(WITH_BROKER("amqp://u:a b@h/"), "broker.url", "names no host");
     expect_url_error(WITH_BROKER(""), "broker.url", "is empty");
+    expect_url_error(WITH_BROKER("amqp://h:5672//"), "broker.url", "write %2F for that /");
+    expect_url_error(WITH_BROKER("amqp://u:p@h//vhost"), "broker.url", "write %2F for that /");
+    expect_url_error(WITH_BROKER("amqp://h:5672/"), "broker.url", "write /%2F for the default one");
+    expect_url_error(WITH_BROKER("amqp://h:5672/v?heartbeat=5"), "broker.url", "settings of their own");
+    expect_url_error(WITH_BROKER("amqp://h?heartbeat=5"), "broker.url", "settings of their own");
     expect_url_error(WITH_DATABASE("mysql://h/d"), "database.url", "must be postgresql://");
     expect_url_error(WITH_DATABASE("notify"), "database.url", "must be postgresql://");
     expect_url_error(WITH_DATABASE("postgresql+asyncpg://h/d"), "database.url", "SQLAlchemy");
@@ -364,8 +374,11 @@ static void keys_must_be_fernet_keys(void)
     end(conf);
     expect_error(
         "secrets = { fernet_keys = [\"" GOOD_KEY "\", \"hunter2\"]; };",
-        "notify.conf:2: secrets.fernet_keys: key 2 is no Fernet key; it must be 32 bytes in URL-safe base64, "
-        "44 characters");
+        "notify.conf:2: secrets.fernet_keys: key 2 is not a Fernet key; it must be 32 bytes in base64, 44 "
+        "characters");
+    expect_error("secrets = { fernet_keys = [\"" GOOD_KEY "," GOOD_KEY "\"]; };",
+                 "notify.conf:2: secrets.fernet_keys: key 1 is not a Fernet key; it must be 32 bytes in "
+                 "base64, 44 characters; write one key a line, or each as a text of its own");
 }
 
 /* --- files and environment */
@@ -467,6 +480,13 @@ static void secrets_come_from_files(void)
     EXPECT_INT(conf->secrets_fernet_keys.count, 2);
     EXPECT_TEXT(conf->secrets_fernet_keys.items[1], GOOD_KEY);
     end(conf);
+
+    write_file("keys", "%s,%s\n", GOOD_KEY, GOOD_KEY);
+    EXPECT(conf_load(in_folder("conf"), &errors) == NULL);
+    EXPECT_INT(errors.list.count, 1);
+    EXPECT(has_error("/keys: secrets.fernet_keys: key 1 is not a Fernet key; "));
+    EXPECT(has_error("write one key a line"));
+    end(NULL);
     leave_folder();
 }
 

@@ -1,5 +1,5 @@
 /*
- * Sealed settings: both forms are read, one is written, and what is no object is refused.
+ * Sealed settings: both forms are read, one is written, compact, and what is no object is refused.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +99,37 @@ static void sealed_settings_open_again_and_hold_the_text_form(void)
     fernet_keys_wipe(&keys);
 }
 
+static void settings_are_made_compact_and_otherwise_stay_as_they_are(void)
+{
+    static const struct {
+        const char *settings, *compact; /* NULL: refused */
+    } cases[] = {
+        {" { \"a\" : [ 1 ,\t2 ] ,\r\n\"b\" : { } } \n", "{\"a\":[1,2],\"b\":{}}"},
+        {"{\"n\": [1.0, 1e3, -0, 123456789012345678901234567890, 0.10]}",
+         "{\"n\":[1.0,1e3,-0,123456789012345678901234567890,0.10]}"},
+        {"{\"a b\": \"c \\\" d\\\\\", \"e\": \"/\\/ \\u00e9 \xc3\xa9\"}",
+         "{\"a b\":\"c \\\" d\\\\\",\"e\":\"/\\/ \\u00e9 \xc3\xa9\"}"},
+        {"{ \"config\": \"{ \\\"webhook_url\\\": \\\"https://x/ y\\\" }\" }",
+         "{\"webhook_url\":\"https://x/ y\"}"},
+        {"{\"config\": \"{}\", \"a\": 1}", "{\"config\":\"{}\",\"a\":1}"},
+        {"{\"config\": {\"a\": 1}}", "{\"config\":{\"a\":1}}"},
+        {"{}", "{}"},
+        {"{\"config\": \"[]\"}", NULL},
+        {"{\"config\": \"x\"}", NULL},
+        {"[]", NULL},
+        {"{\"a\": 1,}", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out;
+        const char *why = NULL;
+        buf_init(&out, 1000);
+        bool good = settings_compact(cases[i].settings, strlen(cases[i].settings), &out, &why);
+        EXPECT_TEXT(good ? buf_text(&out) : NULL, cases[i].compact);
+        buf_free(&out);
+    }
+}
+
 static void advice_about_settings_names_the_remedy_and_no_value(void)
 {
     struct fernet_keys keys;
@@ -119,4 +150,5 @@ static void advice_about_settings_names_the_remedy_and_no_value(void)
 
 UNIT_MAIN(UNIT_CASE(settings_are_read_in_both_forms), UNIT_CASE(settings_that_are_no_object_are_refused),
           UNIT_CASE(sealed_settings_open_again_and_hold_the_text_form),
+          UNIT_CASE(settings_are_made_compact_and_otherwise_stay_as_they_are),
           UNIT_CASE(advice_about_settings_names_the_remedy_and_no_value))

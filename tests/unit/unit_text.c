@@ -1,10 +1,11 @@
 /*
- * Bytes from outside: UTF-8, JSON and base64, each strict.
+ * Bytes from outside: UTF-8, JSON and base64, each strict; and words that were meant to be others.
  */
 #include <string.h>
 
 #include "common/base/arena.h"
 #include "common/base/base64.h"
+#include "common/base/hint.h"
 #include "common/base/json.h"
 #include "common/base/utf8.h"
 #include "tests/unit/unit.h"
@@ -256,8 +257,37 @@ static void base64_keeps_its_alphabets_and_rules_apart(void)
     }
 }
 
+/* ---- hints ---- */
+
+static void a_hint_is_given_for_slips_and_not_for_other_words(void)
+{
+    static const struct {
+        const char *wrong, *known;
+        size_t distance;
+        bool near;
+    } cases[] = {
+        {"chekc", "check", 1, true},  {"sate", "state", 1, true},
+        {"jsno", "json", 1, true},    {"delivery", "deliveries", 3, true},
+        {"dead", "seal", 2, false},   {"reveal", "seal", 3, false},
+        {"", "seal", 4, false},       {"seal", "seal", 0, true},
+        {"lsit", "limit", 2, false},  {"timeuot", "timeout", 1, true},
+        {"token", "stats", 5, false},
+    };
+    char longer[200];
+    memset(longer, 'x', sizeof longer);
+    longer[sizeof longer - 1] = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *a = cases[i].wrong, *b = cases[i].known;
+        EXPECT_INT(hint_distance(a, b), cases[i].distance);
+        EXPECT_INT(hint_distance(b, a), cases[i].distance);
+        EXPECT((cases[i].distance <= hint_limit(a, b)) == cases[i].near);
+    }
+    EXPECT_INT(hint_distance(longer, "y"), 64); /* no more than 64 bytes count */
+}
+
 UNIT_MAIN(UNIT_CASE(only_well_formed_utf8_has_a_length),
           UNIT_CASE(copies_are_storable_and_cut_between_characters),
           UNIT_CASE(json_that_other_programs_write_is_read), UNIT_CASE(what_is_no_json_is_refused),
           UNIT_CASE(json_may_be_nested_32_deep_but_no_deeper), UNIT_CASE(json_members_are_found_by_type),
-          UNIT_CASE(base64_matches_rfc_4648), UNIT_CASE(base64_keeps_its_alphabets_and_rules_apart))
+          UNIT_CASE(base64_matches_rfc_4648), UNIT_CASE(base64_keeps_its_alphabets_and_rules_apart),
+          UNIT_CASE(a_hint_is_given_for_slips_and_not_for_other_words))

@@ -1,0 +1,172 @@
+/*
+ * ctl_line - notifyctl's command line, taken apart
+ *
+ * One pass over the words: a command, its options, and those of ctl_globals, which may stand anywhere.
+ * "--option VALUE" and "--option=VALUE" are the same; the last of two wins. What is not known is refused with
+ * the nearest known word, if one is near. getopt_long is not used because it cannot do that, takes half a name
+ * for the whole one, and does not know that each command has options of its own.
+ */
+#include "api/ctl/ctl_line.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/ctl/ctl_commands.h"
+#include "common/base/hint.h"
+
+const struct ctl_option ctl_globals[CTL_GLOBAL_COUNT] = {
+    [CTL_CONFIG] = {"--config", "FILE", "configuration file (" CTL_DEFAULT_FILE ")", .letter = 'c'},
+    [CTL_LIST] = {"--list", "[NAME]", "the words of the product: events, states, reasons ..."},
+    [CTL_HELP] = {"--help", NULL, "this text; behind a command, that command's", .letter = 'h'},
+    [CTL_VERSION] = {"--version", NULL, "the version", .letter = 'V'},
+};
+
+struct line {
+    struct ctl *ctl;
+    const char **globals;
+    char **next; /* the word that comes next; the last is NULL */
+};
+
+/* The known word nearest to a wrong one. */
+struct guess {
+    const char *wrong;
+    const char *best; /* NULL: none is near */
+    size_t distance;
+};
+
+static const char *without_dashes(const char *name)
+{
+    return name + strspn(name, "-");
+}
+
+static void guess(struct guess *g, const char *known)
+{
+    size_t distance = hint_distance(without_dashes(g->wrong), without_dashes(known));
+    if (distance > hint_limit(without_dashes(g->wrong), without_dashes(known)))
+        return;
+    if (g->best && distance >= g->distance)
+        return;
+    g->best = known;
+    g->distance = distance;
+}
+
+static bool refuse_command(const char *name)
+{
+    struct guess g = {.wrong = name};
+    for (const char *const *later = ctl_commands_later; *later; later++)
+        if (strcmp(name, *later) == 0) {
+            fprintf(stderr, "notifyctl: %s is not in this version; notifyctl --help lists what is\n", name);
+            return false;
+        }
+    for (const struct ctl_command *c = ctl_commands; c->name; c++)
+        guess(&g, c->name);
+    fprintf(stderr, "notifyctl: no command '%s'%s%s; see notifyctl --help\n", name,
+            g.best ? "; did you mean " : "", g.best ? g.best : "");
+    return false;
+}
+
+static bool take_command(struct line *line, const char *name)
+{
+    if (line->ctl->command) {
+        fprintf(stderr, "notifyctl: %s takes no further words ('%s'); see notifyctl --help\n",
+                line->ctl->command->name, name);
+        return false;
+    }
+    for (const struct ctl_command *c = ctl_commands; c->name; c++)
+        if (strcmp(c->name, name) == 0) {
+            line->ctl->command = c;
+            return true;
+        }
+    return refuse_command(name);
+}
+
+int ctl_find_option(const struct ctl_command *command, const char *name)
+{
+    for (int i = 0; command && command->options[i].name; i++)
+        if (strcmp(command->options[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static bool refuse_option(const struct ctl_command *command, const char *name)
+{
+    struct guess g = {.wrong = name};
+    for (const struct ctl_command *c = ctl_commands; !command && c->name; c++)
+        if (ctl_find_option(c, name) >= 0) {
+            fprintf(stderr,
+                    "notifyctl: %s belongs behind its command: notifyctl %s %s; see notifyctl --help\n", name,
+                    c->name, name);
+            return false;
+        }
+    for (int i = 0; i < CTL_GLOBAL_COUNT; i++)
+        guess(&g, ctl_globals[i].name);
+    for (int i = 0; command && command->options[i].name; i++)
+        guess(&g, command->options[i].name);
+    fprintf(stderr, "notifyctl: no option '%s'%s%s%s%s; see notifyctl --help\n", name, command ? " of " : "",
+            command ? command->name : "", g.best ? "; did you mean " : "", g.best ? g.best : "");
+    return false;
+}
+
+/* Store the value of OPTION: VALUE, which came with it, or the next word. */
+static bool take_value(struct line *line, const struct ctl_option *option, const char *value,
+                       const char **out)
+{
+    bool optional = option->value && option->value[0] == '[';
+    if (!option->value && value) {
+        fprintf(stderr, "notifyctl: %s takes no value, not '%s'\n", option->name, value);
+        return false;
+    }
+    if (option->value && !value && *line->next && !(optional && **line->next == '-'))
+        value = *line->next++;
+    if (option->value && !value && !optional) {
+        fprintf(stderr, "notifyctl: %s needs a value: %s %s\n", option->name, option->name, option->value);
+        return false;
+    }
+    *out = value ? value : "";
+    return true;
+}
+
+/* "-c FILE", "-cFILE", "-h". */
+static bool take_letter(struct line *line, const char *word)
+{
+    for (int i = 0; i < CTL_GLOBAL_COUNT; i++) {
+        const struct ctl_option *option = &ctl_globals[i];
+        if (word[1] == option->letter && (option->value || !word[2]))
+            return take_value(line, option, word[2] ? word + 2 : NULL, &line->globals[i]);
+    }
+    return refuse_option(line->ctl->command, word);
+}
+
+static bool take_option(struct line *line, const char *word)
+{
+    char name[64];
+    size_t n = strcspn(word, "=");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), word);
+    const char *value = word[n] ? word + n + 1 : NULL;
+    for (int i = 0; i < CTL_GLOBAL_COUNT; i++)
+        if (strcmp(ctl_globals[i].name, name) == 0)
+            return take_value(line, &ctl_globals[i], value, &line->globals[i]);
+    int option = ctl_find_option(line->ctl->command, name);
+    if (option < 0)
+        return refuse_option(line->ctl->command, name);
+    return take_value(line, &line->ctl->command->options[option], value, &line->ctl->values[option]);
+}
+
+bool ctl_line_parse(struct ctl *ctl, const char *globals[CTL_GLOBAL_COUNT], char **argv)
+{
+    struct line line = {.ctl = ctl, .globals = globals, .next = argv + 1};
+    bool good = true;
+    while (good && *line.next) {
+        const char *word = *line.next++;
+        if (word[0] == '-' && word[1] == '-')
+            good = take_option(&line, word);
+        else if (word[0] == '-' && word[1])
+            good = take_letter(&line, word);
+        else
+            good = take_command(&line, word);
+    }
+    if (!good || ctl->command || globals[CTL_HELP] || globals[CTL_VERSION] || globals[CTL_LIST])
+        return good;
+    fputs("notifyctl: no command given; see notifyctl --help\n", stderr);
+    return false;
+}
