@@ -221,3 +221,32 @@ def test_a_retry_whose_message_killed_three_workers_was_dead_in_the_queue_only(s
     assert first.wait() == 0
     notifyd(settings, env={"NOTIFY_FAULT": f"render=1/{event.id}"})
     stage.wait(lambda: [d for d in stage.deliveries(event.id) if (d["state"], d["reason"]) == ("dead", "killed_worker")], 180)
+
+
+def test_a_message_that_waited_for_integrations_was_never_handed_back(stage, notifyd):
+    """Only those that waited for their look-up were; this one would have been held until the broker's consumer timeout."""
+    stage.webhook(secret=None)
+    one = notifyd({"workers": 1, "held_max": 10, "database": {"timeout": 1.0}})
+    lock = stage.database.connect()
+    lock.autocommit = False
+    lock.cursor().execute("LOCK TABLE integrations")
+    try:
+        event_id = stage.publish()
+        one.wait_event("messages_handed_back", timeout=30)
+    finally:
+        lock.rollback()
+        lock.close()
+    assert stage.wait_arrivals([event_id]) == {event_id: 1}
+
+
+def test_a_core_of_a_worker_held_the_keys(stage, notifyd):
+    limit = "ulimit -c unlimited 2>/dev/null; exec \"$@\""
+    one = notifyd({"workers": 1}, wrapper=("sh", "-c", limit, "sh"))
+    open_ = notifyd({"workers": 1, "core_dumps": True}, wrapper=("sh", "-c", limit, "sh"))
+
+    def core_limit(pid: int) -> str:
+        with open(f"/proc/{pid}/limits") as limits:
+            return next(line.split()[4] for line in limits if line.startswith("Max core file size"))
+
+    assert [core_limit(pid) for pid in (one.pid, *one.workers())] == ["0", "0"]
+    assert core_limit(open_.workers()[0]) == core_limit(os.getpid()) or core_limit(open_.workers()[0]) == "unlimited"
