@@ -1,19 +1,31 @@
--- The role that the workers run under, and all it may do. Run this with psql after `notifyctl migrate`, as a
--- superuser, or as a role that owns both the product's tables and schema notify. Can be run again.
+-- The role that the workers run under, and all that it may do. Run it with psql after `notifyctl migrate`, in the
+-- same database, as the owner of the product's tables and of schema notify. The owner needs CREATEROLE only when
+-- the role notify_worker does not exist yet; a superuser may run it too. It stops at the first error and can be
+-- run again.
 --
--- Then let the login role of database.url take it on, and name it in the configuration:
---   GRANT notify_worker TO your_login_role;
+-- Then let the login role of database.url take the role on, and name it in the configuration:
+--   GRANT notify_worker TO notify;
 --   database = { role = "notify_worker"; };
 --
 -- Each right stands on a line of its own in exactly this form, because `notifyctl check` reads the lines to
 -- find out which right is missing.
+\set ON_ERROR_STOP on
+
 DO $$
 BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'notify') THEN
+    RAISE EXCEPTION 'there is no schema notify in database %', current_database()
+      USING HINT = 'Run notifyctl migrate on this database first.';
+  END IF;
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'notify_worker') THEN
     CREATE ROLE notify_worker NOLOGIN;
   END IF;
-EXCEPTION WHEN duplicate_object OR unique_violation THEN
-  NULL; -- somebody else created it meanwhile
+EXCEPTION
+  WHEN duplicate_object OR unique_violation THEN
+    NULL; -- somebody else created it meanwhile
+  WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'role % may not create the role notify_worker', current_user
+      USING HINT = 'Let a superuser run CREATE ROLE notify_worker; and then run this file again.';
 END
 $$;
 

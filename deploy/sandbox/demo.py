@@ -112,7 +112,12 @@ class Demo:
 
     def _make_roles(self) -> None:
         """notifyd logs in as a role of its own and has exactly the rights of schema/roles.sql."""
-        self.postgres.execute((ROOT / "schema" / "roles.sql").read_text(), database=DATABASE)
+        roles = ROOT / "schema" / "roles.sql"
+        done = subprocess.run(["psql", "-X", "-q", "-f", roles, self.postgres.dsn(database=DATABASE)], capture_output=True,
+                              text=True, timeout=60, start_new_session=True)
+        self.stop.check()
+        if done.returncode != 0:
+            raise DemoFailed(f"psql -f {roles} ended with {done.returncode}\n{done.stderr.strip()}")
         self.postgres.create_role(LOGIN)
         self.postgres.execute(f"GRANT notify_worker TO {LOGIN}")
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -148,6 +149,12 @@ class RabbitServer:
         if done.returncode != 0:
             raise RuntimeError(f"rabbitmqctl {' '.join(words)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def write_ctl(self, path: Path) -> None:
+        """Writes a program to PATH that is rabbitmqctl for this node, whatever the caller's environment."""
+        variables = " ".join(shlex.quote(f"{name}={value}") for name, value in self._environment().items())
+        path.touch(0o700)
+        path.write_text(f'#!/bin/sh\nexec env -i {variables} {_SBIN / "rabbitmqctl"} -q "$@"\n')
 
     def _rows(self, erlang_list: str) -> list[dict]:
         return json.loads(self.evaluate(f"io:put_chars(rabbit_json:encode({erlang_list}))"))

@@ -367,3 +367,32 @@ def test_roles_can_be_run_again_and_by_two_at_once(ctl: Notifyctl, database: Dat
     subprocess.run(psql, check=True, timeout=30)
     assert database.query("SELECT rolcanlogin, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = 'notify_worker'") == [
         (False, False, False, False)]
+
+
+def roles(dsn: str) -> "subprocess.CompletedProcess[str]":
+    """As a reader of the README runs it, who may forget ON_ERROR_STOP."""
+    return subprocess.run(["psql", "-X", "-q", "-f", str(ROOT / "schema" / "roles.sql"), dsn], capture_output=True, text=True, timeout=30)
+
+
+def test_roles_is_for_the_owner_and_says_what_it_needs(ctl_for: Any, own_postgres: Any, fernet_key: str) -> None:
+    """On a server of its own: roles belong to the whole server, and here notify_worker must be missing."""
+    own_postgres.create_role("product")
+    own_postgres.create_role("notify")
+    dsn = own_postgres.create_database("pencheff", "product")
+    own_postgres.execute((ROOT / "tests" / "vectors" / "incumbent.sql").read_text(), database="pencheff", user="product")
+
+    early = roles(dsn)
+    assert early.returncode == 3 and early.stderr.count("ERROR") == 1 and "no schema notify in database pencheff" in early.stderr, early
+    assert "notifyctl migrate" in early.stderr
+    assert ctl_for(dsn)("migrate").code == 0
+    barred = roles(dsn)
+    assert barred.returncode == 3 and barred.stderr.count("ERROR") == 1 and "product may not create the role" in barred.stderr, barred
+    assert "CREATE ROLE notify_worker" in barred.stderr, "it says what a superuser is to do"
+
+    own_postgres.execute("ALTER ROLE product CREATEROLE")
+    for _ in range(2):
+        assert roles(dsn).returncode == 0
+    own_postgres.execute("GRANT notify_worker TO notify", database="pencheff", user="product")
+    checked = ctl_for(own_postgres.dsn("notify", "pencheff"))("check", database={"role": "notify_worker"}, secrets={"fernet_keys": [fernet_key]})
+    assert [line for line in checked.lines("ok") if line.startswith("rights: all ")], checked
+    assert all(line.startswith("broker:") for line in checked.lines("FAIL")), checked

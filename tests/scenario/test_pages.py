@@ -1,0 +1,168 @@
+"""What the pages below docs/ show in code works: shell, SQL and Python are taken out of them and run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+from sandbox import seed
+from sandbox.daemon import conf_text
+from sandbox.signatures import standard_signature
+
+from conftest import migrate
+
+ROOT = Path(__file__).resolve().parents[2]
+WEBHOOK = ROOT / "docs" / "destinations" / "webhook.md"
+OPERATE = ROOT / "docs" / "operate.md"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+class Desk:
+    """Where somebody types what a page shows: a folder, a notifyctl, and what the words in capitals stand for."""
+
+    def __init__(self, folder: Path, build: Path, settings: dict[str, Any], stands_for: dict[str, str]) -> None:
+        self.folder, self.stands_for = folder, stands_for
+        folder.mkdir()
+        (folder / "notify.conf").write_text(conf_text(settings))
+        program = folder / "notifyctl"
+        program.write_text(f'#!/bin/sh\nexec {build / "notifyctl"} -c {folder / "notify.conf"} "$@"\n')
+        program.chmod(0o700)
+
+    def run(self, text: str) -> str:
+        for word, here in self.stands_for.items():
+            text = text.replace(word, here)
+        done = subprocess.run(["/bin/sh", "-ec", text], capture_output=True, text=True, timeout=60, cwd=self.folder,
+                              env={"PATH": f"{self.folder}:/usr/bin:/bin"})
+        assert done.returncode == 0, f"{text}\nexit {done.returncode}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture
+def desk(stage: Any, build: Path, tmp_path: Path, fernet_key: str) -> Desk:
+    return Desk(tmp_path / "desk", build, {
+        "broker": {"url": stage.broker_url}, "database": {"url": stage.database.url}, "secrets": {"fernet_keys": [fernet_key]}}, {
+        "WORKSPACE": stage.workspace.id, "postgresql://OWNER@HOST/pencheff": stage.database.url})
+
+
+@pytest.fixture
+def good() -> Callable[..., bool]:
+    """The Python of the webhook's page."""
+    text, = blocks(WEBHOOK, "python")
+    names: dict[str, Any] = {}
+    exec(compile(text, str(WEBHOOK), "exec"), names)
+    return names["good"]
+
+
+def test_the_webhooks_page_leads_to_a_delivery_that_its_python_accepts(stage: Any, notifyd: Any, desk: Desk, good: Any) -> None:
+    make_secret, insert = blocks(WEBHOOK, "sh")
+    settings = json.loads(blocks(WEBHOOK, "json")[0])
+    assert set(settings) == {"webhook_url", "hmac_secret"}
+    secret = desk.run(make_secret).strip()
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
+    (desk.folder / "hook.json").write_text(json.dumps({"webhook_url": stage.receiver.url("/page"), "hmac_secret": secret}))
+    integration = re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", desk.run(insert))
+    assert integration, "the row's id is shown"
+    stage.webhook("/plain", secret="a plain secret")
+    stage.webhook("/open", secret=None)
+    notifyd()
+
+    event = stage.publish("scan_done", error="of the event", change_summary="too")
+    request, = stage.receiver.wait_for(1, "/page")
+    headers, body = request.header, request.body
+    assert good(headers, body, secret)
+    assert headers["webhook-id"] == hashlib.sha256((event + integration[0]).encode()).hexdigest()[:32]
+    assert not good(headers, body + b" ", secret) and not good(headers, body, "whsec_" + "A" * 43 + "=")
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        assert not good({key: value for key, value in headers.items() if key != name}, body, secret), name
+        assert not good({**headers, name: "ünknown"}, body, secret), name
+    for seconds, wanted in ((0, True), (280, True), (320, False), (-320, False)):
+        then = str(int(time.time()) - seconds)
+        signed = {**headers, "webhook-timestamp": then, "webhook-signature": standard_signature(headers["webhook-id"], then, body, secret)}
+        assert good(signed, body, secret) == wanted, seconds
+        assert good({**signed, "webhook-signature": f"v1,other {signed['webhook-signature']}"}, body, secret) == wanted
+
+    # What the page says of the other two, and of two members of the body.
+    plain, = stage.receiver.wait_for(1, "/plain")
+    assert good(plain.header, plain.body, "a plain secret")
+    unsigned, = stage.receiver.wait_for(1, "/open")
+    ours = {name for name in unsigned.header if name.startswith(("webhook-", "x-pencheff-"))}
+    assert ours == {"webhook-id", "webhook-timestamp", "x-pencheff-timestamp"} and not good(unsigned.header, unsigned.body, "")
+    assert (json.loads(body)["error"], json.loads(body)["change_summary"]) == ("of the event", "too")
+    stage.database.execute("UPDATE scans SET error = 'of the row'")
+    failed, other = stage.publish("scan_failed"), stage.publish("scan_failed", error="of the event")
+    bodies = {body["id"]: body for body in (json.loads(one.body) for one in stage.receiver.wait_for(3, "/page"))}
+    assert (bodies[failed]["error"], bodies[failed]["change_summary"]) == ("of the row", None)
+    assert bodies[other]["error"] == "of the event"
+
+
+def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk: Desk) -> None:
+    hook = stage.webhook("/hook")
+    notifyd()
+    event = stage.publish("scan_done")
+    stage.wait(lambda: stage.deliveries(event))
+    desk.stands_for |= {"--event ID": f"--event {event}", "UUID": hook.id, "DATABASE_URL_FILE": "database", "BROKER_URL_FILE": "broker",
+                        "KEY_FILE": "key"}
+    for name, url in (("database", stage.database.url), ("broker", stage.broker_url), ("key", stage.key)):
+        (desk.folder / name).write_text(f"{url}\n")
+    lines = [line for block in blocks(OPERATE, "sh") for line in block.splitlines()]
+    ours = [line for line in lines if not line.startswith("rabbitmqadmin ")]  # needs the management plugin
+    assert len(ours) >= 4
+    desk.run("\n".join(line for line in ours if "notifyctl check" not in line))
+    (desk.folder / "notify.conf").write_text(conf_text({
+        "broker": {"url_file": "/run/credentials/x"}, "database": {"url_file": "/run/credentials/y"},
+        "secrets": {"fernet_keys_file": "/run/credentials/z"}}))
+    with_environment, = [line for line in ours if "FERNET_KEY" in line]
+    said = desk.run(f"{with_environment} || test $? -eq 1")  # the workers' role is not made here
+    assert "ok   keys: 1 usable" in said and "ok   broker: reachable" in said and "ok   database: reachable" in said
+
+
+def test_the_sql_of_the_operators_page_deletes_what_is_old_and_removes_everything(own_postgres: Any, build: Path) -> None:
+    old_rows, drop, roles = blocks(OPERATE, "sql")
+    for role in ("product", "notify"):
+        own_postgres.create_role(role, "LOGIN CREATEROLE")
+    dsn = own_postgres.create_database("pencheff", "product")
+
+    def execute(sql: str, user: str = "product") -> None:
+        own_postgres.execute(sql, database="pencheff", user=user)
+
+    def query(sql: str) -> list[tuple]:
+        return own_postgres.query(sql, database="pencheff")
+
+    execute((ROOT / "tests" / "vectors" / "incumbent.sql").read_text())
+    triggers = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.integrations'::regclass AND NOT tgisinternal"
+    migrate(build, dsn)
+    assert query(triggers) == [(4,)]
+    subprocess.run(["psql", "-X", "-q", "-f", ROOT / "schema" / "roles.sql", dsn], check=True)
+    execute("GRANT notify_worker TO notify")
+    with own_postgres.connect("pencheff", "product") as connection:
+        seed.add_example(connection)
+
+    execute("INSERT INTO notify.events (id, content_hash, event_type, state, first_seen, accepted_at)"
+            " SELECT s || d, '', 'scan_done', s, now(), now() - d * interval '1 day'"
+            " FROM unnest(ARRAY['done', 'open', 'dead']) s, unnest(ARRAY[1, 31]) d;"
+            "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, updated_at)"
+            " SELECT 'done' || d, gen_random_uuid(), gen_random_uuid(), s, 1, now() - d * interval '1 day'"
+            " FROM unnest(ARRAY['delivered', 'dead', 'dropped', 'canceled']) s, unnest(ARRAY[1, 31]) d;"
+            "INSERT INTO notify.events (id, content_hash, event_type, state, first_seen, accepted_at)"
+            " VALUES ('waits', '', 'scan_done', 'done', now(), now() - interval '31 days');"
+            "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, updated_at)"
+            " VALUES ('waits', gen_random_uuid(), gen_random_uuid(), 'waiting', 3, now() - interval '31 days');"
+            "INSERT INTO notify.attempts (event_id, integration_id, attempt) SELECT event_id, integration_id, 1 FROM notify.deliveries")
+    execute(old_rows)
+    assert [event for event, in query("SELECT id FROM notify.events ORDER BY 1")] == ["dead1", "done1", "open1", "open31", "waits"]
+    assert query("SELECT event_id, count(*) FROM notify.attempts GROUP BY 1 ORDER BY 1") == [("done1", 4), ("waits", 1)]
+
+    execute(drop)
+    assert query("SELECT count(*) FROM pg_namespace WHERE nspname = 'notify'") == [(0,)] and query(triggers) == [(0,)]
+    execute(roles, "postgres")
+    assert query("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'notify%'") == [(0,)]
+    assert query("SELECT count(*) FROM scans") == [(3,)]
