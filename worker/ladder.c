@@ -53,8 +53,8 @@ void ladder_route(int seconds, char exchange[32], char key[LADDER_KEY])
 int ladder_put(struct publish_message *m, struct arena *arena, double delay_s)
 {
     if (!(delay_s > 0)) {
-        m->exchange = "";
-        m->routing_key = TOPOLOGY_DUE;
+        m->exchange = TOPOLOGY_DELAY_OUT; /* not the default exchange: that would want a right of its own */
+        m->routing_key = "";
         return 0;
     }
     char *exchange = arena_alloc(arena, 32), *key = arena_alloc(arena, LADDER_KEY);

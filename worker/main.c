@@ -1,7 +1,7 @@
 /*
  * main - notifyd's command line
  *
- * Reads the options and the configuration, says every error in it, and hands over to the supervisor. Runs in
+ * Reads the options and the configuration, reports every error in it, and hands over to the supervisor. Runs in
  * the foreground; a service manager keeps it. Exit: 0 ended as asked or the check passed, 2 wrong use, 78 the
  * configuration is unusable.
  */
@@ -30,7 +30,7 @@ static const char usage[] =
     "usage: notifyd [-c FILE] [-t]\n"
     "\n"
     "  -c, --config FILE   configuration (default " DEFAULT_FILE ")\n"
-    "  -t, --test          check the configuration, say every error, and leave: 0 good, 78 bad\n"
+    "  -t, --test          check the configuration, report every error, and exit: 0 good, 78 bad\n"
     "      --help-config   print every setting with its type, default, range and meaning\n"
     "      --help-config=markdown   the same as a page\n"
     "  -h, --help          this text\n"

@@ -40,7 +40,7 @@
     TEXT(broker_url_file, "broker.url_file", "", "File that holds broker.url.")                              \
     LIST(broker_queues, "broker.queues", "notify", "The producers' queues to consume.")                      \
     INT(broker_prefetch, "broker.prefetch", 256, 4, 65535,                                                   \
-        "Messages that one worker may hold, over all its queues; 100 to 300 is where more stops helping.")   \
+        "Messages that one worker may hold, over all its queues; more than 100 to 300 brings nothing.")      \
     NUM(broker_share_producers, "broker.share_producers", 4, 1, 100,                                         \
         "Part of the prefetch for the producers' queues.")                                                   \
     NUM(broker_share_due, "broker.share_due", 2, 1, 100, "Part of the prefetch for notify.due (retries).")   \
@@ -60,11 +60,11 @@
            "postgresql://user:password@host/name; the environment's DATABASE_URL overrides it.")             \
     TEXT(database_url_file, "database.url_file", "", "File that holds database.url.")                        \
     TEXT(database_role, "database.role", "",                                                                 \
-         "Role to SET after connecting, see schema/roles.sql. Empty: the login role itself.")                \
+         "Role to switch to after connecting, made by schema/roles.sql. Empty: the login role itself.")      \
     NUM(database_timeout, "database.timeout", 10, 1, 600,                                                    \
         "Seconds without an answer after which the link is closed and made anew.")                           \
     INT(database_batch, "database.batch", 200, 1, 1000,                                                      \
-        "Most events or rows in one statement: gains end near a hundred.")                                   \
+        "Most events or rows in one statement: above about a hundred there is little gain.")                 \
     NUM(database_linger, "database.linger", 0.02, 0, 1,                                                      \
         "Seconds between two batches of rows under load: acknowledgements wait for it, deliveries do not, "  \
         "and "                                                                                               \
@@ -76,8 +76,8 @@
     NUM(database_reconnect_max, "database.reconnect_max", 10, 1, 3600,                                       \
         "Longest pause between two attempts to reach the database.")                                         \
     SECRETS(secrets_fernet_keys, "secrets.fernet_keys",                                                      \
-            "Fernet keys: the first encrypts, all decrypt; the environment's FERNET_KEY (comma-separated) "  \
-            "overrides.")                                                                                    \
+            "Pencheff's own FERNET_KEY: the first encrypts, all decrypt; the environment's FERNET_KEY "      \
+            "(comma-separated) overrides.")                                                                  \
     TEXT(secrets_fernet_keys_file, "secrets.fernet_keys_file", "", "File with one Fernet key a line.")       \
     NUM(delivery_timeout, "delivery.timeout", 15, 0.1, 300,                                                  \
         "Seconds for a whole request, from name look-up to last byte.")                                      \
@@ -97,7 +97,7 @@
         "Kept-alive connections, per worker.")                                                               \
     LIST(delivery_allow_networks, "delivery.allow_networks", "",                                             \
          "Networks in CIDR form that deliveries may reach although they are not public. None by default: "   \
-         "settings are hostile.")                                                                            \
+         "URLs come from whoever may edit an integration.")                                                  \
     BOOL(delivery_allow_http, "delivery.allow_http", false, "Whether http:// is allowed besides https://.")  \
     TEXT(delivery_ca_file, "delivery.ca_file", "", "PEM file of trusted authorities. Empty: the system's.")  \
     TEXT(delivery_proxy, "delivery.proxy", "",                                                               \
@@ -119,7 +119,7 @@
     INT(retry_max_attempts, "retry.max_attempts", 12, 1, 100,                                                \
         "Attempts before a delivery is dead: about 22 hours with the defaults.")                             \
     NUM(retry_jitter, "retry.jitter", 0.2, 0, 1,                                                             \
-        "Part of a pause that is added by chance, so that failures do not come back together.")              \
+        "Up to this share of a pause is added by chance, so that failures do not come back together.")       \
     NUM(retry_max_retry_after, "retry.max_retry_after", 86400, 1, 86400,                                     \
         "Longest Retry-After that is obeyed.")                                                               \
     NUMS(retry_not_found, "retry.not_found", "1, 4, 15", 0.1, 3600,                                          \
@@ -138,7 +138,7 @@
          "Address of the REST API and the dashboard. Without effect yet.")                                   \
     TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
-    WORD(log_format, "log.format", "text", "text|json", "One line per event, for people or for machines.")   \
+    WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
     NUM(retention_deliveries_days, "retention.deliveries_days", 30, 1, 36500,                                \
         "Days that finished deliveries are to stay in the ledger. Without effect yet: this version deletes " \
         "nothing.")

@@ -24,6 +24,7 @@ import pytest
 from sandbox import producer
 from sandbox.answers import Answer
 from sandbox.daemon import conf_text
+from sandbox.processes import wait_until
 
 from conftest import Stage, migrate
 
@@ -202,7 +203,8 @@ def test_every_command_of_the_readme_works_and_what_they_set_up_delivers(reader:
     # With the rights that the README gives at both servers, and no others.
     reader.running.terminate()
     assert reader.running.wait() == 0
-    notifyd({"broker": {"url": reader.urls["amqp"]}, "database": {"url": reader.urls["postgresql"], "role": "notify_worker"}})
+    ours = {"broker": {"url": reader.urls["amqp"]}, "database": {"url": reader.urls["postgresql"], "role": "notify_worker"}}
+    one = notifyd(ours)
     stage.webhook("/hook")
     stage.webhook("/gone")
     stage.receiver.script("/hook", Answer(status=503), Answer())
@@ -212,16 +214,29 @@ def test_every_command_of_the_readme_works_and_what_they_set_up_delivers(reader:
     stage.wait(lambda: {row["state"] for row in stage.deliveries(again)} == {"delivered", "dead"})
     assert rabbit.depth("notify.dead", vhost) == 1
 
-    # A retry that is overdue, because its message was lost, takes another way than the ladder.
+    # A retry that is overdue, because the worker that owed its message died, takes another way than the ladder.
     stage.receiver.script("/hook", Answer(status=503), Answer())
     message = stage.event("scan_started")
     producer.publish_event(stage.broker_url, message)
     stage.wait(lambda: "waiting" in {row["state"] for row in stage.deliveries(message.id)})
+    one.terminate()
+    assert one.wait() == 0
     purge(stage.broker_url, [f"notify.delay.{level}" for level in range(17)])
     stage.database.execute("UPDATE notify.deliveries SET due_at = now() WHERE state = 'waiting'")
     producer.publish_event(stage.broker_url, message)
+    redeliver(stage.broker_url, "notify")
+    notifyd(ours)
     stage.wait(lambda: {row["state"] for row in stage.deliveries(message.id)} == {"delivered", "dead"},
                why="the overdue retry was not made; may the broker's user publish it?")
+
+
+def redeliver(url: str, queue: str) -> None:
+    """The message in QUEUE is as if a worker that had it died."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    method, _, _ = wait_until(lambda: (got := channel.basic_get(queue))[0] and got, 5, f"a message in {queue}")
+    channel.basic_nack(method.delivery_tag, requeue=True)
+    connection.close()
 
 
 def purge(url: str, queues: list[str]) -> None:

@@ -36,8 +36,8 @@ static void a_retry_carries_the_event_and_nothing_else(void)
     EXPECT_TEXT(header_text(&m, "x-notify-queue"), "notify");
     EXPECT_TEXT(m.exchange, "notify.delay.2");
     EXPECT_INT(ladder_put(&m, &arena, 0), 0);
-    EXPECT_TEXT(m.exchange, "");
-    EXPECT_TEXT(m.routing_key, "notify.due");
+    EXPECT_TEXT(m.exchange, "notify.delay.out");
+    EXPECT_TEXT(m.routing_key, "");
     arena_free(&arena);
 }
 
