@@ -33,9 +33,8 @@ struct ctl_command {
     const char *help;
     struct ctl_option options[CTL_OPTIONS_MAX + 1]; /* ends with a NULL name */
     enum ctl_exit (*run)(const struct ctl *ctl);
-    /* What to print instead of running when the configuration is wrong; NULL: the errors, on standard error.
-     */
-    void (*bad_conf)(const struct conf_errors *errors);
+    /* What to print instead of running when the configuration is wrong; NULL: the errors, on standard error. */
+    void (*bad_conf)(const struct ctl *ctl, const struct conf_errors *errors);
 };
 
 /* One call of the program. */
@@ -62,7 +61,7 @@ bool ctl_open_db(const struct ctl *ctl, struct db *db, enum ctl_exit *code);
 /* The commands; each in a file of its own. */
 enum ctl_exit ctl_migrate(const struct ctl *ctl);
 enum ctl_exit ctl_check(const struct ctl *ctl);
-void ctl_check_bad_conf(const struct conf_errors *errors);
+void ctl_check_bad_conf(const struct ctl *ctl, const struct conf_errors *errors);
 enum ctl_exit ctl_seal(const struct ctl *ctl);
 enum ctl_exit ctl_deliveries(const struct ctl *ctl);
 enum ctl_exit ctl_stats(const struct ctl *ctl);

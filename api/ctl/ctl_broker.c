@@ -8,75 +8,86 @@
 
 #include <amqp_framing.h>
 #include <amqp_tcp_socket.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 
+#include "api/ctl/ctl_dial.h"
 #include "common/base/check.h"
+#include "worker/topology.h"
 
 enum {
     CHANNEL = 1,
     FRAME_MAX = 131072,
+    ACCESS_REFUSED = 403,
     NOT_FOUND = 404,
     PRECONDITION_FAILED = 406,
 };
 
 static const struct timeval patience = {.tv_sec = 3};
 
-static bool fail(struct broker *b, const char *what, const char *why)
+/* WHY may end in a full stop, as the broker's texts do; what follows it is ours. */
+static bool fail(struct broker *b, const char *what, const char *why, size_t n)
 {
-    snprintf(b->why, sizeof b->why, "%s: %s", what, why);
+    while (n && (why[n - 1] == '.' || why[n - 1] == ' '))
+        n--;
+    snprintf(b->why, sizeof b->why, "%s: %.*s", what, (int)n, why);
     return false;
 }
 
-/* True when REPLY is the one that was asked for; else why says what it was, and *CODE (0: none) with which
- * number the broker refused. */
-static bool replied(struct broker *b, const char *what, amqp_rpc_reply_t reply, int *code)
+static bool fail_status(struct broker *b, const char *what, int status)
 {
-    *code = 0;
+    const char *why =
+        status == AMQP_STATUS_SOCKET_ERROR && errno ? strerror(errno) : amqp_error_string2(status);
+    return fail(b, what, why, strlen(why));
+}
+
+/* True when REPLY is the one that was asked for; else why says what it was, and code with which number the
+ * broker refused. */
+static bool replied(struct broker *b, const char *what, amqp_rpc_reply_t reply)
+{
+    b->code = 0;
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
     if (reply.reply_type != AMQP_RESPONSE_SERVER_EXCEPTION)
-        return fail(b, what, amqp_error_string2(reply.library_error));
+        return fail_status(b, what, reply.library_error);
     amqp_bytes_t text = {0, NULL};
     if (reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD) {
         const amqp_channel_close_t *close = reply.reply.decoded;
-        *code = close->reply_code;
+        b->code = close->reply_code;
         text = close->reply_text;
         amqp_channel_close_ok_t ok = {.dummy = 0};
         amqp_send_method(b->link, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
         b->channel_open = false;
     } else if (reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD) {
         const amqp_connection_close_t *close = reply.reply.decoded;
-        *code = close->reply_code;
+        b->code = close->reply_code;
         text = close->reply_text;
     }
-    snprintf(b->why, sizeof b->why, "%s: %.*s", what, (int)text.len,
-             text.len ? (const char *)text.bytes : "");
-    return false;
+    return fail(b, what, text.len ? text.bytes : "", text.len);
 }
 
 static bool log_in(struct broker *b, const struct amqp_connection_info *where)
 {
     amqp_socket_t *socket = amqp_tcp_socket_new(b->link);
     check(socket != NULL);
-    struct timeval limit = patience;
-    int status = amqp_socket_open_noblock(socket, where->host, where->port, &limit);
-    if (status != AMQP_STATUS_OK) {
-        char what[160];
+    char what[160], why[128];
+    int fd = ctl_dial(where->host, where->port, (int)patience.tv_sec * 1000, why);
+    if (fd < 0) {
         snprintf(what, sizeof what, "%.100s:%d", where->host, where->port);
-        return fail(b, what, amqp_error_string2(status));
+        return fail(b, what, why, strlen(why));
     }
+    amqp_tcp_socket_set_sockfd(socket, fd); /* the link owns it from here */
+    errno = 0;
     amqp_set_handshake_timeout(b->link, &patience);
     amqp_set_rpc_timeout(b->link, &patience);
-    int code;
     if (replied(b, "login",
                 amqp_login(b->link, where->vhost, 0, FRAME_MAX, 0, AMQP_SASL_METHOD_PLAIN, where->user,
-                           where->password),
-                &code))
+                           where->password)))
         return true;
-    b->refused = code != 0;
+    b->refused = b->code != 0;
     return false;
 }
 
@@ -90,10 +101,12 @@ bool broker_open(struct broker *b, const struct conf *conf)
     if (good) {
         b->link = amqp_new_connection();
         check(b->link != NULL);
+        snprintf(b->user, sizeof b->user, "%s", where.user);
+        snprintf(b->vhost, sizeof b->vhost, "%s", where.vhost);
         good = log_in(b, &where);
     } else {
         b->refused = true;
-        fail(b, "broker.url", "not of the form amqp://user:password@host:port/vhost");
+        snprintf(b->why, sizeof b->why, "broker.url: not of the form amqp://user:password@host:port/vhost");
     }
     explicit_bzero(url, size);
     free(url);
@@ -110,26 +123,38 @@ void broker_close(struct broker *b)
     b->link = NULL;
 }
 
+bool broker_is_forbidden(const struct broker *b)
+{
+    return b->code == ACCESS_REFUSED && !b->refused;
+}
+
+const char *broker_advice(const struct broker *b)
+{
+    if (b->refused)
+        return "correct user, password or virtual host in broker.url";
+    if (broker_is_forbidden(b))
+        return "give the user of broker.url that right; notifyctl check prints the command";
+    return "is it up, and is broker.url right?";
+}
+
 static bool open_channel(struct broker *b)
 {
-    int code;
     if (b->channel_open)
         return true;
     amqp_channel_open(b->link, CHANNEL);
-    b->channel_open = replied(b, "channel", amqp_get_rpc_reply(b->link), &code);
+    b->channel_open = replied(b, "channel", amqp_get_rpc_reply(b->link));
     return b->channel_open;
 }
 
 bool broker_look(struct broker *b, const char *queue, struct broker_queue *out)
 {
-    int code;
     memset(out, 0, sizeof *out);
     if (!open_channel(b))
         return false;
     const amqp_queue_declare_ok_t *ok =
         amqp_queue_declare(b->link, CHANNEL, amqp_cstring_bytes(queue), 1, 0, 0, 0, amqp_empty_table);
-    if (!replied(b, queue, amqp_get_rpc_reply(b->link), &code))
-        return code == NOT_FOUND;
+    if (!replied(b, queue, amqp_get_rpc_reply(b->link)))
+        return b->code == NOT_FOUND;
     out->exists = true;
     out->messages = ok->message_count;
     out->consumers = ok->consumer_count;
@@ -138,7 +163,6 @@ bool broker_look(struct broker *b, const char *queue, struct broker_queue *out)
 
 bool broker_fits(struct broker *b, const char *queue, bool quorum, bool *fits)
 {
-    int code;
     amqp_table_entry_t entry = {
         .key = amqp_cstring_bytes("x-queue-type"),
         .value = {.kind = AMQP_FIELD_KIND_UTF8, .value = {.bytes = amqp_cstring_bytes("quorum")}}};
@@ -147,8 +171,77 @@ bool broker_fits(struct broker *b, const char *queue, bool quorum, bool *fits)
     if (!open_channel(b))
         return false;
     amqp_queue_declare(b->link, CHANNEL, amqp_cstring_bytes(queue), 0, 1, 0, 0, arguments);
-    if (!replied(b, queue, amqp_get_rpc_reply(b->link), &code))
-        return code == PRECONDITION_FAILED;
+    if (!replied(b, queue, amqp_get_rpc_reply(b->link)))
+        return b->code == PRECONDITION_FAILED;
     *fits = true;
     return true;
+}
+
+/* What became of a question about a right: the user has it unless the broker refused the access; any other
+ * refusal comes after that. False when there was no answer. */
+static bool is_allowed(struct broker *b, const char *what, bool *may)
+{
+    *may = replied(b, what, amqp_get_rpc_reply(b->link)) || (b->code && b->code != ACCESS_REFUSED);
+    return *may || b->code == ACCESS_REFUSED;
+}
+
+/*
+ * RabbitMQ looks at the right before it looks at the arguments, so a consumer whose priority is no number is
+ * refused as forbidden, or as impossible, and never gets a message. basic.get would take one, and giving it
+ * back marks it as redelivered and counts towards a quorum queue's limit. A broker that made a consumer of it
+ * all the same would send one message at most, which the closing of the channel puts back.
+ */
+bool broker_may_read(struct broker *b, const char *queue, bool *may)
+{
+    amqp_table_entry_t entry = {
+        .key = amqp_cstring_bytes("x-priority"),
+        .value = {.kind = AMQP_FIELD_KIND_UTF8, .value = {.bytes = amqp_cstring_bytes("only a question")}}};
+    amqp_table_t arguments = {.num_entries = 1, .entries = &entry};
+    *may = false;
+    if (!open_channel(b))
+        return false;
+    amqp_basic_qos(b->link, CHANNEL, 0, 1, 0);
+    if (!replied(b, queue, amqp_get_rpc_reply(b->link)))
+        return false;
+    amqp_basic_consume(b->link, CHANNEL, amqp_cstring_bytes(queue), amqp_empty_bytes, 0, 0, 0, arguments);
+    if (!is_allowed(b, queue, may))
+        return false;
+    if (b->channel_open) {
+        amqp_channel_close(b->link, CHANNEL, AMQP_REPLY_SUCCESS);
+        b->channel_open = false;
+    }
+    return true;
+}
+
+/* Removing a binding needs to write to the queue and to read the exchange (which is for broker_may_read to find);
+ * one that is not there may be removed for ever. */
+bool broker_may_write(struct broker *b, const char *queue, bool *may)
+{
+    *may = false;
+    if (!open_channel(b))
+        return false;
+    amqp_queue_unbind(b->link, CHANNEL, amqp_cstring_bytes(queue), amqp_cstring_bytes(TOPOLOGY_DELAY_OUT),
+                      amqp_cstring_bytes("notifyctl check: a key that nobody binds"), amqp_empty_table);
+    if (!is_allowed(b, queue, may))
+        return false;
+    /* "access to exchange 'x' in vhost ...": the queue, which comes first, was no obstacle. */
+    if (!*may && strstr(b->why, "access to exchange '"))
+        *may = true;
+    return true;
+}
+
+/* A message to a queue that does not exist is dropped, if it is not mandatory; an RPC behind it sees whether the
+ * channel was closed for it. */
+bool broker_may_publish(struct broker *b, bool *may)
+{
+    static const char nobody[] = "notify.check.nobody";
+    *may = false;
+    if (!open_channel(b))
+        return false;
+    int status = amqp_basic_publish(b->link, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(nobody), 0, 0,
+                                    NULL, amqp_empty_bytes);
+    if (status != AMQP_STATUS_OK)
+        return fail_status(b, "publish", status);
+    amqp_basic_qos(b->link, CHANNEL, 0, 1, 0);
+    return is_allowed(b, "publish", may);
 }

@@ -11,8 +11,11 @@
 struct broker {
     amqp_connection_state_t link; /* NULL: closed */
     bool channel_open;
-    bool refused;  /* the broker is there and refuses user, password or virtual host */
-    char why[256]; /* of the last failure, one line */
+    bool refused;    /* the broker is there and refuses user, password or virtual host */
+    int code;        /* of the last refusal, AMQP 0-9-1 section 1.2; 0: the last failure was none */
+    char why[256];   /* of the last failure, one line without a full stop */
+    char user[256];  /* of broker.url */
+    char vhost[256]; /* of broker.url */
 };
 
 struct broker_queue {
@@ -24,14 +27,26 @@ struct broker_queue {
 /* Connect and log in to broker.url. False with why and refused; broker_close is safe in either case. */
 bool broker_open(struct broker *broker, const struct conf *conf);
 void broker_close(struct broker *broker);
+/* The last failure was that the user lacks a right. */
+bool broker_is_forbidden(const struct broker *broker);
+/* What to do about the last failure. Static text. */
+const char *broker_advice(const struct broker *broker);
 
 /* Ask for a queue by a passive declaration, which changes nothing. False when there was no answer, or another
  * one than "it is there" and "it is not". */
 bool broker_look(struct broker *broker, const char *queue, struct broker_queue *out);
 /*
  * Whether an existing queue of ours has the arguments that the configuration asks for, in *FITS. Declares it
- * again, which changes nothing on a queue that exists. False when there was no answer.
+ * again, which changes nothing on a queue that exists. False when there was no answer, or when the user may not
+ * configure the queue (then broker_is_forbidden).
  */
 bool broker_fits(struct broker *broker, const char *queue, bool quorum, bool *fits);
+
+/* Whether the user has a right, in *MAY; nothing changes. The queue need not exist. False when there was no
+ * answer. */
+bool broker_may_read(struct broker *broker, const char *queue, bool *may);
+bool broker_may_write(struct broker *broker, const char *queue, bool *may);
+/* To queues by name, through the default exchange. */
+bool broker_may_publish(struct broker *broker, bool *may);
 
 #endif

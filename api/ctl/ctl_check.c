@@ -14,27 +14,59 @@
 #include "common/base/clock.h"
 #include "common/base/fernet.h"
 
-static void __attribute__((format(printf, 3, 0)))
-print_line(const char *verdict, const char *subject, const char *format, va_list args)
+enum { TEXT_MAX = 65536 }; /* bytes of one line: a right on every column of a wide table has a thousand */
+
+enum result { RESULT_OK, RESULT_NOTE, RESULT_FAIL };
+
+void report_start(struct report *report, const struct ctl *ctl)
 {
-    printf("%-4s %s: ", verdict, subject);
-    vprintf(format, args);
-    putchar('\n');
+    *report = (struct report){.json = ctl_value(ctl, "--json") != NULL};
 }
 
-void report_ok(const char *subject, const char *format, ...)
+void report_end(const struct report *report)
+{
+    if (report->json)
+        puts(report->lines ? "]" : "[]");
+}
+
+static void __attribute__((format(printf, 4, 0)))
+add_line(struct report *report, enum result result, const char *subject, const char *format, va_list args)
+{
+    static const char *const in_line[] = {"ok", "note", "FAIL"}, *const in_json[] = {"ok", "note", "fail"};
+    char text[TEXT_MAX];
+    struct buf line;
+    vsnprintf(text, sizeof text, format, args);
+    buf_init(&line, 8 * TEXT_MAX);
+    if (report->json) {
+        buf_add_text(&line, report->lines ? ",\n {" : "[{");
+        buf_json_key(&line, "check");
+        buf_json_text(&line, subject);
+        buf_json_key(&line, "result");
+        buf_json_text(&line, in_json[result]);
+        buf_json_key(&line, "text");
+        buf_json_text(&line, text);
+        buf_add_char(&line, '}');
+    } else {
+        buf_printf(&line, "%-4s %s: %s\n", in_line[result], subject, text);
+    }
+    fputs(buf_text(&line), stdout);
+    buf_free(&line);
+    report->lines++;
+}
+
+void report_ok(struct report *report, const char *subject, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    print_line("ok", subject, format, args);
+    add_line(report, RESULT_OK, subject, format, args);
     va_end(args);
 }
 
-void report_note(const char *subject, const char *format, ...)
+void report_note(struct report *report, const char *subject, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    print_line("note", subject, format, args);
+    add_line(report, RESULT_NOTE, subject, format, args);
     va_end(args);
 }
 
@@ -43,7 +75,7 @@ void report_fail(struct report *report, const char *subject, const char *format,
     va_list args;
     report->failed = true;
     va_start(args, format);
-    print_line("FAIL", subject, format, args);
+    add_line(report, RESULT_FAIL, subject, format, args);
     va_end(args);
 }
 
@@ -104,22 +136,26 @@ void check_keys(struct report *report, const struct conf *conf)
             report_fail(report, "keys", "key %zu does not work; is OpenSSL's default provider there?", i + 1);
             return;
         }
-    report_ok("keys", "%zu usable", keys->count);
+    report_ok(report, "keys", "%zu usable", keys->count);
 }
 
-void ctl_check_bad_conf(const struct conf_errors *errors)
+void ctl_check_bad_conf(const struct ctl *ctl, const struct conf_errors *errors)
 {
-    struct report report = {.failed = false};
+    struct report report;
+    report_start(&report, ctl);
     for (size_t i = 0; i < errors->list.count; i++)
         report_fail(&report, "configuration", "%s", errors->list.items[i]);
+    report_end(&report);
 }
 
 enum ctl_exit ctl_check(const struct ctl *ctl)
 {
-    struct report report = {.failed = false};
-    report_ok("configuration", "no error");
+    struct report report;
+    report_start(&report, ctl);
+    report_ok(&report, "configuration", "no error");
     check_keys(&report, ctl->conf);
     check_broker(&report, ctl->conf);
     check_database(&report, ctl->conf);
+    report_end(&report);
     return report.bad_conf ? CTL_BAD_CONF : report.away ? CTL_AWAY : report.failed ? CTL_NO : CTL_DONE;
 }

@@ -3,39 +3,38 @@
  *
  * Queues are asked for passively. What the configuration says of our own queues' type is compared by
  * declaring those that exist once more, which the broker refuses when they differ. Policies cannot be seen
- * over AMQP.
+ * over AMQP. The user's rights are in ctl_check_broker_rights.c.
  */
+#include "api/ctl/ctl_check_broker.h"
+
 #include <string.h>
 
-#include "api/ctl/ctl_broker.h"
-#include "api/ctl/ctl_report.h"
-#include "worker/topology.h"
+#include "common/base/buf.h"
 
 static const char *const own_queues[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_DEAD};
 
-/* False when the broker stopped answering. */
-static bool check_queue(struct report *report, struct broker *broker, const char *name,
-                        struct broker_queue *out)
+enum { OWN_COUNT = sizeof own_queues / sizeof own_queues[0], LIST_MAX = 65536 };
+
+const char *check_queue_name(const struct conf *conf, size_t i)
 {
-    if (!broker_look(broker, name, out)) {
-        report->away = true;
-        report_fail(report, "queue", "%s; is the broker in order?", broker->why);
-        return false;
-    }
-    if (!out->exists)
-        report_fail(report, "queue", "%s does not exist; start notifyd once, it makes all its queues", name);
-    else
-        report_ok("queue", "%s, %u messages, %u consumers", name, (unsigned)out->messages,
-                  (unsigned)out->consumers);
-    return true;
+    size_t producers = conf->broker_queues.count;
+    if (i < producers)
+        return conf->broker_queues.items[i];
+    return i < producers + OWN_COUNT ? own_queues[i - producers] : NULL;
+}
+
+void check_broker_lost(struct report *report, const char *subject, const struct broker *broker)
+{
+    report->away = true;
+    report_fail(report, subject, "%s; is the broker in order?", broker->why);
 }
 
 static void check_type(struct report *report, struct broker *broker, const char *name, const char *type)
 {
     bool fits;
     if (!broker_fits(broker, name, strcmp(type, "quorum") == 0, &fits)) {
-        report->away = true;
-        report_fail(report, "queue type", "%s; may this user configure the queue?", broker->why);
+        if (!broker_is_forbidden(broker)) /* else it is said of the rights */
+            check_broker_lost(report, "queue type", broker);
     } else if (!fits) {
         report_fail(
             report, "queue type",
@@ -45,20 +44,59 @@ static void check_type(struct report *report, struct broker *broker, const char 
     }
 }
 
-static void check_queues(struct report *report, struct broker *broker, const struct conf *conf)
+/* *ANY: one of our own queues exists, so notifyd has been here. False when the broker stopped answering. */
+static bool find_own(struct report *report, struct broker *broker, bool *any)
 {
     struct broker_queue queue;
-    for (size_t i = 0; i < conf->broker_queues.count; i++)
-        if (!check_queue(report, broker, conf->broker_queues.items[i], &queue))
-            return;
-    for (size_t i = 0; i < sizeof own_queues / sizeof own_queues[0]; i++) {
-        if (!check_queue(report, broker, own_queues[i], &queue))
-            return;
-        if (queue.exists)
-            check_type(report, broker, own_queues[i], conf->broker_queue_type);
+    *any = false;
+    for (size_t i = 0; i < OWN_COUNT && !*any; i++) {
+        if (!broker_look(broker, own_queues[i], &queue)) {
+            check_broker_lost(report, "queue", broker);
+            return false;
+        }
+        *any = queue.exists;
     }
+    return true;
+}
+
+/* STARTED: notifyd has made its queues, so that a missing one is wrong. False when the broker stopped
+ * answering. */
+static bool check_queues(struct report *report, struct broker *broker, const struct conf *conf, bool started)
+{
+    struct buf later;
+    const char *name;
+    bool good = true;
+    buf_init(&later, LIST_MAX);
+    for (size_t i = 0; good && (name = check_queue_name(conf, i)) != NULL; i++) {
+        struct broker_queue queue;
+        good = broker_look(broker, name, &queue);
+        if (!good)
+            check_broker_lost(report, "queue", broker);
+        else if (queue.exists)
+            report_ok(report, "queue", "%s, %u messages, %u consumers", name, (unsigned)queue.messages,
+                      (unsigned)queue.consumers);
+        else if (started)
+            report_fail(report, "queue", "%s does not exist; restart notifyd, it makes all its queues", name);
+        else
+            buf_printf(&later, "%s%s", later.len ? ", " : "", name);
+        if (good && queue.exists && i >= conf->broker_queues.count)
+            check_type(report, broker, name, conf->broker_queue_type);
+    }
+    if (good && later.len)
+        report_note(report, "queue", "not there yet: %s; notifyd makes them at its first start",
+                    buf_text(&later));
+    buf_free(&later);
+    return good;
+}
+
+static void check_all(struct report *report, struct broker *broker, const struct conf *conf)
+{
+    bool started;
+    if (!find_own(report, broker, &started) || !check_queues(report, broker, conf, started) ||
+        !check_broker_rights(report, broker, conf))
+        return;
     if (strcmp(conf->broker_queue_type, "quorum") == 0)
-        report_note("queue policy",
+        report_note(report, "queue policy",
                     "AMQP does not show policies; see `rabbitmqctl list_policies` for a delivery "
                     "limit on " TOPOLOGY_DUE ", " TOPOLOGY_URGENT " and " TOPOLOGY_BULK
                     " and none on " TOPOLOGY_DEAD);
@@ -68,14 +106,12 @@ void check_broker(struct report *report, const struct conf *conf)
 {
     struct broker broker;
     if (broker_open(&broker, conf)) {
-        report_ok("broker", "reachable, login accepted");
-        check_queues(report, &broker, conf);
-    } else if (broker.refused) {
-        report->bad_conf = true;
-        report_fail(report, "broker", "%s; correct user, password or virtual host in broker.url", broker.why);
+        report_ok(report, "broker", "reachable, login accepted");
+        check_all(report, &broker, conf);
     } else {
-        report->away = true;
-        report_fail(report, "broker", "%s; is it up, and is broker.url right?", broker.why);
+        report->bad_conf |= broker.refused;
+        report->away |= !broker.refused;
+        report_fail(report, "broker", "%s; %s", broker.why, broker_advice(&broker));
     }
     broker_close(&broker);
 }

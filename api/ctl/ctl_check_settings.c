@@ -14,7 +14,7 @@
 #include "common/model/settings_seal.h"
 
 enum {
-    NAMED_MAX = 20, /* ids that are printed */
+    NAMED_MAX = 5, /* ids that are printed */
     PLAIN_MAX = 1024 * 1024,
 };
 
@@ -85,6 +85,11 @@ void check_settings(struct report *report, struct db *db, const struct conf *con
     while (count > 0);
     if (count < 0)
         report_fail_db(report, "settings", db);
+    else if (t.bad && !t.good)
+        report_fail(report, "settings",
+                    "none of %ld integrations decrypts: %s; the key is not the deployment's FERNET_KEY: put "
+                    "that one into secrets.fernet_keys",
+                    t.bad, buf_text(&t.named));
     else if (t.bad)
         report_fail(
             report, "settings",
@@ -92,7 +97,7 @@ void check_settings(struct report *report, struct db *db, const struct conf *con
             "they were made with to secrets.fernet_keys, or save their settings again",
             t.bad, t.good + t.bad + t.empty, buf_text(&t.named));
     else
-        report_ok("settings", "%ld integrations decrypt, %ld have none", t.good, t.empty);
+        report_ok(report, "settings", "%ld integrations decrypt, %ld have none", t.good, t.empty);
     buf_free(&t.named);
     fernet_keys_wipe(&keys);
 }

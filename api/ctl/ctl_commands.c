@@ -12,6 +12,7 @@ const struct ctl_command ctl_commands[] = {
      .run = ctl_migrate},
     {.name = "check",
      .help = "look at configuration, broker, database, rights, keys and clock; one line each",
+     .options = {{"--json", NULL, "an array of objects instead of lines"}},
      .run = ctl_check,
      .bad_conf = ctl_check_bad_conf},
     {.name = "seal",

@@ -116,7 +116,7 @@ static enum ctl_exit run(struct ctl *ctl, const char *file)
     struct conf_errors errors;
     ctl->conf = conf_load_checked(file, &errors);
     if (!ctl->conf && ctl->command->bad_conf)
-        ctl->command->bad_conf(&errors);
+        ctl->command->bad_conf(ctl, &errors);
     else
         for (size_t i = 0; i < errors.list.count; i++)
             fprintf(stderr, "notifyctl: %s\n", errors.list.items[i]);

@@ -3,16 +3,25 @@
 
 #include "api/ctl/ctl.h"
 
-/* The lines of `notifyctl check`: "ok   SUBJECT: TEXT", "FAIL SUBJECT: TEXT", "note SUBJECT: TEXT". */
+/*
+ * The lines of `notifyctl check`: "ok   SUBJECT: TEXT", "FAIL SUBJECT: TEXT", "note SUBJECT: TEXT"; or an array
+ * of objects {"check": SUBJECT, "result": "ok", "fail" or "note", "text": TEXT}.
+ */
 struct report {
+    bool json;
+    size_t lines;
     bool failed;   /* something is not as it must be */
     bool away;     /* a server could not be asked */
     bool bad_conf; /* the configuration is the reason */
 };
 
-void report_ok(const char *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void report_start(struct report *report, const struct ctl *ctl);
+void report_end(const struct report *report);
+void report_ok(struct report *report, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* True, and worth knowing. */
-void report_note(const char *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void report_note(struct report *report, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 void report_fail(struct report *report, const char *subject, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* FAIL for the last thing that failed on DB. */

@@ -123,8 +123,11 @@ static enum ctl_exit add_queues(const struct ctl *ctl, bool json, struct buf *ou
     buf_add_text(out, good ? buf_text(&list) : "null");
     buf_free(&list);
     if (!good)
-        fprintf(stderr, "notifyctl: broker: %s; is it up, and is broker.url right?\n", broker.why);
-    enum ctl_exit code = good ? CTL_DONE : broker.refused ? CTL_BAD_CONF : CTL_AWAY;
+        fprintf(stderr, "notifyctl: broker: %s; %s\n", broker.why, broker_advice(&broker));
+    enum ctl_exit code = good                           ? CTL_DONE
+                         : broker.refused               ? CTL_BAD_CONF
+                         : broker_is_forbidden(&broker) ? CTL_NO
+                                                        : CTL_AWAY;
     broker_close(&broker);
     return code;
 }

@@ -113,12 +113,10 @@ bool grants_next(struct grants_reader *r, struct grant *out)
     return true;
 }
 
-void grant_format(const struct grant *grant, char out[256])
+void grant_format_object(const struct grant *grant, char out[256])
 {
-    bool column = grant->column[0] != '\0';
     if (!grant->table[0])
-        snprintf(out, 256, "%s ON SCHEMA %s", grant->privilege, grant->schema);
+        snprintf(out, 256, "SCHEMA %s", grant->schema);
     else
-        snprintf(out, 256, "%s%s%s%s ON TABLE %s.%s", grant->privilege, column ? " (" : "", grant->column,
-                 column ? ")" : "", grant->schema, grant->table);
+        snprintf(out, 256, "TABLE %s.%s", grant->schema, grant->table);
 }

@@ -27,7 +27,7 @@ struct grants_reader {
 void grants_start(struct grants_reader *reader, const char *sql);
 /* False at the end. */
 bool grants_next(struct grants_reader *reader, struct grant *out);
-/* The right as it stands in SQL, "SELECT (kind) ON TABLE public.targets". OUT has room for 256. */
-void grant_format(const struct grant *grant, char out[256]);
+/* What it is a right on, "TABLE public.targets". OUT has room for 256. */
+void grant_format_object(const struct grant *grant, char out[256]);
 
 #endif

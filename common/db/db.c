@@ -19,10 +19,13 @@
 /* Seconds for all of a connection but the look-up of the server's name, which libpq makes itself. */
 static const double connect_timeout = 5;
 
-/* Keep the first line of TEXT. */
+/* Keep the first line of TEXT, without a full stop: callers go on with what to do. */
 static void set_why(struct db *db, const char *text)
 {
-    snprintf(db->why, sizeof db->why, "%.*s", (int)strcspn(text, "\n"), text);
+    size_t n = strcspn(text, "\n");
+    while (n && text[n - 1] == '.')
+        n--;
+    snprintf(db->why, sizeof db->why, "%.*s", (int)n, text);
 }
 
 static bool fail(struct db *db, enum db_failure failure, const char *why)

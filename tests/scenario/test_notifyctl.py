@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import socket
 import struct
 import subprocess
@@ -25,6 +26,7 @@ from cryptography.fernet import Fernet
 from ctl import ROOT, Answer, Database, Notifyctl
 from sandbox import seed
 from sandbox.rabbit import RabbitServer
+from sandbox.receiver import Answer as Reply
 
 ROLES = (ROOT / "schema" / "roles.sql").read_text()
 OWN_QUEUES = ["notify.due", "notify.urgent", "notify.bulk", "notify.dead"]
@@ -204,9 +206,23 @@ def test_check_is_content_when_everything_is_there(ctl: Notifyctl, broker_url: s
     answer = ctl("check")
     assert answer.code == 0 and not answer.lines("FAIL") and not answer.err, answer
     subjects = [line.split(":")[0] for line in answer.lines("ok")]
-    assert subjects == ["configuration", "keys", "broker", *["queue"] * 5, "database", "schema", "rights", "triggers", "clock", "settings"]
+    assert subjects == ["configuration", "keys", "broker", *["queue"] * 5, "broker rights", "database", "schema", "rights", "triggers", "clock", "settings"]
     assert "settings: 2 integrations decrypt, 1 have none" in answer.out
     assert ", as notify_worker" in answer.out
+    as_json = ctl("check", "--json")
+    assert as_json.code == 0 and [f"{one['result']:4} {one['check']}" for one in as_json.json()] == [
+        line.split(":")[0] for line in answer.out.splitlines()], as_json
+
+
+def test_check_as_json_holds_what_its_lines_say(offline: Notifyctl) -> None:
+    for settings in ({}, {"workers": 999, "nonsense": 1}):
+        lines, objects = offline("check", **settings), offline("check", "--json", **settings)
+        assert lines.code == objects.code and not objects.err
+        found = re.sub(r"ctl-\d+", "ctl", objects.out)
+        assert all(set(one) == {"check", "result", "text"} for one in json.loads(found))
+        assert [(one["result"], one["check"], one["text"]) for one in json.loads(found)] == [
+            (line[:4].strip().lower(), *line[5:].split(": ", 1)) for line in re.sub(r"ctl-\d+", "ctl", lines.out).splitlines()]
+    assert [one["result"] for one in offline("check", "--json").json()] == ["ok", "ok", "fail", "fail"]
 
 
 def test_check_names_integrations_that_do_not_decrypt_and_shows_nothing_of_them(ctl: Notifyctl, database: Database, fernet_key: str) -> None:
@@ -232,7 +248,16 @@ def test_check_counts_more_integrations_than_fit_on_a_page(ctl: Notifyctl, datab
         database.execute("INSERT INTO integrations (id, org_id, workspace_id, kind, name, config_encrypted) SELECT gen_random_uuid(),"
                          " gen_random_uuid(), gen_random_uuid(), 'webhook', 'x', %s FROM generate_series(1, %s)", (value, count))
     answer = ctl("check")
-    assert "30 of 1264 integrations" in answer.out and answer.out.count("-4") >= 20 and ", ...;" in answer.out, answer
+    line, = [line for line in answer.lines("FAIL") if line.startswith("settings")]
+    assert "30 of 1264 integrations" in line and len(re.findall(r"[0-9a-f]{8}-", line)) == 5 and ", ...;" in line, answer
+
+
+def test_check_says_so_when_no_integration_decrypts(ctl: Notifyctl, database: Database) -> None:
+    with database.connect() as connection:
+        workspace = seed.add_workspace(connection)
+        lost = seed.add_integration(connection, workspace, "webhook", {"webhook_url": "https://x"}, Fernet.generate_key())
+    line, = [line for line in ctl("check").lines("FAIL") if line.startswith("settings")]
+    assert f"none of 1 integrations decrypts: {lost.id}; the key is not the deployment's FERNET_KEY" in line
 
 
 def rights() -> list[str]:
@@ -254,10 +279,33 @@ def test_check_names_each_right_that_is_missing(ctl: Notifyctl, database: Databa
         database.execute(f"REVOKE {right} FROM notify_worker")
         answer = ctl("check")
         missing = [line for line in answer.lines("FAIL") if line.startswith("rights: ")]
-        assert missing == [f"rights: {right} is missing; run schema/roles.sql, or as its owner: GRANT {right} TO notify_worker;"], answer
+        assert missing == [f"rights: {right} is missing"], answer
+        advice, = [line for line in answer.lines("note") if line.startswith("rights: ")]
+        assert "run schema/roles.sql" in advice and "TO notify_worker;" in advice
         assert answer.code == 1, answer
         database.execute(f"GRANT {right} TO notify_worker")
     assert not [line for line in ctl("check").lines("FAIL") if line.startswith("rights")]
+
+
+def test_check_names_the_rights_that_are_missing_on_one_table_in_one_line(ctl: Notifyctl, database: Database) -> None:
+    database.execute("REVOKE ALL ON ALL TABLES IN SCHEMA notify, public FROM notify_worker")
+    database.execute("GRANT SELECT (id, name) ON public.targets TO notify_worker; GRANT INSERT ON notify.events TO notify_worker")
+    database.execute("ALTER TABLE public.scans DROP COLUMN score")
+    answer = ctl("check")
+    missing = {line.split(" ON ")[1]: line for line in answer.lines("FAIL") if line.startswith("rights: ")}
+    tables = {right.split(" ON ")[1] for right in rights()} - {"SCHEMA public", "SCHEMA notify"}
+    assert set(missing) == {f"{table} is missing" for table in tables} | {
+        "TABLE public.scans is on what does not exist; run notifyctl migrate"}, answer
+    assert missing["TABLE public.targets is missing"].startswith("rights: SELECT (base_url, kind) ON")
+    assert missing["TABLE notify.events is missing"].startswith("rights: SELECT, UPDATE ON")
+    assert missing["TABLE public.scans is on what does not exist; run notifyctl migrate"].startswith("rights: SELECT (score) ON")
+    for right in rights():
+        what, where = right.split(" ON ")
+        given = right in ("SELECT (id) ON TABLE public.targets", "SELECT (name) ON TABLE public.targets", "INSERT ON TABLE notify.events",
+                          "USAGE ON SCHEMA public", "USAGE ON SCHEMA notify", "SELECT (score) ON TABLE public.scans")
+        word = re.sub(r".*\(|\)", "", what)
+        assert given or re.search(rf"\b{word}\b", missing[f"{where} is missing"]), right
+    assert answer.out.count("roles.sql") == 1
 
 
 def test_roles_give_no_more_than_check_asks_for(ctl: Notifyctl, database: Database) -> None:
@@ -301,10 +349,17 @@ def test_check_before_migrate_says_what_to_do(build: Path, tmp_path: Path, broke
 
 
 def test_check_says_when_queues_are_missing_or_of_the_wrong_type(ctl: Notifyctl, broker_url: str) -> None:
+    later = "notifyd makes them at its first start"
     answer = ctl("check")
-    assert answer.code == 1 and [f"queue: {name} does not exist; start notifyd once, it makes all its queues"
-                                 for name in ["notify", *OWN_QUEUES]] == answer.lines("FAIL"), answer
-    declare_queues(broker_url, "notify", *OWN_QUEUES[:3])
+    assert answer.code == 0 and f"queue: not there yet: {', '.join(['notify', *OWN_QUEUES])}; {later}" in answer.lines("note"), answer
+    declare_queues(broker_url, "notify")
+    answer = ctl("check")
+    assert answer.code == 0 and f"queue: not there yet: {', '.join(OWN_QUEUES)}; {later}" in answer.lines("note"), answer
+    assert "ok   queue: notify, 0 messages" in answer.out
+    declare_queues(broker_url, *OWN_QUEUES[:3])
+    answer = ctl("check")
+    assert answer.code == 1 and answer.lines("FAIL") == [
+        "queue: notify.dead does not exist; restart notifyd, it makes all its queues"], answer
     declare_queues(broker_url, "notify.dead", arguments={"x-queue-type": "quorum"})
     answer = ctl("check")
     line, = answer.lines("FAIL")
@@ -315,6 +370,90 @@ def test_check_says_when_queues_are_missing_or_of_the_wrong_type(ctl: Notifyctl,
     assert [line for line in answer.lines("note") if line.startswith("queue policy")]
 
 
+def add_broker_user(rabbit: RabbitServer, vhost: str, *patterns: str) -> str:
+    """The URL of a new user with these patterns of rights: configure, write, read."""
+    name = f"user-{uuid.uuid4().hex[:8]}"
+    text = lambda value: "<<" + ",".join(str(byte) for byte in value.encode()) + ">>"  # noqa: E731
+    rabbit.evaluate(f"rabbit_auth_backend_internal:add_user({text(name)}, <<\"pw\">>, <<\"test\">>)")
+    allow_broker_user(rabbit, vhost, name, *patterns)
+    return re.sub("//.*@", f"//{name}:pw@", rabbit.url_for(vhost))
+
+
+def allow_broker_user(rabbit: RabbitServer, vhost: str, name: str, *patterns: str) -> None:
+    words = [f"<<{','.join(str(byte) for byte in value.encode())}>>" for value in (name, vhost, *patterns)]
+    rabbit.evaluate(f"rabbit_auth_backend_internal:set_permissions({', '.join(words)}, <<\"test\">>)")
+
+
+OURS = r"^notify(\..*)?$"
+OURS_AND_DEFAULT = r"^(notify(\..*)?|amq\.default)$"
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["before the first start", "after it"])
+@pytest.mark.parametrize(("patterns", "said"), [
+    (("", "", ""), "no right to configure {own}; no right to write {all}, amq.default (the default exchange); no right to read {all};"),
+    ((OURS, OURS_AND_DEFAULT, ""), "rights: no right to read {all};"),
+    ((OURS, OURS, OURS), "rights: no right to write amq.default (the default exchange);"),
+    ((OURS, "^amq", OURS), "rights: no right to write {all};"),
+    ((OURS, OURS_AND_DEFAULT, "^notify\\.(dead|delay.*)$"), "rights: no right to read notify, notify.due, notify.urgent, notify.bulk;"),
+])
+def test_check_names_the_brokers_rights_that_are_missing_and_the_command(ctl: Notifyctl, broker_url: str, rabbit: RabbitServer, vhost: str,
+                                                                        patterns: tuple[str, ...], said: str, started: bool) -> None:
+    if started:
+        declare_queues(broker_url, "notify", *OWN_QUEUES)
+    url = add_broker_user(rabbit, vhost, *patterns)
+    name = url.split("//")[1].split(":")[0]
+    answer = ctl("check", broker={"url": url})
+    line, = [line for line in answer.lines("FAIL") if not line.startswith("queue: ")]
+    said = said.format(own=", ".join(OWN_QUEUES), all=", ".join(["notify", *OWN_QUEUES]))
+    if not started:  # what does not exist cannot be asked for
+        said = re.sub("no right to configure .*?; ", "", said)
+    assert answer.code == 1 and said in line, answer
+    command = f"rabbitmqctl set_permissions -p {vhost} {name} '{OURS}' '{OURS_AND_DEFAULT}' '{OURS}'"
+    assert line.endswith(f"; give at least: {command}") and "ok   broker rights" not in answer.out
+    *_, configure, write, read = shlex.split(command)
+    allow_broker_user(rabbit, vhost, name, configure, write, read)
+    assert "ok   broker rights" in ctl("check", broker={"url": url}).out
+
+
+def test_the_command_for_rights_holds_the_producers_queues(ctl: Notifyctl, rabbit: RabbitServer, vhost: str) -> None:
+    url = add_broker_user(rabbit, vhost, "", "", "")
+    queues = ["notify", "it's (mine)", "celery.x"]
+    line, = ctl("check", broker={"url": url, "queues": queues}).lines("FAIL")
+    *_, configure, write, read = shlex.split(line.split("give at least: ")[1])
+    assert configure == read == r"^(notify(\..*)?|it's \(mine\)|celery\.x)$"
+    assert write == r"^(notify(\..*)?|it's \(mine\)|celery\.x|amq\.default)$"
+    allow_broker_user(rabbit, vhost, url.split("//")[1].split(":")[0], configure, write, read)
+    answer = ctl("check", broker={"url": url, "queues": queues})
+    assert answer.code == 0 and "ok   broker rights" in answer.out, answer
+
+
+def test_the_rights_that_check_asks_for_are_all_that_notifyd_needs(stage: Any, notifyd: Any, rabbit: RabbitServer, vhost: str) -> None:
+    stage.webhook(secret=None)
+    notifyd({"broker": {"url": add_broker_user(rabbit, vhost, OURS, OURS_AND_DEFAULT, OURS), "heartbeat": 10}, "retry": {"base": 0.2}})
+    stage.receiver.script("/hook", Reply(status=503), Reply())
+    stage.publish()
+    stage.receiver.wait_for(2, "/hook")
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_check_takes_no_message_and_marks_none(ctl: Notifyctl, broker_url: str, kind: str) -> None:
+    queues = ["notify", *OWN_QUEUES]
+    declare_queues(broker_url, *queues, arguments={"x-queue-type": kind})
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    for queue in queues:
+        for body in (b"first", b"second"):
+            channel.basic_publish("", queue, body)
+    for _ in range(2):
+        assert ctl("check", broker={"queue_type": kind}).code == 0
+    for queue in queues:
+        for body in (b"first", b"second"):
+            method, properties, got = channel.basic_get(queue)
+            assert (got, method.redelivered, properties.headers) in ((body, False, None), (body, False, {"x-delivery-count": 0}))
+    connection.close()
+
+
 def test_check_tells_a_refused_login_from_a_server_that_is_away(ctl: Notifyctl, broker_url: str, database: Database, rabbit: RabbitServer) -> None:
     wrong_password = re.sub(r"//([^:]+):[^@]+@", r"//\1:wrong-secret@", broker_url)
     answer = ctl("check", broker={"url": wrong_password})
@@ -322,7 +461,10 @@ def test_check_tells_a_refused_login_from_a_server_that_is_away(ctl: Notifyctl, 
     answer = ctl("check", broker={"url": broker_url + "-nowhere"})
     assert answer.code == 78 and "correct user, password or virtual host" in answer.out, answer
     answer = ctl("check", broker={"url": "amqp://u:wrong-secret@127.0.0.1:1"})
-    assert answer.code == 75 and "FAIL broker: 127.0.0.1:1: " in answer.out and "ok   rights" in answer.out, answer
+    assert answer.code == 75 and "FAIL broker: 127.0.0.1:1: Connection refused; is it up" in answer.out, answer
+    assert "ok   rights" in answer.out
+    for command in ("check", "stats"):
+        assert ".;" not in ctl(command, broker={"url": wrong_password}).out + ctl(command, broker={"url": wrong_password}).err
     answer = ctl("check", database={"url": "postgresql://u:wrong-secret@127.0.0.1:1/d"})
     assert answer.code == 75 and "FAIL database: " in answer.out and "ok   broker" in answer.out, answer
     answer = ctl("check", database={"url": re.sub(r"/[^/]*$", "/nowhere", database.url)})
@@ -558,6 +700,15 @@ def test_stats_with_one_server_away_shows_the_other_and_exits_75(ctl: Notifyctl,
     assert answer.code == 75 and answer.json()["queues"] is None and len(answer.json()["deliveries"]) == 3 and "broker" in answer.err, answer
     answer = ctl("stats", "--json", database={"url": "postgresql://127.0.0.1:1/d"})
     assert answer.code == 75 and answer.json()["deliveries"] is None and len(answer.json()["queues"]) == 5 and "database" in answer.err, answer
+
+
+def test_stats_advises_as_check_does(ctl: Notifyctl, broker_url: str) -> None:
+    for url, code, why in ((re.sub(r"//([^:]+):[^@]+@", r"//\1:wrong-secret@", broker_url), 78, "correct user, password or virtual host"),
+                           ("amqp://127.0.0.1:1", 75, "127.0.0.1:1: Connection refused; is it up"),
+                           ("amqp://no.such.host.invalid", 75, "no.such.host.invalid:5672: ")):
+        shown, said = ctl("check", broker={"url": url}), ctl("stats", broker={"url": url})
+        assert shown.code == said.code == code and why in said.err, said
+        assert said.err == "notifyctl: " + next(line for line in shown.lines("FAIL") if line.startswith("broker: ")) + "\n"
 
 
 def test_no_answer_and_no_error_holds_a_password(offline: Notifyctl) -> None:

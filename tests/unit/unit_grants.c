@@ -16,10 +16,12 @@ static const char *rights_of(const char *sql, bool *malformed)
     all[0] = '\0';
     grants_start(&reader, sql);
     while (grants_next(&reader, &right)) {
-        char text[256];
-        grant_format(&right, text);
-        strncat(all, text, sizeof all - strlen(all) - 1);
-        strncat(all, ";", sizeof all - strlen(all) - 1);
+        char object[256];
+        bool column = right.column[0] != '\0';
+        size_t used = strlen(all);
+        grant_format_object(&right, object);
+        snprintf(all + used, sizeof all - used, "%s%s%s%s ON %s;", right.privilege, column ? " (" : "",
+                 right.column, column ? ")" : "", object);
     }
     *malformed = reader.malformed;
     return all;
