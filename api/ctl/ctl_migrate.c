@@ -44,6 +44,22 @@ static bool time_is_up(const struct migrate *m)
     return clock_mono_us() >= m->deadline_us;
 }
 
+/* As ctl_fail_db. What this program may not do here the owner of the product's tables may. */
+static enum ctl_exit fail(struct migrate *m)
+{
+    struct triggers_state triggers;
+    char why[sizeof m->db.why];
+    if (m->db.failure != DB_REFUSED || strcmp(m->db.sqlstate, "42501") != 0)
+        return ctl_fail_db(&m->db);
+    snprintf(why, sizeof why, "%s", m->db.why);
+    bool known = db_run(&m->db, "ROLLBACK") && triggers_look(&m->db, &triggers) && triggers.owner[0];
+    fprintf(stderr,
+            "notifyctl: database: %s; run it as the owner of the product's tables%s%s: "
+            "DATABASE_URL=postgresql://OWNER@HOST/DB notifyctl migrate\n",
+            why, known ? ", role " : "", known ? triggers.owner : "");
+    return CTL_NO;
+}
+
 /* Wait for our turn among migrates. */
 static bool take_turn(struct migrate *m, enum ctl_exit *code)
 {
@@ -51,7 +67,7 @@ static bool take_turn(struct migrate *m, enum ctl_exit *code)
         PGresult *result =
             db_query(&m->db, "SELECT pg_catalog.pg_try_advisory_lock(" MIGRATE_LOCK ")", 0, NULL);
         if (!result) {
-            *code = ctl_fail_db(&m->db);
+            *code = fail(m);
             return false;
         }
         bool ours = PQgetvalue(result, 0, 0)[0] == 't';
@@ -90,7 +106,7 @@ static bool run_script(struct migrate *m, const char *name, const char *script, 
         fputs("notifyctl: a transaction that does not end holds a lock on a table (look for old ones in "
               "pg_stat_activity); run this again when it is gone, or with a longer --wait\n",
               stderr);
-    *code = ctl_fail_db(&m->db);
+    *code = fail(m);
     if (m->db.link)
         db_run(&m->db, "ROLLBACK");
     return false;
@@ -110,6 +126,21 @@ static bool apply(struct migrate *m, const struct schema_file *file, enum ctl_ex
     if (good)
         printf("applied %s\n", file->name);
     return good;
+}
+
+/* Whether the database has any table of those that 0001_product_tables.sql makes, in *ANY. False when the
+ * question failed. */
+static bool look_for_product(struct migrate *m, bool *any)
+{
+    PGresult *result =
+        db_query(&m->db,
+                 "SELECT count(*) > 0 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+                 " ON n.oid = c.relnamespace WHERE n.nspname = 'public' AND c.relname IN"
+                 " ('orgs', 'workspaces', 'targets', 'scans', 'findings', 'integrations')",
+                 0, NULL);
+    *any = result && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return result != NULL;
 }
 
 static bool apply_missing(struct migrate *m, enum ctl_exit *code)
@@ -137,7 +168,12 @@ static bool apply_missing(struct migrate *m, enum ctl_exit *code)
         *code = CTL_NO;
         return false;
     case MIGRATIONS_UNKNOWN:
-        *code = ctl_fail_db(&m->db);
+        *code = fail(m);
+        return false;
+    }
+    bool product;
+    if (!look_for_product(m, &product)) {
+        *code = fail(m);
         return false;
     }
     if (!known.has_table && !run_script(m, "versions.sql", schema_file_text("versions.sql"), code))
@@ -145,6 +181,8 @@ static bool apply_missing(struct migrate *m, enum ctl_exit *code)
     for (const struct schema_file *f = schema_files; f->name; f++)
         if (migration_version(f) && !known.applied[migration_version(f)] && !apply(m, f, code))
             return false;
+    if (!product && !known.applied[1])
+        puts("note: no Pencheff tables here; made a minimal set: is this the right database?");
     printf("the database is at version %d\n", migrations_newest());
     return true;
 }
@@ -164,7 +202,7 @@ static bool apply_triggers(struct migrate *m, enum ctl_exit *code)
     struct triggers_state triggers;
     const char *script = schema_file_text("integration_triggers.sql");
     if (!triggers_look(&m->db, &triggers)) {
-        *code = ctl_fail_db(&m->db);
+        *code = fail(m);
         return false;
     }
     if (triggers.present == TRIGGERS_COUNT)
@@ -193,7 +231,7 @@ static bool migrate(struct migrate *m, enum ctl_exit *code)
         return false;
     }
     if (!db_run(&m->db, "SET search_path = pg_catalog; SET client_min_messages = warning")) {
-        *code = ctl_fail_db(&m->db);
+        *code = fail(m);
         return false;
     }
     return take_turn(m, code) && apply_missing(m, code) && apply_triggers(m, code);

@@ -78,6 +78,19 @@ def test_migrate_makes_everything_on_an_empty_database(ctl: Notifyctl, database:
         ("'high'::character varying",), ("'standard'::character varying",), ("'unverified'::character varying",), ("true",)]
 
 
+def test_migrate_says_when_it_found_none_of_the_products_tables(ctl: Notifyctl, database: Database) -> None:
+    note = "note: no Pencheff tables here; made a minimal set: is this the right database?"
+    tables = re.findall(r"CREATE TABLE IF NOT EXISTS (public\.\w+)", (ROOT / "schema" / MIGRATIONS[0]).read_text())
+    assert len(tables) == 6
+    answer = ctl("migrate")
+    assert answer.code == 0 and note in answer.out.splitlines() and note not in ctl("migrate").out, answer
+    for table in tables:
+        database.execute(f"DROP SCHEMA notify CASCADE; DROP TABLE {', '.join(tables)}; CREATE TABLE {table} (id uuid PRIMARY KEY,"
+                         " workspace_id uuid)")
+        answer = ctl("migrate")
+        assert note not in answer.out and f"applied {MIGRATIONS[0]}" in answer.out, answer
+
+
 def test_migrate_a_second_time_changes_nothing(ctl: Notifyctl, database: Database) -> None:
     assert ctl("migrate").code == 0
     before = database.query("SELECT * FROM notify.schema_migrations ORDER BY version")
@@ -202,6 +215,8 @@ def test_without_the_right_to_create_a_schema_migrate_says_so(ctl_for: Any, incu
     incumbent.server.create_role("nobody_special")
     answer = ctl_for(incumbent.dsn("nobody_special"))("migrate")
     assert answer.code == 1 and "permission denied for database" in answer.err, answer
+    assert ("; run it as the owner of the product's tables, role incumbent: DATABASE_URL=postgresql://OWNER@HOST/DB notifyctl migrate\n"
+            in answer.err), answer
 
 
 def write_as_owner(database: Database) -> int:
