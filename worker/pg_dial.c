@@ -29,8 +29,11 @@ static void on_prepared(struct pg_request *r)
         return;
     }
     l->state = PG_UP;
-    l->failures = 0;
-    LOG(LOG_INFO, "database_link_up", LOG_TEXT("link", l->settings.name));
+    l->proven = false;
+    if (!l->flapping) { /* else said, and forgiven, with the first answer */
+        l->failures = 0;
+        pg_link_say_up(l);
+    }
     l->calls->up(l->owner, l);
 }
 

@@ -52,6 +52,11 @@ static double pause_before_dial(const struct pg_link *l)
     return pause * (1 + 0.25 * ((double)(clock_mono_us() % 1000) / 1000));
 }
 
+void pg_link_say_up(const struct pg_link *l)
+{
+    LOG(LOG_INFO, "database_link_up", LOG_TEXT("link", l->settings.name));
+}
+
 /*
  * A link that was up is missed each time; one that does not come up is said after 1, 2, 4, 8 … attempts and then
  * once a minute, or a night without the database would be thousands of equal lines.
@@ -60,7 +65,7 @@ static void say_failure(struct pg_link *l, const char *reason, const char *advic
 {
     int64_t now = clock_mono_us();
     bool news = (l->failures & (l->failures - 1)) == 0 || now - l->said_us >= SAY_EVERY_S * 1000000LL;
-    if (l->state != PG_UP && !news)
+    if ((l->state != PG_UP || l->flapping) && !news)
         return;
     l->said_us = now;
     LOG(advice ? LOG_ERROR : LOG_WARN, l->state == PG_UP ? "database_link_down" : "database_unreachable",
@@ -148,11 +153,23 @@ static void note_error(struct pg_request *r, const PGresult *res)
     r->outcome = classify(r->sqlstate);
 }
 
+static void prove(struct pg_link *l)
+{
+    if (l->flapping)
+        pg_link_say_up(l);
+    l->proven = true;
+    l->flapping = false;
+    l->failures = 0;
+}
+
 static void finish_request(struct pg_link *l, struct pg_request *r)
 {
     list_remove(&r->link);
+    if (r->outcome != PG_LINK_LOST && l->state == PG_UP)
+        prove(l);
     if (r->outcome == PG_LINK_LOST) {
         char reason[300];
+        l->flapping = l->state == PG_UP && !l->proven;
         snprintf(reason, sizeof reason, "%s %s", r->sqlstate, r->words);
         list_prepend(&l->requests, &r->link);
         fail(l, reason, pg_advice(r->sqlstate));

@@ -22,6 +22,8 @@ struct pg_link {
     struct event *redial;
     struct event *watch;
     int failures;
+    bool proven;     /* a request was answered since the link came up */
+    bool flapping;   /* it comes up, and the first request ends it: the database is there and refuses us */
     int64_t said_us; /* when it was last said that the link does not come up */
     int64_t progress_us;
     struct list requests;
@@ -29,7 +31,9 @@ struct pg_link {
     bool reading;
 };
 
-/* pg_link.c: watch the connection's socket for these events of libevent. */
+/* pg_link.c: write it to the log. */
+void pg_link_say_up(const struct pg_link *l);
+/* Watch the connection's socket for these events of libevent. */
 void pg_io_want(struct pg_link *l, short events);
 /* Send what libpq holds; watch for room when there is more. */
 void pg_io_flush(struct pg_link *l);

@@ -229,19 +229,3 @@ bool broker_may_write(struct broker *b, const char *queue, bool *may)
         *may = true;
     return true;
 }
-
-/* A message to a queue that does not exist is dropped, if it is not mandatory; an RPC behind it sees whether the
- * channel was closed for it. */
-bool broker_may_publish(struct broker *b, bool *may)
-{
-    static const char nobody[] = "notify.check.nobody";
-    *may = false;
-    if (!open_channel(b))
-        return false;
-    int status = amqp_basic_publish(b->link, CHANNEL, amqp_empty_bytes, amqp_cstring_bytes(nobody), 0, 0,
-                                    NULL, amqp_empty_bytes);
-    if (status != AMQP_STATUS_OK)
-        return fail_status(b, "publish", status);
-    amqp_basic_qos(b->link, CHANNEL, 0, 1, 0);
-    return is_allowed(b, "publish", may);
-}

@@ -46,7 +46,5 @@ bool broker_fits(struct broker *broker, const char *queue, bool quorum, bool *fi
  * answer. */
 bool broker_may_read(struct broker *broker, const char *queue, bool *may);
 bool broker_may_write(struct broker *broker, const char *queue, bool *may);
-/* To queues by name, through the default exchange. */
-bool broker_may_publish(struct broker *broker, bool *may);
 
 #endif

@@ -11,8 +11,7 @@
 #include "api/ctl/ctl_check_broker.h"
 #include "common/base/buf.h"
 
-#define OWN_NAMES        "notify(\\..*)?"
-#define DEFAULT_EXCHANGE "amq\\.default" /* what patterns call the exchange whose name is empty */
+#define OWN_NAMES "notify(\\..*)?"
 
 enum { LIST_MAX = 65536 };
 
@@ -51,8 +50,8 @@ static bool is_own_name(const char *name)
     return strcmp(name, "notify") == 0 || strncmp(name, "notify.", strlen("notify.")) == 0;
 }
 
-/* The pattern for our names, the producers' queues and MORE (a pattern, or NULL), as a shell's word. */
-static void add_pattern(struct buf *out, const struct conf *conf, const char *more)
+/* The pattern for our names and the producers' queues, as a shell's word. */
+static void add_pattern(struct buf *out, const struct conf *conf)
 {
     struct buf names, pattern;
     buf_init(&names, LIST_MAX);
@@ -68,8 +67,6 @@ static void add_pattern(struct buf *out, const struct conf *conf, const char *mo
             buf_add_char(&names, *name);
         }
     }
-    if (more)
-        buf_printf(&names, "|%s", more);
     if (names.len)
         buf_printf(&pattern, "^(" OWN_NAMES "%s)$", buf_text(&names));
     else
@@ -97,9 +94,8 @@ static void report_missing(struct report *report, const struct broker *broker, c
         buf_add_text(&text, "; give at least: rabbitmqctl set_permissions -p");
         add_word(&text, broker->vhost);
         add_word(&text, broker->user);
-        add_pattern(&text, conf, NULL);
-        add_pattern(&text, conf, DEFAULT_EXCHANGE);
-        add_pattern(&text, conf, NULL);
+        for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++)
+            add_pattern(&text, conf);
         report_fail(report, "broker rights", "%s", buf_text(&text));
     } else {
         report_ok(report, "broker rights", "configure, write and read as far as can be asked");
@@ -141,10 +137,6 @@ static bool ask_all(struct broker *broker, const struct conf *conf, struct missi
         if (i >= conf->broker_queues.count && !ask_configure(broker, conf, name, missing))
             return false;
     }
-    if (!broker_may_publish(broker, &may))
-        return false;
-    if (!may)
-        add_name(&missing->write, "amq.default (the default exchange)");
     return true;
 }
 

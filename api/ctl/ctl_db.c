@@ -5,21 +5,11 @@
 #include <string.h>
 
 #include "api/ctl/ctl.h"
+#include "common/db/pg_advice.h"
 
 static bool is_state(const struct db *db, const char *sqlstate)
 {
     return strcmp(db->sqlstate, sqlstate) == 0;
-}
-
-static const char *advice_for_refusal(const struct db *db)
-{
-    if (is_state(db, "42P01") || is_state(db, "3F000"))
-        return "run notifyctl migrate";
-    if (is_state(db, "42501"))
-        return "grant it; notifyctl check names every right that is missing";
-    if (strncmp(db->sqlstate, "28", 2) == 0 || is_state(db, "3D000"))
-        return "correct user, password or database in database.url";
-    return "see the server's log";
 }
 
 enum ctl_exit ctl_fail_db(const struct db *db)
@@ -32,7 +22,9 @@ enum ctl_exit ctl_fail_db(const struct db *db)
         advice = "run schema/roles.sql, grant that role to the login role, or correct database.role";
         code = CTL_BAD_CONF;
     } else if (db->failure == DB_REFUSED) {
-        advice = advice_for_refusal(db);
+        advice = pg_advice(db->sqlstate);
+        if (!advice)
+            advice = "see the server's log";
         code = strncmp(db->sqlstate, "28", 2) == 0 || is_state(db, "3D000") ? CTL_BAD_CONF : CTL_NO;
     }
     fprintf(stderr, "notifyctl: database: %s; %s\n", db->why, advice);

@@ -127,7 +127,7 @@ def test_notifyd_that_was_started_before_migrate_begins_to_work_when_it_has_been
     stage.webhook()
     daemon = notifyd(live.settings)
     early = stage.publish()
-    refused = daemon.wait_event("database_link_down", link="pencheff-notify worker", count=3)
+    refused = daemon.wait_event("database_unreachable", link="pencheff-notify worker", count=3)
     assert "permission denied for schema public" in refused[-1]["reason"], "the log tells what is missing first"
     assert stage.receiver.count() == 0
     live.migrate()

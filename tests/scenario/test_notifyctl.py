@@ -385,16 +385,14 @@ def allow_broker_user(rabbit: RabbitServer, vhost: str, name: str, *patterns: st
 
 
 OURS = r"^notify(\..*)?$"
-OURS_AND_DEFAULT = r"^(notify(\..*)?|amq\.default)$"
 
 
 @pytest.mark.parametrize("started", [False, True], ids=["before the first start", "after it"])
 @pytest.mark.parametrize(("patterns", "said"), [
-    (("", "", ""), "no right to configure {own}; no right to write {all}, amq.default (the default exchange); no right to read {all};"),
-    ((OURS, OURS_AND_DEFAULT, ""), "rights: no right to read {all};"),
-    ((OURS, OURS, OURS), "rights: no right to write amq.default (the default exchange);"),
+    (("", "", ""), "no right to configure {own}; no right to write {all}; no right to read {all};"),
+    ((OURS, OURS, ""), "rights: no right to read {all};"),
     ((OURS, "^amq", OURS), "rights: no right to write {all};"),
-    ((OURS, OURS_AND_DEFAULT, "^notify\\.(dead|delay.*)$"), "rights: no right to read notify, notify.due, notify.urgent, notify.bulk;"),
+    ((OURS, OURS, "^notify\\.(dead|delay.*)$"), "rights: no right to read notify, notify.due, notify.urgent, notify.bulk;"),
 ])
 def test_check_names_the_brokers_rights_that_are_missing_and_the_command(ctl: Notifyctl, broker_url: str, rabbit: RabbitServer, vhost: str,
                                                                         patterns: tuple[str, ...], said: str, started: bool) -> None:
@@ -408,7 +406,7 @@ def test_check_names_the_brokers_rights_that_are_missing_and_the_command(ctl: No
     if not started:  # what does not exist cannot be asked for
         said = re.sub("no right to configure .*?; ", "", said)
     assert answer.code == 1 and said in line, answer
-    command = f"rabbitmqctl set_permissions -p {vhost} {name} '{OURS}' '{OURS_AND_DEFAULT}' '{OURS}'"
+    command = f"rabbitmqctl set_permissions -p {vhost} {name} '{OURS}' '{OURS}' '{OURS}'"
     assert line.endswith(f"; give at least: {command}") and "ok   broker rights" not in answer.out
     *_, configure, write, read = shlex.split(command)
     allow_broker_user(rabbit, vhost, name, configure, write, read)
@@ -420,8 +418,7 @@ def test_the_command_for_rights_holds_the_producers_queues(ctl: Notifyctl, rabbi
     queues = ["notify", "it's (mine)", "celery.x"]
     line, = ctl("check", broker={"url": url, "queues": queues}).lines("FAIL")
     *_, configure, write, read = shlex.split(line.split("give at least: ")[1])
-    assert configure == read == r"^(notify(\..*)?|it's \(mine\)|celery\.x)$"
-    assert write == r"^(notify(\..*)?|it's \(mine\)|celery\.x|amq\.default)$"
+    assert configure == write == read == r"^(notify(\..*)?|it's \(mine\)|celery\.x)$"
     allow_broker_user(rabbit, vhost, url.split("//")[1].split(":")[0], configure, write, read)
     answer = ctl("check", broker={"url": url, "queues": queues})
     assert answer.code == 0 and "ok   broker rights" in answer.out, answer
@@ -429,7 +426,7 @@ def test_the_command_for_rights_holds_the_producers_queues(ctl: Notifyctl, rabbi
 
 def test_the_rights_that_check_asks_for_are_all_that_notifyd_needs(stage: Any, notifyd: Any, rabbit: RabbitServer, vhost: str) -> None:
     stage.webhook(secret=None)
-    notifyd({"broker": {"url": add_broker_user(rabbit, vhost, OURS, OURS_AND_DEFAULT, OURS), "heartbeat": 10}, "retry": {"base": 0.2}})
+    notifyd({"broker": {"url": add_broker_user(rabbit, vhost, OURS, OURS, OURS), "heartbeat": 10}, "retry": {"base": 0.2}})
     stage.receiver.script("/hook", Reply(status=503), Reply())
     stage.publish()
     stage.receiver.wait_for(2, "/hook")
