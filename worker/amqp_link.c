@@ -7,9 +7,10 @@
  * socket with that number would never be reported. Inside the drain loop destruction waits for its end.
  *
  * librabbitmq has no asynchronous API. What blocks, and for how long at most: login and each RPC RPC_SECONDS
- * (the library closes the socket then); a publish or ack not at all, because unconfirmed bytes are kept below
- * the socket's buffer (publish.c) and acks are small. Only one channel carries messages; the scratch channel
- * is for declarations that may fail, since a failure closes its channel.
+ * (the library closes the socket then); a publish, ack or nack not at all, because it is only sent when
+ * amqp_link_has_room says that the kernel takes all of it at once; the library's heartbeats neither, because
+ * that leaves room for them. Only one channel carries messages; the scratch channel is for declarations that
+ * may fail, since a failure closes its channel.
  */
 #include "worker/amqp_link.h"
 
@@ -25,9 +26,10 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/send_room.h"
 #include "worker/shared.h"
 
-enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256 };
+enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256, CLOSE_BYTES = 64 };
 
 enum link_state { LINK_DOWN, LINK_DIALING, LINK_UP };
 
@@ -267,6 +269,7 @@ static void on_dialed(void *owner, int fd, const char *why)
     check(l->connection != NULL);
     amqp_socket_t *socket = amqp_tcp_socket_new(l->connection);
     check(socket != NULL);
+    send_room_fix(fd);
     amqp_tcp_socket_set_sockfd(socket, fd);
     if (!log_in(l))
         return;
@@ -306,7 +309,7 @@ void amqp_link_free(struct amqp_link *l)
         return;
     if (l->dial)
         dial_cancel(l->dial);
-    if (l->connection && l->state == LINK_UP) {
+    if (l->connection && l->state == LINK_UP && amqp_link_has_room(l, CLOSE_BYTES)) {
         amqp_connection_close_t close_method = {.reply_code = AMQP_REPLY_SUCCESS};
         amqp_send_method(l->connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &close_method);
     }
@@ -336,6 +339,11 @@ amqp_connection_state_t amqp_link_connection(struct amqp_link *l)
 bool amqp_link_is_lively(const struct amqp_link *l)
 {
     return clock_mono_us() - l->heard_us < (int64_t)l->conf->broker_heartbeat * 1500000;
+}
+
+bool amqp_link_has_room(const struct amqp_link *l, size_t bytes)
+{
+    return send_room_for(amqp_get_sockfd(l->connection), bytes);
 }
 
 static void on_close_frame(struct amqp_link *l, const amqp_frame_t *f)

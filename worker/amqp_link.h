@@ -13,7 +13,12 @@
  * One connection to the broker on the event loop: dials, logs in, keeps the heartbeat, hands frames up, and
  * reconnects for ever. It knows no messages. One channel is open, number AMQP_LINK_CHANNEL.
  */
-enum { AMQP_LINK_CHANNEL = 1, AMQP_LINK_SCRATCH_CHANNEL = 2, AMQP_LINK_FRAME_MAX = 131072 };
+enum {
+    AMQP_LINK_CHANNEL = 1,
+    AMQP_LINK_SCRATCH_CHANNEL = 2,
+    AMQP_LINK_FRAME_MAX = 131072,
+    AMQP_LINK_ROOM_MS = 20
+};
 
 struct amqp_link;
 
@@ -48,6 +53,11 @@ uint64_t amqp_link_epoch(const struct amqp_link *link);
 amqp_connection_state_t amqp_link_connection(struct amqp_link *link);
 /* True when something was heard within one and a half heartbeats; a publish on a silent link could hang. */
 bool amqp_link_is_lively(const struct amqp_link *link);
+/*
+ * True when BYTES (frames and all) can be sent without blocking. To be asked before everything that is sent while messages
+ * are under way; when it is false, try again after AMQP_LINK_ROOM_MS. Valid while the link is up.
+ */
+bool amqp_link_has_room(const struct amqp_link *link, size_t bytes);
 /* Close because of REASON and dial again later. Idempotent. */
 void amqp_link_fail(struct amqp_link *link, const char *reason);
 /* Judge the return code of a send; on an error the link is failed and the result is false. */

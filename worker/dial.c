@@ -2,7 +2,8 @@
  * dial - name look-up and TCP connect on the loop
  *
  * getaddrinfo(3) and connect(2) block; a broker whose name server is away must not stop deliveries. Owns a
- * libevent resolver and, per dial, one request, one socket and one timer. Each dial calls back exactly once
+ * libevent resolver and, per dial, one request, one socket and one timer: first for the look-up, then for each
+ * address. Each dial calls back exactly once
  * and is freed then; cancelled ones call nothing. Knows nothing of what is spoken on the socket.
  */
 #include "worker/dial.h"
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 
 struct dialer {
     struct event_base *base;
@@ -31,6 +33,8 @@ struct dial {
     int fd;
     struct event *connected;
     struct event *deadline;
+    int64_t timeout_us;
+    int64_t connect_until_us;
     bool only_resolve;
     int try_number;
     void (*on_socket)(void *, int, const char *);
@@ -84,24 +88,34 @@ static void finish(struct dial *d, int fd)
     call(owner, fd, fd < 0 ? why : NULL);
 }
 
-static void fail(struct dial *d, const char *what, const char *why)
+/* No address: d->why says it. */
+static void fail_look_up(struct dial *d)
 {
-    snprintf(d->why, sizeof d->why, "%s: %s", what, why);
     if (!d->only_resolve) {
-        if (d->fd >= 0)
-            close(d->fd);
         finish(d, -1);
         return;
     }
     void (*call)(void *, const char *, const char *) = d->on_address;
     void *owner = d->owner;
-    char text[sizeof d->why];
-    memcpy(text, d->why, sizeof text);
+    char why[sizeof d->why];
+    memcpy(why, d->why, sizeof why);
     free_dial(d);
-    call(owner, NULL, text);
+    call(owner, NULL, why);
 }
 
 static void try_next(struct dial *d);
+
+static void give_up_address(struct dial *d, const char *why)
+{
+    snprintf(d->why, sizeof d->why, "connect: %s", why);
+    if (d->connected)
+        event_free(d->connected);
+    d->connected = NULL;
+    close(d->fd);
+    d->fd = -1;
+    d->at = d->at->ai_next;
+    try_next(d);
+}
 
 static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
@@ -111,17 +125,23 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         error = errno;
-    event_free(d->connected);
-    d->connected = NULL;
     if (error) {
-        snprintf(d->why, sizeof d->why, "connect: %s", strerror(error));
-        close(d->fd);
-        d->fd = -1;
-        d->at = d->at->ai_next;
-        try_next(d);
+        give_up_address(d, strerror(error));
         return;
     }
     finish(d, (int)fd);
+}
+
+/* An equal part of what is left, for the address at hand and each one after it. */
+static void set_deadline(struct dial *d)
+{
+    int count = 1;
+    for (const struct evutil_addrinfo *at = d->at->ai_next; at; at = at->ai_next)
+        count++;
+    int64_t part = (d->connect_until_us - clock_mono_us()) / count;
+    if (part < 0)
+        part = 0;
+    event_add(d->deadline, &(struct timeval){part / 1000000, part % 1000000});
 }
 
 /* Start connecting to the next address that lets us; on the last failure call back. */
@@ -136,6 +156,7 @@ static void try_next(struct dial *d)
             if (connect(d->fd, d->at->ai_addr, d->at->ai_addrlen) == 0 || errno == EINPROGRESS) {
                 d->connected = event_new(d->dialer->base, d->fd, EV_WRITE, on_connected, d);
                 event_add(d->connected, NULL);
+                set_deadline(d);
                 return;
             }
             snprintf(d->why, sizeof d->why, "connect: %s", strerror(errno));
@@ -183,9 +204,7 @@ static void on_looked_up(evutil_socket_t fd, short what, void *arg)
     event_free(d->connected);
     d->connected = NULL;
     if (!d->addresses) {
-        char why[sizeof d->why];
-        memcpy(why, d->why, sizeof why);
-        fail(d, "name look-up", why);
+        fail_look_up(d);
         return;
     }
     d->at = d->addresses;
@@ -194,6 +213,7 @@ static void on_looked_up(evutil_socket_t fd, short what, void *arg)
         report_address(d);
         return;
     }
+    d->connect_until_us = clock_mono_us() + d->timeout_us;
     try_next(d);
 }
 
@@ -230,7 +250,7 @@ static void on_addresses(int error, struct evutil_addrinfo *addresses, void *arg
     }
     d->addresses = addresses;
     if (error) {
-        snprintf(d->why, sizeof d->why, "the name %s: %s", d->host, name_trouble(error));
+        snprintf(d->why, sizeof d->why, "name look-up: the name %s: %s", d->host, name_trouble(error));
         read_configuration_again(d->dialer);
     }
     d->connected = event_new(d->dialer->base, -1, 0, on_looked_up, d);
@@ -250,7 +270,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     }
     if (d->connected && d->fd < 0)
         return; /* looked up at the last moment: on_looked_up is about to run */
-    fail(d, "connect", "no answer in time");
+    give_up_address(d, "no answer in time");
 }
 
 static struct dial *start(struct dialer *dialer, const char *host, int port, double timeout_s, struct dial *d)
@@ -262,6 +282,7 @@ static struct dial *start(struct dialer *dialer, const char *host, int port, dou
     snprintf(d->host, sizeof d->host, "%s", host);
     d->dialer = dialer;
     d->fd = -1;
+    d->timeout_us = clock_us(timeout_s);
     d->deadline = event_new(dialer->base, -1, 0, on_deadline, d);
     event_add(d->deadline, &tv);
     snprintf(service, sizeof service, "%d", port);

@@ -12,8 +12,9 @@ struct dialer *dialer_new(struct event_base *base);
 void dialer_free(struct dialer *dialer);
 
 /*
- * Connect to HOST (a name or an address) and PORT within TIMEOUT_S, addresses one after the other. DONE is
- * called exactly once, later: FD is a connected, non-blocking, close-on-exec socket with TCP_NODELAY that the
+ * Connect to HOST (a name or an address) and PORT: TIMEOUT_S for looking the name up, and as long again for its
+ * addresses, one after the other; each gets an equal part of what is left, so that a silent one keeps nobody
+ * from the next. DONE is called exactly once, later: FD is a connected, non-blocking, close-on-exec socket with TCP_NODELAY that the
  * callee owns, or -1 with WHY. After dial_cancel it is not called.
  */
 struct dial *dial_start(struct dialer *dialer, const char *host, int port, double timeout_s,

@@ -5,6 +5,10 @@
  * on the connection epoch that delivered it: a tag of an older connection means another message now, and
  * acknowledging it would lose that one. The only caller of basic.ack and basic.nack.
  *
+ * A link that is cut takes no more once the socket's buffer is full (400 acks and more), and the library would
+ * wait for it without a limit. What finds no room waits in `unsent` instead, until there is some or the
+ * connection is gone; there is never more of it than the prefetch.
+ *
  * The worker's prefetch is split over its consumers, so that a flood of first attempts, retries or expanded
  * findings leaves room for the others; each consumer's share is its own limit at the broker.
  */
@@ -39,8 +43,12 @@ struct intake {
     struct amqp_frames frames;
     struct consumer *consumers;
     size_t consumer_count;
+    struct list unsent; /* receipts that are settled and wait for room on the link */
+    struct event *room;
     bool stopped;
 };
+
+enum { SETTLING_BYTES = 64 }; /* at most, of an ack, a nack or a cancel */
 
 static int share_of(const struct conf *conf, double share, size_t queues)
 {
@@ -101,11 +109,76 @@ static bool on_up(void *owner, struct amqp_link *link)
     return true;
 }
 
+static void retire(struct intake_receipt *r)
+{
+    check(list_is_empty(&r->link));
+    shared_mine()->in_hand--;
+    free(r);
+}
+
+static void retire_unsent(struct intake *in)
+{
+    struct list *at;
+    while ((at = list_shift(&in->unsent)))
+        retire(list_entry(at, struct intake_receipt, link));
+}
+
 static void on_down(void *owner, struct amqp_link *link)
 {
-    (void)owner;
     (void)link;
     shared_mine()->consuming = 0;
+    retire_unsent(owner);
+}
+
+static bool is_current(const struct intake *in, const struct intake_receipt *r)
+{
+    return amqp_link_is_up(in->link) && r->epoch == amqp_link_epoch(in->link);
+}
+
+/* Say it to the broker and free the receipt; on an older connection there is nothing to be said. */
+static void send_settled(struct intake *in, struct intake_receipt *r)
+{
+    if (is_current(in, r)) {
+        amqp_connection_state_t connection = amqp_link_connection(in->link);
+        int status = r->requeue ? amqp_basic_nack(connection, AMQP_LINK_CHANNEL, r->tag, 0, 1)
+                                : amqp_basic_ack(connection, AMQP_LINK_CHANNEL, r->tag, 0);
+        amqp_link_sent(in->link, status, r->requeue ? "basic.nack" : "basic.ack");
+        shared_count(r->requeue ? COUNT_REQUEUED : COUNT_SETTLED);
+        if (!r->requeue)
+            shared_mine()->has_worked = 1;
+    }
+    retire(r);
+}
+
+static void wait_for_room(struct intake *in)
+{
+    event_add(in->room, &(struct timeval){0, AMQP_LINK_ROOM_MS * 1000});
+}
+
+static void on_room(evutil_socket_t fd, short what, void *arg)
+{
+    struct intake *in = arg;
+    (void)fd;
+    (void)what;
+    while (!list_is_empty(&in->unsent)) {
+        if (amqp_link_is_up(in->link) && !amqp_link_has_room(in->link, SETTLING_BYTES)) {
+            wait_for_room(in);
+            return;
+        }
+        send_settled(in, list_entry(list_shift(&in->unsent), struct intake_receipt, link));
+    }
+}
+
+static void settle(struct intake *in, struct intake_receipt *r, bool requeue)
+{
+    check(list_is_empty(&r->link));
+    r->requeue = requeue;
+    if (is_current(in, r) && !amqp_link_has_room(in->link, SETTLING_BYTES)) {
+        list_append(&in->unsent, &r->link);
+        wait_for_room(in);
+        return;
+    }
+    send_settled(in, r);
 }
 
 static void take_message(struct intake *in, struct amqp_link *link, struct amqp_frames_message *m,
@@ -166,6 +239,8 @@ struct intake *intake_new(struct event_base *base, struct dialer *dialer, const 
     in->conf = conf;
     in->calls = calls;
     in->owner = owner;
+    list_init(&in->unsent);
+    in->room = event_new(base, -1, 0, on_room, in);
     plan_consumers(in);
     amqp_frames_init(&in->frames, (size_t)conf->limits_message_bytes);
     in->link = amqp_link_new(base, dialer, conf, "pencheff-notify consumer", &link_calls, in);
@@ -182,43 +257,21 @@ void intake_free(struct intake *in)
     if (!in)
         return;
     amqp_link_free(in->link);
+    retire_unsent(in);
+    event_free(in->room);
     amqp_frames_reset(&in->frames);
     free(in->consumers);
     free(in);
 }
 
-static bool is_current(const struct intake *in, const struct intake_receipt *r)
-{
-    return amqp_link_is_up(in->link) && r->epoch == amqp_link_epoch(in->link);
-}
-
-static void retire(struct intake_receipt *r)
-{
-    check(list_is_empty(&r->link));
-    shared_mine()->in_hand--;
-    free(r);
-}
-
 void intake_ack(struct intake *in, struct intake_receipt *r)
 {
-    if (is_current(in, r)) {
-        amqp_link_sent(in->link, amqp_basic_ack(amqp_link_connection(in->link), AMQP_LINK_CHANNEL, r->tag, 0),
-                       "basic.ack");
-        shared_mine()->has_worked = 1;
-        shared_count(COUNT_SETTLED);
-    }
-    retire(r);
+    settle(in, r, false);
 }
 
 void intake_requeue(struct intake *in, struct intake_receipt *r)
 {
-    if (is_current(in, r)) {
-        amqp_link_sent(in->link,
-                       amqp_basic_nack(amqp_link_connection(in->link), AMQP_LINK_CHANNEL, r->tag, 0, 1),
-                       "basic.nack");
-        shared_count(COUNT_REQUEUED);
-    }
-    retire(r);
+    settle(in, r, true);
 }
 
 void intake_drop(struct intake *in, struct intake_receipt *r)
@@ -236,6 +289,8 @@ void intake_stop(struct intake *in)
     for (size_t i = 0; i < in->consumer_count && amqp_link_is_up(in->link); i++) {
         /* nowait: deliveries that are on their way are handed back as they come */
         amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes(in->consumers[i].tag), .nowait = 1};
+        if (!amqp_link_has_room(in->link, SETTLING_BYTES))
+            return; /* the link is as good as gone; what it still brings is handed back, too */
         amqp_link_sent(in->link,
                        amqp_send_method(amqp_link_connection(in->link), AMQP_LINK_CHANNEL,
                                         AMQP_BASIC_CANCEL_METHOD, &cancel),

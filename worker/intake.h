@@ -23,6 +23,7 @@ struct intake_receipt {
     uint64_t tag;
     uint64_t epoch;
     int64_t received_us; /* monotonic */
+    bool requeue;        /* private: how it was settled, while it waits for room on the link */
 };
 
 struct intake_calls {

@@ -8,9 +8,11 @@
  * since somebody has deleted it.
  *
  * A send in librabbitmq blocks without a limit once the socket's buffer is full, which happens when the
- * broker is in alarm. So: nothing is sent while it is blocked, on a link that has been silent, or while more
- * than broker.unconfirmed_bytes are unconfirmed. The link is drained before each burst (a publish after the
- * receive deadline hung in this version of the library).
+ * broker is in alarm or the link is cut. So a message is only sent when the kernel takes all of it at once,
+ * and never while the broker says that it blocks, or on a link that has been silent. broker.unconfirmed_bytes
+ * bounds what a lost link makes us send again; it says nothing about the socket's buffer, which depends on the
+ * link. The link is drained before each burst (a publish after the receive deadline hung in this version of
+ * the library).
  */
 #include "worker/publish.h"
 
@@ -26,7 +28,7 @@
 #include "worker/shared.h"
 #include "worker/topology.h"
 
-enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1 };
+enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1, DECLARING_BYTES = 65536 };
 
 struct publisher {
     const struct conf *conf;
@@ -239,19 +241,45 @@ static bool send_one(struct publisher *p, struct publish_message *m)
     return amqp_link_sent(p->link, status, "basic.publish");
 }
 
+static size_t size_of(const char *text)
+{
+    return text ? strlen(text) : 0;
+}
+
+/* At most what the message takes on the wire: three frames, their fixed parts rounded up. */
+static size_t encoded_size(const struct publish_message *m)
+{
+    enum { FIXED = 128, PER_HEADER = 16 };
+    size_t size = FIXED + size_of(m->exchange) + size_of(m->routing_key) + size_of(m->content_type) +
+                  size_of(m->message_id) + m->body_size;
+    for (size_t i = 0; i < m->header_count; i++)
+        size += PER_HEADER + size_of(m->headers[i].name) + size_of(m->headers[i].text);
+    return size;
+}
+
+static bool may_send(struct publisher *p)
+{
+    return amqp_link_is_up(p->link) && !p->blocked &&
+           p->unconfirmed_bytes < (size_t)p->conf->broker_unconfirmed;
+}
+
 static void pump(struct publisher *p)
 {
     if (p->sending || list_is_empty(&p->waiting))
         return;
     p->sending = true;
     amqp_link_drain(p->link);
-    while (amqp_link_is_up(p->link) && !p->blocked && !list_is_empty(&p->waiting) &&
-           p->unconfirmed_bytes < (size_t)p->conf->broker_unconfirmed) {
+    while (may_send(p) && !list_is_empty(&p->waiting)) {
+        struct publish_message *m = list_entry(p->waiting.next, struct publish_message, link);
         if (!amqp_link_is_lively(p->link)) {
             later(p);
             break;
         }
-        struct publish_message *m = list_entry(list_shift(&p->waiting), struct publish_message, link);
+        if (!amqp_link_has_room(p->link, encoded_size(m))) {
+            event_add(p->pump, &(struct timeval){0, AMQP_LINK_ROOM_MS * 1000});
+            break;
+        }
+        list_remove(&m->link);
         if (p->next_sequence - p->first_sequence >= p->ring_size)
             ring_grow(p);
         list_append(&p->unconfirmed, &m->link);
@@ -277,7 +305,8 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (p->unroutable && amqp_link_is_up(p->link)) {
-        if (p->blocked) { /* a broker in alarm does not even read a declaration */
+        /* A broker in alarm does not even read a declaration. */
+        if (p->blocked || !amqp_link_has_room(p->link, DECLARING_BYTES)) {
             later(p);
             return;
         }

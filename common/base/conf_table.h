@@ -53,7 +53,8 @@
     WORD(broker_queue_type, "broker.queue_type", "classic", "classic|quorum",                                \
          "Type of the queues that we declare ourselves: quorum on a cluster.")                               \
     INT(broker_unconfirmed, "broker.unconfirmed_bytes", 524288, 65536, 1048576,                              \
-        "Bytes published and not yet confirmed; above it publishing waits, so that a send cannot block.")    \
+        "Bytes published and not yet confirmed, which a lost connection makes us publish again; above it "   \
+        "publishing waits.")                                                                                 \
     NUM(broker_reconnect_max, "broker.reconnect_max", 60, 1, 3600,                                           \
         "Longest pause between two attempts to reach the broker.")                                           \
     SECRET(database_url, "database.url",                                                                     \

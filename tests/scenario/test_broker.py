@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 
 import pika
 import pytest
+from names import NameServer
 from sandbox import producer
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
@@ -194,6 +196,40 @@ def test_a_message_that_the_broker_refuses_or_cannot_route_is_tried_again_with_p
 
 
 # --- connections
+
+class Silent:
+    """An address whose port takes no more connections and refuses none: its backlog is full."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self._listener = socket.socket()
+        self._listener.bind((address, port))
+        self._listener.listen(0)
+        self._fillers = []
+        for _ in range(3):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex((address, port))
+            self._fillers.append(filler)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        for one in (*self._fillers, self._listener):
+            one.close()
+
+
+def test_a_broker_of_several_addresses_is_reached_though_the_first_are_silent(stage, notifyd, rabbit, tmp_path):
+    stage.webhook(secret=None)
+    url = stage.broker_url.replace("@127.0.0.1:", "@broker.test:")
+    with NameServer({"broker.test": ["127.0.0.2", "127.0.0.3", "127.0.0.1"]}) as names, \
+            Silent("127.0.0.2", rabbit.port), Silent("127.0.0.3", rabbit.port):
+        started = time.monotonic()
+        one = notifyd({"broker": {"url": url}}, wrapper=names.wrapper(tmp_path / "names"))
+        print(f"consuming after {time.monotonic() - started:.1f} s")
+        stage.wait_arrivals([stage.publish()])
+        assert not one.events("broker_link_down")
+
 
 def test_a_publish_after_a_long_silence_goes_out(stage, notifyd):
     """With nothing to publish the connection hears heartbeats only, and they must count as a sign of life."""

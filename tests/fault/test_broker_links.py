@@ -1,0 +1,70 @@
+"""Links to the broker that are slow, or cut without a word."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import far
+import pytest
+from sandbox.bulk import publish_many
+from sandbox.receiver import Answer
+
+pytestmark = pytest.mark.alone
+
+
+@pytest.fixture
+def link(tmp_path):
+    trouble = far.trouble()
+    if trouble:
+        pytest.skip(f"no network namespace with a pair of interfaces: {trouble}")
+    with far.Link(tmp_path) as made:
+        yield made
+
+
+def tiny_buffers(folder: Path) -> dict[str, str]:
+    """The environment in which no send buffer is larger than the kernel's minimum."""
+    library = folder / "tiny_buffers.so"
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, Path(__file__).with_name("tiny_buffers.c")], check=True)
+    return {"LD_PRELOAD": str(library)}
+
+
+@pytest.mark.parametrize("buffers,hooks,events,good", [("usual", 8, 60, 60), ("tiny", 1, 20, 700)])
+def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_is_back(
+        stage, notifyd, link, tmp_path, sanitized, buffers, hooks, events, good):
+    """More retries and acknowledgements than the kernel takes while nothing arrives at the other end."""
+    if buffers == "tiny" and sanitized:
+        pytest.skip("a sanitizer's library must be the first")
+    for i in range(hooks):
+        stage.webhook(f"/hook-{i}", secret=None, name=f"hook {i}", events=["scan_failed"])
+        stage.receiver.script(f"/hook-{i}", *[Answer(status=503, delay=2.0)] * events, Answer())
+    stage.webhook("/good", secret=None, name="good", events=["scan_done"])
+    stage.receiver.script("/good", Answer(delay=2.0))
+    link.here(stage.database.server.port, stage.receiver.port)
+    one = notifyd({
+        "workers": 1, "watchdog": 5.0,
+        "broker": {"url": link.broker(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
+        "delivery": {"per_integration": max(events, good), "connections": 600},
+    }, wrapper=link.wrapper, env=tiny_buffers(tmp_path) if buffers == "tiny" else {})
+    pids = one.workers()
+    publish_many(stage.broker_url, "notify", [
+        *(stage.event("scan_failed", error="x" * 1000) for _ in range(events)), *(stage.event("scan_done") for _ in range(good))])
+    stage.receiver.wait_for(hooks * events + good)
+    link.cut()
+    try:
+        done = Counter(waiting=hooks * events, delivered=good)
+        stage.wait(lambda: Counter(d["state"] for d in stage.deliveries()) == done, 10)
+        # All this is to be published and acknowledged now, and for longer than the watchdog waits nobody takes it.
+        cut = time.monotonic()
+        one.wait_event("broker_link_down", count=2, timeout=30)
+        print(f"noticed {time.monotonic() - cut:.1f} s after the last was due to be sent")
+    finally:
+        link.heal()
+    for i in range(hooks):
+        stage.receiver.wait_for(2 * events, f"/hook-{i}", 30)
+    stage.wait_settled(hooks * events + good, 30)
+    assert one.workers() == pids and not one.events("child_hangs")
+    assert {stage.receiver.count(f"/hook-{i}") for i in range(hooks)} == {2 * events}, "a retry was made twice"
+    assert stage.receiver.count("/good") == good, "what could not be acknowledged was delivered twice"
