@@ -103,11 +103,17 @@ static void free_entry(struct rules_entry *e)
     free(e);
 }
 
+/* What it counts against rules.cache_bytes; a workspace without integrations has an arena that holds nothing. */
+static size_t size_of(const struct rules_entry *e)
+{
+    return sizeof *e + e->arena.held;
+}
+
 static void drop(struct rules *r, struct rules_entry *e)
 {
     table_remove(&r->entries, &e->by_workspace);
     list_remove(&e->lru);
-    r->held -= e->arena.held;
+    r->held -= size_of(e);
     e->cached = false;
     if (e->users == 0)
         free_entry(e);
@@ -139,7 +145,7 @@ static void install(struct rules *r, struct rules_entry *e)
         drop(r, old);
     table_insert(&r->entries, &e->by_workspace, workspace_hash(&e->workspace));
     list_append(&r->lru, &e->lru);
-    r->held += e->arena.held;
+    r->held += size_of(e);
     e->cached = true;
     while (r->held > (size_t)r->conf->rules_cache_bytes && r->lru.next != &e->lru)
         drop(r, list_entry(r->lru.next, struct rules_entry, lru));
@@ -453,9 +459,9 @@ void rules_open_settings(struct rules *r, struct rules_entry *e, struct rules_in
 {
     if (i->opened)
         return;
-    size_t before = e->arena.held;
+    size_t before = size_of(e);
     i->opened = true;
     open_settings(r, e, i);
     if (e->cached)
-        r->held += e->arena.held - before;
+        r->held += size_of(e) - before;
 }

@@ -1,0 +1,83 @@
+/*
+ * The cache of integrations, with the test as the database: what it may hold.
+ */
+#include <malloc.h>
+#include <string.h>
+
+#include "tests/unit/link_fake.h"
+#include "worker/rules.h"
+
+enum { CACHE = 1 << 20, MANY = 20000 };
+
+static const struct conf conf = {.rules_cache_bytes = CACHE, .database_batch = 200};
+static struct rules *rules;
+static size_t served;
+
+static struct uuid workspace(unsigned n)
+{
+    struct uuid id = {{n >> 16 & 0xff, n >> 8 & 0xff, n & 0xff}};
+    return id;
+}
+
+static void on_ready(struct rules_wait *w, struct rules_entry *entry)
+{
+    served++;
+    (void)w;
+    EXPECT_INT(rules_count(entry), 0);
+    rules_release(rules, entry);
+}
+
+static void get(struct rules_wait *w, struct uuid id)
+{
+    *w = (struct rules_wait){.workspace = id, .ready = on_ready};
+    rules_get(rules, w);
+}
+
+static enum pg_outcome all_good(struct pg_link *link)
+{
+    (void)link;
+    return PG_DONE;
+}
+
+static void begin(enum pg_outcome (*judge)(struct pg_link *link))
+{
+    fake_begin(judge);
+    rules = rules_new(fake.base, &fake, &conf, NULL);
+    served = 0;
+}
+
+static void end(void)
+{
+    rules_free(rules);
+    fake_end();
+}
+
+static bool all_served(void)
+{
+    return served == MANY;
+}
+
+static void workspaces_without_integrations_do_not_fill_memory(void)
+{
+    static struct rules_wait waits[MANY];
+    begin(all_good);
+    size_t before = mallinfo2().uordblks;
+    for (unsigned n = 0; n < MANY; n++)
+        get(&waits[n], workspace(n));
+    EXPECT(fake_loop(all_served, 10));
+    size_t held = mallinfo2().uordblks - before;
+    /* The rest is the table's slots. */
+    EXPECT(held < 2 * CACHE);
+
+    int loads = fake.sent;
+    get(&waits[MANY - 1], workspace(MANY - 1));
+    EXPECT_INT(served, MANY + 1); /* at once: it is the last that was used */
+    get(&waits[0], workspace(0));
+    EXPECT_INT(served, MANY + 1); /* its place went to others */
+    fake_loop(NULL, 0.05);
+    EXPECT_INT(served, MANY + 2);
+    EXPECT_INT(fake.sent, loads + 1);
+    end();
+}
+
+UNIT_MAIN(UNIT_CASE(workspaces_without_integrations_do_not_fill_memory))
