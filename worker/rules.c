@@ -77,7 +77,9 @@ struct rules {
     struct pg_request request;
     struct pg_array workspaces;
     bool under_way;
-    size_t alone_left; /* a load was refused: so many are loaded one by one */
+    size_t alone_left;   /* a load was refused: so many are loaded one by one */
+    struct uuid refused; /* the first that was refused alone since the last pause */
+    bool any_refused;
     struct event *send_event;
     struct event *again;
 };
@@ -258,6 +260,8 @@ static void deliver_loaded(struct rules *r)
     struct list *at, *next;
     for (size_t i = 0; i < r->loading_count; i++) {
         r->loading[i]->users++; /* held while its waiters are served */
+        if (r->any_refused && uuid_equal(&r->loading[i]->workspace, &r->refused))
+            r->any_refused = false;
         install(r, r->loading[i]);
     }
     list_splice(&served, &r->waiting);
@@ -276,7 +280,10 @@ static void deliver_loaded(struct rules *r)
         rules_release(r, r->loading[i]);
 }
 
-/* The rows of some workspace cannot be read: load one by one, and let the one that fails wait behind the others. */
+/*
+ * The rows of some workspace cannot be read: load one by one, and let the one that fails wait behind the others. When
+ * the first of those that fail comes round again, all others have had their turn: a pause.
+ */
 static void on_refused(struct rules *r)
 {
     if (r->loading_count > 1) {
@@ -291,10 +298,14 @@ static void on_refused(struct rules *r)
         list_remove(at);
         list_append(&behind, at);
     }
-    bool others = !list_is_empty(&r->waiting);
     list_splice(&r->waiting, &behind);
-    if (!others)
+    if (r->any_refused && uuid_equal(&r->refused, &refused)) {
+        r->any_refused = false;
         event_add(r->again, &(struct timeval){REFUSED_S, 0});
+    } else if (!r->any_refused) {
+        r->any_refused = true;
+        r->refused = refused;
+    }
 }
 
 static void on_done(struct pg_request *request)

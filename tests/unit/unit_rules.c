@@ -1,5 +1,5 @@
 /*
- * The cache of integrations, with the test as the database: what it may hold.
+ * The cache of integrations, with the test as the database: what it may hold, and what a load that is refused costs.
  */
 #include <malloc.h>
 #include <string.h>
@@ -7,11 +7,12 @@
 #include "tests/unit/link_fake.h"
 #include "worker/rules.h"
 
-enum { CACHE = 1 << 20, MANY = 20000 };
+enum { CACHE = 1 << 20, MANY = 20000, UUID_AT = 24 /* of the first element of an array of UUIDs */ };
 
 static const struct conf conf = {.rules_cache_bytes = CACHE, .database_batch = 200};
 static struct rules *rules;
 static size_t served;
+static bool served_bad;
 
 static struct uuid workspace(unsigned n)
 {
@@ -22,7 +23,7 @@ static struct uuid workspace(unsigned n)
 static void on_ready(struct rules_wait *w, struct rules_entry *entry)
 {
     served++;
-    (void)w;
+    served_bad |= w->workspace.bytes[15] == 0xbd;
     EXPECT_INT(rules_count(entry), 0);
     rules_release(rules, entry);
 }
@@ -44,6 +45,7 @@ static void begin(enum pg_outcome (*judge)(struct pg_link *link))
     fake_begin(judge);
     rules = rules_new(fake.base, &fake, &conf, NULL);
     served = 0;
+    served_bad = false;
 }
 
 static void end(void)
@@ -80,4 +82,38 @@ static void workspaces_without_integrations_do_not_fill_memory(void)
     end();
 }
 
-UNIT_MAIN(UNIT_CASE(workspaces_without_integrations_do_not_fill_memory))
+/* Refuses every load in which a workspace is bad; its last byte says so. */
+static enum pg_outcome some_bad(struct pg_link *link)
+{
+    unsigned char count[4];
+    memcpy(count, link->value + 12, sizeof count);
+    for (int i = 0; i < count[3]; i++)
+        if ((unsigned char)link->value[UUID_AT + 20 * i + 15] == 0xbd)
+            return PG_BAD_DATA;
+    return PG_DONE;
+}
+
+static void workspaces_whose_load_is_refused_are_not_asked_for_without_pause(void)
+{
+    struct rules_wait waits[6];
+    begin(some_bad);
+    for (unsigned n = 0; n < 6; n++) {
+        struct uuid id = workspace(n);
+        id.bytes[15] = n == 1 || n == 4 ? 0xbd : 0;
+        get(&waits[n], id);
+    }
+    fake_loop(NULL, 0.5);
+    EXPECT_INT(served, 4);
+    EXPECT(fake.sent <= 12);
+    int before = fake.sent;
+    fake_loop(NULL, 1.5);
+    EXPECT(fake.sent > before && fake.sent - before <= 6);
+    EXPECT(!served_bad);
+    fake.judge = all_good;
+    fake_loop(NULL, 1.5);
+    EXPECT_INT(served, 6);
+    end();
+}
+
+UNIT_MAIN(UNIT_CASE(workspaces_without_integrations_do_not_fill_memory),
+          UNIT_CASE(workspaces_whose_load_is_refused_are_not_asked_for_without_pause))
