@@ -19,17 +19,13 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "worker/pg_array.h"
+#include "worker/pg_columns.h"
 #include "worker/shared.h"
-#include "worker/statements.h"
 
 enum {
     AGAIN_MS = 250,
-    LOCKED_S = 1,     /* pause of a row that somebody else holds a lock on */
-    LINGER_PARTS = 8, /* of the prefetch: when one waits here, no lingering, or the broker ran dry */
-    EVENT_COLUMNS = 20,
-    ROW_COLUMNS = 14,
-    COLUMNS_MAX = EVENT_COLUMNS + ROW_COLUMNS
+    LOCKED_S = 1,    /* pause of a row that somebody else holds a lock on */
+    LINGER_PARTS = 8 /* of the prefetch: when one waits here, no lingering, or the broker ran dry */
 };
 
 struct ledger {
@@ -52,8 +48,7 @@ struct ledger {
     struct event *linger;
     struct event *unlock;
     int64_t sent_us; /* monotonic; when the last batch left */
-    struct pg_array columns[COLUMNS_MAX];
-    int column_count;
+    struct pg_columns columns;
 };
 
 static void send_batch(struct ledger *l);
@@ -118,27 +113,10 @@ static int compare(const void *a, const void *b)
     return order ? order : memcmp(x->integration.bytes, y->integration.bytes, sizeof x->integration.bytes);
 }
 
-/* The columns of one statement, reused from batch to batch. */
-static void start_columns(struct ledger *l, const enum pg_oid *types, int count)
+static void execute(struct ledger *l)
 {
-    check(count <= COLUMNS_MAX);
-    l->column_count = count;
-    for (int i = 0; i < count; i++) {
-        l->columns[i].element = types[i];
-        pg_array_reset(&l->columns[i]);
-    }
-}
-
-static void execute(struct ledger *l, enum statement statement)
-{
-    const char *values[COLUMNS_MAX];
-    int lengths[COLUMNS_MAX], formats[COLUMNS_MAX];
-    for (int i = 0; i < l->column_count; i++) {
-        values[i] = pg_array_finish(&l->columns[i], &lengths[i]);
-        formats[i] = 1;
-    }
-    l->order[l->request.statements] = (int)statement;
-    pg_link_execute(l->link, &l->request, (int)statement, l->column_count, values, lengths, formats);
+    l->order[l->request.statements] = (int)l->columns.statement;
+    pg_columns_execute(&l->columns, l->link, &l->request);
 }
 
 static void add_optional_int(struct pg_array *a, long value)
@@ -157,11 +135,11 @@ static void add_seconds(struct pg_array *a, double seconds)
         pg_array_add_null(a);
 }
 
-static void add_event(struct ledger *l, struct ledger_event *e)
+static void add_event(struct pg_array *columns, const struct ledger_event *e)
 {
     const struct event *v = e->event;
     bool whole = e->rows_committed + e->rows_in_batch >= e->rows_total;
-    struct pg_array *c = l->columns;
+    struct pg_array *c = columns;
     pg_array_add_text(c++, v->id);
     pg_array_add_bytes(c++, v->content_hash, sizeof v->content_hash);
     pg_array_add_uuid(c++, e->has_workspace ? &e->workspace_id : NULL);
@@ -182,6 +160,7 @@ static void add_event(struct ledger *l, struct ledger_event *e)
     pg_array_add_int4(c++, e->matched);
     for (int stage = MATCH_DISABLED; stage < MATCH_COUNT; stage++)
         pg_array_add_int4(c++, e->filtered[stage]);
+    check(c == columns + EVENTS_OF_EVENT);
 }
 
 /* Which event goes with this batch, and with how many of its rows. */
@@ -211,15 +190,14 @@ static struct pg_array *add_end(struct pg_array *c, const struct ledger_write *w
     return c;
 }
 
-static void add_row(struct ledger *l, const struct ledger_write *w)
+static void add_row(struct pg_array *c, const struct ledger_write *w, const char *owner)
 {
-    struct pg_array *c = l->columns + EVENT_COLUMNS;
     pg_array_add_text(c++, w->event_id);
     pg_array_add_uuid(c++, &w->integration);
     pg_array_add_uuid(c++, &w->workspace);
     pg_array_add_text(c++, delivery_state_name(w->state));
     pg_array_add_int4(c++, w->attempt);
-    pg_array_add_text(c++, l->owner);
+    pg_array_add_text(c++, owner);
     c = add_end(c, w);
     add_seconds(c++, w->due_s);
     add_seconds(c++, w->lease_s);
@@ -228,52 +206,45 @@ static void add_row(struct ledger *l, const struct ledger_write *w)
 /* Events and the first rows of their deliveries, in one statement. */
 static void write_events(struct ledger *l)
 {
-    static const enum pg_oid types[] = {
-        PG_TEXT, PG_BYTEA, PG_UUID,        PG_UUID,        PG_TEXT, PG_UUID,   PG_TEXT,  PG_TEXT, PG_TEXT,
-        PG_TEXT, PG_TEXT,  PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4, PG_INT4,   PG_INT4,  PG_INT4, PG_INT4,
-        PG_INT4, PG_INT4,  PG_TEXT,        PG_UUID,        PG_UUID, PG_TEXT,   PG_INT4,  PG_TEXT, PG_TEXT,
-        PG_TEXT, PG_TEXT,  PG_INT4,        PG_BYTEA,       PG_INT4, PG_FLOAT8, PG_FLOAT8};
     struct ledger_event *last = NULL;
     count_rows(l);
-    start_columns(l, types, EVENT_COLUMNS + ROW_COLUMNS);
+    struct pg_array *columns = pg_columns_start(&l->columns, STATEMENT_EVENTS);
     for (size_t i = 0; i < l->batch_count; i++) {
         struct ledger_event *e = l->batch[i]->event;
         if (l->batch[i]->kind == LEDGER_ROW)
-            add_row(l, l->batch[i]);
+            add_row(columns + EVENTS_OF_EVENT, l->batch[i], l->owner);
         if (!e || e == last) /* sorted: the writes of one event stand together */
             continue;
         last = e;
         /* Needed when it is not there yet, or becomes whole now. */
         if (!e->committed || e->rows_committed + e->rows_in_batch >= e->rows_total)
-            add_event(l, e);
+            add_event(columns, e);
     }
-    if (l->columns[0].count || l->columns[EVENT_COLUMNS].count)
-        execute(l, STATEMENT_EVENTS);
+    if (columns[0].count || columns[EVENTS_OF_EVENT].count)
+        execute(l);
 }
 
 /* The rows that takes, outcomes and ends are about to change, in the order of their keys (see statements.c). */
 static void lock_rows(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_TEXT, PG_UUID};
-    start_columns(l, types, 2);
+    struct pg_array *columns = pg_columns_start(&l->columns, STATEMENT_LOCK);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
         if (w->kind == LEDGER_EVENT || w->kind == LEDGER_ROW)
             continue;
-        pg_array_add_text(&l->columns[0], w->event_id);
-        pg_array_add_uuid(&l->columns[1], &w->integration);
+        pg_array_add_text(&columns[0], w->event_id);
+        pg_array_add_uuid(&columns[1], &w->integration);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_LOCK);
+    if (columns->count)
+        execute(l);
 }
 
 static void write_takes(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_FLOAT8};
-    start_columns(l, types, 6);
+    struct pg_array *columns = pg_columns_start(&l->columns, STATEMENT_TAKE);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+        struct pg_array *c = columns;
         if (w->kind != LEDGER_TAKE)
             continue;
         pg_array_add_int4(c++, (int32_t)i);
@@ -283,18 +254,16 @@ static void write_takes(struct ledger *l)
         pg_array_add_text(c++, l->owner);
         pg_array_add_float8(c++, w->lease_s);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_TAKE);
+    if (columns->count)
+        execute(l);
 }
 
 static void write_outcomes(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT, PG_TEXT,  PG_TEXT,
-                                        PG_TEXT, PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4, PG_FLOAT8};
-    start_columns(l, types, 13);
+    struct pg_array *columns = pg_columns_start(&l->columns, STATEMENT_OUTCOMES);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+        struct pg_array *c = columns;
         if (w->kind != LEDGER_OUTCOME)
             continue;
         pg_array_add_int4(c++, (int32_t)i);
@@ -306,18 +275,16 @@ static void write_outcomes(struct ledger *l)
         c = add_end(c, w);
         add_seconds(c++, w->due_s);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_OUTCOMES);
+    if (columns->count)
+        execute(l);
 }
 
 static void write_ends(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,
-                                        PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT};
-    start_columns(l, types, 8);
+    struct pg_array *columns = pg_columns_start(&l->columns, STATEMENT_ENDS);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+        struct pg_array *c = columns;
         if (w->kind != LEDGER_END)
             continue;
         pg_array_add_int4(c++, (int32_t)i);
@@ -329,18 +296,16 @@ static void write_ends(struct ledger *l)
         pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
         pg_array_add_text(c++, w->detail);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_ENDS);
+    if (columns->count)
+        execute(l);
 }
 
 static void write_attempts(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT,
-                                        PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4};
-    start_columns(l, types, 8);
+    struct pg_array *columns = pg_columns_start(&l->columns, STATEMENT_ATTEMPTS);
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+        struct pg_array *c = columns;
         if (!w->failed_attempt || (w->kind != LEDGER_ROW && w->kind != LEDGER_OUTCOME))
             continue;
         pg_array_add_text(c++, w->event_id);
@@ -352,8 +317,8 @@ static void write_attempts(struct ledger *l)
         pg_array_add_bytes(c++, w->response, w->response_size);
         pg_array_add_int4(c++, w->duration_ms);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_ATTEMPTS);
+    if (columns->count)
+        execute(l);
 }
 
 static void send_batch(struct ledger *l)
@@ -520,8 +485,7 @@ struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const s
     l->again = event_new(base, -1, 0, on_send, l);
     l->linger = event_new(base, -1, 0, on_send, l);
     l->unlock = event_new(base, -1, 0, on_unlock, l);
-    for (int i = 0; i < COLUMNS_MAX; i++)
-        pg_array_init(&l->columns[i], PG_TEXT);
+    pg_columns_init(&l->columns);
     return l;
 }
 
@@ -533,8 +497,7 @@ void ledger_free(struct ledger *l)
     event_free(l->again);
     event_free(l->linger);
     event_free(l->unlock);
-    for (int i = 0; i < COLUMNS_MAX; i++)
-        pg_array_free(&l->columns[i]);
+    pg_columns_free(&l->columns);
     free(l->batch);
     free(l);
 }

@@ -18,11 +18,10 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
-#include "worker/pg_array.h"
+#include "worker/pg_columns.h"
 #include "worker/shared.h"
-#include "worker/statements.h"
 
-enum { AGAIN_MS = 250, TEXT_MAX = 65536 };
+enum { AGAIN_MS = 250, TEXT_MAX = 4 * LOOKUP_TEXT_MAX /* bytes */ };
 
 struct lookups {
     struct pg_link *link;
@@ -36,7 +35,7 @@ struct lookups {
     bool under_way;
     struct event *send_event;
     struct event *again;
-    struct pg_array n, events, scans, findings;
+    struct pg_columns columns;
 };
 
 static void send_batch(struct lookups *l);
@@ -284,17 +283,14 @@ static void forget_answer(struct lookup *q)
 static void gather(struct lookups *l)
 {
     size_t most = l->alone_left > 0 ? 1 : (size_t)l->conf->database_batch;
-    pg_array_reset(&l->n);
-    pg_array_reset(&l->events);
-    pg_array_reset(&l->scans);
-    pg_array_reset(&l->findings);
+    struct pg_array *columns = pg_columns_start(&l->columns, STATEMENT_LOOKUP);
     while (l->batch_count < most && !list_is_empty(&l->waiting)) {
         struct lookup *q = list_entry(list_shift(&l->waiting), struct lookup, link);
         forget_answer(q);
-        pg_array_add_int4(&l->n, (int32_t)l->batch_count);
-        pg_array_add_text(&l->events, q->event_id);
-        pg_array_add_uuid(&l->scans, &q->scan_id);
-        pg_array_add_uuid(&l->findings, q->has_finding ? &q->finding_id : NULL);
+        pg_array_add_int4(&columns[0], (int32_t)l->batch_count);
+        pg_array_add_text(&columns[1], q->event_id);
+        pg_array_add_uuid(&columns[2], &q->scan_id);
+        pg_array_add_uuid(&columns[3], q->has_finding ? &q->finding_id : NULL);
         l->batch[l->batch_count++] = q;
     }
 }
@@ -305,16 +301,10 @@ static void send_batch(struct lookups *l)
         event_pending(l->again, EV_TIMEOUT, NULL))
         return;
     gather(l);
-    const char *values[4];
-    int lengths[4], formats[4] = {1, 1, 1, 1};
-    values[0] = pg_array_finish(&l->n, &lengths[0]);
-    values[1] = pg_array_finish(&l->events, &lengths[1]);
-    values[2] = pg_array_finish(&l->scans, &lengths[2]);
-    values[3] = pg_array_finish(&l->findings, &lengths[3]);
     l->under_way = true;
     shared_count(COUNT_LOOKUP_STATEMENTS);
     pg_link_begin(l->link, &l->request);
-    pg_link_execute(l->link, &l->request, STATEMENT_LOOKUP, 4, values, lengths, formats);
+    pg_columns_execute(&l->columns, l->link, &l->request);
     pg_link_end(l->link, &l->request);
 }
 
@@ -329,10 +319,7 @@ struct lookups *lookups_new(struct event_base *base, struct pg_link *link, const
     l->request.done = on_done;
     l->send_event = event_new(base, -1, 0, on_send, l);
     l->again = event_new(base, -1, 0, on_send, l);
-    pg_array_init(&l->n, PG_INT4);
-    pg_array_init(&l->events, PG_TEXT);
-    pg_array_init(&l->scans, PG_UUID);
-    pg_array_init(&l->findings, PG_UUID);
+    pg_columns_init(&l->columns);
     return l;
 }
 
@@ -342,10 +329,7 @@ void lookups_free(struct lookups *l)
         return;
     event_free(l->send_event);
     event_free(l->again);
-    pg_array_free(&l->n);
-    pg_array_free(&l->events);
-    pg_array_free(&l->scans);
-    pg_array_free(&l->findings);
+    pg_columns_free(&l->columns);
     free(l->batch);
     free(l);
 }

@@ -24,9 +24,8 @@
 #include "common/base/table.h"
 #include "common/model/integration_read.h"
 #include "common/model/settings_seal.h"
-#include "worker/pg_array.h"
+#include "worker/pg_columns.h"
 #include "worker/shared.h"
-#include "worker/statements.h"
 
 enum {
     UNPROVEN_LIFE_US = 1000000,
@@ -35,19 +34,6 @@ enum {
     BATCH_MAX = 64,
     SETTINGS_MAX = 262144,
     ARENA_BLOCK = 8192
-};
-
-enum rules_column {
-    RULES_WORKSPACE,
-    RULES_ID,
-    RULES_KIND,
-    RULES_NAME,
-    RULES_ENABLED,
-    RULES_SEVERITY,
-    RULES_TARGET_IDS,
-    RULES_EVENTS,
-    RULES_TARGET_KINDS,
-    RULES_CONFIG,
 };
 
 struct rules_entry {
@@ -75,7 +61,7 @@ struct rules {
     struct rules_entry *loading[BATCH_MAX];
     size_t loading_count;
     struct pg_request request;
-    struct pg_array workspaces;
+    struct pg_columns columns;
     bool under_way;
     size_t alone_left;   /* a load was refused: so many are loaded one by one */
     struct uuid refused; /* the first that was refused alone since the last pause */
@@ -338,7 +324,7 @@ static void gather(struct rules *r)
 {
     struct list *at;
     size_t most = r->alone_left > 0 ? 1 : BATCH_MAX;
-    pg_array_reset(&r->workspaces);
+    struct pg_array *workspaces = pg_columns_start(&r->columns, STATEMENT_RULES);
     list_for_each (at, &r->waiting) {
         struct rules_wait *w = list_entry(at, struct rules_wait, link);
         bool there = loading_entry(r, &w->workspace) != NULL;
@@ -354,7 +340,7 @@ static void gather(struct rules *r)
         e->generation = shared_generation(&w->workspace);
         e->loaded_us = clock_mono_us();
         r->loading[r->loading_count++] = e;
-        pg_array_add_uuid(&r->workspaces, &w->workspace);
+        pg_array_add_uuid(workspaces, &w->workspace);
     }
 }
 
@@ -364,12 +350,10 @@ static void send_batch(struct rules *r)
         event_pending(r->again, EV_TIMEOUT, NULL))
         return;
     gather(r);
-    int length, format = 1;
-    const char *value = pg_array_finish(&r->workspaces, &length);
     r->under_way = true;
     shared_count(COUNT_RULES_STATEMENTS);
     pg_link_begin(r->link, &r->request);
-    pg_link_execute(r->link, &r->request, STATEMENT_RULES, 1, &value, &length, &format);
+    pg_columns_execute(&r->columns, r->link, &r->request);
     pg_link_end(r->link, &r->request);
 }
 
@@ -383,7 +367,7 @@ struct rules *rules_new(struct event_base *base, struct pg_link *link, const str
     table_init(&r->entries);
     list_init(&r->lru);
     list_init(&r->waiting);
-    pg_array_init(&r->workspaces, PG_UUID);
+    pg_columns_init(&r->columns);
     r->request.result = on_rows;
     r->request.done = on_done;
     r->send_event = event_new(base, -1, 0, on_send, r);
@@ -402,7 +386,7 @@ void rules_free(struct rules *r)
     }
     forget_loading(r);
     table_free(&r->entries);
-    pg_array_free(&r->workspaces);
+    pg_columns_free(&r->columns);
     event_free(r->send_event);
     event_free(r->again);
     free(r);
