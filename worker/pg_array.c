@@ -33,10 +33,11 @@ void pg_array_start(struct pg_array *a, Oid array)
 {
     static const char zeros[HEADER_SIZE];
     static const Oid types[][2] = {PG_TYPE_LIST(PG_TYPE_PAIR)};
-    size_t i = 0;
-    while (types[i][1] != array)
-        check(++i < sizeof types / sizeof types[0]);
-    a->element = types[i][0];
+    a->element = 0;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (types[i][1] == array)
+            a->element = types[i][0];
+    check(a->element != 0);
     buf_reset(&a->bytes);
     buf_add(&a->bytes, zeros, HEADER_SIZE);
     a->count = 0;

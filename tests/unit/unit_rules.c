@@ -93,7 +93,7 @@ static enum pg_outcome some_bad(struct pg_link *link)
     return PG_DONE;
 }
 
-static void workspaces_whose_load_is_refused_are_not_asked_for_without_pause(void)
+static void workspaces_whose_load_is_refused_pause_alone(void)
 {
     struct rules_wait waits[6];
     begin(some_bad);
@@ -105,15 +105,48 @@ static void workspaces_whose_load_is_refused_are_not_asked_for_without_pause(voi
     fake_loop(NULL, 0.5);
     EXPECT_INT(served, 4);
     EXPECT(fake.sent <= 12);
+    get(&waits[0], workspace(77));
+    fake_loop(NULL, 0.2);
+    EXPECT_INT(served, 5); /* it does not wait for the others' pause */
+
     int before = fake.sent;
     fake_loop(NULL, 1.5);
-    EXPECT(fake.sent > before && fake.sent - before <= 6);
+    EXPECT(fake.sent > before && fake.sent - before <= 4);
     EXPECT(!served_bad);
     fake.judge = all_good;
     fake_loop(NULL, 1.5);
-    EXPECT_INT(served, 6);
+    EXPECT_INT(served, 7);
+    end();
+}
+
+/* The second question comes while the load for the first is under way, and so does a change. */
+static enum pg_outcome changes_under_way(struct pg_link *link)
+{
+    static struct rules_wait late;
+    if (link->sent == 1) {
+        get(&late, workspace(1));
+        struct uuid one = workspace(1);
+        shared_generation_bump(&one);
+        EXPECT_INT(served, 0);
+    }
+    return PG_DONE;
+}
+
+static void a_change_during_a_load_is_seen_by_those_who_asked_during_it(void)
+{
+    struct rules_wait wait;
+    begin(changes_under_way);
+    shared_proven_set(INT64_MAX);
+    get(&wait, workspace(1));
+    fake_loop(NULL, 0.05);
+    EXPECT_INT(served, 2);
+    EXPECT_INT(fake.sent, 2);
+    get(&wait, workspace(1));
+    EXPECT_INT(served, 3);
+    EXPECT_INT(fake.sent, 2);
     end();
 }
 
 UNIT_MAIN(UNIT_CASE(workspaces_without_integrations_do_not_fill_memory),
-          UNIT_CASE(workspaces_whose_load_is_refused_are_not_asked_for_without_pause))
+          UNIT_CASE(a_change_during_a_load_is_seen_by_those_who_asked_during_it),
+          UNIT_CASE(workspaces_whose_load_is_refused_pause_alone))
