@@ -23,7 +23,9 @@
     X(LOOKUP_STATEMENTS, "lookup_statements", "look-up statements")                                          \
     X(LEDGER_STATEMENTS, "ledger_statements", "ledger transactions")                                         \
     X(RULES_STATEMENTS, "rules_statements", "statements that read integrations")                             \
+    X(LOOKUP_SPLITS, "lookup_splits", "look-ups split to find an event that the database refuses")           \
     X(LEDGER_SPLITS, "ledger_splits", "ledger batches split to find a row that the database refuses")        \
+    X(RULES_SPLITS, "rules_splits", "reads of integrations split to find a workspace that is refused")       \
     X(BROKER_DOWN, "broker_links_lost", "broker connections lost")                                           \
     X(DATABASE_DOWN, "database_links_lost", "database connections lost")
 

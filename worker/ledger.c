@@ -1,15 +1,14 @@
 /*
  * ledger - writes events and deliveries, many rows per transaction
  *
- * Owns the writes that wait and the one batch under way. A batch is one transaction: events, first rows,
- * takes, outcomes, ends, failed attempts, each sorted by key. Invariants:
+ * Owns the batch of writes (pg_batch), which says when it leaves and finds the one that spoils it. A batch is one
+ * transaction: events, first rows, takes, outcomes, ends, failed attempts, each sorted by key. Invariants:
  *   - an event's row is `done` only in or after the transaction that holds the last of its delivery rows;
  *   - a write is reported only after its commit, or when the database refused it standing alone;
  *   - every statement may be repeated: after a lost link nobody knows whether the batch took effect.
  *
- * A batch that fails because of a value, or because somebody else holds a lock, is split in halves until the
- * culprit stands alone; a refused row is reported, a locked one waits aside. A batch leaves at
- * the end of a turn of the loop; while one is under way, writes gather. Knows neither messages nor HTTP.
+ * Lingering between batches delays acknowledgements, never a delivery: a take, for which somebody waits to begin,
+ * is urgent. Knows neither messages nor HTTP.
  */
 #include "worker/ledger.h"
 
@@ -17,128 +16,29 @@
 #include <string.h>
 
 #include "common/base/check.h"
-#include "common/base/clock.h"
 #include "common/base/log.h"
-#include "worker/pg_array.h"
-#include "worker/shared.h"
-#include "worker/statements.h"
 
-enum {
-    AGAIN_MS = 250,
-    LOCKED_S = 1,     /* pause of a row that somebody else holds a lock on */
-    LINGER_PARTS = 8, /* of the prefetch: when one waits here, no lingering, or the broker ran dry */
-    EVENT_COLUMNS = 20,
-    ROW_COLUMNS = 14,
-    COLUMNS_MAX = EVENT_COLUMNS + ROW_COLUMNS
-};
+enum { LINGER_PARTS = 8 /* of the prefetch: when one waits here, no lingering, or the broker ran dry */ };
 
 struct ledger {
-    struct pg_link *link;
-    const struct conf *conf;
     const char *owner;
-    struct list waiting;
-    size_t waiting_count;
-    size_t takes_waiting;        /* somebody waits for them to begin */
-    struct list locked;          /* their rows are locked by somebody else; they wait for `unlock` */
-    struct ledger_write **batch; /* sorted by key */
-    size_t batch_count;
+    struct pg_batch *batch;
     unsigned long batch_number;
-    size_t suspects;            /* so many at the front failed together: one of them is the culprit */
-    int order[STATEMENT_COUNT]; /* of the request under way: which statement came at which place */
-    struct pg_request request;
-    bool under_way;
-    struct event *send_event;
-    struct event *again;
-    struct event *linger;
-    struct event *unlock;
-    int64_t sent_us; /* monotonic; when the last batch left */
-    struct pg_array columns[COLUMNS_MAX];
-    int column_count;
+    struct pg_batch_item **items; /* while a batch is sent: its writes, sorted by key */
+    size_t count;
 };
 
-static void send_batch(struct ledger *l);
-
-static void on_send(evutil_socket_t fd, short what, void *arg)
+static struct ledger_write *write_of(struct pg_batch_item *item)
 {
-    (void)fd;
-    (void)what;
-    send_batch(arg);
-}
-
-/* While a culprit is looked for, half of those among whom it is; else as many as a batch takes. */
-static size_t most_of_next(const struct ledger *l)
-{
-    if (l->suspects > 0)
-        return (l->suspects + 1) / 2;
-    return (size_t)l->conf->database_batch;
-}
-
-/*
- * At once after a pause, when somebody waits to begin (a take), or when there is enough; else database.linger
- * after the last batch left. Under load that makes one batch of all that is settled meanwhile; it delays
- * acknowledgements, never a delivery.
- */
-static void send_soon(struct ledger *l)
-{
-    int64_t left = l->sent_us + clock_us(l->conf->database_linger) - clock_mono_us();
-    size_t enough = (size_t)l->conf->broker_prefetch / LINGER_PARTS;
-    if (l->takes_waiting > 0 || left <= 0 || l->waiting_count >= most_of_next(l) ||
-        l->waiting_count >= enough)
-        event_active(l->send_event, EV_TIMEOUT, 1);
-    else if (!event_pending(l->linger, EV_TIMEOUT, NULL))
-        event_add(l->linger, &(struct timeval){left / 1000000, (suseconds_t)(left % 1000000)});
-}
-
-static void count_waiting(struct ledger *l, const struct ledger_write *w, bool more)
-{
-    size_t take = w->kind == LEDGER_TAKE;
-    l->waiting_count += more ? 1 : (size_t)-1;
-    l->takes_waiting += more ? take : (size_t)0 - take;
-}
-
-/* Those whose rows were locked go to the end of the line. */
-static void on_unlock(evutil_socket_t fd, short what, void *arg)
-{
-    struct ledger *l = arg;
-    struct list *at;
-    (void)fd;
-    (void)what;
-    while ((at = list_shift(&l->locked))) {
-        count_waiting(l, list_entry(at, struct ledger_write, link), true);
-        list_append(&l->waiting, at);
-    }
-    if (!l->under_way)
-        send_soon(l);
+    return list_entry(item, struct ledger_write, item);
 }
 
 static int compare(const void *a, const void *b)
 {
-    const struct ledger_write *x = *(struct ledger_write *const *)a, *y = *(struct ledger_write *const *)b;
+    const struct ledger_write *x = write_of(*(struct pg_batch_item *const *)a);
+    const struct ledger_write *y = write_of(*(struct pg_batch_item *const *)b);
     int order = strcmp(x->event_id, y->event_id);
     return order ? order : memcmp(x->integration.bytes, y->integration.bytes, sizeof x->integration.bytes);
-}
-
-/* The columns of one statement, reused from batch to batch. */
-static void start_columns(struct ledger *l, const enum pg_oid *types, int count)
-{
-    check(count <= COLUMNS_MAX);
-    l->column_count = count;
-    for (int i = 0; i < count; i++) {
-        l->columns[i].element = types[i];
-        pg_array_reset(&l->columns[i]);
-    }
-}
-
-static void execute(struct ledger *l, enum statement statement)
-{
-    const char *values[COLUMNS_MAX];
-    int lengths[COLUMNS_MAX], formats[COLUMNS_MAX];
-    for (int i = 0; i < l->column_count; i++) {
-        values[i] = pg_array_finish(&l->columns[i], &lengths[i]);
-        formats[i] = 1;
-    }
-    l->order[l->request.statements] = (int)statement;
-    pg_link_execute(l->link, &l->request, (int)statement, l->column_count, values, lengths, formats);
 }
 
 static void add_optional_int(struct pg_array *a, long value)
@@ -157,11 +57,11 @@ static void add_seconds(struct pg_array *a, double seconds)
         pg_array_add_null(a);
 }
 
-static void add_event(struct ledger *l, struct ledger_event *e)
+static void add_event(struct pg_array *columns, const struct ledger_event *e)
 {
     const struct event *v = e->event;
     bool whole = e->rows_committed + e->rows_in_batch >= e->rows_total;
-    struct pg_array *c = l->columns;
+    struct pg_array *c = columns;
     pg_array_add_text(c++, v->id);
     pg_array_add_bytes(c++, v->content_hash, sizeof v->content_hash);
     pg_array_add_uuid(c++, e->has_workspace ? &e->workspace_id : NULL);
@@ -182,20 +82,22 @@ static void add_event(struct ledger *l, struct ledger_event *e)
     pg_array_add_int4(c++, e->matched);
     for (int stage = MATCH_DISABLED; stage < MATCH_COUNT; stage++)
         pg_array_add_int4(c++, e->filtered[stage]);
+    check(c == columns + EVENTS_OF_EVENT);
 }
 
 /* Which event goes with this batch, and with how many of its rows. */
 static void count_rows(struct ledger *l)
 {
     l->batch_number++;
-    for (size_t i = 0; i < l->batch_count; i++) {
-        struct ledger_event *e = l->batch[i]->event;
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
+        struct ledger_event *e = w->event;
         if (!e)
             continue;
         if (e->in_batch != l->batch_number)
             e->rows_in_batch = 0;
         e->in_batch = l->batch_number;
-        e->rows_in_batch += l->batch[i]->kind == LEDGER_ROW;
+        e->rows_in_batch += w->kind == LEDGER_ROW;
     }
 }
 
@@ -211,15 +113,14 @@ static struct pg_array *add_end(struct pg_array *c, const struct ledger_write *w
     return c;
 }
 
-static void add_row(struct ledger *l, const struct ledger_write *w)
+static void add_row(struct pg_array *c, const struct ledger_write *w, const char *owner)
 {
-    struct pg_array *c = l->columns + EVENT_COLUMNS;
     pg_array_add_text(c++, w->event_id);
     pg_array_add_uuid(c++, &w->integration);
     pg_array_add_uuid(c++, &w->workspace);
     pg_array_add_text(c++, delivery_state_name(w->state));
     pg_array_add_int4(c++, w->attempt);
-    pg_array_add_text(c++, l->owner);
+    pg_array_add_text(c++, owner);
     c = add_end(c, w);
     add_seconds(c++, w->due_s);
     add_seconds(c++, w->lease_s);
@@ -228,52 +129,46 @@ static void add_row(struct ledger *l, const struct ledger_write *w)
 /* Events and the first rows of their deliveries, in one statement. */
 static void write_events(struct ledger *l)
 {
-    static const enum pg_oid types[] = {
-        PG_TEXT, PG_BYTEA, PG_UUID,        PG_UUID,        PG_TEXT, PG_UUID,   PG_TEXT,  PG_TEXT, PG_TEXT,
-        PG_TEXT, PG_TEXT,  PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT4, PG_INT4,   PG_INT4,  PG_INT4, PG_INT4,
-        PG_INT4, PG_INT4,  PG_TEXT,        PG_UUID,        PG_UUID, PG_TEXT,   PG_INT4,  PG_TEXT, PG_TEXT,
-        PG_TEXT, PG_TEXT,  PG_INT4,        PG_BYTEA,       PG_INT4, PG_FLOAT8, PG_FLOAT8};
     struct ledger_event *last = NULL;
     count_rows(l);
-    start_columns(l, types, EVENT_COLUMNS + ROW_COLUMNS);
-    for (size_t i = 0; i < l->batch_count; i++) {
-        struct ledger_event *e = l->batch[i]->event;
-        if (l->batch[i]->kind == LEDGER_ROW)
-            add_row(l, l->batch[i]);
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_EVENTS);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
+        struct ledger_event *e = w->event;
+        if (w->kind == LEDGER_ROW)
+            add_row(columns + EVENTS_OF_EVENT, w, l->owner);
         if (!e || e == last) /* sorted: the writes of one event stand together */
             continue;
         last = e;
         /* Needed when it is not there yet, or becomes whole now. */
         if (!e->committed || e->rows_committed + e->rows_in_batch >= e->rows_total)
-            add_event(l, e);
+            add_event(columns, e);
     }
-    if (l->columns[0].count || l->columns[EVENT_COLUMNS].count)
-        execute(l, STATEMENT_EVENTS);
+    if (columns[0].count || columns[EVENTS_OF_EVENT].count)
+        pg_batch_execute(l->batch);
 }
 
 /* The rows that takes, outcomes and ends are about to change, in the order of their keys (see statements.c). */
 static void lock_rows(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_TEXT, PG_UUID};
-    start_columns(l, types, 2);
-    for (size_t i = 0; i < l->batch_count; i++) {
-        const struct ledger_write *w = l->batch[i];
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_LOCK);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
         if (w->kind == LEDGER_EVENT || w->kind == LEDGER_ROW)
             continue;
-        pg_array_add_text(&l->columns[0], w->event_id);
-        pg_array_add_uuid(&l->columns[1], &w->integration);
+        pg_array_add_text(&columns[0], w->event_id);
+        pg_array_add_uuid(&columns[1], &w->integration);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_LOCK);
+    if (columns->count)
+        pg_batch_execute(l->batch);
 }
 
 static void write_takes(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_FLOAT8};
-    start_columns(l, types, 6);
-    for (size_t i = 0; i < l->batch_count; i++) {
-        const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_TAKE);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
+        struct pg_array *c = columns;
         if (w->kind != LEDGER_TAKE)
             continue;
         pg_array_add_int4(c++, (int32_t)i);
@@ -283,18 +178,16 @@ static void write_takes(struct ledger *l)
         pg_array_add_text(c++, l->owner);
         pg_array_add_float8(c++, w->lease_s);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_TAKE);
+    if (columns->count)
+        pg_batch_execute(l->batch);
 }
 
 static void write_outcomes(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT, PG_TEXT,  PG_TEXT,
-                                        PG_TEXT, PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4, PG_FLOAT8};
-    start_columns(l, types, 13);
-    for (size_t i = 0; i < l->batch_count; i++) {
-        const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_OUTCOMES);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
+        struct pg_array *c = columns;
         if (w->kind != LEDGER_OUTCOME)
             continue;
         pg_array_add_int4(c++, (int32_t)i);
@@ -306,18 +199,16 @@ static void write_outcomes(struct ledger *l)
         c = add_end(c, w);
         add_seconds(c++, w->due_s);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_OUTCOMES);
+    if (columns->count)
+        pg_batch_execute(l->batch);
 }
 
 static void write_ends(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_INT4, PG_TEXT, PG_UUID, PG_INT4,
-                                        PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT};
-    start_columns(l, types, 8);
-    for (size_t i = 0; i < l->batch_count; i++) {
-        const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_ENDS);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
+        struct pg_array *c = columns;
         if (w->kind != LEDGER_END)
             continue;
         pg_array_add_int4(c++, (int32_t)i);
@@ -329,18 +220,16 @@ static void write_ends(struct ledger *l)
         pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
         pg_array_add_text(c++, w->detail);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_ENDS);
+    if (columns->count)
+        pg_batch_execute(l->batch);
 }
 
 static void write_attempts(struct ledger *l)
 {
-    static const enum pg_oid types[] = {PG_TEXT, PG_UUID, PG_INT4,  PG_TEXT,
-                                        PG_TEXT, PG_INT4, PG_BYTEA, PG_INT4};
-    start_columns(l, types, 8);
-    for (size_t i = 0; i < l->batch_count; i++) {
-        const struct ledger_write *w = l->batch[i];
-        struct pg_array *c = l->columns;
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_ATTEMPTS);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
+        struct pg_array *c = columns;
         if (!w->failed_attempt || (w->kind != LEDGER_ROW && w->kind != LEDGER_OUTCOME))
             continue;
         pg_array_add_text(c++, w->event_id);
@@ -352,176 +241,83 @@ static void write_attempts(struct ledger *l)
         pg_array_add_bytes(c++, w->response, w->response_size);
         pg_array_add_int4(c++, w->duration_ms);
     }
-    if (l->columns[0].count)
-        execute(l, STATEMENT_ATTEMPTS);
+    if (columns->count)
+        pg_batch_execute(l->batch);
 }
 
-static void send_batch(struct ledger *l)
+static void send_writes(void *owner, struct pg_batch_item **items, size_t count)
 {
-    if (l->under_way || list_is_empty(&l->waiting) || !pg_link_is_up(l->link) ||
-        event_pending(l->again, EV_TIMEOUT, NULL))
-        return;
-    size_t most = most_of_next(l);
-    while (l->batch_count < most && !list_is_empty(&l->waiting)) {
-        struct ledger_write *w = list_entry(l->waiting.next, struct ledger_write, link);
-        if (w->was_locked && l->batch_count > 0)
-            break;
-        list_remove(&w->link);
-        count_waiting(l, w, false);
-        w->applied = false;
-        l->batch[l->batch_count++] = w;
-        if (w->was_locked)
-            break;
-    }
-    qsort(l->batch, l->batch_count, sizeof *l->batch, compare);
-    l->under_way = true;
-    l->sent_us = clock_mono_us();
-    shared_count(COUNT_LEDGER_STATEMENTS);
-    pg_link_begin(l->link, &l->request);
+    struct ledger *l = owner;
+    qsort(items, count, sizeof(struct pg_batch_item *), compare);
+    l->items = items;
+    l->count = count;
+    for (size_t i = 0; i < count; i++)
+        write_of(items[i])->applied = false;
     write_events(l);
     lock_rows(l);
     write_takes(l);
     write_outcomes(l);
     write_ends(l);
     write_attempts(l);
-    pg_link_end(l->link, &l->request);
 }
 
-static void on_result(struct pg_request *request, int index, const PGresult *res)
+static void on_result(void *owner, enum statement statement, const PGresult *res,
+                      struct pg_batch_item **items, size_t count)
 {
-    struct ledger *l = list_entry(request, struct ledger, request);
-    if (l->order[index] == STATEMENT_EVENTS || l->order[index] == STATEMENT_LOCK ||
-        l->order[index] == STATEMENT_ATTEMPTS)
+    (void)owner;
+    if (statement != STATEMENT_TAKE && statement != STATEMENT_OUTCOMES && statement != STATEMENT_ENDS)
         return;
     for (int row = 0; row < PQntuples(res); row++) {
         long n = strtol(PQgetvalue(res, row, 0), NULL, 10);
-        check(n >= 0 && (size_t)n < l->batch_count);
-        l->batch[n]->applied = true;
+        check(n >= 0 && (size_t)n < count);
+        write_of(items[n])->applied = true;
     }
 }
 
-/* Back to the front of the queue, in order. */
-static void wait_again(struct ledger *l)
+/* Events are brought up to date before anybody is told: what is told may ask for all rows of the event. */
+static void on_done(void *owner, struct pg_batch_item **items, size_t count)
 {
-    for (size_t i = l->batch_count; i > 0; i--) {
-        list_prepend(&l->waiting, &l->batch[i - 1]->link);
-        count_waiting(l, l->batch[i - 1], true);
-    }
-    l->batch_count = 0;
-}
-
-/* This batch is decided: its rows are not among the suspects any more. */
-static void clear_suspects(struct ledger *l)
-{
-    l->suspects -= l->batch_count < l->suspects ? l->batch_count : l->suspects;
-}
-
-static void report(struct ledger *l, bool refused)
-{
-    size_t count = l->batch_count;
-    clear_suspects(l);
-    struct ledger_write **batch = mem_dup(l->batch, count * sizeof *batch);
-    l->batch_count = 0;
+    (void)owner;
     for (size_t i = 0; i < count; i++) {
-        struct ledger_event *e = batch[i]->event;
-        batch[i]->refused = refused;
-        if (e && !refused) {
-            e->committed = true;
-            e->rows_committed += batch[i]->kind == LEDGER_ROW;
-        } else if (e) {
-            e->rows_refused += batch[i]->kind == LEDGER_ROW;
-        }
+        const struct ledger_write *w = write_of(items[i]);
+        if (!w->event)
+            continue;
+        w->event->committed = true;
+        w->event->rows_committed += w->kind == LEDGER_ROW;
     }
-    for (size_t i = 0; i < count; i++)
-        batch[i]->written(batch[i]);
-    free(batch);
+    for (size_t i = 0; i < count; i++) {
+        struct ledger_write *w = write_of(items[i]);
+        w->written(w);
+    }
 }
 
-static void on_refused(struct ledger *l)
+static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_request *why)
 {
-    const struct pg_request *r = &l->request;
-    if (l->batch_count == 1) {
-        LOG(LOG_ERROR, "row_refused", LOG_TEXT("id", l->batch[0]->event_id),
-            LOG_TEXT("sqlstate", r->sqlstate), LOG_TEXT("words", r->words));
-        report(l, true);
-        return;
-    }
-    shared_count(COUNT_LEDGER_SPLITS);
-    LOG(LOG_WARN, "batch_refused", LOG_NUM("rows", l->batch_count), LOG_TEXT("sqlstate", r->sqlstate),
-        LOG_TEXT("words", r->words));
-    l->suspects = l->batch_count;
-    wait_again(l);
-}
-
-/* Lock or statement timeout: somebody else holds a row, which one nobody says. */
-static bool is_locked(const struct pg_request *request)
-{
-    return strcmp(request->sqlstate, "55P03") == 0 || strcmp(request->sqlstate, "57014") == 0;
-}
-
-/* Halve until the row stands alone; then it waits aside, and the others go on. */
-static void on_locked(struct ledger *l)
-{
-    if (l->batch_count > 1) {
-        l->suspects = l->batch_count;
-        wait_again(l);
-        return;
-    }
-    clear_suspects(l);
-    l->batch[0]->was_locked = true;
-    list_append(&l->locked, &l->batch[0]->link);
-    l->batch_count = 0;
-    if (!event_pending(l->unlock, EV_TIMEOUT, NULL))
-        event_add(l->unlock, &(struct timeval){LOCKED_S, 0});
-}
-
-static void on_done(struct pg_request *request)
-{
-    struct ledger *l = list_entry(request, struct ledger, request);
-    l->under_way = false;
-    switch (request->outcome) {
-    case PG_DONE:
-        report(l, false);
-        break;
-    case PG_BAD_DATA:
-        on_refused(l);
-        break;
-    case PG_TRY_AGAIN:
-        LOG(LOG_WARN, "ledger_again", LOG_NUM("rows", l->batch_count),
-            LOG_TEXT("sqlstate", request->sqlstate), LOG_TEXT("words", request->words));
-        if (is_locked(request)) {
-            on_locked(l);
-            break;
-        }
-        wait_again(l);
-        event_add(l->again, &(struct timeval){0, AGAIN_MS * 1000});
-        return;
-    case PG_LINK_LOST:
-        wait_again(l);
-        return;
-    }
-    if (!list_is_empty(&l->waiting))
-        send_soon(l);
+    struct ledger_write *w = write_of(item);
+    (void)owner;
+    LOG(LOG_ERROR, "row_refused", LOG_TEXT("id", w->event_id), LOG_TEXT("sqlstate", why->sqlstate),
+        LOG_TEXT("words", why->words));
+    w->refused = true;
+    if (w->event)
+        w->event->rows_refused += w->kind == LEDGER_ROW;
+    w->written(w);
 }
 
 struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
                           const char *owner)
 {
+    static const struct pg_batch_calls calls = {send_writes, on_result, on_done, on_refused};
+    struct pg_batch_settings settings = {
+        .name = "ledger",
+        .most = (size_t)conf->database_batch,
+        .linger = conf->database_linger,
+        .enough = (size_t)conf->broker_prefetch / LINGER_PARTS,
+        .requests = COUNT_LEDGER_STATEMENTS,
+        .splits = COUNT_LEDGER_SPLITS,
+    };
     struct ledger *l = mem_zalloc(sizeof *l);
-    l->link = link;
-    l->conf = conf;
     l->owner = owner;
-    list_init(&l->waiting);
-    list_init(&l->locked);
-    l->batch = mem_zalloc((size_t)conf->database_batch * sizeof(struct ledger_write *));
-    l->request.result = on_result;
-    l->request.done = on_done;
-    l->send_event = event_new(base, -1, 0, on_send, l);
-    l->again = event_new(base, -1, 0, on_send, l);
-    l->linger = event_new(base, -1, 0, on_send, l);
-    l->unlock = event_new(base, -1, 0, on_unlock, l);
-    for (int i = 0; i < COLUMNS_MAX; i++)
-        pg_array_init(&l->columns[i], PG_TEXT);
+    l->batch = pg_batch_new(base, link, &settings, &calls, l);
     return l;
 }
 
@@ -529,27 +325,18 @@ void ledger_free(struct ledger *l)
 {
     if (!l)
         return;
-    event_free(l->send_event);
-    event_free(l->again);
-    event_free(l->linger);
-    event_free(l->unlock);
-    for (int i = 0; i < COLUMNS_MAX; i++)
-        pg_array_free(&l->columns[i]);
-    free(l->batch);
+    pg_batch_free(l->batch);
     free(l);
 }
 
 void ledger_write(struct ledger *l, struct ledger_write *w)
 {
-    list_init(&w->link);
-    w->refused = w->was_locked = false;
-    list_append(&l->waiting, &w->link);
-    count_waiting(l, w, true);
-    if (!l->under_way)
-        send_soon(l);
+    w->refused = false;
+    w->item.urgent = w->kind == LEDGER_TAKE;
+    pg_batch_add(l->batch, &w->item);
 }
 
 void ledger_resume(struct ledger *l)
 {
-    event_active(l->send_event, EV_TIMEOUT, 1);
+    pg_batch_resume(l->batch);
 }

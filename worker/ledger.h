@@ -5,9 +5,8 @@
 #include <stdbool.h>
 
 #include "common/base/conf.h"
-#include "common/base/list.h"
 #include "common/model/event.h"
-#include "worker/pg_link.h"
+#include "worker/pg_batch.h"
 
 /*
  * The rows of an event, embedded in the trip. The event's row goes with its first delivery rows, or alone
@@ -43,7 +42,7 @@ enum ledger_write_kind {
 
 /* One thing to write, embedded in what writes. Texts are borrowed until `written`. */
 struct ledger_write {
-    struct list link; /* private */
+    struct pg_batch_item item; /* private */
     enum ledger_write_kind kind;
     struct ledger_event *event; /* NULL for TAKE, OUTCOME and END */
     const char *event_id;
@@ -61,7 +60,6 @@ struct ledger_write {
     double due_s;        /* from now, for WAITING; negative: none */
     double lease_s;      /* from now, for SENDING; negative: none */
     bool failed_attempt; /* also keep it in notify.attempts */
-    bool was_locked;     /* private: goes alone, so that others do not wait with it */
     bool applied;        /* result of TAKE, OUTCOME and END */
     bool refused;        /* the database will never take this row; sqlstate and words are in the log */
     /* Called once, when the write is committed or refused. */

@@ -1,13 +1,9 @@
 /*
  * lookup - scan, target, finding and the ledger's memory of an event, many events per statement
  *
- * Owns the questions that wait and the one batch under way. A lone question leaves at the end of the turn of
- * the loop in which it came; while a batch is under way, questions gather for the next one. So batches are as
- * large as the load makes them, and nobody waits for a batch to fill.
- *
- * Rows are hostile: every text is copied as storable UTF-8, every word checked. A question whose batch fails
- * for a reason of the data is asked again alone; alone it can only fail by itself and is answered as not
- * found.
+ * Owns nothing but the batch of questions (pg_batch); a question and its answer are the asker's. Rows are hostile:
+ * every text is copied as storable UTF-8, every word checked. A question that the database refuses by itself is
+ * answered as not found.
  */
 #include "worker/lookup.h"
 
@@ -18,34 +14,16 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
-#include "worker/pg_array.h"
-#include "worker/shared.h"
-#include "worker/statements.h"
 
-enum { AGAIN_MS = 250, TEXT_MAX = 65536 };
+enum { TEXT_MAX = 4 * LOOKUP_TEXT_MAX /* bytes */ };
 
 struct lookups {
-    struct pg_link *link;
-    const struct conf *conf;
-    struct list waiting;
-    struct lookup **batch;
-    size_t batch_count;
-    bool alone; /* the last batch was refused: ask one by one until the waiting ones of it are through */
-    size_t alone_left;
-    struct pg_request request;
-    bool under_way;
-    struct event *send_event;
-    struct event *again;
-    struct pg_array n, events, scans, findings;
+    struct pg_batch *batch;
 };
 
-static void send_batch(struct lookups *l);
-
-static void on_send(evutil_socket_t fd, short what, void *arg)
+static struct lookup *lookup_of(struct pg_batch_item *item)
 {
-    (void)fd;
-    (void)what;
-    send_batch(arg);
+    return list_entry(item, struct lookup, item);
 }
 
 static char *text_at(struct arena *a, const PGresult *r, int row, int column)
@@ -207,71 +185,36 @@ static void read_answer(struct lookup *q, const PGresult *r, int row)
     read_finding(q, r, row);
 }
 
-static void on_rows(struct pg_request *request, int index, const PGresult *r)
+static void on_rows(void *owner, enum statement statement, const PGresult *r, struct pg_batch_item **items,
+                    size_t count)
 {
-    struct lookups *l = list_entry(request, struct lookups, request);
-    (void)index;
+    (void)owner;
+    (void)statement;
     for (int row = 0; row < PQntuples(r); row++) {
         long n = strtol(PQgetvalue(r, row, LOOKUP_N), NULL, 10);
-        if (n >= 0 && (size_t)n < l->batch_count)
-            read_answer(l->batch[n], r, row);
+        check(n >= 0 && (size_t)n < count);
+        read_answer(lookup_of(items[n]), r, row);
     }
 }
 
-/* Put the batch back, in order, before what waits. */
-static void ask_again(struct lookups *l)
+static void on_done(void *owner, struct pg_batch_item **items, size_t count)
 {
-    for (size_t i = l->batch_count; i > 0; i--)
-        list_prepend(&l->waiting, &l->batch[i - 1]->link);
-    l->batch_count = 0;
-}
-
-static void answer_all(struct lookups *l)
-{
-    size_t count = l->batch_count;
-    struct lookup **batch = mem_dup(l->batch, count * sizeof *batch);
-    l->batch_count = 0;
-    for (size_t i = 0; i < count; i++)
-        batch[i]->answered(batch[i]);
-    free(batch);
-}
-
-static void on_done(struct pg_request *request)
-{
-    struct lookups *l = list_entry(request, struct lookups, request);
-    l->under_way = false;
-    switch (request->outcome) {
-    case PG_DONE:
-        if (l->alone_left > 0)
-            l->alone_left--;
-        answer_all(l);
-        break;
-    case PG_BAD_DATA:
-        LOG(LOG_ERROR, "lookup_refused", LOG_NUM("events", l->batch_count),
-            LOG_TEXT("sqlstate", request->sqlstate), LOG_TEXT("words", request->words));
-        if (l->batch_count == 1) {
-            l->alone_left -= l->alone_left > 0;
-            answer_all(l); /* as not found */
-        } else {
-            l->alone_left = l->batch_count;
-            ask_again(l);
-        }
-        break;
-    case PG_TRY_AGAIN:
-        LOG(LOG_WARN, "lookup_again", LOG_TEXT("sqlstate", request->sqlstate),
-            LOG_TEXT("words", request->words));
-        ask_again(l);
-        event_add(l->again, &(struct timeval){0, AGAIN_MS * 1000});
-        return;
-    case PG_LINK_LOST:
-        ask_again(l);
-        return;
+    (void)owner;
+    for (size_t i = 0; i < count; i++) {
+        struct lookup *q = lookup_of(items[i]);
+        q->answered(q);
     }
-    if (!list_is_empty(&l->waiting))
-        event_active(l->send_event, EV_TIMEOUT, 1);
 }
 
-/* An answer of which a part had come when the link was lost must not mix with the next one. */
+static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_request *why)
+{
+    struct lookup *q = lookup_of(item);
+    (void)owner;
+    LOG(LOG_ERROR, "lookup_refused", LOG_TEXT("id", q->event_id), LOG_TEXT("sqlstate", why->sqlstate),
+        LOG_TEXT("words", why->words));
+    q->answered(q); /* as not found */
+}
+
 static void forget_answer(struct lookup *q)
 {
     memset(&q->facts, 0, sizeof q->facts);
@@ -281,58 +224,33 @@ static void forget_answer(struct lookup *q)
     q->scheduled_in = 0;
 }
 
-static void gather(struct lookups *l)
+static void send_questions(void *owner, struct pg_batch_item **items, size_t count)
 {
-    size_t most = l->alone_left > 0 ? 1 : (size_t)l->conf->database_batch;
-    pg_array_reset(&l->n);
-    pg_array_reset(&l->events);
-    pg_array_reset(&l->scans);
-    pg_array_reset(&l->findings);
-    while (l->batch_count < most && !list_is_empty(&l->waiting)) {
-        struct lookup *q = list_entry(list_shift(&l->waiting), struct lookup, link);
+    struct lookups *l = owner;
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_LOOKUP);
+    for (size_t i = 0; i < count; i++) {
+        struct lookup *q = lookup_of(items[i]);
+        struct pg_array *c = columns;
         forget_answer(q);
-        pg_array_add_int4(&l->n, (int32_t)l->batch_count);
-        pg_array_add_text(&l->events, q->event_id);
-        pg_array_add_uuid(&l->scans, &q->scan_id);
-        pg_array_add_uuid(&l->findings, q->has_finding ? &q->finding_id : NULL);
-        l->batch[l->batch_count++] = q;
+        pg_array_add_int4(c++, (int32_t)i);
+        pg_array_add_text(c++, q->event_id);
+        pg_array_add_uuid(c++, &q->scan_id);
+        pg_array_add_uuid(c++, q->has_finding ? &q->finding_id : NULL);
     }
-}
-
-static void send_batch(struct lookups *l)
-{
-    if (l->under_way || list_is_empty(&l->waiting) || !pg_link_is_up(l->link) ||
-        event_pending(l->again, EV_TIMEOUT, NULL))
-        return;
-    gather(l);
-    const char *values[4];
-    int lengths[4], formats[4] = {1, 1, 1, 1};
-    values[0] = pg_array_finish(&l->n, &lengths[0]);
-    values[1] = pg_array_finish(&l->events, &lengths[1]);
-    values[2] = pg_array_finish(&l->scans, &lengths[2]);
-    values[3] = pg_array_finish(&l->findings, &lengths[3]);
-    l->under_way = true;
-    shared_count(COUNT_LOOKUP_STATEMENTS);
-    pg_link_begin(l->link, &l->request);
-    pg_link_execute(l->link, &l->request, STATEMENT_LOOKUP, 4, values, lengths, formats);
-    pg_link_end(l->link, &l->request);
+    pg_batch_execute(l->batch);
 }
 
 struct lookups *lookups_new(struct event_base *base, struct pg_link *link, const struct conf *conf)
 {
+    static const struct pg_batch_calls calls = {send_questions, on_rows, on_done, on_refused};
+    struct pg_batch_settings settings = {
+        .name = "lookup",
+        .most = (size_t)conf->database_batch,
+        .requests = COUNT_LOOKUP_STATEMENTS,
+        .splits = COUNT_LOOKUP_SPLITS,
+    };
     struct lookups *l = mem_zalloc(sizeof *l);
-    l->link = link;
-    l->conf = conf;
-    list_init(&l->waiting);
-    l->batch = mem_zalloc((size_t)conf->database_batch * sizeof(struct lookup *));
-    l->request.result = on_rows;
-    l->request.done = on_done;
-    l->send_event = event_new(base, -1, 0, on_send, l);
-    l->again = event_new(base, -1, 0, on_send, l);
-    pg_array_init(&l->n, PG_INT4);
-    pg_array_init(&l->events, PG_TEXT);
-    pg_array_init(&l->scans, PG_UUID);
-    pg_array_init(&l->findings, PG_UUID);
+    l->batch = pg_batch_new(base, link, &settings, &calls, l);
     return l;
 }
 
@@ -340,36 +258,21 @@ void lookups_free(struct lookups *l)
 {
     if (!l)
         return;
-    event_free(l->send_event);
-    event_free(l->again);
-    pg_array_free(&l->n);
-    pg_array_free(&l->events);
-    pg_array_free(&l->scans);
-    pg_array_free(&l->findings);
-    free(l->batch);
+    pg_batch_free(l->batch);
     free(l);
 }
 
 void lookups_ask(struct lookups *l, struct lookup *q)
 {
-    list_init(&q->link);
-    list_append(&l->waiting, &q->link);
-    if (!l->under_way)
-        event_active(l->send_event, EV_TIMEOUT, 1);
+    pg_batch_add(l->batch, &q->item);
 }
 
 bool lookups_withdraw(struct lookups *l, struct lookup *q)
 {
-    for (size_t i = 0; i < l->batch_count; i++)
-        if (l->batch[i] == q)
-            return false;
-    if (list_is_empty(&q->link))
-        return false;
-    list_remove(&q->link);
-    return true;
+    return pg_batch_withdraw(l->batch, &q->item);
 }
 
 void lookups_resume(struct lookups *l)
 {
-    event_active(l->send_event, EV_TIMEOUT, 1);
+    pg_batch_resume(l->batch);
 }

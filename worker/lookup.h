@@ -6,9 +6,8 @@
 
 #include "common/base/arena.h"
 #include "common/base/conf.h"
-#include "common/base/list.h"
 #include "common/model/event.h"
-#include "worker/pg_link.h"
+#include "worker/pg_batch.h"
 
 /* What the ledger knows of one delivery of the event. */
 struct lookup_row {
@@ -22,7 +21,7 @@ struct lookup_row {
 
 /* A question, embedded in what asks, and its answer. The answer's texts live in the arena of the question. */
 struct lookup {
-    struct list link; /* private */
+    struct pg_batch_item item; /* private */
     struct arena *arena;
     const char *event_id;
     struct uuid scan_id;

@@ -11,35 +11,37 @@
 
 /*
  * One-dimensional arrays in PostgreSQL's binary format (array_recv in its source): many rows of a column as
- * one parameter, without quoting. Type OIDs are fixed in pg_type.dat.
+ * one parameter, without quoting. The OIDs of types and of arrays of them are fixed in pg_type.dat.
+ * X(NAME, type, array)
  */
-enum pg_oid {
-    PG_BOOL = 16,
-    PG_BYTEA = 17,
-    PG_INT8 = 20,
-    PG_INT4 = 23,
-    PG_TEXT = 25,
-    PG_FLOAT8 = 701,
-    PG_TIMESTAMPTZ = 1184,
-    PG_UUID = 2950,
-};
+#define PG_TYPE_LIST(X)                                                                                      \
+    X(BYTEA, 17, 1001)                                                                                       \
+    X(INT4, 23, 1007)                                                                                        \
+    X(TEXT, 25, 1009)                                                                                        \
+    X(FLOAT8, 701, 1022)                                                                                     \
+    X(TIMESTAMPTZ, 1184, 1185)                                                                               \
+    X(UUID, 2950, 2951)
+
+/* PG_TEXT is a text, PG_TEXTS an array of texts. */
+#define PG_TYPE_ENUM(name, type, array) PG_##name = (type), PG_##name##S = (array),
+enum pg_oid { PG_TYPE_LIST(PG_TYPE_ENUM) };
 
 struct pg_array {
     struct buf bytes;
-    enum pg_oid element;
+    Oid element;
     int32_t count;
 };
 
-void pg_array_init(struct pg_array *a, enum pg_oid element);
+void pg_array_init(struct pg_array *a);
 void pg_array_free(struct pg_array *a);
-void pg_array_reset(struct pg_array *a);
+/* Empty, for a parameter of the type ARRAY. Only elements of its type may be added. */
+void pg_array_start(struct pg_array *a, Oid array);
 
 void pg_array_add_null(struct pg_array *a);
 /* NULL adds SQL NULL. */
 void pg_array_add_text(struct pg_array *a, const char *text);
 void pg_array_add_bytes(struct pg_array *a, const void *bytes, size_t n);
 void pg_array_add_int4(struct pg_array *a, int32_t value);
-void pg_array_add_bool(struct pg_array *a, bool value);
 void pg_array_add_float8(struct pg_array *a, double value);
 void pg_array_add_uuid(struct pg_array *a, const struct uuid *value);
 /* Unix time in microseconds. */

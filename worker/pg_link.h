@@ -15,11 +15,13 @@
  */
 struct pg_link;
 
+enum { PG_PARAMS_MAX = 40 };
+
 struct pg_statement {
     const char *name;
     const char *sql;
     int params;
-    Oid types[40];
+    Oid types[PG_PARAMS_MAX];
 };
 
 enum pg_outcome {

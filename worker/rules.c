@@ -3,7 +3,8 @@
  *
  * Owns the entries, one per workspace and load, each with an arena that holds its rows and, after the first
  * match, opened settings; the arena is wiped when the entry goes. An entry that is in use when it is replaced
- * lives until its last user gives it back.
+ * lives until its last user gives it back. Those who ask wait at the entry that is loaded for them; many are loaded
+ * in one statement (pg_batch), and one whose load is refused is tried again, alone, every second.
  *
  * The generation is read BEFORE the SELECT is sent and stored with the rows: a change that commits after the
  * SELECT's snapshot raises it, whenever its notification comes, and the entry is never used again. Those who
@@ -24,34 +25,15 @@
 #include "common/base/table.h"
 #include "common/model/integration_read.h"
 #include "common/model/settings_seal.h"
-#include "worker/pg_array.h"
+#include "worker/pg_batch.h"
 #include "worker/shared.h"
-#include "worker/statements.h"
 
-enum {
-    UNPROVEN_LIFE_US = 1000000,
-    AGAIN_MS = 250,
-    REFUSED_S = 1,
-    BATCH_MAX = 64,
-    SETTINGS_MAX = 262144,
-    ARENA_BLOCK = 8192
-};
-
-enum rules_column {
-    RULES_WORKSPACE,
-    RULES_ID,
-    RULES_KIND,
-    RULES_NAME,
-    RULES_ENABLED,
-    RULES_SEVERITY,
-    RULES_TARGET_IDS,
-    RULES_EVENTS,
-    RULES_TARGET_KINDS,
-    RULES_CONFIG,
-};
+enum { UNPROVEN_LIFE_US = 1000000, BATCH_MAX = 64, SETTINGS_MAX = 262144, ARENA_BLOCK = 8192 };
 
 struct rules_entry {
-    struct table_entry by_workspace;
+    struct pg_batch_item item;       /* until it is loaded */
+    struct list waiting;             /* struct rules_wait; until it is loaded */
+    struct table_entry by_workspace; /* in `loads`, then in `entries` */
     struct list lru;
     struct uuid workspace;
     uint64_t generation;
@@ -61,34 +43,22 @@ struct rules_entry {
     size_t count;
     size_t room;
     int users;
-    bool cached; /* in the table */
+    bool cached; /* in `entries` */
 };
 
 struct rules {
-    struct pg_link *link;
     const struct conf *conf;
     const struct fernet_keys *keys;
     struct table entries;
     struct list lru; /* least recently used first */
     size_t held;
-    struct list waiting; /* struct rules_wait */
-    struct rules_entry *loading[BATCH_MAX];
-    size_t loading_count;
-    struct pg_request request;
-    struct pg_array workspaces;
-    bool under_way;
-    size_t alone_left; /* a load was refused: so many are loaded one by one */
-    struct event *send_event;
-    struct event *again;
+    struct table loads; /* entries that wait to be loaded or are, one per workspace */
+    struct pg_batch *batch;
 };
 
-static void send_batch(struct rules *r);
-
-static void on_send(evutil_socket_t fd, short what, void *arg)
+static struct rules_entry *entry_of(struct pg_batch_item *item)
 {
-    (void)fd;
-    (void)what;
-    send_batch(arg);
+    return list_entry(item, struct rules_entry, item);
 }
 
 static uint64_t workspace_hash(const struct uuid *workspace)
@@ -103,19 +73,25 @@ static void free_entry(struct rules_entry *e)
     free(e);
 }
 
+/* What it counts against rules.cache_bytes; a workspace without integrations has an arena that holds nothing. */
+static size_t size_of(const struct rules_entry *e)
+{
+    return sizeof *e + e->arena.held;
+}
+
 static void drop(struct rules *r, struct rules_entry *e)
 {
     table_remove(&r->entries, &e->by_workspace);
     list_remove(&e->lru);
-    r->held -= e->arena.held;
+    r->held -= size_of(e);
     e->cached = false;
     if (e->users == 0)
         free_entry(e);
 }
 
-static struct rules_entry *find_entry(struct rules *r, const struct uuid *workspace)
+static struct rules_entry *find(const struct table *table, const struct uuid *workspace)
 {
-    struct table_entry *at = table_first(&r->entries, workspace_hash(workspace));
+    struct table_entry *at = table_first(table, workspace_hash(workspace));
     for (; at; at = table_next(at)) {
         struct rules_entry *e = list_entry(at, struct rules_entry, by_workspace);
         if (uuid_equal(&e->workspace, workspace))
@@ -134,12 +110,12 @@ static bool is_valid(const struct rules_entry *e)
 
 static void install(struct rules *r, struct rules_entry *e)
 {
-    struct rules_entry *old = find_entry(r, &e->workspace);
+    struct rules_entry *old = find(&r->entries, &e->workspace);
     if (old)
         drop(r, old);
     table_insert(&r->entries, &e->by_workspace, workspace_hash(&e->workspace));
     list_append(&r->lru, &e->lru);
-    r->held += e->arena.held;
+    r->held += size_of(e);
     e->cached = true;
     while (r->held > (size_t)r->conf->rules_cache_bytes && r->lru.next != &e->lru)
         drop(r, list_entry(r->lru.next, struct rules_entry, lru));
@@ -151,20 +127,32 @@ static void serve(struct rules_wait *w, struct rules_entry *e)
     w->ready(w, e);
 }
 
+static struct rules_entry *start_load(struct rules *r, const struct uuid *workspace)
+{
+    struct rules_entry *e = mem_zalloc(sizeof *e);
+    list_init(&e->waiting);
+    list_init(&e->lru);
+    arena_init(&e->arena, ARENA_BLOCK);
+    e->workspace = *workspace;
+    table_insert(&r->loads, &e->by_workspace, workspace_hash(workspace));
+    pg_batch_add(r->batch, &e->item);
+    return e;
+}
+
 void rules_get(struct rules *r, struct rules_wait *w)
 {
-    struct rules_entry *e = find_entry(r, &w->workspace);
-    list_init(&w->link);
-    w->asked = false;
+    struct rules_entry *e = find(&r->entries, &w->workspace);
     if (e && is_valid(e)) {
         list_remove(&e->lru);
         list_append(&r->lru, &e->lru);
         serve(w, e);
         return;
     }
-    list_append(&r->waiting, &w->link);
-    if (!r->under_way)
-        event_active(r->send_event, EV_TIMEOUT, 1);
+    struct rules_entry *load = find(&r->loads, &w->workspace);
+    if (!load)
+        load = start_load(r, &w->workspace);
+    w->asked = false;
+    list_append(&load->waiting, &w->link);
 }
 
 void rules_release(struct rules *r, struct rules_entry *e)
@@ -173,14 +161,6 @@ void rules_release(struct rules *r, struct rules_entry *e)
     check(e->users > 0);
     if (--e->users == 0 && !e->cached)
         free_entry(e);
-}
-
-static struct rules_entry *loading_entry(struct rules *r, const struct uuid *workspace)
-{
-    for (size_t i = 0; i < r->loading_count; i++)
-        if (uuid_equal(&r->loading[i]->workspace, workspace))
-            return r->loading[i];
-    return NULL;
 }
 
 static struct rules_integration *add_integration(struct rules_entry *e)
@@ -222,160 +202,100 @@ static void read_row(struct rules_entry *e, const PGresult *res, int row)
         out->row.dest = out->row.kind ? dest_find(out->row.kind) : NULL;
 }
 
-static void on_rows(struct pg_request *request, int index, const PGresult *res)
+static void on_rows(void *owner, enum statement statement, const PGresult *res, struct pg_batch_item **items,
+                    size_t count)
 {
-    struct rules *r = list_entry(request, struct rules, request);
-    (void)index;
+    struct rules *r = owner;
+    (void)statement;
+    (void)items;
+    (void)count;
     for (int row = 0; row < PQntuples(res); row++) {
         struct uuid workspace;
         if (!uuid_parse(&workspace, PQgetvalue(res, row, RULES_WORKSPACE)))
             continue;
-        struct rules_entry *e = loading_entry(r, &workspace);
+        struct rules_entry *e = find(&r->loads, &workspace);
         if (e)
             read_row(e, res, row);
     }
 }
 
-/* Throw away what was being loaded; those who wait go on waiting. */
-static void forget_loading(struct rules *r)
+/* Those who asked while the load was under way may find that it is out of date already: they ask again. */
+static void finish_load(struct rules *r, struct rules_entry *e)
 {
-    for (size_t i = 0; i < r->loading_count; i++) {
-        arena_wipe(&r->loading[i]->arena);
-        free(r->loading[i]);
-    }
-    r->loading_count = 0;
-}
-
-static void deliver_loaded(struct rules *r)
-{
-    struct list served = LIST_HEAD_INIT(served);
-    struct list *at, *next;
-    for (size_t i = 0; i < r->loading_count; i++) {
-        r->loading[i]->users++; /* held while its waiters are served */
-        install(r, r->loading[i]);
-    }
-    list_splice(&served, &r->waiting);
-    list_for_each_safe (at, next, &served) {
+    struct list waiting = LIST_HEAD_INIT(waiting), *at;
+    table_remove(&r->loads, &e->by_workspace);
+    list_splice(&waiting, &e->waiting);
+    install(r, e);
+    e->users++; /* held while its waiters are served */
+    while ((at = list_shift(&waiting))) {
         struct rules_wait *w = list_entry(at, struct rules_wait, link);
-        struct rules_entry *e = loading_entry(r, &w->workspace);
-        list_remove(at);
-        if (e && (w->asked || is_valid(e)))
+        if (w->asked || is_valid(e))
             serve(w, e);
         else
-            list_append(&r->waiting, at);
+            rules_get(r, w);
     }
-    size_t count = r->loading_count;
-    r->loading_count = 0;
+    rules_release(r, e);
+}
+
+static void on_loaded(void *owner, struct pg_batch_item **items, size_t count)
+{
     for (size_t i = 0; i < count; i++)
-        rules_release(r, r->loading[i]);
+        finish_load(owner, entry_of(items[i]));
 }
 
-/* The rows of some workspace cannot be read: load one by one, and let the one that fails wait behind the others. */
-static void on_refused(struct rules *r)
+/* The rows of this workspace cannot be read: its events wait, for who knows what was meant to be sent to whom? */
+static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_request *why)
 {
-    if (r->loading_count > 1) {
-        r->alone_left = r->loading_count;
-        return;
-    }
-    struct uuid refused = r->loading[0]->workspace;
-    struct list behind = LIST_HEAD_INIT(behind), *at, *next;
-    list_for_each_safe (at, next, &r->waiting) {
-        if (!uuid_equal(&list_entry(at, struct rules_wait, link)->workspace, &refused))
-            continue;
-        list_remove(at);
-        list_append(&behind, at);
-    }
-    bool others = !list_is_empty(&r->waiting);
-    list_splice(&r->waiting, &behind);
-    if (!others)
-        event_add(r->again, &(struct timeval){REFUSED_S, 0});
+    struct rules *r = owner;
+    char workspace[UUID_TEXT];
+    uuid_format(&entry_of(item)->workspace, workspace);
+    LOG(LOG_ERROR, "rules_refused", LOG_TEXT("workspace", workspace), LOG_TEXT("sqlstate", why->sqlstate),
+        LOG_TEXT("words", why->words));
+    pg_batch_put_aside(r->batch, item);
 }
 
-static void on_done(struct pg_request *request)
+static void send_loads(void *owner, struct pg_batch_item **items, size_t count)
 {
-    struct rules *r = list_entry(request, struct rules, request);
-    r->under_way = false;
-    if (request->outcome == PG_DONE) {
-        r->alone_left -= r->alone_left > 0;
-        deliver_loaded(r);
-    } else if (request->outcome == PG_LINK_LOST) {
-        forget_loading(r);
-        return;
-    } else {
-        bool refused = request->outcome == PG_BAD_DATA;
-        LOG(refused ? LOG_ERROR : LOG_WARN, refused ? "rules_refused" : "rules_again",
-            LOG_NUM("workspaces", r->loading_count), LOG_TEXT("sqlstate", request->sqlstate),
-            LOG_TEXT("words", request->words));
-        if (refused)
-            on_refused(r);
-        else
-            event_add(r->again, &(struct timeval){0, AGAIN_MS * 1000});
-        forget_loading(r);
-    }
-    if (!list_is_empty(&r->waiting))
-        event_active(r->send_event, EV_TIMEOUT, 1);
-}
-
-/* The first of those who wait, or, while a refused load is taken apart, those of one workspace only. */
-static void gather(struct rules *r)
-{
-    struct list *at;
-    size_t most = r->alone_left > 0 ? 1 : BATCH_MAX;
-    pg_array_reset(&r->workspaces);
-    list_for_each (at, &r->waiting) {
-        struct rules_wait *w = list_entry(at, struct rules_wait, link);
-        bool there = loading_entry(r, &w->workspace) != NULL;
-        if (!there && r->loading_count == most)
-            continue;
-        w->asked = true;
-        if (there)
-            continue;
-        struct rules_entry *e = mem_zalloc(sizeof *e);
-        list_init(&e->lru);
-        arena_init(&e->arena, ARENA_BLOCK);
-        e->workspace = w->workspace;
-        e->generation = shared_generation(&w->workspace);
+    struct rules *r = owner;
+    struct pg_array *workspaces = pg_batch_columns(r->batch, STATEMENT_RULES);
+    for (size_t i = 0; i < count; i++) {
+        struct rules_entry *e = entry_of(items[i]);
+        struct list *at;
+        arena_wipe(&e->arena);
+        e->integrations = NULL;
+        e->count = e->room = 0;
+        e->generation = shared_generation(&e->workspace);
         e->loaded_us = clock_mono_us();
-        r->loading[r->loading_count++] = e;
-        pg_array_add_uuid(&r->workspaces, &w->workspace);
+        list_for_each (at, &e->waiting)
+            list_entry(at, struct rules_wait, link)->asked = true;
+        pg_array_add_uuid(workspaces, &e->workspace);
     }
-}
-
-static void send_batch(struct rules *r)
-{
-    if (r->under_way || list_is_empty(&r->waiting) || !pg_link_is_up(r->link) ||
-        event_pending(r->again, EV_TIMEOUT, NULL))
-        return;
-    gather(r);
-    int length, format = 1;
-    const char *value = pg_array_finish(&r->workspaces, &length);
-    r->under_way = true;
-    shared_count(COUNT_RULES_STATEMENTS);
-    pg_link_begin(r->link, &r->request);
-    pg_link_execute(r->link, &r->request, STATEMENT_RULES, 1, &value, &length, &format);
-    pg_link_end(r->link, &r->request);
+    pg_batch_execute(r->batch);
 }
 
 struct rules *rules_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
                         const struct fernet_keys *keys)
 {
+    static const struct pg_batch_calls calls = {send_loads, on_rows, on_loaded, on_refused};
+    static const struct pg_batch_settings settings = {
+        .name = "rules",
+        .most = BATCH_MAX,
+        .requests = COUNT_RULES_STATEMENTS,
+        .splits = COUNT_RULES_SPLITS,
+    };
     struct rules *r = mem_zalloc(sizeof *r);
-    r->link = link;
     r->conf = conf;
     r->keys = keys;
     table_init(&r->entries);
+    table_init(&r->loads);
     list_init(&r->lru);
-    list_init(&r->waiting);
-    pg_array_init(&r->workspaces, PG_UUID);
-    r->request.result = on_rows;
-    r->request.done = on_done;
-    r->send_event = event_new(base, -1, 0, on_send, r);
-    r->again = event_new(base, -1, 0, on_send, r);
+    r->batch = pg_batch_new(base, link, &settings, &calls, r);
     return r;
 }
 
 void rules_free(struct rules *r)
 {
+    struct table_entry *at;
     if (!r)
         return;
     while (!list_is_empty(&r->lru)) {
@@ -383,11 +303,13 @@ void rules_free(struct rules *r)
         e->users = 0; /* the worker ends: its users are gone or going */
         drop(r, e);
     }
-    forget_loading(r);
+    while ((at = table_any(&r->loads))) {
+        table_remove(&r->loads, at);
+        free_entry(list_entry(at, struct rules_entry, by_workspace));
+    }
     table_free(&r->entries);
-    pg_array_free(&r->workspaces);
-    event_free(r->send_event);
-    event_free(r->again);
+    table_free(&r->loads);
+    pg_batch_free(r->batch);
     free(r);
 }
 
@@ -402,7 +324,7 @@ bool rules_withdraw(struct rules *r, struct rules_wait *w)
 
 void rules_resume(struct rules *r)
 {
-    event_active(r->send_event, EV_TIMEOUT, 1);
+    pg_batch_resume(r->batch);
 }
 
 size_t rules_count(const struct rules_entry *e)
@@ -462,9 +384,9 @@ void rules_open_settings(struct rules *r, struct rules_entry *e, struct rules_in
 {
     if (i->opened)
         return;
-    size_t before = e->arena.held;
+    size_t before = size_of(e);
     i->opened = true;
     open_settings(r, e, i);
     if (e->cached)
-        r->held += e->arena.held - before;
+        r->held += size_of(e) - before;
 }

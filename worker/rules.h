@@ -32,7 +32,7 @@ struct rules_integration {
 struct rules_wait {
     struct list link; /* private */
     struct uuid workspace;
-    bool asked; /* private: the load under way was sent after the question */
+    bool asked; /* private: its workspace's load was sent after the question */
     /* ENTRY is held for the callee, who gives it back with rules_release. */
     void (*ready)(struct rules_wait *wait, struct rules_entry *entry);
 };

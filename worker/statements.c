@@ -5,6 +5,9 @@
  * arrays sorted by key, so that two workers lock rows in the same order (unsorted ones deadlocked). Times that
  * two processes compare are made here, by now(), never by a worker's clock.
  *
+ * The types of the parameters stand once, behind the SQL; whoever fills them has arrays of these types in this
+ * order (pg_columns).
+ *
  * Plans are made once and kept. LATERAL with OFFSET 0 leaves the planner no choice but one look-up by key for
  * each element: a plan made while a table was empty would read all of it for each element, as it grows. For the
  * same reason updates go to their rows by place (ctid). A place is only good in the snapshot that found it, so
@@ -15,17 +18,8 @@
 
 #include "worker/pg_array.h"
 
-/* OIDs of array types, fixed in pg_type.dat. */
-enum {
-    A_BOOL = 1000,
-    A_BYTEA = 1001,
-    A_INT4 = 1007,
-    A_TEXT = 1009,
-    A_FLOAT8 = 1022,
-    A_TIMESTAMPTZ = 1185,
-    A_UUID = 2951,
-};
-
+#define NUMBER(macro)   NUMBER_(macro)
+#define NUMBER_(number) #number
 #define UTC_ISO "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
 
 /* clang-format off */
@@ -35,9 +29,10 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " CASE WHEN jsonb_typeof(s.summary) = 'object' AND length(s.summary::text) <= 4096 THEN s.summary::text END,"
         " left(s.error, 4096), t.id, t.name, t.base_url, t.kind,"
         " f.scan_id, f.pencheff_finding_id, f.title, f.severity, f.category, f.owasp_category, f.cwe_id,"
-        " f.cvss_score, f.cvss_vector, f.endpoint, f.parameter, left(f.description, 16384),"
-        " left(f.remediation, 16384), f.verification_status, f.suppressed, f.suppress_reason, f.epss, f.kev,"
-        " f.risk_score, f.reachability, to_char(f.resolved_at, " UTC_ISO "), to_char(f.created_at, " UTC_ISO "),"
+        " f.cvss_score, f.cvss_vector, f.endpoint, f.parameter,"
+        " left(f.description, " NUMBER(LOOKUP_TEXT_MAX) "), left(f.remediation, " NUMBER(LOOKUP_TEXT_MAX) "),"
+        " f.verification_status, f.suppressed, f.suppress_reason, f.epss, f.kev, f.risk_score,"
+        " f.reachability, to_char(f.resolved_at, " UTC_ISO "), to_char(f.created_at, " UTC_ISO "),"
         " encode(e.content_hash, 'hex'), e.state, e.reason,"
         " greatest(0, extract(epoch FROM e.scheduled_for - now())),"
         /* One line per delivery: integration, state, attempt, whole seconds until it is due or its lease has surely
@@ -47,7 +42,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ELSE d.due_at END - now())))::text, coalesce(nullif(d.reason, ''), 'none'),"
         " coalesce(nullif(d.error, ''), 'none')), E'\\n')"
         " FROM notify.deliveries d WHERE d.event_id = e.id) END"
-        " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::uuid[]) AS x(n, event, scan, finding)"
+        " FROM unnest($1, $2, $3, $4) AS x(n, event, scan, finding)"
         " LEFT JOIN LATERAL (SELECT id, target_id, workspace_id, status, profile, grade, score, summary, error"
         " FROM public.scans WHERE id = x.scan OFFSET 0) s ON true"
         " LEFT JOIN LATERAL (SELECT id, name, base_url, kind FROM public.targets WHERE id = s.target_id OFFSET 0) t"
@@ -58,24 +53,22 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM public.findings WHERE id = x.finding OFFSET 0) f ON true"
         " LEFT JOIN LATERAL (SELECT id, content_hash, state, reason, scheduled_for"
         " FROM notify.events WHERE id = x.event OFFSET 0) e ON true",
-        4, {A_INT4, A_TEXT, A_UUID, A_UUID}},
+        4, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_UUIDS}},
 
     [STATEMENT_RULES] = {"rules",
         "SELECT i.workspace_id, i.id, i.kind, i.name, i.enabled, i.severity_filter, i.target_ids, i.events,"
         " i.target_kinds, i.config_encrypted"
-        " FROM public.integrations i WHERE i.workspace_id = ANY ($1::uuid[]) ORDER BY i.workspace_id, i.id",
-        1, {A_UUID}},
+        " FROM public.integrations i WHERE i.workspace_id = ANY ($1) ORDER BY i.workspace_id, i.id",
+        1, {PG_UUIDS}},
 
     [STATEMENT_EVENTS] = {"events",
         "WITH event_rows AS (INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type,"
         " finding_id, change_summary, error, queue, state, reason, first_seen, scheduled_for, considered, matched,"
         " filtered_disabled, filtered_target, filtered_event, filtered_target_kind, filtered_severity, finished_at)"
         " SELECT x.*, CASE WHEN x.state IN ('done', 'dead', 'expired') THEN now() END"
-        " FROM unnest($1::text[], $2::bytea[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::text[],"
-        " $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::int[],"
-        " $15::int[], $16::int[], $17::int[], $18::int[], $19::int[], $20::int[]) AS x(id, content_hash,"
-        " workspace_id, scan_id, event_type, finding_id, change_summary, error, queue, state, reason, first_seen,"
-        " scheduled_for, considered, matched, disabled, target, event, target_kind, severity)"
+        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
+        " AS x(id, content_hash, workspace_id, scan_id, event_type, finding_id, change_summary, error, queue, state,"
+        " reason, first_seen, scheduled_for, considered, matched, disabled, target, event, target_kind, severity)"
         " ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
         " workspace_id = coalesce(excluded.workspace_id, events.workspace_id),"
         " considered = excluded.considered, matched = excluded.matched,"
@@ -87,25 +80,27 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " error, detail, status, response, duration_ms, due_at, lease_until)"
         " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail,"
         " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', now() + x.lease * interval '1 second'"
-        " FROM unnest($21::text[], $22::uuid[], $23::uuid[], $24::text[], $25::int[], $26::text[], $27::text[],"
-        " $28::text[], $29::text[], $30::int[], $31::bytea[], $32::int[], $33::float8[], $34::float8[])"
+        " FROM unnest($21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)"
         " AS x(event, integration, workspace, state, attempt, owner, reason, error, detail, status, response,"
         " duration_ms, due, lease)"
         " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        34, {A_TEXT, A_BYTEA, A_UUID, A_UUID, A_TEXT, A_UUID, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TIMESTAMPTZ,
-             A_TIMESTAMPTZ, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4, A_INT4,
-             A_TEXT, A_UUID, A_UUID, A_TEXT, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4,
-             A_FLOAT8, A_FLOAT8}},
+        34, {/* of an event, as many as EVENTS_OF_EVENT */
+             PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS,
+             PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S,
+             PG_INT4S,
+             /* of a delivery */
+             PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
+             PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_FLOAT8S}},
 
     [STATEMENT_LOCK] = {"lock",
-        "SELECT FROM unnest($1::text[], $2::uuid[]) AS x(event, integration)"
+        "SELECT FROM unnest($1, $2) AS x(event, integration)"
         " CROSS JOIN LATERAL (SELECT FROM notify.deliveries d WHERE d.event_id = x.event"
         " AND d.integration_id = x.integration FOR UPDATE) r",
-        2, {A_TEXT, A_UUID}},
+        2, {PG_TEXTS, PG_UUIDS}},
 
     [STATEMENT_TAKE] = {"take",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.attempt, x.owner, x.lease, r.row"
-        " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::float8[])"
+        " FROM unnest($1, $2, $3, $4, $5, $6)"
         " AS x(n, event, integration, attempt, owner, lease)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
         " WHERE d.event_id = x.event AND d.integration_id = x.integration"
@@ -117,25 +112,24 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " due_at = NULL, lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
         " maybe_duplicate = d.maybe_duplicate OR (d.state = 'sending' AND d.owner <> mine.owner)"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
-        6, {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_FLOAT8}},
+        6, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_FLOAT8S}},
 
     [STATEMENT_OUTCOMES] = {"outcomes",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.state, x.reason, x.error, x.detail, x.status, x.response,"
-        " x.duration_ms, x.due, r.row FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[],"
-        " $7::text[], $8::text[], $9::text[], $10::int[], $11::bytea[], $12::int[], $13::float8[]) AS x(n, event,"
-        " integration, attempt, owner, state, reason, error, detail, status, response, duration_ms, due)"
+        " x.duration_ms, x.due, r.row FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        " AS x(n, event, integration, attempt, owner, state, reason, error, detail, status, response, duration_ms, due)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d WHERE d.event_id = x.event"
         " AND d.integration_id = x.integration AND d.attempt = x.attempt AND d.owner = x.owner OFFSET 0) r)"
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, error = mine.error,"
         " detail = mine.detail, status = mine.status, response = mine.response, duration_ms = mine.duration_ms,"
         " due_at = now() + mine.due * interval '1 second', lease_until = NULL, updated_at = now()"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
-        13, {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4,
-             A_FLOAT8}},
+        13, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
+             PG_BYTEAS, PG_INT4S, PG_FLOAT8S}},
 
     [STATEMENT_ENDS] = {"ends",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.owner, x.state, x.reason, x.detail, r.row"
-        " FROM unnest($1::int[], $2::text[], $3::uuid[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[])"
+        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
         " AS x(n, event, integration, attempt, owner, state, reason, detail)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
         " WHERE d.event_id = x.event AND d.integration_id = x.integration"
@@ -149,13 +143,13 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, owner = mine.owner,"
         " detail = coalesce(mine.detail, d.detail), due_at = NULL, lease_until = NULL, updated_at = now()"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
-        8, {A_INT4, A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_TEXT, A_TEXT}},
+        8, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS}},
 
     [STATEMENT_ATTEMPTS] = {"attempts",
         "INSERT INTO notify.attempts (event_id, integration_id, attempt, error, detail, status, response,"
-        " duration_ms) SELECT x.* FROM unnest($1::text[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::int[],"
-        " $7::bytea[], $8::int[]) AS x(event, integration, attempt, error, detail, status, response, duration_ms)"
+        " duration_ms) SELECT x.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
+        " AS x(event, integration, attempt, error, detail, status, response, duration_ms)"
         " ON CONFLICT DO NOTHING",
-        8, {A_TEXT, A_UUID, A_INT4, A_TEXT, A_TEXT, A_INT4, A_BYTEA, A_INT4}},
+        8, {PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_INT4S, PG_BYTEAS, PG_INT4S}},
 };
 /* clang-format on */

@@ -65,8 +65,24 @@ enum lookup_column {
     LOOKUP_COLUMNS,
 };
 
-enum {
-    LOOKUP_TEXT_MAX = 16384
-}; /* characters of description and remediation that are read; also in the SQL */
+/* Characters of description and remediation that are read. A macro, because the SQL holds it too. */
+#define LOOKUP_TEXT_MAX 16384
+
+/* Columns of STATEMENT_RULES, in order. */
+enum rules_column {
+    RULES_WORKSPACE,
+    RULES_ID,
+    RULES_KIND,
+    RULES_NAME,
+    RULES_ENABLED,
+    RULES_SEVERITY,
+    RULES_TARGET_IDS,
+    RULES_EVENTS,
+    RULES_TARGET_KINDS,
+    RULES_CONFIG,
+};
+
+/* Parameters of STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
+enum { EVENTS_OF_EVENT = 20 };
 
 #endif

@@ -130,7 +130,7 @@ def test_a_lock_on_the_ledger_is_waited_for(stage, notifyd):
     lock.cursor().execute("LOCK TABLE notify.deliveries IN EXCLUSIVE MODE")  # reading is still allowed
     try:
         event_id = stage.publish()
-        one.wait_event("ledger_again", timeout=5)
+        one.wait_event("batch_again", batch="ledger", timeout=5)
     finally:
         lock.rollback()
         lock.close()

@@ -81,4 +81,4 @@ def test_events_reach_exactly_the_integrations_of_the_reference_and_the_ledger_c
     assert {row["id"]: row for row in stage.events()} == ledger
     assert {(row["event_id"], row["integration_id"]): (row["state"], row["reason"]) for row in stage.deliveries()} == deliveries
     assert Counter((json.loads(r.body)["id"], r.path) for r in stage.receiver.requests()) == +requests
-    assert not daemon.events("lookup_refused") and not daemon.events("rules_refused")
+    assert not any(daemon.events(refused) for refused in ("batch_refused", "lookup_refused", "rules_refused", "row_refused"))

@@ -151,7 +151,7 @@ def test_a_lock_that_the_owner_holds_on_its_table_only_delays(live, stage, notif
         owner.commit()  # what is cached is void now
         cursor.execute("ALTER TABLE integrations ADD COLUMN their_next_version text")
     events = {stage.publish("scan_done") for _ in range(5)}
-    daemon.wait_event("rules_again", level="warn", sqlstate="55P03")
+    daemon.wait_event("batch_again", level="warn", batch="rules", sqlstate="55P03")
     assert stage.receiver.count() == 1
     owner.commit()
     owner.close()

@@ -7,23 +7,17 @@ grows with it: with 20,000 rows it took 20 times as long as the delivery itself.
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2] / "worker"
 
 
-def statements() -> dict[str, tuple[str, int]]:
-    """Name, SQL and number of parameters of each statement in worker/statements.c."""
-    text = re.sub(r"/\*.*?\*/", "", (SOURCE / "statements.c").read_text(), flags=re.S)
-    iso = re.search(r'#define UTC_ISO\s+"((?:[^"\\]|\\.)*)"', text)
-    assert iso
-    text = text.replace("UTC_ISO", f'"{iso.group(1)}"')
-    found = {}
-    for entry in text.split("[STATEMENT_")[2:]:  # the first is the array's size
-        pieces = [piece.encode().decode("unicode_escape") for piece in re.findall(r'"((?:[^"\\]|\\.)*)"', entry)]
-        sql = "".join(pieces[1:])
-        found[pieces[0]] = (sql, max(map(int, re.findall(r"\$(\d+)", sql))))
-    return found
+def statements(build: Path) -> dict[str, tuple[list[int], str]]:
+    """Of each statement in worker/statements.c: name, OIDs of its parameters' types, SQL."""
+    printed = subprocess.run([build / "tests" / "unit" / "statements_tool"], capture_output=True, text=True, check=True).stdout
+    rows = [line.split("\t") for line in printed.splitlines()]
+    return {name: ([int(oid) for oid in oids.split(",")], sql) for name, oids, sql in rows}
 
 
 def settings() -> str:
@@ -31,17 +25,27 @@ def settings() -> str:
     return "; ".join(re.findall(r"SET (?:enable_\w+|plan_cache_mode|jit) = \w+", (SOURCE / "pg_dial.c").read_text()))
 
 
-def test_no_statement_reads_a_whole_table_even_when_planned_on_empty_ones(migrated):
+def test_no_statement_reads_a_whole_table_even_when_planned_on_empty_ones(migrated, build):
     with migrated.connect() as connection, connection.cursor() as cursor:
         cursor.execute("ANALYZE")
         cursor.execute(settings())
-        named = statements()
+        named = statements(build)
         assert {"lookup", "rules", "events", "lock", "take", "outcomes", "ends", "attempts"} == set(named)
-        for name, (sql, count) in named.items():
-            cursor.execute(f"PREPARE p_{name} AS {sql}")
-            cursor.execute(f"EXPLAIN EXECUTE p_{name}({', '.join(['NULL'] * count)})")
+        for name, (oids, sql) in named.items():
+            cursor.execute("SELECT array_agg(format_type(o, NULL) ORDER BY n) FROM unnest(%s) WITH ORDINALITY AS x(o, n)", (oids,))
+            cursor.execute(f"PREPARE p_{name} ({', '.join(cursor.fetchone()[0])}) AS {sql}")
+            cursor.execute(f"EXPLAIN EXECUTE p_{name}({', '.join(['NULL'] * len(oids))})")
             plan = [row[0] for row in cursor.fetchall()]
             for number, line in enumerate(plan):
                 assert "Seq Scan" not in line, "\n".join(plan)
                 if re.search(r"Index (Only )?Scan using", line) and not re.search(r"Index Cond", " ".join(plan[number + 1 : number + 2])):
                     raise AssertionError(f"{name} reads a whole index:\n" + "\n".join(plan))
+
+
+def test_every_parameter_of_a_statement_has_a_name_and_a_type(build):
+    """A column too few or too many would move all that follow it."""
+    for name, (oids, sql) in statements(build).items():
+        used = [int(number) for number in re.findall(r"\$(\d+)", sql)]
+        assert used == list(range(1, len(oids) + 1)), name
+        aliases = re.findall(r"AS x\((.*?)\)", sql)
+        assert not aliases or sum(alias.count(",") + 1 for alias in aliases) == len(oids), name

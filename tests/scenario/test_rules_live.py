@@ -395,3 +395,26 @@ def test_without_the_triggers_a_change_is_followed_after_a_second_and_the_log_sa
     judge_updates(stage, load, made, [1.2, 1.2, 1])
     assert metric(daemon, "rules_statements") - loads <= 4, "one load per worker, and not one more each second"
     assert len(daemon.events("triggers_missing")) == 1
+
+
+def test_with_room_for_few_workspaces_every_event_of_many_still_goes_by_its_own_rules(stage, notifyd):
+    """The smallest cache holds some hundred workspaces; those of events under way stay until they are served."""
+    count, rounds = 300, 3
+    scans = {}
+    for number in range(count):
+        workspace = seed.add_workspace(stage.connection, org_id=stage.workspace.org_id)
+        scan = seed.add_scan(stage.connection, seed.add_target(stage.connection, workspace)).id
+        scans[scan] = f"/{number}" if number % 3 else None
+        if number % 3:
+            stage.webhook(f"/{number}", secret=None, workspace=workspace)
+    daemon = notifyd({"workers": 1, "rules": {"cache_bytes": 1 << 20}})
+    expected: dict[str, str | None] = {}
+    loads = []
+    for _ in range(rounds):
+        events = [stage.event("scan_done", scan_id=scan) for scan in scans]
+        expected.update((event.id, scans[event.args[0]]) for event in events)
+        publish_many(stage.broker_url, "notify", events)
+        wait_done(stage, set(expected))
+        loads.append(metric(daemon, "rules_statements"))
+    assert paths_by_event(stage) == {event: {path} for event, path in expected.items() if path}
+    assert loads[0] < loads[1] < loads[2], f"what left the cache was not read again: {loads}"
