@@ -244,6 +244,7 @@ enum decode_result decode_message(const struct conf *conf, struct arena *arena, 
     bool has_task_header;
     memset(out, 0, sizeof *out);
     out->attempt = 1;
+    out->redelivered = raw->redelivered;
     out->origin_queue = raw->queue;
     out->event.first_seen_us = now_us;
     if (!read_identity(&d, &has_task_header))

@@ -79,13 +79,23 @@ static bool read_integration(struct decoding *d)
            decode_refuse(d, REASON_BAD_ID, "header x-notify-integration is no UUID");
 }
 
+static bool read_redelivered(struct decoding *d)
+{
+    bool found;
+    int64_t value = 0;
+    if (!read_number(d, OWN_REDELIVERED, 1, REASON_BAD_ARGUMENTS, &found, &value))
+        return false;
+    d->out->redelivered |= value == 1;
+    return true;
+}
+
 bool decode_own_headers(struct decoding *d)
 {
     bool found;
     const struct raw_header *queue = raw_message_header(d->raw, own_header_name(OWN_QUEUE));
     if (queue && queue->kind == RAW_HEADER_TEXT && queue->size > 0)
         d->out->origin_queue = utf8_storable_copy(d->arena, queue->text, queue->size, QUEUE_NAME_MAX);
-    return read_attempt(d) && read_integration(d) &&
+    return read_attempt(d) && read_integration(d) && read_redelivered(d) &&
            read_time(d, OWN_FIRST_SEEN, &found, &d->out->event.first_seen_us) &&
            read_time(d, OWN_ETA, &d->out->has_eta, &d->out->eta_us) &&
            read_time(d, OWN_EXPIRES, &d->out->has_expires, &d->out->expires_us);

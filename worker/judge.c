@@ -34,7 +34,7 @@ static const struct lookup_row *row_of(const struct trip *t, const struct uuid *
  */
 static void follow_up_rows(struct trip *t)
 {
-    if (!t->raw.redelivered)
+    if (!t->decoded.redelivered)
         return;
     for (size_t i = 0; i < t->lookup.row_count; i++) {
         t->open++;
@@ -96,7 +96,7 @@ static void start_jobs(struct trip *t)
 static bool followed_up_retry(struct trip *t)
 {
     const struct lookup_row *row = row_of(t, &t->decoded.integration);
-    if (!t->raw.redelivered || !row || row->attempt < t->decoded.attempt)
+    if (!t->decoded.redelivered || !row || row->attempt < t->decoded.attempt)
         return false;
     bool can_be_taken =
         row->state == DELIVERY_SENDING && row->attempt == t->decoded.attempt && row->seconds_left <= 0;
@@ -215,7 +215,7 @@ static bool judged_by_memory(struct trip *t)
     case EVENT_STATE_SCHEDULED:
         if (t->raw.from_own_queue)
             return false;
-        if (t->raw.redelivered)
+        if (t->decoded.redelivered)
             schedule(t, q->scheduled_in, false);
         return true;
     default:

@@ -92,6 +92,8 @@ void own_message_event(struct publish_message *m, struct arena *arena, const str
     add_time(m, OWN_FIRST_SEEN, event->first_seen_us);
     if (ticket->origin_queue)
         add_text(m, OWN_QUEUE, ticket->origin_queue);
+    if (ticket->redelivered)
+        add_number(m, OWN_REDELIVERED, 1);
     if (ticket->has_eta)
         add_time(m, OWN_ETA, ticket->eta_us);
     if (ticket->has_expires)

@@ -19,6 +19,7 @@
     X(QUEUE, "x-notify-queue", "the queue that the event came from")                                         \
     X(ETA, "x-notify-eta", "not before this time, Unix milliseconds")                                        \
     X(EXPIRES, "x-notify-expires", "not after this time, Unix milliseconds")                                 \
+    X(REDELIVERED, "x-notify-redelivered", "1: the broker had delivered it again before it was put off")     \
     X(REASON, "x-notify-reason", "why it is dead: a word of notifyctl --list reasons")                       \
     X(DETAIL, "x-notify-detail", "the same for people, up to 200 bytes")                                     \
     X(ERROR, "x-notify-error", "what the last attempt ended with: a word of notifyctl --list errors")        \
@@ -40,6 +41,7 @@ struct own_ticket {
     int attempt;                    /* the attempt to be made, 1 or more */
     const struct uuid *integration; /* NULL: the whole event */
     const char *origin_queue;       /* may be NULL */
+    bool redelivered;               /* a worker died with it: its rows may be owed what follows from them */
     bool has_eta;
     int64_t eta_us; /* wall clock; so is the next */
     bool has_expires;

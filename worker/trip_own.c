@@ -37,6 +37,7 @@ void trip_make_ladder_message(struct trip *t, int attempt, double delay_s)
     struct own_ticket ticket = {
         .attempt = attempt,
         .origin_queue = t->job_event.queue,
+        .redelivered = t->decoded.redelivered,
         .has_eta = t->decoded.has_eta,
         .eta_us = t->decoded.eta_us,
         .has_expires = t->decoded.has_expires,

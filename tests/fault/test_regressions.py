@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -55,28 +56,28 @@ def test_two_attempts_of_one_delivery_joined_and_the_later_one_was_lost(stage, n
     assert row["attempt"] == 3
 
 
-def test_a_take_that_waited_for_its_row_found_nothing(stage):
+def test_a_take_that_waited_for_its_row_found_nothing(stage, build):
     """The place of a row is good in one snapshot only: another change while it was waited for made the update miss it."""
     import sys
     from pathlib import Path
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scenario"))
-    from test_plans import settings, statements
+    from test_plans import prepare, settings, statements
 
-    named = statements()
+    named = statements(build)
     first, second = stage.database.connect(), stage.database.connect()
     for connection in (first, second):
         connection.cursor().execute(settings())
         for name in ("lock", "take"):
-            connection.cursor().execute(f"PREPARE {name} AS {named[name][0]}")
+            prepare(connection.cursor(), name, *named[name])
         connection.autocommit = False
     stage.database.execute("INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner)"
                            f" VALUES ({KEYS}, gen_random_uuid(), 'waiting', 1, 'x')")
 
     def take(connection) -> list[tuple]:
         cursor = connection.cursor()
-        cursor.execute("EXECUTE lock(ARRAY['e'], ARRAY['11111111-1111-1111-1111-111111111111'::uuid])")
-        cursor.execute("EXECUTE take(ARRAY[0], ARRAY['e'], ARRAY['11111111-1111-1111-1111-111111111111'::uuid], ARRAY[2],"
+        cursor.execute("EXECUTE p_lock(ARRAY['e'], ARRAY['11111111-1111-1111-1111-111111111111'::uuid])")
+        cursor.execute("EXECUTE p_take(ARRAY[0], ARRAY['e'], ARRAY['11111111-1111-1111-1111-111111111111'::uuid], ARRAY[2],"
                        " ARRAY['me'], ARRAY[60::float8])")
         return cursor.fetchall()
 
@@ -193,6 +194,23 @@ def test_copies_of_a_retry_made_more_copies_of_themselves(stage, notifyd, rabbit
     wait_until(lambda: rabbit.depth("notify.due", vhost) == 0 and rabbit.depth("notify", vhost) == 0, 5, "all are taken")
     time.sleep(1)
     assert rabbit.depth("notify.dead", vhost) == 1 and stage.receiver.count("/hook") == 1 and one.alive()
+
+
+def test_what_a_dead_worker_owed_was_forgotten_while_it_was_still_noted_as_at_work(stage, notifyd):
+    """Its message came again at once, was put off as the twin of one in hand, and came back as if nobody had died with it."""
+    stage.webhook(secret=None)
+    stage.receiver.script("/hook", Answer(status=503), Answer())
+    event = stage.event()
+    one = notifyd({"retry": {"base": 3.0, "jitter": 0.0}}, env={"NOTIFY_FAULT": f"commit=1*1/{event.id}"})
+    os.kill(one.pid, signal.SIGSTOP)  # the supervisor: it notes the death late
+    try:
+        producer.publish_event(stage.broker_url, event)
+        stage.receiver.wait_for(1, "/hook")
+        time.sleep(1)
+    finally:
+        os.kill(one.pid, signal.SIGCONT)
+    stage.wait(lambda: [d["state"] for d in stage.deliveries(event.id)] == ["delivered"], 12)
+    assert stage.receiver.count("/hook") == 2
 
 
 def test_a_delivery_whose_message_killed_three_workers_was_dead_in_the_queue_only(stage, notifyd):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 SOURCE = Path(__file__).resolve().parents[2] / "worker"
 
@@ -25,6 +26,12 @@ def settings() -> str:
     return "; ".join(re.findall(r"SET (?:enable_\w+|plan_cache_mode|jit) = \w+", (SOURCE / "pg_dial.c").read_text()))
 
 
+def prepare(cursor: Any, name: str, oids: list[int], sql: str) -> None:
+    """As a worker does, with the types of the parameters."""
+    cursor.execute("SELECT array_agg(format_type(o, NULL) ORDER BY n) FROM unnest(%s) WITH ORDINALITY AS x(o, n)", (oids,))
+    cursor.execute(f"PREPARE p_{name} ({', '.join(cursor.fetchone()[0])}) AS {sql}")
+
+
 def test_no_statement_reads_a_whole_table_even_when_planned_on_empty_ones(migrated, build):
     with migrated.connect() as connection, connection.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -32,8 +39,7 @@ def test_no_statement_reads_a_whole_table_even_when_planned_on_empty_ones(migrat
         named = statements(build)
         assert {"lookup", "rules", "events", "lock", "take", "outcomes", "ends", "attempts"} == set(named)
         for name, (oids, sql) in named.items():
-            cursor.execute("SELECT array_agg(format_type(o, NULL) ORDER BY n) FROM unnest(%s) WITH ORDINALITY AS x(o, n)", (oids,))
-            cursor.execute(f"PREPARE p_{name} ({', '.join(cursor.fetchone()[0])}) AS {sql}")
+            prepare(cursor, name, oids, sql)
             cursor.execute(f"EXPLAIN EXECUTE p_{name}({', '.join(['NULL'] * len(oids))})")
             plan = [row[0] for row in cursor.fetchall()]
             for number, line in enumerate(plan):

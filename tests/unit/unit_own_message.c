@@ -118,6 +118,7 @@ static void what_is_written_is_read(void)
                                         .expires_us = times[k]};
             arena_init(&arena, 1024);
             event_hash_content(&event);
+            ticket.redelivered = k % 2;
             own_message_event(&m, &arena, &event, &ticket);
             EXPECT_INT(read_back(&arena, &m, &got), DECODE_EVENT);
             EXPECT_TEXT(got.event.id, event.id);
@@ -125,6 +126,7 @@ static void what_is_written_is_read(void)
             EXPECT_INT(got.attempt, ticket.attempt);
             EXPECT(got.has_integration == (i == 1));
             EXPECT(i != 1 || uuid_equal(&got.integration, &integration));
+            EXPECT(got.redelivered == k % 2);
             EXPECT_TEXT(got.origin_queue, i == 2 ? "notify.due" : "of producers");
             EXPECT_INT(got.event.first_seen_us, event.first_seen_us / 1000 * 1000);
             EXPECT(got.has_eta && got.has_expires == (i != 0));
