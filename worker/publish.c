@@ -28,12 +28,13 @@
 #include "worker/shared.h"
 #include "worker/topology.h"
 
-enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1, DECLARING_BYTES = 65536 };
+enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1 };
 
 struct publisher {
     const struct conf *conf;
     struct amqp_link *link;
     struct amqp_frames frames;
+    struct topology topology;
     struct list waiting;
     struct list refused;     /* until the next turn of `retry` */
     struct list unconfirmed; /* in the order of their sequence numbers */
@@ -169,7 +170,7 @@ static void on_frame(void *owner, struct amqp_link *link, const amqp_frame_t *fr
 static bool on_up(void *owner, struct amqp_link *link)
 {
     struct publisher *p = owner;
-    if (!topology_declare(link, p->conf))
+    if (!topology_declare(&p->topology, link, p->conf))
         return false;
     amqp_confirm_select(amqp_link_connection(link), AMQP_LINK_CHANNEL);
     if (!amqp_link_replied(link, AMQP_LINK_CHANNEL, "confirm.select", NULL))
@@ -306,12 +307,12 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (p->unroutable && amqp_link_is_up(p->link)) {
         /* A broker in alarm does not even read a declaration. */
-        if (p->blocked || !amqp_link_has_room(p->link, DECLARING_BYTES)) {
+        if (p->blocked || !amqp_link_has_room(p->link, TOPOLOGY_BYTES)) {
             later(p);
             return;
         }
         p->unroutable = false;
-        if (!topology_declare(p->link, p->conf)) {
+        if (!topology_declare(&p->topology, p->link, p->conf)) {
             amqp_link_fail(p->link, "what is needed could not be declared");
             return;
         }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 
 import pika
 import pytest
+from amqp_proxy import AmqpProxy
 from names import NameServer
 from sandbox import producer
 from sandbox.processes import wait_until
@@ -147,6 +149,56 @@ def test_own_queues_with_other_arguments_are_used_as_they_are(stage, notifyd):
     assert one.wait_event("queue_differs", queue="notify.due")
     stage.publish()
     stage.receiver.wait_for(2, "/hook")
+
+
+def test_a_worker_consumes_soon_though_the_way_to_the_broker_is_long(stage, notifyd, rabbit):
+    """30 ms each way: everything is declared while a worker's other work stands still."""
+    stage.webhook(secret=None)
+    with AmqpProxy(rabbit.port, delay=0.03) as proxy:
+        started = time.monotonic()
+        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
+        took = time.monotonic() - started
+        print(f"consuming after {took:.2f} s, waits for an answer: {[link.turns for link in proxy.links]}")
+        assert took < 1.5 and len(proxy.links) == 2
+        assert all(link.turns <= 8 for link in proxy.links), "of those, login alone takes 4"
+        stage.wait_arrivals([stage.publish()])
+        assert not one.events("broker_link_down")
+
+
+def test_a_queue_with_other_arguments_costs_a_long_declaration_only_once(stage, notifyd, rabbit):
+    stage.webhook(secret=None)
+    connection, channel = channel_to(stage.broker_url)
+    channel.queue_declare("notify.urgent", durable=True, arguments={"x-max-length": 100000})
+    with AmqpProxy(rabbit.port) as proxy:
+        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
+        one.wait_event("queue_differs", count=2)  # each link says it once
+        first = [link.turns for link in proxy.links]
+        rabbit.close_connections("to see them come back")
+        one.wait_event("worker_ready", count=2)
+        again = [link.turns for link in proxy.links[2:]]
+        print(f"waits for an answer: {first}, later {again}")
+        assert all(turns > 80 for turns in first) and all(turns <= 8 for turns in again)
+        assert len(one.events("queue_differs")) == 2
+        # Gone, it is made as configured.
+        connection, channel = channel_to(stage.broker_url)
+        channel.queue_delete("notify.urgent")
+        one.wait_event("worker_ready", count=3)
+        channel.queue_declare("notify.urgent", durable=True)
+        connection.close()
+
+
+def test_a_declaration_that_is_refused_is_named(stage, notifyd, rabbit, vhost):
+    """The broker's user may do everything but make one of the exchanges."""
+    rabbit.evaluate(f'rabbit_auth_backend_internal:add_user(<<"limited">>, <<"limited">>, <<"test">>), '
+                    f'rabbit_auth_backend_internal:set_permissions(<<"limited">>, <<"{vhost}">>, '
+                    f'<<"^(?!notify.delay.7$).*">>, <<".*">>, <<".*">>, <<"test">>)')
+    try:
+        one = notifyd({"broker": {"url": re.sub("//.*@", "//limited:limited@", stage.broker_url)}}, ready=False)
+        refused = one.wait_event("declaration_refused")[0]
+        assert (refused["name"], refused["code"]) == ("notify.delay.7", "403")
+        assert "what is needed could not be declared" in one.wait_event("broker_link_down")[0]["reason"]
+    finally:
+        rabbit.evaluate('rabbit_auth_backend_internal:delete_user(<<"limited">>, <<"test">>)')
 
 
 # --- things that vanish
