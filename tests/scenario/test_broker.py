@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import socket
+import struct
 import time
 
 import pika
 import pytest
-from amqp_proxy import AmqpProxy
+from amqp_proxy import METHOD, AmqpProxy
 from names import NameServer
 from sandbox import producer
 from sandbox.processes import wait_until
@@ -245,6 +246,29 @@ def test_a_message_that_the_broker_refuses_or_cannot_route_is_tried_again_with_p
     one.wait_event("publish_returned")
     wait_until(lambda: rabbit.depth("notify.dead", vhost) == 1, 10, "the dead letter is there")
     assert len(one.events("publish_returned")) == 1 and not one.events("broker_link_down")
+
+
+def test_of_two_retries_of_one_event_the_one_that_came_back_is_published_again(stage, notifyd, rabbit):
+    """Both have the same id, exchange and key; the broker gets the second one with a key that leads nowhere."""
+    for path in ("/one", "/two"):
+        stage.webhook(path, secret=None, name=path)
+        stage.receiver.script(path, Answer(status=503), Answer())
+    published, key, nowhere = [], key_of(1).encode(), key_of(1).replace("0", "x").replace("1", "x").encode()
+
+    def mislead(_, to_server: bool, frame: bytes) -> bytes:
+        kind = frame[0] == METHOD and struct.unpack_from(">HH", frame, 7)
+        if to_server and kind == (60, 40) and key in frame:
+            published.append(frame)
+            return frame.replace(key, nowhere) if len(published) == 2 else frame
+        return frame.replace(nowhere, key) if kind == (60, 50) else frame
+
+    # The way is long enough for both to be under way together.
+    with AmqpProxy(rabbit.port, delay=0.1, change=mislead) as proxy:
+        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}, "retry": {"base": 1.0, "jitter": 0.0}})
+        event_id = stage.publish()
+        stage.wait(lambda: [d["state"] for d in stage.deliveries(event_id)] == ["delivered"] * 2, 10)
+        assert len(one.events("publish_returned")) == 1 and len(published) == 3
+        assert not one.events("broker_link_down")
 
 
 # --- connections
