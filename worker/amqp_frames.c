@@ -115,6 +115,8 @@ static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t
         raw->message_id = copy(&f->arena, p->message_id);
     if (p->_flags & AMQP_BASIC_HEADERS_FLAG)
         read_headers(&f->arena, &p->headers, raw);
+    if (f->message.returned && p->_flags & AMQP_BASIC_CORRELATION_ID_FLAG)
+        f->message.return_correlation = copy(&f->arena, p->correlation_id);
     raw->announced_size = body_size;
     raw->body_cut = body_size > f->body_max;
     if (raw->body_cut)

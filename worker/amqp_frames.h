@@ -21,7 +21,8 @@ struct amqp_frames_message {
     const char *return_text;
     const char *return_exchange;
     const char *return_key;
-    struct raw_message raw; /* `queue` and `from_own_queue` are left to the receiver */
+    const char *return_correlation; /* the property that it was published with; NULL: none */
+    struct raw_message raw;         /* `queue` and `from_own_queue` are left to the receiver */
 };
 
 struct amqp_frames {

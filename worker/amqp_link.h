@@ -24,8 +24,9 @@ struct amqp_link;
 
 struct amqp_link_calls {
     /*
-     * Logged in, the channel is open; may make RPCs (each bounded by the RPC timeout of 3 s). False: what was
-     * needed could not be had (the link has been failed, or will be by the caller of this).
+     * Logged in, the channel is open; may make RPCs, few of them, because the loop stands still (each is bounded
+     * by the RPC timeout of 3 s). False: what was needed could not be had (the link has been failed, or will be
+     * by the caller of this).
      */
     bool (*up)(void *owner, struct amqp_link *link);
     /* The connection is gone; everything unacknowledged or unconfirmed on it is unknown. */

@@ -41,6 +41,7 @@ struct intake {
     void *owner;
     struct amqp_link *link;
     struct amqp_frames frames;
+    struct topology topology;
     struct consumer *consumers;
     size_t consumer_count;
     struct list unsent; /* receipts that are settled and wait for room on the link */
@@ -81,14 +82,23 @@ static void plan_consumers(struct intake *in)
     add_consumer(in, TOPOLOGY_BULK, true, share_of(conf, conf->broker_share_bulk, 1));
 }
 
-static bool consume(struct amqp_link *link, const struct consumer *c)
+/* The answer to the last one proves the others: the broker closes the channel at one that it refuses. */
+static bool consume(struct amqp_link *link, const struct consumer *c, bool last)
 {
-    /* global=false: the count holds for the consumers that follow on this channel. */
-    amqp_basic_qos(amqp_link_connection(link), AMQP_LINK_CHANNEL, 0, (uint16_t)c->prefetch, 0);
-    if (!amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.qos", NULL))
+    amqp_connection_state_t connection = amqp_link_connection(link);
+    /* global=false: the count holds for the consumers that follow on this channel. qos-ok comes as a frame. */
+    amqp_basic_qos_t qos = {.prefetch_count = (uint16_t)c->prefetch};
+    amqp_basic_consume_t method = {
+        .queue = amqp_cstring_bytes(c->queue), .consumer_tag = amqp_cstring_bytes(c->tag), .nowait = !last};
+    if (!amqp_link_sent(link, amqp_send_method(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_QOS_METHOD, &qos),
+                        "basic.qos"))
         return false;
-    amqp_basic_consume(amqp_link_connection(link), AMQP_LINK_CHANNEL, amqp_cstring_bytes(c->queue),
-                       amqp_cstring_bytes(c->tag), 0, 0, 0, amqp_empty_table);
+    if (!last)
+        return amqp_link_sent(
+            link, amqp_send_method(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_CONSUME_METHOD, &method),
+            "basic.consume");
+    amqp_simple_rpc_decoded(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_CONSUME_METHOD,
+                            AMQP_BASIC_CONSUME_OK_METHOD, &method);
     return amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.consume", NULL);
 }
 
@@ -98,10 +108,10 @@ static bool on_up(void *owner, struct amqp_link *link)
     amqp_frames_reset(&in->frames);
     if (in->stopped)
         return true;
-    if (!topology_declare(link, in->conf))
+    if (!topology_declare(&in->topology, link, in->conf))
         return false;
     for (size_t i = 0; i < in->consumer_count; i++)
-        if (!consume(link, &in->consumers[i]))
+        if (!consume(link, &in->consumers[i], i + 1 == in->consumer_count))
             return false;
     shared_mine()->consuming = 1;
     LOG(LOG_INFO, "worker_ready", LOG_NUM("consumers", in->consumer_count),

@@ -18,6 +18,8 @@
 
 #include <amqp.h>
 #include <amqp_framing.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,12 +30,13 @@
 #include "worker/shared.h"
 #include "worker/topology.h"
 
-enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1, DECLARING_BYTES = 65536 };
+enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1 };
 
 struct publisher {
     const struct conf *conf;
     struct amqp_link *link;
     struct amqp_frames frames;
+    struct topology topology;
     struct list waiting;
     struct list refused;     /* until the next turn of `retry` */
     struct list unconfirmed; /* in the order of their sequence numbers */
@@ -117,23 +120,17 @@ static void settle(struct publisher *p, uint64_t sequence, bool multiple, bool a
         settle_one(p, s, accepted);
 }
 
-static bool same_text(const char *a, const char *b)
+/*
+ * A returned message comes before its ack. Its correlation id is the sequence number that it was sent with; id
+ * and way would not tell apart the retries of one event.
+ */
+static bool mark_returned(struct publisher *p, const struct amqp_frames_message *r)
 {
-    return strcmp(a ? a : "", b ? b : "") == 0;
-}
-
-/* A returned message comes before its ack; it is recognised by its id and its way, the oldest of those. */
-static void mark_returned(struct publisher *p, const struct amqp_frames_message *r)
-{
-    struct list *at;
-    list_for_each (at, &p->unconfirmed) {
-        struct publish_message *m = list_entry(at, struct publish_message, link);
-        if (m->returned || !same_text(m->message_id, r->raw.message_id) ||
-            !same_text(m->exchange, r->return_exchange) || !same_text(m->routing_key, r->return_key))
-            continue;
-        m->returned = true;
-        return;
-    }
+    uint64_t sequence = r->return_correlation ? strtoull(r->return_correlation, NULL, 10) : 0;
+    if (sequence < p->first_sequence || sequence >= p->next_sequence || !*ring_at(p, sequence))
+        return false;
+    (*ring_at(p, sequence))->returned = true;
+    return true;
 }
 
 static void on_frame(void *owner, struct amqp_link *link, const amqp_frame_t *frame)
@@ -145,8 +142,9 @@ static void on_frame(void *owner, struct amqp_link *link, const amqp_frame_t *fr
     case FRAMES_MORE:
         return;
     case FRAMES_WHOLE:
-        if (message.returned)
-            mark_returned(p, &message);
+        /* One that is not known would be taken for delivered at its ack; with a new link all are sent again. */
+        if (message.returned && !mark_returned(p, &message))
+            amqp_link_fail(link, "a message came back that is not under way");
         arena_free(&arena);
         return;
     case FRAMES_BROKEN:
@@ -169,7 +167,7 @@ static void on_frame(void *owner, struct amqp_link *link, const amqp_frame_t *fr
 static bool on_up(void *owner, struct amqp_link *link)
 {
     struct publisher *p = owner;
-    if (!topology_declare(link, p->conf))
+    if (!topology_declare(&p->topology, link, p->conf))
         return false;
     amqp_confirm_select(amqp_link_connection(link), AMQP_LINK_CHANNEL);
     if (!amqp_link_replied(link, AMQP_LINK_CHANNEL, "confirm.select", NULL))
@@ -208,15 +206,19 @@ static void on_blocked(void *owner, struct amqp_link *link, bool blocked)
         event_active(p->pump, EV_TIMEOUT, 1);
 }
 
-static bool send_one(struct publisher *p, struct publish_message *m)
+static bool send_one(struct publisher *p, struct publish_message *m, uint64_t sequence)
 {
+    char correlation[24];
     amqp_table_entry_t entries[PUBLISH_HEADERS_MAX];
     amqp_basic_properties_t properties = {
-        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_HEADERS_FLAG,
+        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_HEADERS_FLAG |
+                  AMQP_BASIC_CORRELATION_ID_FLAG,
         .content_type = amqp_cstring_bytes(m->content_type),
         .delivery_mode = 2,
         .headers = {(int)m->header_count, entries},
     };
+    snprintf(correlation, sizeof correlation, "%" PRIu64, sequence);
+    properties.correlation_id = amqp_cstring_bytes(correlation);
     if (m->message_id) {
         properties._flags |= AMQP_BASIC_MESSAGE_ID_FLAG;
         properties.message_id = amqp_cstring_bytes(m->message_id);
@@ -283,10 +285,10 @@ static void pump(struct publisher *p)
         if (p->next_sequence - p->first_sequence >= p->ring_size)
             ring_grow(p);
         list_append(&p->unconfirmed, &m->link);
-        *ring_at(p, p->next_sequence) = m;
-        p->next_sequence++;
+        uint64_t sequence = p->next_sequence++;
+        *ring_at(p, sequence) = m;
         p->unconfirmed_bytes += weight(m);
-        if (!send_one(p, m))
+        if (!send_one(p, m, sequence))
             break; /* the link has failed: on_down has put it back */
     }
     p->sending = false;
@@ -306,12 +308,12 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (p->unroutable && amqp_link_is_up(p->link)) {
         /* A broker in alarm does not even read a declaration. */
-        if (p->blocked || !amqp_link_has_room(p->link, DECLARING_BYTES)) {
+        if (p->blocked || !amqp_link_has_room(p->link, TOPOLOGY_BYTES)) {
             later(p);
             return;
         }
         p->unroutable = false;
-        if (!topology_declare(p->link, p->conf)) {
+        if (!topology_declare(&p->topology, p->link, p->conf)) {
             amqp_link_fail(p->link, "what is needed could not be declared");
             return;
         }

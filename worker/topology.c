@@ -6,6 +6,12 @@
  * arguments the producer's own declaration would fail. Our own queues are declared as configured; one that
  * exists with other arguments (an operator changed broker.queue_type) is used as it is, and said in the log.
  *
+ * The worker's loop stands still meanwhile, so nearly everything is sent without waiting for an answer (nowait).
+ * The broker closes the channel at the first declaration that it refuses, so one answer at the end, to the
+ * closing of the channel, proves them all: a round trip for each producers' queue and one for the rest. Only
+ * when something was refused is all of it declared again one by one, which finds out what it was. A queue that
+ * differs is remembered, so that the next time it is only looked for and refuses nothing.
+ *
  * Every declaration is made on the scratch channel, because a refused one closes its channel.
  */
 #include "worker/topology.h"
@@ -17,34 +23,58 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 
-enum { NOT_FOUND = 404, PRECONDITION_FAILED = 406, ARGUMENTS_MAX = 5 };
+enum { NOT_FOUND = 404, PRECONDITION_FAILED = 406, ARGUMENTS_MAX = 5, FIRST_LEVEL = 4, NOT_OURS = -1 };
+_Static_assert(FIRST_LEVEL + TOPOLOGY_LEVELS <= 32, "a bit for each of our queues");
 
 struct declaring {
     struct amqp_link *link;
+    struct topology *topology;
     bool quorum;
-    bool open; /* the scratch channel */
-    int code;  /* of the last refusal */
+    bool one_by_one; /* each is answered before the next is sent */
+    bool open;       /* the scratch channel */
+    int code;        /* of the last refusal */
 };
 
+/* Sent only: when it is refused, the answer to what follows tells. */
 static bool open_scratch(struct declaring *d)
 {
-    if (d->open)
-        return true;
+    amqp_channel_open_t method = {.out_of_band = amqp_empty_bytes};
     if (!amqp_link_is_up(d->link))
         return false;
-    amqp_channel_open(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL);
-    d->open = amqp_link_replied(d->link, AMQP_LINK_SCRATCH_CHANNEL, "channel.open", NULL);
+    if (!d->open)
+        d->open = amqp_link_sent(d->link,
+                                 amqp_send_method(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL,
+                                                  AMQP_CHANNEL_OPEN_METHOD, &method),
+                                 "channel.open");
     return d->open;
 }
 
 /* False: refused (d->code says how, the channel is closed) or the link failed. */
-static bool replied(struct declaring *d, const char *what)
+static bool ask(struct declaring *d, const char *what, amqp_method_number_t id, amqp_method_number_t answer,
+                void *method)
 {
+    if (!open_scratch(d))
+        return false;
+    amqp_simple_rpc_decoded(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL, id, answer, method);
     if (amqp_link_replied(d->link, AMQP_LINK_SCRATCH_CHANNEL, what, &d->code))
         return true;
     d->open = false;
+    return false;
+}
+
+/* METHOD has its `nowait` set unless it is to be answered. False: as above. */
+static bool declare(struct declaring *d, const char *name, amqp_method_number_t id,
+                    amqp_method_number_t answer, void *method)
+{
+    if (!d->one_by_one)
+        return open_scratch(d) && amqp_link_sent(d->link,
+                                                 amqp_send_method(amqp_link_connection(d->link),
+                                                                  AMQP_LINK_SCRATCH_CHANNEL, id, method),
+                                                 name);
+    if (ask(d, name, id, answer, method))
+        return true;
     if (d->code && d->code != NOT_FOUND && d->code != PRECONDITION_FAILED)
-        LOG(LOG_ERROR, "declaration_refused", LOG_TEXT("name", what), LOG_NUM("code", d->code),
+        LOG(LOG_ERROR, "declaration_refused", LOG_TEXT("name", name), LOG_NUM("code", d->code),
             LOG_TEXT("advice",
                      "403: the broker's user needs configure, write and read on notify.* and its queues"));
     return false;
@@ -52,11 +82,13 @@ static bool replied(struct declaring *d, const char *what)
 
 static bool exchange(struct declaring *d, const char *name, const char *type)
 {
-    if (!open_scratch(d))
-        return false;
-    amqp_exchange_declare(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL, amqp_cstring_bytes(name),
-                          amqp_cstring_bytes(type), 0, 1, 0, 0, amqp_empty_table);
-    if (replied(d, name))
+    amqp_exchange_declare_t method = {
+        .exchange = amqp_cstring_bytes(name),
+        .type = amqp_cstring_bytes(type),
+        .durable = 1,
+        .nowait = !d->one_by_one,
+    };
+    if (declare(d, name, AMQP_EXCHANGE_DECLARE_METHOD, AMQP_EXCHANGE_DECLARE_OK_METHOD, &method))
         return true;
     if (d->code)
         LOG(LOG_ERROR, "exchange_refused", LOG_TEXT("exchange", name), LOG_TEXT("wanted", type),
@@ -64,46 +96,66 @@ static bool exchange(struct declaring *d, const char *name, const char *type)
     return false;
 }
 
+/* Always answered: what follows depends on it. */
 static bool queue_exists(struct declaring *d, const char *name)
 {
-    if (!open_scratch(d))
-        return false;
-    amqp_queue_declare(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL, amqp_cstring_bytes(name), 1,
-                       0, 0, 0, amqp_empty_table);
-    return replied(d, name);
+    amqp_queue_declare_t method = {.queue = amqp_cstring_bytes(name), .passive = 1};
+    return ask(d, name, AMQP_QUEUE_DECLARE_METHOD, AMQP_QUEUE_DECLARE_OK_METHOD, &method);
 }
 
-static bool make_queue(struct declaring *d, const char *name, amqp_table_t arguments)
+static bool differs(const struct declaring *d, int number)
 {
-    if (!open_scratch(d))
-        return false;
-    amqp_queue_declare(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL, amqp_cstring_bytes(name), 0,
-                       1, 0, 0, arguments);
-    if (replied(d, name))
-        return true;
-    if (d->code != PRECONDITION_FAILED)
-        return false;
-    LOG(LOG_WARN, "queue_differs", LOG_TEXT("queue", name),
-        LOG_TEXT("advice", "it exists with other arguments than configured and is used as it is"));
-    return queue_exists(d, name);
+    return number != NOT_OURS && d->topology->differing >> number & 1;
+}
+
+static void note_difference(struct declaring *d, int number, const char *name, bool it_differs)
+{
+    if (it_differs && !differs(d, number))
+        LOG(LOG_WARN, "queue_differs", LOG_TEXT("queue", name),
+            LOG_TEXT("advice", "it exists with other arguments than configured and is used as it is"));
+    if (number == NOT_OURS)
+        return;
+    d->topology->differing &= ~(1u << number);
+    d->topology->differing |= (uint32_t)it_differs << number;
+}
+
+/* NUMBER: which of our queues it is, or NOT_OURS. */
+static bool make_queue(struct declaring *d, const char *name, amqp_table_t arguments, int number)
+{
+    amqp_queue_declare_t method = {
+        .queue = amqp_cstring_bytes(name),
+        .passive = !d->one_by_one && differs(d, number),
+        .durable = 1,
+        .nowait = !d->one_by_one,
+        .arguments = arguments,
+    };
+    bool made = declare(d, name, AMQP_QUEUE_DECLARE_METHOD, AMQP_QUEUE_DECLARE_OK_METHOD, &method);
+    if (!d->one_by_one || (!made && d->code != PRECONDITION_FAILED))
+        return made;
+    note_difference(d, number, name, !made);
+    return made || queue_exists(d, name);
 }
 
 static bool bind_queue(struct declaring *d, const char *queue, const char *from, const char *key)
 {
-    if (!open_scratch(d))
-        return false;
-    amqp_queue_bind(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL, amqp_cstring_bytes(queue),
-                    amqp_cstring_bytes(from), amqp_cstring_bytes(key), amqp_empty_table);
-    return replied(d, queue);
+    amqp_queue_bind_t method = {
+        .queue = amqp_cstring_bytes(queue),
+        .exchange = amqp_cstring_bytes(from),
+        .routing_key = amqp_cstring_bytes(key),
+        .nowait = !d->one_by_one,
+    };
+    return declare(d, queue, AMQP_QUEUE_BIND_METHOD, AMQP_QUEUE_BIND_OK_METHOD, &method);
 }
 
 static bool bind_exchange(struct declaring *d, const char *to, const char *from, const char *key)
 {
-    if (!open_scratch(d))
-        return false;
-    amqp_exchange_bind(amqp_link_connection(d->link), AMQP_LINK_SCRATCH_CHANNEL, amqp_cstring_bytes(to),
-                       amqp_cstring_bytes(from), amqp_cstring_bytes(key), amqp_empty_table);
-    return replied(d, to);
+    amqp_exchange_bind_t method = {
+        .destination = amqp_cstring_bytes(to),
+        .source = amqp_cstring_bytes(from),
+        .routing_key = amqp_cstring_bytes(key),
+        .nowait = !d->one_by_one,
+    };
+    return declare(d, to, AMQP_EXCHANGE_BIND_METHOD, AMQP_EXCHANGE_BIND_OK_METHOD, &method);
 }
 
 /* As Celery declares it: kombu's defaults for a queue named in task_routes. */
@@ -113,7 +165,7 @@ static bool producers_queue(struct declaring *d, const char *name)
         return true;
     if (d->code != NOT_FOUND)
         return false;
-    return make_queue(d, name, amqp_empty_table) && exchange(d, name, "direct") &&
+    return make_queue(d, name, amqp_empty_table, NOT_OURS) && exchange(d, name, "direct") &&
            bind_queue(d, name, name, name);
 }
 
@@ -135,13 +187,13 @@ static void add_int(amqp_table_t *t, const char *key, int value)
     e->value.value.i32 = value;
 }
 
-static bool own_queue(struct declaring *d, const char *name)
+static bool own_queue(struct declaring *d, const char *name, int number)
 {
     amqp_table_entry_t entries[ARGUMENTS_MAX];
     amqp_table_t arguments = {0, entries};
     if (d->quorum)
         add_text(&arguments, "x-queue-type", "quorum");
-    return make_queue(d, name, arguments);
+    return make_queue(d, name, arguments, number);
 }
 
 /* "*.*.1.#": the word of LEVEL in a routing key whose first word is the highest level's. */
@@ -184,7 +236,7 @@ static bool ladder_level(struct declaring *d, int level)
         add_text(&arguments, "x-dead-letter-strategy", "at-least-once");
         add_text(&arguments, "x-overflow", "reject-publish");
     }
-    if (!exchange(d, name, "topic") || !make_queue(d, name, arguments))
+    if (!exchange(d, name, "topic") || !make_queue(d, name, arguments, FIRST_LEVEL + level))
         return false;
     level_key(level, '1', key);
     if (!bind_queue(d, name, name, key))
@@ -193,23 +245,38 @@ static bool ladder_level(struct declaring *d, int level)
     return bind_exchange(d, below, name, key);
 }
 
-bool topology_declare(struct amqp_link *link, const struct conf *conf)
+static bool declare_all(struct declaring *d, const struct conf *conf)
 {
-    struct declaring d = {.link = link, .quorum = strcmp(conf->broker_queue_type, "quorum") == 0};
-    static const char *const own[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_DEAD};
+    static const char *const own[FIRST_LEVEL] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_DEAD};
     bool good = true;
     for (size_t i = 0; good && i < conf->broker_queues.count; i++)
-        good = producers_queue(&d, conf->broker_queues.items[i]);
-    for (size_t i = 0; good && i < sizeof own / sizeof own[0]; i++)
-        good = own_queue(&d, own[i]);
-    good = good && exchange(&d, TOPOLOGY_DEAD, "fanout") &&
-           bind_queue(&d, TOPOLOGY_DEAD, TOPOLOGY_DEAD, "") && exchange(&d, TOPOLOGY_DELAY_OUT, "fanout") &&
-           bind_queue(&d, TOPOLOGY_DUE, TOPOLOGY_DELAY_OUT, "");
+        good = producers_queue(d, conf->broker_queues.items[i]);
+    for (int i = 0; good && i < FIRST_LEVEL; i++)
+        good = own_queue(d, own[i], i);
+    good = good && exchange(d, TOPOLOGY_DEAD, "fanout") && bind_queue(d, TOPOLOGY_DEAD, TOPOLOGY_DEAD, "") &&
+           exchange(d, TOPOLOGY_DELAY_OUT, "fanout") && bind_queue(d, TOPOLOGY_DUE, TOPOLOGY_DELAY_OUT, "");
     for (int level = 0; good && level < TOPOLOGY_LEVELS; level++)
-        good = ladder_level(&d, level);
-    if (d.open && amqp_link_is_up(link)) {
-        amqp_channel_close(amqp_link_connection(link), AMQP_LINK_SCRATCH_CHANNEL, AMQP_REPLY_SUCCESS);
-        good = amqp_link_replied(link, AMQP_LINK_CHANNEL, "channel.close", NULL) && good;
-    }
+        good = ladder_level(d, level);
     return good;
+}
+
+/* Answered with an exception when something that was sent without waiting has been refused. */
+static bool close_scratch(struct declaring *d)
+{
+    amqp_channel_close_t method = {.reply_code = AMQP_REPLY_SUCCESS, .reply_text = amqp_empty_bytes};
+    if (!d->open || !amqp_link_is_up(d->link))
+        return amqp_link_is_up(d->link);
+    bool good = ask(d, "channel.close", AMQP_CHANNEL_CLOSE_METHOD, AMQP_CHANNEL_CLOSE_OK_METHOD, &method);
+    d->open = false;
+    return good;
+}
+
+bool topology_declare(struct topology *topology, struct amqp_link *link, const struct conf *conf)
+{
+    struct declaring d = {
+        .link = link, .topology = topology, .quorum = strcmp(conf->broker_queue_type, "quorum") == 0};
+    if (declare_all(&d, conf) && close_scratch(&d))
+        return true;
+    d.one_by_one = true;
+    return amqp_link_is_up(link) && declare_all(&d, conf) && close_scratch(&d);
 }

@@ -2,6 +2,7 @@
 #define NOTIFY_WORKER_TOPOLOGY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/base/conf.h"
 #include "worker/amqp_link.h"
@@ -18,11 +19,17 @@
 #define TOPOLOGY_DELAY_OUT "notify.delay.out"
 enum { TOPOLOGY_LEVELS = 17 }; /* delays of 1 to 2^17 - 1 seconds */
 
+/* What one link has learned of the broker; zero at first. */
+struct topology {
+    uint32_t differing; /* private: our queues that exist with other arguments than configured */
+};
+
 /*
- * Declare everything, on a link that is up. RPCs: about 90 for a worker's first connection, each bounded by
- * the RPC timeout; about 60 ms in all on a healthy broker. False when something could not be had; the link
- * says why in the log.
+ * Declare everything, on a link that is up and has room for TOPOLOGY_BYTES. Waits for one answer and one more
+ * for each producers' queue, each bounded by the RPC timeout; for some 90 when the broker refuses something
+ * that it did not refuse before. False when something could not be had; the log says what.
  */
-bool topology_declare(struct amqp_link *link, const struct conf *conf);
+enum { TOPOLOGY_BYTES = 65536 };
+bool topology_declare(struct topology *topology, struct amqp_link *link, const struct conf *conf);
 
 #endif

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
+import struct
 import time
 
 import pika
 import pytest
+from amqp_proxy import METHOD, AmqpProxy
 from names import NameServer
 from sandbox import producer
 from sandbox.processes import wait_until
@@ -149,6 +152,56 @@ def test_own_queues_with_other_arguments_are_used_as_they_are(stage, notifyd):
     stage.receiver.wait_for(2, "/hook")
 
 
+def test_a_worker_consumes_soon_though_the_way_to_the_broker_is_long(stage, notifyd, rabbit):
+    """30 ms each way: everything is declared while a worker's other work stands still."""
+    stage.webhook(secret=None)
+    with AmqpProxy(rabbit.port, delay=0.03) as proxy:
+        started = time.monotonic()
+        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
+        took = time.monotonic() - started
+        print(f"consuming after {took:.2f} s, waits for an answer: {[link.turns for link in proxy.links]}")
+        assert took < 1.5 and len(proxy.links) == 2
+        assert all(link.turns <= 8 for link in proxy.links), "of those, login alone takes 4"
+        stage.wait_arrivals([stage.publish()])
+        assert not one.events("broker_link_down")
+
+
+def test_a_queue_with_other_arguments_costs_a_long_declaration_only_once(stage, notifyd, rabbit):
+    stage.webhook(secret=None)
+    connection, channel = channel_to(stage.broker_url)
+    channel.queue_declare("notify.urgent", durable=True, arguments={"x-max-length": 100000})
+    with AmqpProxy(rabbit.port) as proxy:
+        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
+        one.wait_event("queue_differs", count=2)  # each link says it once
+        first = [link.turns for link in proxy.links]
+        rabbit.close_connections("to see them come back")
+        one.wait_event("worker_ready", count=2)
+        again = [link.turns for link in proxy.links[2:]]
+        print(f"waits for an answer: {first}, later {again}")
+        assert all(turns > 80 for turns in first) and all(turns <= 8 for turns in again)
+        assert len(one.events("queue_differs")) == 2
+        # Gone, it is made as configured.
+        connection, channel = channel_to(stage.broker_url)
+        channel.queue_delete("notify.urgent")
+        one.wait_event("worker_ready", count=3)
+        channel.queue_declare("notify.urgent", durable=True)
+        connection.close()
+
+
+def test_a_declaration_that_is_refused_is_named(stage, notifyd, rabbit, vhost):
+    """The broker's user may do everything but make one of the exchanges."""
+    rabbit.evaluate(f'rabbit_auth_backend_internal:add_user(<<"limited">>, <<"limited">>, <<"test">>), '
+                    f'rabbit_auth_backend_internal:set_permissions(<<"limited">>, <<"{vhost}">>, '
+                    f'<<"^(?!notify.delay.7$).*">>, <<".*">>, <<".*">>, <<"test">>)')
+    try:
+        one = notifyd({"broker": {"url": re.sub("//.*@", "//limited:limited@", stage.broker_url)}}, ready=False)
+        refused = one.wait_event("declaration_refused")[0]
+        assert (refused["name"], refused["code"]) == ("notify.delay.7", "403")
+        assert "what is needed could not be declared" in one.wait_event("broker_link_down")[0]["reason"]
+    finally:
+        rabbit.evaluate('rabbit_auth_backend_internal:delete_user(<<"limited">>, <<"test">>)')
+
+
 # --- things that vanish
 
 def test_queues_that_are_deleted_under_their_consumers_are_declared_again(stage, notifyd, rabbit, vhost):
@@ -193,6 +246,29 @@ def test_a_message_that_the_broker_refuses_or_cannot_route_is_tried_again_with_p
     one.wait_event("publish_returned")
     wait_until(lambda: rabbit.depth("notify.dead", vhost) == 1, 10, "the dead letter is there")
     assert len(one.events("publish_returned")) == 1 and not one.events("broker_link_down")
+
+
+def test_of_two_retries_of_one_event_the_one_that_came_back_is_published_again(stage, notifyd, rabbit):
+    """Both have the same id, exchange and key; the broker gets the second one with a key that leads nowhere."""
+    for path in ("/one", "/two"):
+        stage.webhook(path, secret=None, name=path)
+        stage.receiver.script(path, Answer(status=503), Answer())
+    published, key, nowhere = [], key_of(1).encode(), key_of(1).replace("0", "x").replace("1", "x").encode()
+
+    def mislead(_, to_server: bool, frame: bytes) -> bytes:
+        kind = frame[0] == METHOD and struct.unpack_from(">HH", frame, 7)
+        if to_server and kind == (60, 40) and key in frame:
+            published.append(frame)
+            return frame.replace(key, nowhere) if len(published) == 2 else frame
+        return frame.replace(nowhere, key) if kind == (60, 50) else frame
+
+    # The way is long enough for both to be under way together.
+    with AmqpProxy(rabbit.port, delay=0.1, change=mislead) as proxy:
+        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}, "retry": {"base": 1.0, "jitter": 0.0}})
+        event_id = stage.publish()
+        stage.wait(lambda: [d["state"] for d in stage.deliveries(event_id)] == ["delivered"] * 2, 10)
+        assert len(one.events("publish_returned")) == 1 and len(published) == 3
+        assert not one.events("broker_link_down")
 
 
 # --- connections

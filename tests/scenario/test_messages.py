@@ -376,6 +376,7 @@ def test_nothing_of_the_original_is_carried_into_what_we_publish(stage, rabbit, 
         assert {name for name in headers if not name.startswith("x-notify-")} == set()
         assert values.pop("message_id") == id and values.pop("delivery_mode") == 2
         assert values.pop("content_type") in ("application/json", "application/octet-stream")
+        assert values.pop("correlation_id").isdigit(), "our own"
         assert values == {}
     assert ladder.headers["x-notify-attempt"] == 2 and dead_headers["x-notify-reason"] == "unknown_event"
     assert len(held(stage, "copies")) == 2, "the producers' own copies and none of ours"
