@@ -20,7 +20,7 @@
 
 #define NUMBER(macro)   NUMBER_(macro)
 #define NUMBER_(number) #number
-#define UTC_ISO "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+#define UTC_ISO         "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
 
 /* clang-format off */
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
