@@ -21,7 +21,7 @@ struct decoded {
     int64_t eta_us; /* wall clock */
     bool has_expires;
     int64_t expires_us;
-    bool has_canvas; /* callbacks, chain or chord are set: they cannot be followed from here */
+    bool has_canvas;  /* callbacks, chain or chord are set: they cannot be followed from here */
     bool redelivered; /* by the broker, now or before we put it off */
     /* From our own headers, on own queues only; the defaults otherwise. */
     int attempt;          /* the attempt to be made: 1 */

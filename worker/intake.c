@@ -69,6 +69,23 @@ static void add_consumer(struct intake *in, const char *queue, bool own, int pre
     in->consumer_count++;
 }
 
+/* Every queue has a share of one at least, so that shares which are rounded up to it are taken off the largest. */
+static void fit_shares(struct intake *in)
+{
+    for (;;) {
+        struct consumer *largest = in->consumers;
+        int sum = 0;
+        for (size_t i = 0; i < in->consumer_count; i++) {
+            sum += in->consumers[i].prefetch;
+            if (in->consumers[i].prefetch > largest->prefetch)
+                largest = &in->consumers[i];
+        }
+        if (sum <= in->conf->broker_prefetch || largest->prefetch == 1)
+            return;
+        largest->prefetch--;
+    }
+}
+
 static void plan_consumers(struct intake *in)
 {
     const struct conf *conf = in->conf;
@@ -80,6 +97,7 @@ static void plan_consumers(struct intake *in)
     add_consumer(in, TOPOLOGY_DUE, true, share_of(conf, conf->broker_share_due, 1));
     add_consumer(in, TOPOLOGY_URGENT, true, share_of(conf, conf->broker_share_urgent, 1));
     add_consumer(in, TOPOLOGY_BULK, true, share_of(conf, conf->broker_share_bulk, 1));
+    fit_shares(in);
 }
 
 /* The answer to the last one proves the others: the broker closes the channel at one that it refuses. */

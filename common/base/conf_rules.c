@@ -15,6 +15,7 @@
 enum {
     QUEUE_NAME_MAX = 255, /* bytes: AMQP 0-9-1's short string */
     ROLE_NAME_MAX = 63,   /* bytes: PostgreSQL's NAMEDATALEN - 1 */
+    OWN_CONSUMERS = 3,    /* of our own queues, all but notify.dead are consumed, too */
 };
 
 /* Seconds between the end of the longest request and the end of the grace, for settling what it gave. */
@@ -165,6 +166,10 @@ static void check_queues(struct conf_reader *r)
                 conf_refuse(r, CONF_ROW_broker_queues, "name %zu is the same as name %zu; remove one", i + 1,
                             j + 1);
     }
+    if ((size_t)r->conf->broker_prefetch < queues->count + OWN_CONSUMERS)
+        conf_refuse(r, CONF_ROW_broker_prefetch,
+                    "is less than one for each queue: set at least %zu (broker.queues and %d more)",
+                    queues->count + OWN_CONSUMERS, OWN_CONSUMERS);
 }
 
 static void check_task_names(struct conf_reader *r, enum conf_row_id row, const struct conf_texts *names)

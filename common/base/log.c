@@ -3,7 +3,8 @@
  *
  * Owns the threshold, the format and the process's name, nothing else. A line is built in one buffer and
  * written with one write(2), so lines of several processes on one pipe do not mix (up to PIPE_BUF, 4,096
- * bytes; longer ones may). Secrets never get here: callers pass words and ids, not settings or bodies.
+ * bytes; longer ones may). A line that finds no room (log_sink.c) is lost, and the next one that does says how
+ * many were. Secrets never get here: callers pass words and ids, not settings or bodies.
  */
 #include "common/base/log.h"
 
@@ -14,6 +15,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/clock.h"
+#include "common/base/log_sink.h"
 
 enum { LOG_LINE_MAX = 16384, LOG_VALUE_MAX = 1024 };
 
@@ -93,6 +95,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         {.key = "process", .text = process_name},
         {.key = "pid", .number = getpid()},
         {.key = "event", .text = event},
+        {.key = log_sink_lost() ? "log_lines_lost" : NULL, .number = (int64_t)log_sink_lost()},
         {.key = NULL},
     };
     struct buf line;
@@ -107,8 +110,6 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     line.max += 2; /* room for the end, also of a line that was cut */
     line.overflow = false;
     buf_add_text(&line, as_json ? "}\n" : "\n");
-    if (write(STDERR_FILENO, line.data, line.len) < 0) {
-        /* A full disk or a closed pipe must not stop deliveries. */
-    }
+    log_sink_write(line.data, line.len); /* a full disk or a stuck reader must not stop deliveries */
     buf_free(&line);
 }

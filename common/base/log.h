@@ -36,7 +36,8 @@ extern enum log_level log_threshold;
 /* LEVEL is one of debug, info, warn, error; JSON selects the format. PROCESS names the writer, e.g. "worker
  * 2". */
 void log_setup(const char *level, bool json, const char *process);
-/* FIELDS ends with a NULL key. Each value is cut at 1,024 bytes. One write(2); a full disk loses the line. */
+/* FIELDS ends with a NULL key. Each value is cut at 1,024 bytes. A full disk or a reader that does
+ * not read loses the line, after a tenth of a second at most. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 const char *log_or_dash(const char *text);
 

@@ -268,3 +268,38 @@ def test_a_core_of_a_worker_held_the_keys(stage, notifyd):
 
     assert [core_limit(pid) for pid in (one.pid, *one.workers())] == ["0", "0"]
     assert core_limit(open_.workers()[0]) == core_limit(os.getpid()) or core_limit(open_.workers()[0]) == "unlimited"
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["a pipe that may be opened again", "one that may not"])
+def test_a_reader_of_the_log_that_does_not_read_stopped_the_workers(stage, notifyd, tmp_path, ours):
+    """A full pipe, at which every line waited for ever."""
+    stage.webhook(secret=None)
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    # A root without its capabilities may not open what another user keeps for himself.
+    drop = () if ours else ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+    os.chown(fifo, *((0, 0) if ours else (1, 1)))
+    os.chmod(fifo, 0o600)
+    wrapper = ("sh", "-c", 'log=$1; shift; exec "$@" 2>"$log"', "sh", fifo, *drop)
+    notifyd({"log": {"level": "debug"}}, ready=False, wrapper=wrapper)
+    try:
+        ids = bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(1000)))
+        stage.wait_arrivals(ids)
+        stage.wait_settled(1000)
+        text = b""
+        for _ in range(2):  # what was written before, and what is written now that there is room
+            while piece := read_now(reader):
+                text += piece
+            stage.wait_arrivals([stage.publish()])
+        text += read_now(reader)
+        assert b" log_lines_lost=" in text and b"child_hangs" not in text
+    finally:
+        os.close(reader)
+
+
+def read_now(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1 << 20)
+    except BlockingIOError:
+        return b""

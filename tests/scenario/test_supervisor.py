@@ -50,6 +50,12 @@ def test_workers_are_forked_processes_with_a_consumer_each_on_every_queue(stage,
         assert {c["prefetch_count"] for c in mine} == {{"notify": 128, "notify.due": 64}.get(queue, 32)}
 
 
+@pytest.mark.parametrize(("prefetch", "shares"), [(4, [1, 1, 1, 1]), (9, [1, 1, 2, 4])])
+def test_the_shares_of_the_queues_never_pass_the_prefetch(stage, notifyd, rabbit, vhost, prefetch, shares):
+    notifyd({"workers": 1, "broker": {"prefetch": prefetch}})
+    assert sorted(c["prefetch_count"] for c in rabbit.list_consumers(vhost)) == shares
+
+
 def test_two_notifyd_share_one_backlog(stage, notifyd):
     stage.webhook(secret=None)
     ids = publish(stage, 600)

@@ -179,6 +179,13 @@ static void long_digits_in_texts_and_comments_stay_as_they_are(void)
     end(conf);
 }
 
+static void every_queue_has_a_share_of_the_prefetch(void)
+{
+    expect_error("broker = { url = \"amqp://h/v\"; prefetch = 4; queues = [\"a\", \"b\"]; };",
+                 "notify.conf:2: broker.prefetch: is less than one for each queue: set at least 5 "
+                 "(broker.queues and 3 more)");
+}
+
 static void unknown_settings_are_refused_with_a_hint(void)
 {
     expect_error("wrokers = 3;", "notify.conf:2: wrokers: is not a setting; did you mean workers; notifyd "
@@ -602,6 +609,7 @@ UNIT_MAIN(UNIT_CASE(defaults_are_those_of_the_table), UNIT_CASE(every_kind_of_va
           UNIT_CASE(wrong_types_are_refused_by_name_and_line), UNIT_CASE(values_out_of_range_are_refused),
           UNIT_CASE(numbers_beyond_32_bits_are_seen_as_they_are),
           UNIT_CASE(long_digits_in_texts_and_comments_stay_as_they_are),
+          UNIT_CASE(every_queue_has_a_share_of_the_prefetch),
           UNIT_CASE(unknown_settings_are_refused_with_a_hint), UNIT_CASE(syntax_errors_name_the_line),
           UNIT_CASE(all_errors_come_at_once), UNIT_CASE(urls_must_have_the_right_form),
           UNIT_CASE(queues_must_be_usable), UNIT_CASE(the_grace_follows_the_delivery_timeout),
