@@ -57,7 +57,7 @@ static int count_lines(void)
 
 static void expect_lost_lines(int reader, int writer)
 {
-    enum { LINES = 20000 };
+    enum { LINES = 5000 };
     unsigned long lost = 0;
     int before = redirect(writer);
     int64_t took = log_lines(LINES);
@@ -69,7 +69,7 @@ static void expect_lost_lines(int reader, int writer)
     read_all(reader);
     restore(before);
     close(reader);
-    EXPECT(took < 1000000);
+    EXPECT(took < 5000000); /* also under valgrind; it would be for ever */
     EXPECT(!(flags & O_NONBLOCK));
     EXPECT(got > 100 && got < LINES);
     const char *said = strstr(text, "event=again log_lines_lost=");
