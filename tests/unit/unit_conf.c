@@ -181,9 +181,11 @@ static void long_digits_in_texts_and_comments_stay_as_they_are(void)
 
 static void every_queue_has_a_share_of_the_prefetch(void)
 {
-    expect_error("broker = { url = \"amqp://h/v\"; prefetch = 4; queues = [\"a\", \"b\"]; };",
-                 "notify.conf:2: broker.prefetch: is less than one for each queue: set at least 5 "
-                 "(broker.queues and 3 more)");
+    EXPECT_TEXT(only_error("broker = { url = \"amqp://u:p@h/%2F\"; prefetch = 4; queues = [\"a\", \"b\"]; };"
+                           "database = { url = \"postgresql://d\"; };"),
+                "notify.conf:1: broker.prefetch: is less than one for each queue: set at least 5 "
+                "(broker.queues and 3 more)");
+    end(NULL);
 }
 
 static void unknown_settings_are_refused_with_a_hint(void)
