@@ -201,9 +201,12 @@ static void an_urgent_item_is_not_delayed_by_lingering_and_takes_the_others_alon
     add(10, 11);
     fake_loop(NULL, 0.05);
     EXPECT_INT(reported(), 11);
-    add(11, 20);
+    fake_loop(NULL, 0.35);
+    add(11, 12);
+    fake_loop(NULL, 0.05);
+    add(12, 20);
     fake_loop(NULL, 0.1);
-    EXPECT_INT(reported(), 11);
+    EXPECT_INT(reported(), 12);
     fake_loop(NULL, 0.25);
     EXPECT_INT(reported(), 20); /* when the time is over */
     add(20, 20 + ITEMS / 2);
