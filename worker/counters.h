@@ -18,6 +18,10 @@
     X(DEAD, "deliveries_dead", "deliveries given up")                                                        \
     X(CANCELED, "deliveries_canceled", "deliveries whose integration was deleted or disabled")               \
     X(STALE, "deliveries_stale", "retries that another worker had taken")                                    \
+    X(SWEPT, "rows_swept", "overdue, forgotten or replayed rows whose message the sweep published")          \
+    X(OWED, "publishes_given_up", "messages that the broker did not take in time; the sweep publishes them") \
+    X(EXPANDED, "scans_expanded", "tasks notify_scan_findings turned into events")                           \
+    X(EXPANSION_EVENTS, "expansion_events", "events published for the findings of a scan")                   \
     X(PUBLISHED, "publishes_confirmed", "messages published and confirmed")                                  \
     X(RETURNED, "publishes_returned", "messages that the broker could not route or refused")                 \
     X(LOOKUP_STATEMENTS, "lookup_statements", "look-up statements")                                          \

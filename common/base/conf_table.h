@@ -55,6 +55,9 @@
     INT(broker_unconfirmed, "broker.unconfirmed_bytes", 524288, 65536, 1048576,                              \
         "Bytes published and not yet confirmed, which a lost connection makes us publish again; above it "   \
         "publishing waits.")                                                                                 \
+    NUM(broker_publish_patience, "broker.publish_patience", 5, 0.1, 3600,                                    \
+        "Seconds that the broker may take no messages (an alarm) before a message whose rows are committed " \
+        "is acknowledged all the same: the sweep publishes what it is owed.")                                \
     NUM(broker_reconnect_max, "broker.reconnect_max", 60, 1, 3600,                                           \
         "Longest pause between two attempts to reach the broker.")                                           \
     SECRET(database_url, "database.url",                                                                     \
@@ -96,6 +99,9 @@
         "Requests at a time, per worker; each holds a descriptor.")                                          \
     INT(delivery_idle_connections, "delivery.idle_connections", 64, 1, 10000,                                \
         "Kept-alive connections, per worker.")                                                               \
+    NUM(delivery_lease_slack, "delivery.lease_slack", 30, 1, 3600,                                           \
+        "Seconds beyond twice delivery.timeout for which an attempt belongs to its worker, for what comes "  \
+        "before and after the request; when they are over, its outcome counts as unknown.")                  \
     LIST(delivery_allow_networks, "delivery.allow_networks", "",                                             \
          "Networks in CIDR form that deliveries may reach although they are not public. None by default: "   \
          "URLs come from whoever may edit an integration.")                                                  \
@@ -110,9 +116,19 @@
     NUM(gate_max_age, "gate.max_age", 86400, 60, 2592000,                                                    \
         "Seconds after which a delivery that was put off is dead. Without effect yet.")                      \
     NUM(sweep_grace, "sweep.grace", 60, 1, 86400,                                                            \
-        "Seconds that a due retry may be late before it is published again. Without effect yet.")            \
+        "Seconds that a due retry may be late before it is published again; more when notify.due is "        \
+        "itself that far behind.")                                                                           \
+    NUM(sweep_interval, "sweep.interval", 1, 0.1, 3600,                                                      \
+        "Seconds between two looks for what is overdue or was replayed; each is two look-ups in small "      \
+        "indexes.")                                                                                          \
+    INT(sweep_batch, "sweep.batch", 500, 1, 10000,                                                           \
+        "Rows that one look takes; a full batch is followed at once by the next.")                           \
     NUM(expand_queue_running_wait, "expand.queue_running_wait", 60, 0, 3600,                                 \
-        "Seconds to wait for a scan that still runs before its findings are published. Without effect yet.") \
+        "Seconds to wait for a scan that is still queued or running before its findings are published: "     \
+        "its rows may not be committed yet.")                                                                \
+    INT(expand_page, "expand.page", 500, 1, 5000,                                                            \
+        "Findings published between two notes of how far a scan has come; after a crash at most so many "    \
+        "are published again.")                                                                              \
     TEXT(forward, "forward", "", "Queue that shadow mode passes messages on to. Without effect yet.")        \
     NUM(retry_base, "retry.base", 5, 0.1, 86400, "Seconds before the second attempt.")                       \
     NUM(retry_factor, "retry.factor", 3, 1, 100, "Each further pause is this many times longer.")            \

@@ -32,9 +32,10 @@
     X(SEVERITY, "severity", "the finding's severity is below its severity_filter")
 
 #define EVENT_STATE_LIST(X)                                                                                  \
-    X(OPEN, "open", "not every matching integration has its delivery row yet")                               \
+    X(OPEN, "open",                                                                                          \
+      "not every matching integration has its delivery row yet, or not every finding its event")             \
     X(SCHEDULED, "scheduled", "its eta lies in the future; a message waits on the retry ladder")             \
-    X(EXPANDED, "expanded", "turned into one event per finding")                                             \
+    X(EXPANDED, "expanded", "a task notify_scan_findings: turned into one event per finding")                \
     X(DONE, "done", "every matching integration has a delivery row")                                         \
     X(DEAD, "dead", "dead-lettered before it reached any integration")                                       \
     X(EXPIRED, "expired", "its expiry time had passed before the first attempt")
@@ -100,6 +101,9 @@
     X(REDIRECT, "redirect", "the destination answered with a redirect, which is never followed")             \
     X(ADDRESS_REFUSED, "address_refused", "the address is not allowed")                                      \
     X(URL, "url", "the URL cannot be used, or its scheme is not allowed")                                    \
+    X(OUTCOME_UNKNOWN, "outcome_unknown",                                                                    \
+      "the worker that made the attempt died before it wrote what became of it; the request may have "       \
+      "arrived")                                                                                             \
     X(OTHER, "other", "see the log line of this attempt")
 
 #endif
