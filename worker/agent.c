@@ -1,7 +1,7 @@
 /*
- * agent - hears of changed integrations for all workers of the host
+ * agent - what is done once per host: hears of changed integrations, sweeps, answers about health
  *
- * Owns one LISTEN connection. Each notification raises the generation word of its workspace in shared memory,
+ * Owns one LISTEN connection (sweep.c and agent_http.c have their own). Each notification raises the generation word of its workspace in shared memory,
  * before which nobody uses an older cached row again. The link is proven by a notification to itself, sent
  * twice a second through the same queue as all others: when it has come back, everything that was committed
  * before it was sent has been heard, and the words are good until PROOF_US after the sending. A link that is
@@ -28,6 +28,7 @@
 #include "worker/dial.h"
 #include "worker/pg_link.h"
 #include "worker/shared.h"
+#include "worker/sweep.h"
 
 #define AGENT_CHANNEL "notify_integrations"
 
@@ -40,6 +41,7 @@ struct agent {
     struct pg_link *link;
     struct pg_request ping;
     struct agent_http *http;
+    struct sweep *sweep;
     struct event *tick;
     struct event *term;
     struct event *interrupt;
@@ -195,6 +197,7 @@ static void make_agent(struct agent *a)
     a->dialer = dialer_new(a->base);
     a->link = pg_link_new(a->base, a->dialer, &settings, &calls, a);
     a->http = agent_http_new(a->base, a->conf->agent_listen);
+    a->sweep = sweep_new(a->base, a->dialer, a->conf);
     a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
     event_add(a->tick, &(struct timeval){0, PING_MS * 1000});
     a->term = watch_signal(a, SIGTERM);
@@ -206,6 +209,7 @@ static void make_agent(struct agent *a)
 
 static void free_agent(struct agent *a)
 {
+    sweep_free(a->sweep);
     agent_http_free(a->http);
     pg_link_free(a->link);
     event_free(a->tick);
@@ -223,6 +227,7 @@ int agent_run(const struct conf *conf, int slot)
     shared_adopt(slot);
     make_agent(&a);
     pg_link_start(a.link);
+    sweep_start(a.sweep);
     event_base_dispatch(a.base);
     free_agent(&a);
     return 0;

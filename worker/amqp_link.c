@@ -124,7 +124,7 @@ static void schedule_dial(struct amqp_link *l)
 {
     l->failures++;
     double pause = pause_before_dial(l);
-    struct timeval tv = {(time_t)pause, (suseconds_t)((pause - (double)(time_t)pause) * 1e6)};
+    struct timeval tv = clock_timeval(pause);
     event_add(l->redial, &tv);
 }
 

@@ -278,7 +278,7 @@ static struct dial *start(struct dialer *dialer, const char *host, int port, dou
     char service[16];
     struct evutil_addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = EVUTIL_AI_ADDRCONFIG};
-    struct timeval tv = {(time_t)timeout_s, (suseconds_t)((timeout_s - (double)(time_t)timeout_s) * 1e6)};
+    struct timeval tv = clock_timeval(timeout_s);
     snprintf(d->host, sizeof d->host, "%s", host);
     d->dialer = dialer;
     d->fd = -1;

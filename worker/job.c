@@ -2,7 +2,8 @@
  * job - one (event, integration) from the filters to the ledger
  *
  * The order that must hold, and that only this file and trip.c know:
- *   1. attempt n >= 2 starts only after its row was taken (ledger: TAKE); another worker's copy is stale;
+ *   1. attempt n >= 2 starts only after its row was taken (ledger: TAKE); another worker's copy is stale. So does the
+ *      first where a repeat hurts (dest.repeat_hurts): it is then known to have been begun;
  *   2. rows are committed before what follows from them is published;
  *   3. what follows is confirmed by the broker before the message is acknowledged (trip.c acknowledges when
  *      its last job is done);
@@ -12,14 +13,15 @@
  *   state        entered when                                  left by
  *   NEW          made                                          -> WAITING, WRITING or PUBLISHING
  *   WAITING      the gate has to let it start                  admitted -> TALKING, or TAKING first
- *   TAKING       the row exists already: an attempt >= 2       taken -> TALKING or WRITING; stale -> DONE
- *   TALKING      the destination is asked for its next step    request answered -> TALKING; verdict -> WRITING
+ *   TAKING       an attempt >= 2, or one whose repeat hurts    taken -> TALKING or WRITING; stale -> DONE
+ *   TALKING      requests and answers                          verdict -> WRITING
  *   WRITING      the row goes to the ledger                    committed -> PUBLISHING or DONE
- *   PUBLISHING   the retry or the dead letter is on its way    confirmed -> DONE
+ *   PUBLISHING   the retry or the dead letter is on its way    confirmed -> DONE; given up -> OWING or DONE
+ *   OWING        the row is marked: the sweep publishes it     committed -> DONE
  *
  * The row is taken after the gate, so that its lease runs while it is sent and not while it stands in line.
  *
- * Owns the conversation with the destination and its arena. Knows neither AMQP nor SQL nor curl.
+ * Owns the talk with the destination and its arena. Knows neither AMQP nor SQL nor HTTP.
  */
 #include "worker/job.h"
 
@@ -36,23 +38,33 @@
 #include "worker/outcome.h"
 #include "worker/own_message.h"
 #include "worker/shared.h"
-#include "worker/snippet.h"
+#include "worker/talk.h"
 
-enum { DETAIL_MAX = 300, JOB_ARENA_BLOCK = 2048, LEASE_EXTRA_S = 30, STEPS_MAX = 16 };
+enum { DETAIL_MAX = 300, JOB_ARENA_BLOCK = 2048 };
 
-enum job_state { JOB_NEW, JOB_WAITING, JOB_TAKING, JOB_TALKING, JOB_WRITING, JOB_PUBLISHING, JOB_DONE };
+enum job_state {
+    JOB_NEW,
+    JOB_WAITING,
+    JOB_TAKING,
+    JOB_TALKING,
+    JOB_WRITING,
+    JOB_PUBLISHING,
+    JOB_OWING,
+    JOB_DONE
+};
 
 static const char *const state_names[] = {"new",     "waiting",    "taking", "talking",
-                                          "writing", "publishing", "done"};
+                                          "writing", "publishing", "owing",  "done"};
 
 /* Which states may follow: a bit per state. */
 static const unsigned may_follow[] = {
     [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
     [JOB_WAITING] = 1u << JOB_TALKING | 1u << JOB_TAKING,
-    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_WRITING | 1u << JOB_DONE,
-    [JOB_TALKING] = 1u << JOB_TALKING | 1u << JOB_WRITING,
+    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
+    [JOB_TALKING] = 1u << JOB_WRITING,
     [JOB_WRITING] = 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
-    [JOB_PUBLISHING] = 1u << JOB_DONE,
+    [JOB_PUBLISHING] = 1u << JOB_OWING | 1u << JOB_DONE,
+    [JOB_OWING] = 1u << JOB_DONE,
     [JOB_DONE] = 0,
 };
 
@@ -67,16 +79,9 @@ struct job {
     bool decided; /* the outcome was known before any request: no attempt is made */
     struct outcome outcome;
     struct arena arena;
-    struct conversation conversation;
     struct conversation_job item;
     char webhook_id[33];
-    int steps;
-    long status;
-    char snippet[SNIPPET_MAX];
-    size_t snippet_size;
-    int duration_ms;
-    struct transfer transfer;
-    struct gate_pass pass;
+    struct talk talk;
     struct ledger_write write;
     struct publish_message message;
 };
@@ -102,6 +107,21 @@ static void finish(struct job *j, const char *why)
     e->job_done(e);
 }
 
+/* What every write of this job says. The caller adds the rest and hands it over. */
+static void start_write(struct job *j, enum ledger_write_kind kind, void (*written)(struct ledger_write *))
+{
+    struct ledger_write *w = &j->write;
+    memset(w, 0, sizeof *w);
+    w->kind = kind;
+    w->event = j->exists ? NULL : j->event->ledger_event;
+    w->event_id = j->event->event->id;
+    w->integration = j->integration_id;
+    w->workspace = j->event->facts->scan.workspace_id;
+    w->attempt = j->attempt;
+    w->due_s = -1;
+    w->written = written;
+}
+
 static double chance(void)
 {
     unsigned r = 0;
@@ -114,6 +134,25 @@ static void on_confirmed(struct publish_message *m)
     struct job *j = list_entry(m, struct job, message);
     fault_here(FAULT_CONFIRM, j->event->event->id);
     finish(j, "confirmed");
+}
+
+static void on_owed(struct ledger_write *w)
+{
+    finish(list_entry(w, struct job, write), "the sweep will publish it");
+}
+
+/* The broker takes nothing. A retry's time stands in its row; a dead letter needs a mark. */
+static void on_given_up(struct publish_message *m)
+{
+    struct job *j = list_entry(m, struct job, message);
+    if (j->outcome.state != DELIVERY_DEAD) {
+        finish(j, "the sweep will publish it");
+        return;
+    }
+    move(j, JOB_OWING, "the broker does not take it");
+    start_write(j, LEDGER_OWE, on_owed);
+    j->write.has_row = true;
+    ledger_write(j->parts->ledger, &j->write);
 }
 
 static void publish_follow_up(struct job *j, double delay_s)
@@ -139,6 +178,7 @@ static void publish_follow_up(struct job *j, double delay_s)
         ladder_put(&j->message, &j->arena, delay_s);
     }
     j->message.confirmed = on_confirmed;
+    j->message.given_up = j->write.refused ? NULL : on_given_up; /* refused: there is no row to find it by */
     move(j, JOB_PUBLISHING, delivery_state_name(j->outcome.state));
     publisher_send(j->parts->publisher, &j->message);
     fault_here(FAULT_PUBLISH, e->event->id);
@@ -172,8 +212,8 @@ static void log_outcome(const struct job *j)
         LOG_TEXT("kind", j->integration ? j->integration->row.kind : NULL),
         LOG_TEXT("state", delivery_state_name(j->outcome.state)), LOG_NUM("attempt", j->attempt),
         LOG_TEXT("reason", reason_name(j->outcome.reason)),
-        LOG_TEXT("error", error_word_name(j->outcome.error)), LOG_NUM("status", j->status),
-        LOG_NUM("ms", j->duration_ms), LOG_NUM("retry_in_s", j->outcome.delay_s),
+        LOG_TEXT("error", error_word_name(j->outcome.error)), LOG_NUM("status", j->talk.status),
+        LOG_NUM("ms", j->talk.duration_ms), LOG_NUM("retry_in_s", j->outcome.delay_s),
         LOG_TEXT("detail", j->item.verdict.detail));
 }
 
@@ -189,6 +229,16 @@ static void end_refused(struct job *j)
     write_outcome(j);
 }
 
+/* The database does not take the row; only the dead letter tells. */
+static void end_without_row(struct job *j)
+{
+    j->outcome =
+        (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED, .error = j->outcome.error};
+    count_outcome(j);
+    log_outcome(j);
+    publish_follow_up(j, 0);
+}
+
 static void on_written(struct ledger_write *w)
 {
     struct job *j = list_entry(w, struct job, write);
@@ -198,13 +248,15 @@ static void on_written(struct ledger_write *w)
         return;
     }
     if (w->refused) {
-        j->outcome =
-            (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED, .error = j->outcome.error};
-    } else if ((w->kind == LEDGER_OUTCOME || w->kind == LEDGER_END) && !w->applied) {
+        end_without_row(j);
+        return;
+    }
+    if ((w->kind == LEDGER_OUTCOME || w->kind == LEDGER_END) && !w->applied) {
         shared_count(COUNT_STALE);
         finish(j, "the row belongs to another attempt now");
         return;
     }
+    j->exists = true;
     count_outcome(j);
     log_outcome(j);
     if (j->outcome.state == DELIVERY_DELIVERED || j->outcome.state == DELIVERY_CANCELED)
@@ -225,147 +277,102 @@ static void write_outcome(struct job *j)
     struct ledger_write *w = &j->write;
     bool failed = j->outcome.state == DELIVERY_WAITING || j->outcome.state == DELIVERY_DEAD;
     move(j, JOB_WRITING, delivery_state_name(j->outcome.state));
-    memset(w, 0, sizeof *w);
-    w->kind = kind_of_write(j);
-    w->event = j->exists ? NULL : j->event->ledger_event;
-    w->event_id = j->event->event->id;
-    w->integration = j->integration_id;
-    w->workspace = j->event->facts->scan.workspace_id;
+    start_write(j, kind_of_write(j), on_written);
     w->state = j->outcome.state;
-    w->attempt = j->attempt;
     w->reason = j->outcome.reason;
     w->error = j->outcome.error;
     if (failed && j->item.verdict.detail)
         w->detail =
             utf8_storable_copy(&j->arena, j->item.verdict.detail, strlen(j->item.verdict.detail), DETAIL_MAX);
-    w->status = j->status;
-    w->response = failed && j->snippet_size ? j->snippet : NULL;
-    w->response_size = j->snippet_size;
-    w->duration_ms = j->duration_ms;
-    w->due_s = j->outcome.state == DELIVERY_WAITING ? ladder_round(j->outcome.delay_s) : -1;
-    w->lease_s = -1;
+    w->status = j->talk.status;
+    w->response = failed && j->talk.snippet_size ? j->talk.snippet : NULL;
+    w->response_size = j->talk.snippet_size;
+    w->duration_ms = j->talk.duration_ms;
+    if (j->outcome.state == DELIVERY_WAITING)
+        w->due_s = ladder_round(j->outcome.delay_s);
     w->failed_attempt = failed && !j->decided;
-    w->written = on_written;
     ledger_write(j->parts->ledger, w);
 }
 
-static void decide(struct job *j)
+static void on_concluded(struct talk *t)
 {
-    const struct verdict *v = &j->item.verdict;
-    check(v->kind != VERDICT_NONE);
-    j->outcome = outcome_decide(j->parts->conf, v, j->attempt, chance());
+    struct job *j = list_entry(t, struct job, talk);
+    j->outcome = outcome_decide(j->parts->conf, &j->item.verdict, j->attempt, chance());
     write_outcome(j);
 }
 
-static void talk(struct job *j, const struct dest_response *last);
-
-static void on_answered(struct transfer *t)
+static void begin_talk(struct job *j, const char *why)
 {
-    struct job *j = list_entry(t, struct job, transfer);
-    fault_here(FAULT_RESPONSE, j->event->event->id);
-    j->status = t->response.status;
-    j->duration_ms += t->duration_ms;
-    j->snippet_size = snippet_take(j->snippet, &t->request, &t->response);
-    struct dest_response answer = t->response; /* the transfer is used again for the next request */
-    answer.error_text = arena_strdup(&j->arena, answer.error_text); /* the verdict may keep it */
-    talk(j, &answer);
-}
-
-static void reject(struct job *j, enum reason reason, const char *detail)
-{
-    j->item.verdict = (struct verdict){.kind = VERDICT_REJECTED, .reason = reason, .detail = detail};
-}
-
-/* Ask the destination for its next request, and send it. */
-static void talk(struct job *j, const struct dest_response *last)
-{
-    struct conversation *c = &j->conversation;
-    move(j, JOB_TALKING, last ? "answered" : "admitted");
-    memset(&j->transfer, 0, sizeof j->transfer);
-    c->now_us = clock_wall_us();
-    shared_handling(j->event->poison_hash);
-    fault_here(FAULT_RENDER, j->event->event->id);
-    enum dest_next next = j->integration->row.dest->next(c, last, &j->transfer.request);
-    shared_handled();
-    /* A step that must not be repeated is to be committed before it is sent; nothing here does that yet. */
-    check(next != DEST_SEND || !j->transfer.request.commit_first);
-    if (next == DEST_SEND && ++j->steps <= STEPS_MAX &&
-        j->transfer.request.body_size <= (size_t)j->parts->conf->delivery_max_request) {
-        j->transfer.done = on_answered;
-        shared_count(COUNT_ATTEMPTS);
-        transfers_start(j->parts->transfers, &j->transfer);
-        return;
-    }
-    if (next == DEST_SEND)
-        reject(j, REASON_TOO_LONG,
-               j->steps > STEPS_MAX ? "the conversation does not end" : "see delivery.max_request");
-    gate_leave(j->parts->gate, &j->pass);
-    decide(j);
-}
-
-static void leave_gate(struct job *j)
-{
-    if (j->pass.window)
-        gate_leave(j->parts->gate, &j->pass);
+    move(j, JOB_TALKING, why);
+    talk_begin(&j->talk);
 }
 
 static void on_taken(struct ledger_write *w)
 {
     struct job *j = list_entry(w, struct job, write);
     if (w->refused) {
-        leave_gate(j);
+        talk_leave(&j->talk);
         j->attempt--; /* it is not made */
-        end_refused(j);
+        if (w->kind == LEDGER_TAKE)
+            end_refused(j);
+        else
+            end_without_row(j);
     } else if (!w->applied) {
-        leave_gate(j);
+        talk_leave(&j->talk);
         shared_count(COUNT_STALE);
         finish(j, "another worker has it, or it is settled");
     } else {
-        talk(j, NULL);
+        fault_here(FAULT_TAKE, j->event->event->id);
+        j->exists = true;
+        begin_talk(j, "taken");
     }
 }
 
 static void take(struct job *j)
 {
-    struct ledger_write *w = &j->write;
-    move(j, JOB_TAKING, "the row exists");
-    memset(w, 0, sizeof *w);
-    w->kind = LEDGER_TAKE;
-    w->event_id = j->event->event->id;
-    w->integration = j->integration_id;
-    w->attempt = j->attempt;
-    w->lease_s = 2 * j->parts->conf->delivery_timeout + LEASE_EXTRA_S;
-    w->written = on_taken;
-    ledger_write(j->parts->ledger, w);
+    move(j, JOB_TAKING, j->exists ? "the row exists" : "a repeat would hurt");
+    start_write(j, j->exists ? LEDGER_TAKE : LEDGER_FIRST, on_taken);
+    j->write.state = DELIVERY_WAITING;
+    j->write.due_s = 0;
+    j->write.lease_s = 2 * j->parts->conf->delivery_timeout + j->parts->conf->delivery_lease_slack;
+    ledger_write(j->parts->ledger, &j->write);
 }
 
-static void on_admitted(struct gate_pass *pass)
+static void on_admitted(struct talk *t)
 {
-    struct job *j = list_entry(pass, struct job, pass);
-    if (j->exists)
+    struct job *j = list_entry(t, struct job, talk);
+    if (j->exists || t->dest->repeat_hurts)
         take(j);
     else
-        talk(j, NULL);
+        begin_talk(j, "admitted");
 }
 
 /* Everything is there: settings, the right to send. */
 static void begin_sending(struct job *j)
 {
-    struct conversation *c = &j->conversation;
+    struct talk *t = &j->talk;
     struct job_event *e = j->event;
     dest_webhook_id(e->event->id, &j->integration_id, j->webhook_id);
     j->item.event = e->event;
     j->item.facts = e->facts;
     j->item.webhook_id = j->webhook_id;
-    c->config = j->integration->config;
-    c->jobs = &j->item;
-    c->job_count = 1;
-    c->attempt = j->attempt;
-    c->arena = &j->arena;
-    c->cache = e->body_cache(e, j->integration->row.dest);
-    j->pass.admitted = on_admitted;
+    t->parts = j->parts;
+    t->dest = j->integration->row.dest;
+    t->integration = j->integration_id;
+    t->event_id = e->event->id;
+    t->poison_hash = e->poison_hash;
+    t->arena = &j->arena;
+    t->conversation = (struct conversation){
+        .config = j->integration->config,
+        .jobs = &j->item,
+        .job_count = 1,
+        .attempt = j->attempt,
+        .cache = e->body_cache(e, t->dest),
+    };
+    t->admitted = on_admitted;
+    t->concluded = on_concluded;
     move(j, JOB_WAITING, "the settings are good");
-    gate_enter(j->parts->gate, &j->pass, &j->integration_id);
+    talk_enter(t);
 }
 
 /* The outcome is known before any request: nothing is sent, and the attempt does not count. */
@@ -430,10 +437,9 @@ bool job_start_follow_up(struct job_event *e, const struct lookup_row *row)
     if (row->state != DELIVERY_WAITING && row->state != DELIVERY_DEFERRED && row->state != DELIVERY_SENDING &&
         row->state != DELIVERY_DEAD)
         return false;
-    /* An attempt under way belongs to its owner until its lease ends; the message that then comes is for the
-     * same attempt, any other for the next. */
-    struct job *j =
-        new_job(e, &row->integration, row->state == DELIVERY_SENDING ? row->attempt - 1 : row->attempt);
+    /* The next attempt. One under way belongs to its owner until its lease ends; nobody takes the row before. */
+    struct job *j = new_job(e, &row->integration, row->attempt);
+    j->exists = true;
     j->outcome.state = row->state == DELIVERY_DEAD ? DELIVERY_DEAD : DELIVERY_WAITING;
     j->outcome.reason = row->reason;
     j->outcome.error = row->error;

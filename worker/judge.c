@@ -89,20 +89,16 @@ static void start_jobs(struct trip *t)
 }
 
 /*
- * Delivered again by the broker, and the row is further than the attempt of this message: the worker that made the
- * attempt died before the message was acknowledged, perhaps before what follows was published. So that follows now;
- * should it be there already, one copy finds its attempt taken. True: nothing else is to be done.
+ * Delivered again by the broker, and its attempt was begun: the worker died before the message was acknowledged,
+ * perhaps before what follows was published. So that follows now; should it be there already, one copy finds its
+ * attempt taken. True: nothing else is to be done.
  */
 static bool followed_up_retry(struct trip *t)
 {
     const struct lookup_row *row = row_of(t, &t->decoded.integration);
     if (!t->decoded.redelivered || !row || row->attempt < t->decoded.attempt)
         return false;
-    bool can_be_taken =
-        row->state == DELIVERY_SENDING && row->attempt == t->decoded.attempt && row->seconds_left <= 0;
-    if (can_be_taken)
-        return false;
-    trip_move(t, TRIP_LEAVING, "its row's message follows"); /* perhaps for the same attempt */
+    trip_move(t, TRIP_LEAVING, "its row's message follows");
     t->open++;
     if (!job_start_follow_up(&t->job_event, row))
         t->open--;
@@ -112,7 +108,18 @@ static bool followed_up_retry(struct trip *t)
 static enum error_word last_error_of(const struct trip *t)
 {
     const struct lookup_row *row = row_of(t, &t->decoded.integration);
-    return row ? row->error : ERROR_NONE;
+    if (!row)
+        return ERROR_NONE;
+    return row->state == DELIVERY_SENDING ? ERROR_OUTCOME_UNKNOWN : row->error;
+}
+
+/* How late it comes says how far notify.due is behind; the sweep waits that long for others. */
+static void note_lateness(const struct trip *t)
+{
+    const struct lookup_row *row = row_of(t, &t->decoded.integration);
+    if (t->raw.from_own_queue && row && row->state == DELIVERY_WAITING && row->seconds_left < 0 &&
+        row->attempt == t->decoded.attempt - 1)
+        shared_due_late(-row->seconds_left);
 }
 
 static void start_retry(struct trip *t)
@@ -120,9 +127,15 @@ static void start_retry(struct trip *t)
     const struct decoded *d = &t->decoded;
     struct rules_integration *integration = rules_find(t->rules, &d->integration);
     enum error_word last_error = last_error_of(t);
+    note_lateness(t);
     t->open++;
     if (!integration || !integration->row.enabled) {
         job_start_end(&t->job_event, &d->integration, d->attempt, last_error, DELIVERY_CANCELED, REASON_NONE);
+        return;
+    }
+    if (d->attempt > t->parts->conf->retry_max_attempts) { /* the last one's outcome is unknown */
+        job_start_end(&t->job_event, &d->integration, d->attempt, last_error, DELIVERY_DEAD,
+                      REASON_ATTEMPTS_EXHAUSTED);
         return;
     }
     rules_open_settings(t->parts->rules, t->rules, integration);
@@ -173,7 +186,9 @@ static void not_found(struct trip *t)
         return;
     }
     trip_make_ladder_message(t, attempt + 1, pauses->items[attempt - 1]);
-    trip_publish(t);
+    t->ledger_event.scheduled_us = clock_wall_us() + clock_us(pauses->items[attempt - 1]);
+    t->then_publish = true;
+    trip_write_event(t, EVENT_STATE_OPEN, REASON_NONE);
 }
 
 static double seconds_until(int64_t wall_us)
@@ -186,6 +201,7 @@ static void schedule(struct trip *t, double seconds, bool write_row)
 {
     trip_make_ladder_message(t, t->decoded.attempt, ladder_trip_towards(seconds));
     if (!write_row) {
+        t->has_row = true;
         trip_publish(t);
         return;
     }
@@ -207,6 +223,7 @@ static bool judged_by_memory(struct trip *t)
         return true;
     case EVENT_STATE_DEAD:
         trip_make_dead_letter(t, q->event_reason, "delivered again by the broker");
+        t->has_row = true;
         trip_publish(t);
         return true;
     case EVENT_STATE_EXPIRED:

@@ -2,7 +2,7 @@
  * ledger - writes events and deliveries, many rows per transaction
  *
  * Owns the batch of writes (pg_batch), which says when it leaves and finds the one that spoils it. A batch is one
- * transaction: events, first rows, takes, outcomes, ends, failed attempts, each sorted by key. Invariants:
+ * transaction: events, first rows, takes, outcomes, ends, failed attempts, marks, each sorted by key. Invariants:
  *   - an event's row is `done` only in or after the transaction that holds the last of its delivery rows;
  *   - a write is reported only after its commit, or when the database refused it standing alone;
  *   - every statement may be repeated: after a lost link nobody knows whether the batch took effect.
@@ -31,6 +31,22 @@ struct ledger {
 static struct ledger_write *write_of(struct pg_batch_item *item)
 {
     return list_entry(item, struct ledger_write, item);
+}
+
+/* It makes its row, which counts for its event. */
+static bool makes_row(const struct ledger_write *w)
+{
+    return w->kind == LEDGER_ROW || w->kind == LEDGER_FIRST;
+}
+
+static bool takes(const struct ledger_write *w)
+{
+    return w->kind == LEDGER_TAKE || w->kind == LEDGER_FIRST;
+}
+
+static bool changes_row(const struct ledger_write *w)
+{
+    return w->kind != LEDGER_EVENT && w->kind != LEDGER_ROW && (w->kind != LEDGER_OWE || w->has_row);
 }
 
 static int compare(const void *a, const void *b)
@@ -97,7 +113,7 @@ static void count_rows(struct ledger *l)
         if (e->in_batch != l->batch_number)
             e->rows_in_batch = 0;
         e->in_batch = l->batch_number;
-        e->rows_in_batch += w->kind == LEDGER_ROW;
+        e->rows_in_batch += makes_row(w);
     }
 }
 
@@ -119,11 +135,10 @@ static void add_row(struct pg_array *c, const struct ledger_write *w, const char
     pg_array_add_uuid(c++, &w->integration);
     pg_array_add_uuid(c++, &w->workspace);
     pg_array_add_text(c++, delivery_state_name(w->state));
-    pg_array_add_int4(c++, w->attempt);
+    pg_array_add_int4(c++, w->kind == LEDGER_FIRST ? w->attempt - 1 : w->attempt);
     pg_array_add_text(c++, owner);
     c = add_end(c, w);
     add_seconds(c++, w->due_s);
-    add_seconds(c++, w->lease_s);
 }
 
 /* Events and the first rows of their deliveries, in one statement. */
@@ -135,7 +150,7 @@ static void write_events(struct ledger *l)
     for (size_t i = 0; i < l->count; i++) {
         const struct ledger_write *w = write_of(l->items[i]);
         struct ledger_event *e = w->event;
-        if (w->kind == LEDGER_ROW)
+        if (makes_row(w))
             add_row(columns + EVENTS_OF_EVENT, w, l->owner);
         if (!e || e == last) /* sorted: the writes of one event stand together */
             continue;
@@ -154,7 +169,7 @@ static void lock_rows(struct ledger *l)
     struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_LOCK);
     for (size_t i = 0; i < l->count; i++) {
         const struct ledger_write *w = write_of(l->items[i]);
-        if (w->kind == LEDGER_EVENT || w->kind == LEDGER_ROW)
+        if (!changes_row(w))
             continue;
         pg_array_add_text(&columns[0], w->event_id);
         pg_array_add_uuid(&columns[1], &w->integration);
@@ -169,7 +184,7 @@ static void write_takes(struct ledger *l)
     for (size_t i = 0; i < l->count; i++) {
         const struct ledger_write *w = write_of(l->items[i]);
         struct pg_array *c = columns;
-        if (w->kind != LEDGER_TAKE)
+        if (!takes(w))
             continue;
         pg_array_add_int4(c++, (int32_t)i);
         pg_array_add_text(c++, w->event_id);
@@ -245,6 +260,24 @@ static void write_attempts(struct ledger *l)
         pg_batch_execute(l->batch);
 }
 
+static void write_owed(struct ledger *l)
+{
+    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_OWE);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct ledger_write *w = write_of(l->items[i]);
+        if (w->kind != LEDGER_OWE)
+            continue;
+        if (!w->has_row) {
+            pg_array_add_text(&columns[2], w->event_id);
+            continue;
+        }
+        pg_array_add_text(&columns[0], w->event_id);
+        pg_array_add_uuid(&columns[1], &w->integration);
+    }
+    if (columns[0].count || columns[2].count)
+        pg_batch_execute(l->batch);
+}
+
 static void send_writes(void *owner, struct pg_batch_item **items, size_t count)
 {
     struct ledger *l = owner;
@@ -259,6 +292,7 @@ static void send_writes(void *owner, struct pg_batch_item **items, size_t count)
     write_outcomes(l);
     write_ends(l);
     write_attempts(l);
+    write_owed(l);
 }
 
 static void on_result(void *owner, enum statement statement, const PGresult *res,
@@ -283,7 +317,7 @@ static void on_done(void *owner, struct pg_batch_item **items, size_t count)
         if (!w->event)
             continue;
         w->event->committed = true;
-        w->event->rows_committed += w->kind == LEDGER_ROW;
+        w->event->rows_committed += makes_row(w);
     }
     for (size_t i = 0; i < count; i++) {
         struct ledger_write *w = write_of(items[i]);
@@ -299,7 +333,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
         LOG_TEXT("words", why->words));
     w->refused = true;
     if (w->event)
-        w->event->rows_refused += w->kind == LEDGER_ROW;
+        w->event->rows_refused += makes_row(w);
     w->written(w);
 }
 
@@ -332,7 +366,7 @@ void ledger_free(struct ledger *l)
 void ledger_write(struct ledger *l, struct ledger_write *w)
 {
     w->refused = false;
-    w->item.urgent = w->kind == LEDGER_TAKE;
+    w->item.urgent = takes(w);
     pg_batch_add(l->batch, &w->item);
 }
 

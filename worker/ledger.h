@@ -35,17 +35,20 @@ struct ledger_event {
 enum ledger_write_kind {
     LEDGER_EVENT,   /* the event's row alone */
     LEDGER_ROW,     /* a delivery's first row, with the event's */
-    LEDGER_TAKE,    /* attempt n >= 2 becomes this worker's; `applied` tells */
+    LEDGER_FIRST,   /* a delivery's first row, waiting, with the event's; and the take of its first attempt */
+    LEDGER_TAKE,    /* attempt n >= 2 becomes this worker's; `applied` tells, as of FIRST */
     LEDGER_OUTCOME, /* the end of an attempt that was taken; `applied` tells */
     LEDGER_END,     /* the bare end of a row after `attempt`, without another one; `applied` tells */
+    LEDGER_OWE, /* the broker did not take the dead letter of a row, or of an event when HAS_ROW is false */
 };
 
 /* One thing to write, embedded in what writes. Texts are borrowed until `written`. */
 struct ledger_write {
     struct pg_batch_item item; /* private */
     enum ledger_write_kind kind;
-    struct ledger_event *event; /* NULL for TAKE, OUTCOME and END */
+    struct ledger_event *event; /* for EVENT, ROW and FIRST */
     const char *event_id;
+    bool has_row; /* for OWE */
     struct uuid integration;
     struct uuid workspace;
     enum delivery_state state;
@@ -58,9 +61,9 @@ struct ledger_write {
     size_t response_size;
     int duration_ms;
     double due_s;        /* from now, for WAITING; negative: none */
-    double lease_s;      /* from now, for SENDING; negative: none */
+    double lease_s;      /* from now, for TAKE and FIRST */
     bool failed_attempt; /* also keep it in notify.attempts */
-    bool applied;        /* result of TAKE, OUTCOME and END */
+    bool applied;        /* result of FIRST, TAKE, OUTCOME and END */
     bool refused;        /* the database will never take this row; sqlstate and words are in the log */
     /* Called once, when the write is committed or refused. */
     void (*written)(struct ledger_write *write);

@@ -14,7 +14,8 @@ struct lookup_row {
     struct uuid integration;
     enum delivery_state state;
     int attempt;
-    double seconds_left; /* until due (waiting, deferred) or until the lease ends (sending) */
+    /* Until due, or since it was due or last swept (waiting, deferred); until the lease has ended (sending). */
+    double seconds_left;
     enum reason reason;
     enum error_word error;
 };

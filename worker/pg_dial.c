@@ -34,7 +34,8 @@ static void on_prepared(struct pg_request *r)
         l->failures = 0;
         pg_link_say_up(l);
     }
-    l->calls->up(l->owner, l);
+    if (l->calls->up)
+        l->calls->up(l->owner, l);
 }
 
 static void prepare_all(struct pg_link *l)

@@ -40,7 +40,7 @@ void pg_io_want(struct pg_link *l, short events)
 
 static void set_timer(struct event *timer, double seconds)
 {
-    struct timeval tv = {(time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
+    struct timeval tv = clock_timeval(seconds);
     event_add(timer, &tv);
 }
 
@@ -99,7 +99,8 @@ static void fail(struct pg_link *l, const char *reason, const char *advice)
     list_splice(&lost, &l->requests);
     if (was_up) {
         shared_count(COUNT_DATABASE_DOWN);
-        l->calls->down(l->owner, l);
+        if (l->calls->down)
+            l->calls->down(l->owner, l);
     }
     struct list *at;
     while ((at = list_shift(&lost))) {

@@ -45,10 +45,11 @@ struct pg_request {
     void (*done)(struct pg_request *request);
 };
 
+/* Each may be NULL. */
 struct pg_link_calls {
     void (*up)(void *owner, struct pg_link *link);
     void (*down)(void *owner, struct pg_link *link);
-    /* A notification; may be NULL. Texts valid during the call. */
+    /* A notification. Texts valid during the call. */
     void (*notified)(void *owner, struct pg_link *link, const char *channel, const char *payload);
 };
 

@@ -7,6 +7,9 @@
  * nack or a return it waits RETRY_SECONDS; after a return what should have taken it is declared again first,
  * since somebody has deleted it.
  *
+ * Or it is given up: when nothing could be published for broker.publish_patience, because the broker is in alarm or
+ * not there, those whose owners have written down what is owed are told so, at once from then on.
+ *
  * A send in librabbitmq blocks without a limit once the socket's buffer is full, which happens when the
  * broker is in alarm or the link is cut. So a message is only sent when the kernel takes all of it at once,
  * and never while the broker says that it blocks, or on a link that has been silent. broker.unconfirmed_bytes
@@ -24,9 +27,11 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "worker/amqp_frames.h"
 #include "worker/amqp_link.h"
+#include "worker/publish_wire.h"
 #include "worker/shared.h"
 #include "worker/topology.h"
 
@@ -47,10 +52,13 @@ struct publisher {
     size_t unconfirmed_bytes;
     size_t pending;
     bool blocked;
-    bool unroutable; /* something came back since the last declaration */
+    int64_t since_us; /* monotonic: blocked or down since then; 0: neither */
+    bool unroutable;  /* something came back since the last declaration */
     bool sending;
+    bool said_given_up; /* since publishing was last possible */
     struct event *pump;
     struct event *retry;
+    struct event *impatience; /* when since_us is broker.publish_patience ago */
 };
 
 static void pump(struct publisher *p);
@@ -81,6 +89,66 @@ static void later(struct publisher *p)
     struct timeval tv = {RETRY_SECONDS, 0};
     if (!event_pending(p->retry, EV_TIMEOUT, NULL))
         event_add(p->retry, &tv);
+}
+
+/* Publishing is possible, or not any more. */
+static void set_possible(struct publisher *p, bool possible)
+{
+    if (possible) {
+        p->since_us = 0;
+        p->said_given_up = false;
+        event_del(p->impatience);
+    } else if (!p->since_us) {
+        struct timeval tv = clock_timeval(p->conf->broker_publish_patience);
+        p->since_us = clock_mono_us();
+        event_add(p->impatience, &tv);
+    }
+}
+
+static bool is_impatient(const struct publisher *p)
+{
+    return p->since_us && clock_mono_us() - p->since_us >= clock_us(p->conf->broker_publish_patience);
+}
+
+static void give_up_list(struct publisher *p, struct list *list)
+{
+    struct list *at, *next;
+    list_for_each_safe (at, next, list) {
+        struct publish_message *m = list_entry(at, struct publish_message, link);
+        if (!m->given_up)
+            continue;
+        list_remove(&m->link);
+        p->pending--;
+        shared_count(COUNT_OWED);
+        m->given_up(m);
+    }
+}
+
+/* Those under way leave their places in the ring empty: the broker's word on them will find nobody. */
+static void forget_unconfirmed(struct publisher *p)
+{
+    for (uint64_t s = p->first_sequence; s < p->next_sequence; s++) {
+        struct publish_message **at = ring_at(p, s);
+        if (*at && (*at)->given_up) {
+            p->unconfirmed_bytes -= weight(*at);
+            *at = NULL;
+        }
+    }
+    while (p->first_sequence < p->next_sequence && !*ring_at(p, p->first_sequence))
+        p->first_sequence++;
+}
+
+static void give_up(struct publisher *p)
+{
+    size_t before = p->pending;
+    forget_unconfirmed(p);
+    give_up_list(p, &p->unconfirmed);
+    give_up_list(p, &p->waiting);
+    give_up_list(p, &p->refused);
+    if (p->pending < before && !p->said_given_up)
+        LOG(LOG_WARN, "publishing_given_up", LOG_NUM("messages", before - p->pending),
+            LOG_TEXT("advice", "the broker takes no messages; the sweep publishes them when it does"));
+    p->said_given_up |= p->pending < before;
 }
 
 /* The broker's word on one sequence number. */
@@ -127,9 +195,10 @@ static void settle(struct publisher *p, uint64_t sequence, bool multiple, bool a
 static bool mark_returned(struct publisher *p, const struct amqp_frames_message *r)
 {
     uint64_t sequence = r->return_correlation ? strtoull(r->return_correlation, NULL, 10) : 0;
-    if (sequence < p->first_sequence || sequence >= p->next_sequence || !*ring_at(p, sequence))
+    if (sequence < 1 || sequence >= p->next_sequence)
         return false;
-    (*ring_at(p, sequence))->returned = true;
+    if (sequence >= p->first_sequence && *ring_at(p, sequence)) /* else it was given up */
+        (*ring_at(p, sequence))->returned = true;
     return true;
 }
 
@@ -175,6 +244,7 @@ static bool on_up(void *owner, struct amqp_link *link)
     amqp_frames_reset(&p->frames);
     p->first_sequence = p->next_sequence = 1;
     p->blocked = p->unroutable = false;
+    set_possible(p, true);
     event_active(p->pump, EV_TIMEOUT, 1);
     return true;
 }
@@ -193,6 +263,7 @@ static void on_down(void *owner, struct amqp_link *link)
     memset(p->ring, 0, p->ring_size * sizeof *p->ring);
     p->first_sequence = p->next_sequence = 1;
     p->unconfirmed_bytes = 0;
+    set_possible(p, false);
 }
 
 static void on_blocked(void *owner, struct amqp_link *link, bool blocked)
@@ -202,61 +273,9 @@ static void on_blocked(void *owner, struct amqp_link *link, bool blocked)
     LOG(LOG_WARN, blocked ? "broker_blocks_publishing" : "broker_takes_publishing",
         LOG_NUM("waiting", publisher_pending(p)));
     p->blocked = blocked;
+    set_possible(p, !blocked);
     if (!blocked)
         event_active(p->pump, EV_TIMEOUT, 1);
-}
-
-static bool send_one(struct publisher *p, struct publish_message *m, uint64_t sequence)
-{
-    char correlation[24];
-    amqp_table_entry_t entries[PUBLISH_HEADERS_MAX];
-    amqp_basic_properties_t properties = {
-        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_HEADERS_FLAG |
-                  AMQP_BASIC_CORRELATION_ID_FLAG,
-        .content_type = amqp_cstring_bytes(m->content_type),
-        .delivery_mode = 2,
-        .headers = {(int)m->header_count, entries},
-    };
-    snprintf(correlation, sizeof correlation, "%" PRIu64, sequence);
-    properties.correlation_id = amqp_cstring_bytes(correlation);
-    if (m->message_id) {
-        properties._flags |= AMQP_BASIC_MESSAGE_ID_FLAG;
-        properties.message_id = amqp_cstring_bytes(m->message_id);
-    }
-    for (size_t i = 0; i < m->header_count; i++) {
-        entries[i].key = amqp_cstring_bytes(m->headers[i].name);
-        if (m->headers[i].text) {
-            entries[i].value.kind = AMQP_FIELD_KIND_UTF8;
-            entries[i].value.value.bytes = amqp_cstring_bytes(m->headers[i].text);
-        } else {
-            entries[i].value.kind = AMQP_FIELD_KIND_I64;
-            entries[i].value.value.i64 = m->headers[i].number;
-        }
-    }
-    /* The library leaves the last part of a body of an exact multiple of a frame in the kernel for 200 ms.
-     * Ours are smaller than one frame. */
-    check(m->body_size < AMQP_LINK_FRAME_MAX - 8);
-    amqp_bytes_t body = {m->body_size, (char *)m->body};
-    int status =
-        amqp_basic_publish(amqp_link_connection(p->link), AMQP_LINK_CHANNEL, amqp_cstring_bytes(m->exchange),
-                           amqp_cstring_bytes(m->routing_key), 1, 0, &properties, body);
-    return amqp_link_sent(p->link, status, "basic.publish");
-}
-
-static size_t size_of(const char *text)
-{
-    return text ? strlen(text) : 0;
-}
-
-/* At most what the message takes on the wire: three frames, their fixed parts rounded up. */
-static size_t encoded_size(const struct publish_message *m)
-{
-    enum { FIXED = 128, PER_HEADER = 16 };
-    size_t size = FIXED + size_of(m->exchange) + size_of(m->routing_key) + size_of(m->content_type) +
-                  size_of(m->message_id) + m->body_size;
-    for (size_t i = 0; i < m->header_count; i++)
-        size += PER_HEADER + size_of(m->headers[i].name) + size_of(m->headers[i].text);
-    return size;
 }
 
 static bool may_send(struct publisher *p)
@@ -269,6 +288,10 @@ static void pump(struct publisher *p)
 {
     if (p->sending || list_is_empty(&p->waiting))
         return;
+    if (is_impatient(p)) {
+        give_up(p);
+        return;
+    }
     p->sending = true;
     amqp_link_drain(p->link);
     while (may_send(p) && !list_is_empty(&p->waiting)) {
@@ -277,7 +300,7 @@ static void pump(struct publisher *p)
             later(p);
             break;
         }
-        if (!amqp_link_has_room(p->link, encoded_size(m))) {
+        if (!amqp_link_has_room(p->link, publish_wire_size(m))) {
             event_add(p->pump, &(struct timeval){0, AMQP_LINK_ROOM_MS * 1000});
             break;
         }
@@ -288,7 +311,7 @@ static void pump(struct publisher *p)
         uint64_t sequence = p->next_sequence++;
         *ring_at(p, sequence) = m;
         p->unconfirmed_bytes += weight(m);
-        if (!send_one(p, m, sequence))
+        if (!publish_wire_send(p->link, m, sequence))
             break; /* the link has failed: on_down has put it back */
     }
     p->sending = false;
@@ -322,6 +345,13 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     pump(p);
 }
 
+static void on_impatience(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    give_up(arg);
+}
+
 struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
 {
     static const struct amqp_link_calls calls = {on_up, on_down, on_frame, on_blocked};
@@ -336,12 +366,14 @@ struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, 
     amqp_frames_init(&p->frames, RETURNED_BODY_MAX);
     p->pump = event_new(base, -1, 0, on_pump, p);
     p->retry = event_new(base, -1, 0, on_retry, p);
+    p->impatience = event_new(base, -1, 0, on_impatience, p);
     p->link = amqp_link_new(base, dialer, conf, "pencheff-notify publisher", &calls, p);
     return p;
 }
 
 void publisher_start(struct publisher *p)
 {
+    set_possible(p, false);
     amqp_link_start(p->link);
 }
 
@@ -353,6 +385,7 @@ void publisher_free(struct publisher *p)
     amqp_frames_reset(&p->frames);
     event_free(p->pump);
     event_free(p->retry);
+    event_free(p->impatience);
     free(p->ring);
     free(p);
 }

@@ -22,7 +22,7 @@ struct publish_header {
 
 /*
  * Embedded in what wants to publish. All texts are borrowed and must live until `confirmed` was called.
- * `confirmed` is called exactly once, from the loop.
+ * `confirmed` or `given_up` is called exactly once, from the loop.
  */
 struct publish_message {
     struct list link;
@@ -35,6 +35,11 @@ struct publish_message {
     struct publish_header headers[PUBLISH_HEADERS_MAX];
     size_t header_count;
     void (*confirmed)(struct publish_message *message);
+    /*
+     * Called instead, when the broker has taken nothing for broker.publish_patience: whoever has written down what is
+     * owed can go on without. The message may still arrive. NULL: it has to be confirmed.
+     */
+    void (*given_up)(struct publish_message *message);
     bool returned; /* private: came back as unroutable */
 };
 

@@ -19,6 +19,8 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 
+#define DUE_LATE_GOOD_US (600 * INT64_C(1000000))
+
 enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10 };
 _Static_assert(SHARED_SLOTS < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
 
@@ -32,6 +34,8 @@ struct shared {
     _Atomic uint64_t generation_all;
     _Atomic uint64_t generations[SHARED_GENERATIONS];
     _Atomic int64_t proven_until_us;
+    _Atomic int64_t due_late_us; /* the peak, and when it was noted */
+    _Atomic int64_t due_late_at_us;
     _Atomic uint64_t in_hand[SHARED_IN_HAND]; /* 0: free */
     struct poison poison[SHARED_POISON];
     _Atomic unsigned poison_next;
@@ -233,6 +237,23 @@ void shared_event_release(uint64_t hash)
 static _Atomic uint64_t *generation_word(const struct uuid *workspace)
 {
     return &shared->generations[hash_bytes(workspace->bytes, sizeof workspace->bytes) % SHARED_GENERATIONS];
+}
+
+/* Two words that are not written as one: a mixture of two peaks is a peak that was there. */
+void shared_due_late(double seconds)
+{
+    int64_t late = clock_us(seconds), now = clock_mono_us();
+    if (late < shared->due_late_us && now - shared->due_late_at_us < DUE_LATE_GOOD_US)
+        return;
+    shared->due_late_us = late;
+    shared->due_late_at_us = now;
+}
+
+double shared_due_lateness(void)
+{
+    if (clock_mono_us() - shared->due_late_at_us >= DUE_LATE_GOOD_US)
+        return 0;
+    return (double)shared->due_late_us / 1e6;
 }
 
 uint64_t shared_generation(const struct uuid *workspace)

@@ -72,6 +72,13 @@ bool shared_is_poison(uint64_t hash);
 bool shared_event_take(uint64_t hash);
 void shared_event_release(uint64_t hash);
 
+/*
+ * How far notify.due is behind, in seconds: the greatest lateness that a worker of this host noted in the last ten
+ * minutes.
+ */
+void shared_due_late(double seconds);
+double shared_due_lateness(void);
+
 /* The generation of a workspace's integrations: changes whenever they may have changed. */
 uint64_t shared_generation(const struct uuid *workspace);
 void shared_generation_bump(const struct uuid *workspace);

@@ -18,9 +18,10 @@
 
 #include "worker/pg_array.h"
 
-#define NUMBER(macro)   NUMBER_(macro)
-#define NUMBER_(number) #number
-#define UTC_ISO         "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+#define NUMBER(macro)      NUMBER_(macro)
+#define NUMBER_(number)    #number
+#define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
+#define UTC_ISO            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
 
 /* clang-format off */
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
@@ -35,11 +36,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " f.reachability, to_char(f.resolved_at, " UTC_ISO "), to_char(f.created_at, " UTC_ISO "),"
         " encode(e.content_hash, 'hex'), e.state, e.reason,"
         " greatest(0, extract(epoch FROM e.scheduled_for - now())),"
-        /* One line per delivery: integration, state, attempt, whole seconds until it is due or its lease has surely
-           ended, reason, error. */
+        /* One line per delivery: integration, state, attempt, seconds until it is due (or was swept) or its lease has
+           surely ended, reason, error. */
         " CASE WHEN e.id IS NOT NULL THEN (SELECT string_agg(concat_ws(' ', d.integration_id, d.state, d.attempt,"
-        " greatest(0, ceil(extract(epoch FROM CASE WHEN d.state = 'sending' THEN d.lease_until + interval '1 second'"
-        " ELSE d.due_at END - now())))::text, coalesce(nullif(d.reason, ''), 'none'),"
+        " round(extract(epoch FROM CASE WHEN d.state = 'sending' THEN d.lease_until + interval '1 second'"
+        " ELSE greatest(d.due_at, d.swept_at) END - now()), 3)::text, coalesce(nullif(d.reason, ''), 'none'),"
         " coalesce(nullif(d.error, ''), 'none')), E'\\n')"
         " FROM notify.deliveries d WHERE d.event_id = e.id) END"
         " FROM unnest($1, $2, $3, $4) AS x(n, event, scan, finding)"
@@ -74,23 +75,24 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " considered = excluded.considered, matched = excluded.matched,"
         " filtered_disabled = excluded.filtered_disabled, filtered_target = excluded.filtered_target,"
         " filtered_event = excluded.filtered_event, filtered_target_kind = excluded.filtered_target_kind,"
-        " filtered_severity = excluded.filtered_severity, finished_at = excluded.finished_at"
+        " filtered_severity = excluded.filtered_severity, finished_at = excluded.finished_at,"
+        " scheduled_for = coalesce(excluded.scheduled_for, events.scheduled_for), owed = false"
         " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash)"
         " INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason,"
-        " error, detail, status, response, duration_ms, due_at, lease_until)"
+        " error, detail, status, response, duration_ms, due_at)"
         " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail,"
-        " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', now() + x.lease * interval '1 second'"
-        " FROM unnest($21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)"
+        " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second'"
+        " FROM unnest($21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)"
         " AS x(event, integration, workspace, state, attempt, owner, reason, error, detail, status, response,"
-        " duration_ms, due, lease)"
+        " duration_ms, due)"
         " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        34, {/* of an event, as many as EVENTS_OF_EVENT */
+        33, {/* of an event, as many as EVENTS_OF_EVENT */
              PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS,
              PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S,
              PG_INT4S,
              /* of a delivery */
              PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
-             PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_FLOAT8S}},
+             PG_BYTEAS, PG_INT4S, PG_FLOAT8S}},
 
     [STATEMENT_LOCK] = {"lock",
         "SELECT FROM unnest($1, $2) AS x(event, integration)"
@@ -98,19 +100,24 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " AND d.integration_id = x.integration FOR UPDATE) r",
         2, {PG_TEXTS, PG_UUIDS}},
 
+    /* Attempt n follows attempt n - 1: one that failed, or one whose worker is gone and took its outcome with it. */
     [STATEMENT_TAKE] = {"take",
-        "WITH mine AS MATERIALIZED (SELECT x.n, x.attempt, x.owner, x.lease, r.row"
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.event, x.integration, x.attempt, x.owner, x.lease, r.row, r.lost"
         " FROM unnest($1, $2, $3, $4, $5, $6)"
         " AS x(n, event, integration, attempt, owner, lease)"
-        " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
-        " WHERE d.event_id = x.event AND d.integration_id = x.integration"
-        " AND ((d.state IN ('waiting', 'deferred') AND d.attempt = x.attempt - 1)"
-        /* The lease is over; or it is our own take again, the answer to which was lost with the link. */
-        " OR (d.state = 'sending' AND d.attempt = x.attempt AND (d.lease_until < now() OR d.owner = x.owner)))"
-        " OFFSET 0) r)"
+        " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state = 'sending' AND d.attempt = x.attempt - 1 AS lost"
+        " FROM notify.deliveries d WHERE d.event_id = x.event AND d.integration_id = x.integration"
+        /* A copy that comes before its time, made when nobody knew of a later one, is not it. */
+        " AND ((d.attempt = x.attempt - 1 AND ((d.state IN ('waiting', 'deferred')"
+        " AND d.due_at < now() + interval '1 second') OR (d.state = 'sending' AND d.lease_until < now())))"
+        /* Our own take again, the answer to which was lost with the link. */
+        " OR (d.state = 'sending' AND d.attempt = x.attempt AND d.owner = x.owner))"
+        " OFFSET 0) r),"
+        " lost AS (INSERT INTO notify.attempts (event_id, integration_id, attempt, error)"
+        " SELECT event, integration, attempt - 1, 'outcome_unknown' FROM mine WHERE lost ON CONFLICT DO NOTHING)"
         " UPDATE notify.deliveries d SET state = 'sending', attempt = mine.attempt, owner = mine.owner,"
         " due_at = NULL, lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
-        " maybe_duplicate = d.maybe_duplicate OR (d.state = 'sending' AND d.owner <> mine.owner)"
+        " maybe_duplicate = d.maybe_duplicate OR mine.lost"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
         6, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_FLOAT8S}},
 
@@ -128,19 +135,21 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
              PG_BYTEAS, PG_INT4S, PG_FLOAT8S}},
 
     [STATEMENT_ENDS] = {"ends",
-        "WITH mine AS MATERIALIZED (SELECT x.n, x.owner, x.state, x.reason, x.detail, r.row"
-        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.event, x.integration, x.attempt, x.owner, x.state, x.reason, x.detail,"
+        " r.row, r.lost FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
         " AS x(n, event, integration, attempt, owner, state, reason, detail)"
-        " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
-        " WHERE d.event_id = x.event AND d.integration_id = x.integration"
-        " AND ((d.state IN ('waiting', 'deferred') AND d.attempt = x.attempt)"
-        /* An attempt whose worker died; our own, whose outcome was refused; or our own end again, the answer to
-           which was lost with the link. */
-        " OR (d.state = 'sending' AND d.attempt = x.attempt + 1 AND d.lease_until < now())"
-        " OR (d.state = 'sending' AND d.attempt = x.attempt AND d.owner = x.owner)"
-        " OR (d.state = x.state AND d.owner = x.owner AND d.attempt IN (x.attempt, x.attempt + 1)))"
-        " OFFSET 0) r)"
+        " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state = 'sending' AND d.owner <> x.owner AS lost"
+        " FROM notify.deliveries d WHERE d.event_id = x.event AND d.integration_id = x.integration"
+        " AND d.attempt = x.attempt AND (d.state IN ('waiting', 'deferred')"
+        /* An attempt whose worker is gone, or our own, whose outcome was refused; or our own end again, the answer
+           to which was lost with the link. */
+        " OR (d.state = 'sending' AND (d.lease_until < now() OR d.owner = x.owner))"
+        " OR (d.state = x.state AND d.owner = x.owner))"
+        " OFFSET 0) r),"
+        " lost AS (INSERT INTO notify.attempts (event_id, integration_id, attempt, error)"
+        " SELECT event, integration, attempt, 'outcome_unknown' FROM mine WHERE lost ON CONFLICT DO NOTHING)"
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, owner = mine.owner,"
+        " error = CASE WHEN mine.lost THEN 'outcome_unknown' ELSE d.error END,"
         " detail = coalesce(mine.detail, d.detail), due_at = NULL, lease_until = NULL, updated_at = now()"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
         8, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS}},
@@ -151,5 +160,61 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " AS x(event, integration, attempt, error, detail, status, response, duration_ms)"
         " ON CONFLICT DO NOTHING",
         8, {PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_INT4S, PG_BYTEAS, PG_INT4S}},
+
+    /* Dead letters that the broker did not take: of deliveries, and of whole events. */
+    [STATEMENT_OWE] = {"owe",
+        "WITH rows AS MATERIALIZED (SELECT r.row FROM unnest($1, $2) AS x(event, integration)"
+        " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d WHERE d.event_id = x.event"
+        " AND d.integration_id = x.integration AND d.state = 'dead' OFFSET 0) r),"
+        " whole AS MATERIALIZED (SELECT r.row FROM unnest($3) AS x(event)"
+        " CROSS JOIN LATERAL (SELECT e.ctid AS row FROM notify.events e WHERE e.id = x.event AND e.state = 'dead'"
+        " OFFSET 0) r),"
+        " events AS (UPDATE notify.events e SET owed = true, swept_at = NULL FROM whole WHERE e.ctid = whole.row)"
+        " UPDATE notify.deliveries d SET owed = true, swept_at = NULL FROM rows WHERE d.ctid = rows.row",
+        3, {PG_TEXTS, PG_UUIDS, PG_TEXTS}},
+
+    /*
+     * What moved on by nothing for too long, and what is owed. Marked with the time, so that other sweepers, and the
+     * next look, leave it alone for as long. SKIP LOCKED: what is locked is being moved on.
+     */
+    [STATEMENT_SWEEP_DELIVERIES] = {"sweep_deliveries",
+        "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS before),"
+        " owed AS MATERIALIZED (SELECT event_id, integration_id FROM notify.deliveries"
+        " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT before FROM bounds))"
+        " ORDER BY event_id, integration_id LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED),"
+        " late AS MATERIALIZED (SELECT event_id, integration_id FROM notify.deliveries"
+        " WHERE state IN ('sending', 'waiting') AND greatest(due_at, lease_until, swept_at) < (SELECT before FROM bounds)"
+        " ORDER BY greatest(due_at, lease_until, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED)"
+        " UPDATE notify.deliveries d SET swept_at = now()"
+        " FROM (SELECT * FROM owed UNION SELECT * FROM late) r"
+        " LEFT JOIN LATERAL (SELECT scan_id, event_type, finding_id, change_summary, error, first_seen, queue"
+        " FROM notify.events WHERE id = r.event_id OFFSET 0) e ON true"
+        " WHERE d.event_id = r.event_id AND d.integration_id = r.integration_id"
+        " RETURNING d.event_id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
+        " " MICROSECONDS("e.first_seen") ", e.queue, d.state, d.reason, d.owed, " MICROSECONDS("d.swept_at") ","
+        " d.integration_id, d.attempt, d.error, d.detail",
+        2, {PG_INT4, PG_FLOAT8}},
+
+    [STATEMENT_SWEEP_EVENTS] = {"sweep_events",
+        "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS before),"
+        " owed AS MATERIALIZED (SELECT id FROM notify.events"
+        " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT before FROM bounds))"
+        " ORDER BY id LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED),"
+        " late AS MATERIALIZED (SELECT id FROM notify.events"
+        " WHERE state IN ('open', 'scheduled') AND greatest(scheduled_for, swept_at) < (SELECT before FROM bounds)"
+        " ORDER BY greatest(scheduled_for, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED)"
+        " UPDATE notify.events e SET swept_at = now() FROM (SELECT * FROM owed UNION SELECT * FROM late) r"
+        " WHERE e.id = r.id"
+        " RETURNING e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
+        " " MICROSECONDS("e.first_seen") ", e.queue, e.state, e.reason, e.owed, " MICROSECONDS("e.swept_at"),
+        2, {PG_INT4, PG_FLOAT8}},
+
+    /* Confirmed by the broker: no longer owed, unless somebody has asked again meanwhile. */
+    [STATEMENT_SWEPT] = {"swept",
+        "WITH whole AS (UPDATE notify.events e SET owed = false FROM unnest($1, $2) AS x(event, at)"
+        " WHERE e.id = x.event AND e.swept_at = x.at)"
+        " UPDATE notify.deliveries d SET owed = false FROM unnest($3, $4, $5) AS x(event, integration, at)"
+        " WHERE d.event_id = x.event AND d.integration_id = x.integration AND d.swept_at = x.at",
+        5, {PG_TEXTS, PG_TIMESTAMPTZS, PG_TEXTS, PG_UUIDS, PG_TIMESTAMPTZS}},
 };
 /* clang-format on */

@@ -4,7 +4,7 @@
 #include "worker/pg_link.h"
 
 /*
- * Every statement that a worker runs, prepared once per connection. They stand together so that what a worker
+ * Every statement that a worker or the sweep runs, prepared once per connection. They stand together so that what a worker
  * may do to the database can be read, and granted (schema/roles.sql), from one place.
  */
 enum statement {
@@ -16,6 +16,10 @@ enum statement {
     STATEMENT_OUTCOMES,
     STATEMENT_ENDS,
     STATEMENT_ATTEMPTS,
+    STATEMENT_OWE,
+    STATEMENT_SWEEP_DELIVERIES,
+    STATEMENT_SWEEP_EVENTS,
+    STATEMENT_SWEPT,
     STATEMENT_COUNT,
 };
 
@@ -80,6 +84,27 @@ enum rules_column {
     RULES_EVENTS,
     RULES_TARGET_KINDS,
     RULES_CONFIG,
+};
+
+/* Columns of both STATEMENT_SWEEP_…, in order: of the event, then of the row that is overdue or owed. */
+enum sweep_column {
+    SWEEP_EVENT_ID,
+    SWEEP_SCAN_ID,
+    SWEEP_EVENT_TYPE,
+    SWEEP_FINDING_ID,
+    SWEEP_CHANGE_SUMMARY,
+    SWEEP_ERROR,
+    SWEEP_FIRST_SEEN_US,
+    SWEEP_QUEUE,
+    SWEEP_STATE,
+    SWEEP_REASON,
+    SWEEP_OWED,
+    SWEEP_SWEPT_AT_US,
+    /* Of a delivery only: */
+    SWEEP_INTEGRATION,
+    SWEEP_ATTEMPT,
+    SWEEP_LAST_ERROR,
+    SWEEP_DETAIL,
 };
 
 /* Parameters of STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */

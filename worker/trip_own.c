@@ -22,12 +22,33 @@ static void on_confirmed(struct publish_message *m)
     trip_close_one(t);
 }
 
+static void on_owed(struct ledger_write *w)
+{
+    trip_close_one(list_entry(w, struct trip, write));
+}
+
+/* The broker takes nothing. When the event comes again stands in its row; a dead letter needs a mark. */
+static void on_given_up(struct publish_message *m)
+{
+    struct trip *t = list_entry(m, struct trip, message);
+    if (t->continues) {
+        trip_close_one(t);
+        return;
+    }
+    memset(&t->write, 0, sizeof t->write);
+    t->write.kind = LEDGER_OWE;
+    t->write.event_id = t->decoded.event.id;
+    t->write.written = on_owed;
+    ledger_write(t->parts->ledger, &t->write);
+}
+
 void trip_publish(struct trip *t)
 {
     if (t->state == TRIP_NEW || t->continues)
         trip_move(t, TRIP_LEAVING, t->continues ? "the event comes again" : "nothing is done for it");
     t->open++;
     t->message.confirmed = on_confirmed;
+    t->message.given_up = t->has_row ? on_given_up : NULL;
     publisher_send(t->parts->publisher, &t->message);
     fault_here(FAULT_PUBLISH, t->decoded.event.id);
 }
@@ -68,6 +89,7 @@ static void on_written(struct ledger_write *w)
         trip_make_dead_letter(t, REASON_ROW_REFUSED, "see the log for the database's words");
         t->then_publish = true;
     }
+    t->has_row = !w->refused;
     if (t->then_publish)
         trip_publish(t);
     trip_close_one(t);

@@ -55,6 +55,7 @@ struct trip {
     struct publish_message message;
     bool continues;    /* `message` is the whole event again */
     bool then_publish; /* `message` goes out when `write` is committed */
+    bool has_row;      /* the event's row is committed and says what `message` says: it may be given up */
     bool end_written;  /* by end_with_refused_rows */
     struct dest_body_cache bodies[TRIP_DESTINATIONS_MAX];
     int open;

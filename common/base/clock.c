@@ -42,3 +42,9 @@ int64_t clock_us(double seconds)
 {
     return (int64_t)(seconds * 1e6);
 }
+
+struct timeval clock_timeval(double seconds)
+{
+    int64_t us = clock_us(seconds);
+    return (struct timeval){us / 1000000, us % 1000000};
+}

@@ -2,6 +2,7 @@
 #define NOTIFY_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <sys/time.h>
 
 /*
  * Time, through one pointer table so that a test can replace it. All values are microseconds in int64_t.
@@ -21,5 +22,7 @@ int64_t clock_wall_us(void);
 
 /* Seconds (a setting's unit) to microseconds. */
 int64_t clock_us(double seconds);
+/* The same for libevent's timers. */
+struct timeval clock_timeval(double seconds);
 
 #endif

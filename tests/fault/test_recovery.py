@@ -1,0 +1,282 @@
+"""What was failed, forgotten or purged comes back by itself, as often as it was promised and no oftener."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import pika
+import pytest
+from sandbox import bulk, producer
+from sandbox.processes import wait_until
+from sandbox.receiver import Answer
+from stage import dead_letters
+
+pytestmark = pytest.mark.alone
+
+LEVELS = [f"notify.delay.{level}" for level in range(17)]
+
+
+def purge(url: str, *queues: str) -> int:
+    """How many messages were thrown away."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    channel = connection.channel()
+    count = sum(channel.queue_purge(name).method.message_count for name in queues)
+    connection.close()
+    return count
+
+
+def waiting(stage, count: int, timeout: float = 60) -> None:
+    sql = "SELECT count(*) FROM notify.deliveries WHERE state = 'waiting'"
+    stage.wait(lambda: stage.database.query(sql) == [(count,)], timeout, f"not {count} rows are waiting")
+
+
+def attempts(stage, event_id: str) -> list[tuple]:
+    return stage.database.query("SELECT attempt, error FROM notify.attempts WHERE event_id = %s ORDER BY attempt", (event_id,))
+
+
+# --- what a receiver may do
+
+def test_a_receiver_that_recovers_gets_three_requests_at_the_promised_times_while_others_go_on(stage, notifyd):
+    stage.webhook("/sick", events=["scan_failed"])
+    stage.webhook("/well", events=["scan_done"])
+    stage.receiver.script("/sick", Answer(status=503), Answer(status=429, headers=(("Retry-After", "3"),)), Answer())
+    notifyd({"retry": {"base": 2.0, "factor": 1.0, "jitter": 0.0}})
+    sick = stage.publish("scan_failed", error="x")
+    publisher = bulk.BulkPublisher(stage.broker_url, "notify", (stage.event("scan_done") for _ in range(120)), rate=20)
+    publisher.start()
+    stage.wait(lambda: stage.deliveries(sick)[:1] and stage.deliveries(sick)[0]["state"] == "delivered", 15)
+    first, second, third = stage.receiver.requests("/sick")
+    assert 2.0 <= second.at - first.at < 3.0 and 3.0 <= third.at - second.at < 4.0, (second.at - first.at, third.at - second.at)
+    assert len({r.header["webhook-id"] for r in (first, second, third)}) == 1
+    during = [r.at for r in stage.receiver.requests("/well") if first.at < r.at < third.at]
+    assert len(during) > 80 and max(b - a for a, b in zip(during, during[1:])) < 0.5
+    publisher.finish()
+
+
+def test_retry_after_as_a_date_is_obeyed(stage, notifyd):
+    from email.utils import formatdate
+
+    stage.webhook("/hook")
+    at = int(time.time()) + 4
+    stage.receiver.script("/hook", Answer(status=503, headers=(("Retry-After", formatdate(at, usegmt=True)),)), Answer())
+    notifyd({"retry": {"base": 1.0, "jitter": 0.0}})
+    stage.publish()
+    second = stage.receiver.wait_for(2, "/hook")[1]
+    assert at <= second.wall < at + 2, second.wall - at
+
+
+def test_a_delivery_that_fails_eight_times_is_dead_and_a_replay_brings_it_back(stage, notifyd):
+    hook = stage.webhook("/hook")
+    stage.receiver.script("/hook", Answer(status=500))
+    notifyd({"retry": {"base": 1.0, "factor": 1.0, "jitter": 0.0, "max_attempts": 8}})
+    event = stage.publish()
+    [(headers, properties, _)] = dead_letters(stage.broker_url, 1, 30)
+    assert headers["x-notify-reason"] == "attempts_exhausted" and headers["x-notify-attempt"] == 8
+    assert properties.message_id == event and headers["x-notify-integration"] == str(hook.id)
+    assert stage.receiver.count("/hook") == 8 and len(attempts(stage, event)) == 8
+    stage.receiver.script("/hook", Answer())
+    stage.database.execute("UPDATE notify.deliveries SET state = 'waiting', attempt = 0, due_at = now(), owed = true, swept_at = NULL")
+    row = stage.wait(lambda: [d for d in stage.deliveries(event) if d["state"] == "delivered"], 10)[0]
+    assert row["attempt"] == 1 and stage.receiver.count("/hook") == 9
+    assert len({r.header["webhook-id"] for r in stage.receiver.requests("/hook")}) == 1
+    stage.wait(lambda: stage.database.query("SELECT owed FROM notify.deliveries") == [(False,)])
+
+
+# --- what may be lost on the way
+
+def test_a_restart_of_everything_during_a_delay_neither_loses_nor_shifts_it(stage, notifyd, rabbit, postgres):
+    stage.webhook("/hook")
+    stage.receiver.script("/hook", Answer(status=503), Answer())
+    one = notifyd({"retry": {"base": 30.0, "jitter": 0.0}})
+    event = stage.publish()
+    first = stage.receiver.wait_for(1, "/hook")[0]
+    waiting(stage, 1)
+    one.terminate()
+    one.wait()
+    rabbit.restart()
+    postgres.restart()
+    notifyd({"retry": {"base": 30.0, "jitter": 0.0}})
+    second = stage.receiver.wait_for(2, "/hook", 40)[1]
+    assert 30 <= second.at - first.at < 31.5, second.at - first.at
+    stage.connection.close()
+    stage.wait(lambda: stage.deliveries(event)[0]["state"] == "delivered")
+    assert stage.receiver.count("/hook") == 2
+
+
+def purged_ladder(stage, notifyd, count: int) -> None:
+    stage.webhook("/hook", secret=None)
+    stage.receiver.script("/hook", Answer(status=503))
+    one = notifyd({"retry": {"base": 120.0, "jitter": 0.0}, "sweep": {"grace": 2.0}, "broker": {"prefetch": 512}})
+    ids = bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(count)))
+    waiting(stage, count, 120)
+    stage.receiver.script("/hook", Answer())
+    stage.receiver.clear()
+    lost = stage.wait(lambda: purge(stage.broker_url, *LEVELS), 10)
+    assert lost == count, "every retry was on the ladder"
+    stage.database.execute("UPDATE notify.deliveries SET due_at = now() + interval '1 second'")
+    started = time.monotonic()
+    seen = stage.wait_arrivals(ids, 120)
+    stage.wait_settled(count, 60)
+    print(f"{count} deliveries came back in {time.monotonic() - started:.1f} s, 3 s of them due time and grace")
+    time.sleep(3)  # what the sweep would publish twice would arrive now
+    assert set(stage.arrivals().values()) == {1} and len(seen) == count
+    assert Counter(d["attempt"] for d in stage.deliveries()) == {2: count}
+    assert stage.database.query("SELECT count(*) FROM notify.attempts") == [(count,)]
+    assert not one.events("child_ended")
+
+
+def test_the_ladder_is_purged_while_2000_deliveries_wait(stage, notifyd):
+    purged_ladder(stage, notifyd, 2000)
+
+
+@pytest.mark.long
+def test_the_ladder_is_purged_while_20000_deliveries_wait(stage, notifyd):
+    purged_ladder(stage, notifyd, 20000)
+
+
+def test_events_that_wait_for_their_time_or_their_rows_survive_a_purge(stage, notifyd, vhost, rabbit):
+    import uuid
+    from datetime import datetime, timedelta, timezone
+
+    stage.webhook("/hook", secret=None)
+    notifyd({"retry": {"not_found": [3.0, 3.0, 3.0]}, "sweep": {"grace": 1.0}})
+    finding = str(uuid.uuid4())
+    unborn = stage.publish(finding_id=finding)
+    later = stage.publish("scan_done", eta=datetime.now(timezone.utc) + timedelta(seconds=4))
+    states = "SELECT count(*) FROM notify.events WHERE scheduled_for IS NOT NULL"
+    stage.wait(lambda: stage.database.query(states) == [(2,)])
+    assert stage.wait(lambda: purge(stage.broker_url, *LEVELS)) == 2
+    stage.database.execute("INSERT INTO public.findings SELECT (jsonb_populate_record(f, jsonb_build_object('id', %s))).*"
+                           " FROM public.findings f WHERE id = %s", (finding, stage.high))
+    stage.wait_arrivals([unborn, later], 15)
+    stage.wait_settled(2)
+    assert set(stage.arrivals().values()) == {1}
+
+
+def test_a_memory_alarm_while_every_delivery_fails(stage, notifyd, rabbit, vhost):
+    """Nothing can be published: the queue is worked off all the same, and what is owed is published afterwards."""
+    count, dead = 1500, 100
+    stage.webhook("/sick", secret=None, events=["scan_failed"])
+    stage.webhook("/gone", secret=None, events=["scan_started"])
+    stage.receiver.script("/sick", Answer(status=503))
+    stage.receiver.script("/gone", Answer(status=404))
+    ids = bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_failed", error="x") for _ in range(count)))
+    lost = bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_started") for _ in range(dead)))
+    rabbit.alarm(True)
+    try:
+        one = notifyd({"retry": {"base": 2.0, "factor": 1.0, "jitter": 0.0}, "sweep": {"grace": 1.0},
+                       "broker": {"prefetch": 128, "publish_patience": 1.0}}, ready=False)
+        wait_until(lambda: rabbit.depth("notify", vhost) == 0 and all(
+            q["messages"] == 0 for q in rabbit.list_queues(vhost) if q["name"] == "notify"), 40, "the queue is worked off")
+        waiting(stage, count)
+        assert stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'dead' AND owed") == [(dead,)]
+        stage.receiver.script("/sick", Answer())
+        stage.receiver.clear()
+    finally:
+        rabbit.alarm(False)
+    stage.wait_arrivals(ids, 60, "/sick")
+    stage.wait_settled(count, 30)
+    letters = dead_letters(stage.broker_url, dead, 20)
+    assert {properties.message_id for _, properties, _ in letters} == set(lost)
+    assert set(stage.arrivals("/sick").values()) == {1} and stage.receiver.count("/gone") == 0
+    stage.wait(lambda: stage.database.query("SELECT count(*) FROM notify.deliveries WHERE owed") == [(0,)])
+    assert one.events("publishing_given_up")
+
+
+# --- who may die
+
+@pytest.mark.parametrize("point", ["take", "response", "commit", "publish", "confirm", "ack"])
+def test_five_attempts_are_five_requests_however_often_workers_die(stage, notifyd, point):
+    """From the second attempt on an attempt is taken first; what became of one whose worker died is unknown, and it counts."""
+    stage.webhook("/hook", secret=None)
+    stage.receiver.script("/hook", Answer(status=503))
+    event = stage.event()
+    first = 1 if point in ("take", "response") else 0
+    one = notifyd({"workers": 1, "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "lease_slack": 1.0},
+                   "retry": {"base": 1.0, "factor": 1.0, "jitter": 0.0, "max_attempts": 5}},
+                  env={"NOTIFY_FAULT": f"{point}={1 + first}*3/{event.id}"} if point != "take" else
+                  {"NOTIFY_FAULT": f"take=1*3/{event.id}"})
+    producer.publish_event(stage.broker_url, event)
+    one.wait_event("child_ended", how="Killed", timeout=20)
+    row = stage.wait(lambda: [d for d in stage.deliveries(event.id) if d["state"] == "dead"], 60)[0]
+    time.sleep(1.5)
+    kills = len([e for e in one.events("child_ended") if e["how"] == "Killed"])
+    seen = [error for _, error in attempts(stage, event.id)]
+    print(f"{kills} kills: {stage.receiver.count('/hook')} requests, attempts {seen}")
+    assert row["reason"] == "attempts_exhausted" and row["attempt"] == 5 and len(seen) == 5
+    unknown = seen.count("outcome_unknown")
+    # One that was killed between its take and its request has counted, too.
+    assert stage.receiver.count("/hook") == 5 - (unknown if point == "take" else 0)
+    assert unknown == (kills if point in ("take", "response") else 0)
+    duplicate = stage.database.query("SELECT maybe_duplicate FROM notify.deliveries")[0][0]
+    assert duplicate == (unknown > 0)
+    letters = dead_letters(stage.broker_url, 1)
+    assert letters[0][0]["x-notify-reason"] == "attempts_exhausted"
+
+
+def test_an_outcome_that_stays_unknown_at_the_last_attempt_ends_it(stage, notifyd):
+    stage.webhook("/hook", secret=None)
+    stage.receiver.script("/hook", Answer(status=503))
+    event = stage.event()
+    notifyd({"workers": 1, "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "lease_slack": 1.0},
+             "retry": {"base": 1.0, "factor": 1.0, "jitter": 0.0, "max_attempts": 2}},
+            env={"NOTIFY_FAULT": f"response=2*1/{event.id}"})
+    producer.publish_event(stage.broker_url, event)
+    [(headers, _, _)] = dead_letters(stage.broker_url, 1, 20)
+    assert headers["x-notify-reason"] == "attempts_exhausted" and headers["x-notify-error"] == "outcome_unknown"
+    row = stage.deliveries(event.id)[0]
+    assert (row["state"], row["attempt"], row["error"]) == ("dead", 2, "outcome_unknown")
+    assert stage.receiver.count("/hook") == 2 and [e for _, e in attempts(stage, event.id)] == ["http_status", "outcome_unknown"]
+
+
+def test_a_copy_that_comes_before_its_time_starts_nothing(stage, notifyd):
+    hook = stage.webhook("/hook")
+    stage.receiver.script("/hook", Answer(status=503), Answer())
+    notifyd({"retry": {"base": 4.0, "jitter": 0.0}})
+    event = stage.publish()
+    waiting(stage, 1)
+    for _ in range(3):
+        stage.plain({"scan_id": stage.scan.id, "event_type": "finding_new", "finding_id": stage.high}, event, "notify.due",
+                    headers={"x-notify-attempt": 2, "x-notify-integration": str(hook.id)})
+    first, second = stage.receiver.wait_for(2, "/hook")
+    assert second.at - first.at >= 4.0
+
+
+def test_two_sweepers_share_what_is_overdue(stage, notifyd):
+    """Two hosts: each row is published by one of them."""
+    count = 400
+    stage.webhook("/hook", secret=None)
+    stage.receiver.script("/hook", Answer(status=503))
+    settings = {"workers": 1, "retry": {"base": 600.0}, "sweep": {"grace": 1.0, "batch": 25}}
+    pair = [notifyd(settings), notifyd(settings)]
+    ids = bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(count)))
+    waiting(stage, count)
+    purge(stage.broker_url, *LEVELS)
+    stage.receiver.script("/hook", Answer())
+    stage.receiver.clear()
+    stage.database.execute("UPDATE notify.deliveries SET due_at = now() - interval '1 minute'")
+    stage.wait_arrivals(ids)
+    stage.wait_settled(count)
+    swept = [sum(int(e["rows"]) for e in one.events("swept")) for one in pair]
+    assert sum(swept) == count and set(stage.arrivals().values()) == {1}, swept
+
+
+def test_the_sweep_waits_longer_while_the_queue_of_retries_is_itself_behind(stage, notifyd, rabbit, vhost):
+    """Late, but not lost: a copy for each row would only make it worse."""
+    stage.webhook("/hook", secret=None)
+    stage.receiver.script("/hook", Answer(status=503))
+    settings = {"workers": 1, "retry": {"base": 1.0, "jitter": 0.0}, "sweep": {"grace": 1.0}}
+    one = notifyd(settings)
+    first = stage.publish()
+    stage.wait(lambda: stage.deliveries(first)[:1] and stage.deliveries(first)[0]["attempt"] >= 1)
+    # The retry comes five seconds late, and says so to the sweep of this host.
+    stage.database.execute("UPDATE notify.deliveries SET due_at = now() - interval '5 seconds'")
+    stage.wait(lambda: stage.deliveries(first)[0]["attempt"] >= 2, 10)
+    swept = len(one.events("swept"))
+    second = stage.publish()
+    stage.wait(lambda: stage.deliveries(second)[:1] and stage.deliveries(second)[0]["attempt"] == 1)
+    stage.database.execute("UPDATE notify.deliveries SET due_at = now() - interval '4 seconds', state = 'waiting', attempt = 50,"
+                           " lease_until = NULL WHERE event_id = %s", (second,))
+    time.sleep(3)
+    assert len(one.events("swept")) == swept

@@ -1,0 +1,44 @@
+#ifndef NOTIFY_WORKER_TALK_H
+#define NOTIFY_WORKER_TALK_H
+
+#include "common/destinations/dest.h"
+#include "common/egress/transfer.h"
+#include "worker/gate.h"
+#include "worker/parts.h"
+#include "worker/snippet.h"
+
+/*
+ * One conversation with one destination: admitted by the gate, then requests and answers until every job has its
+ * verdict. Embedded in what talks, which fills the first part and calls talk_enter.
+ */
+struct talk {
+    struct parts *parts;
+    const struct dest *dest;
+    struct uuid integration;
+    const char *event_id;                 /* for the log and the fault points */
+    uint64_t poison_hash;                 /* noted in shared memory while a request is rendered */
+    struct arena *arena;                  /* lives longer than the talk */
+    struct conversation conversation;     /* config, jobs, attempt, cache */
+    void (*admitted)(struct talk *talk);  /* it may begin: talk_begin or talk_leave */
+    void (*concluded)(struct talk *talk); /* every job has its verdict; the gate is left */
+
+    /* The result, besides the verdicts. */
+    long status; /* HTTP, of the last answer; 0: none came */
+    int duration_ms;
+    char snippet[SNIPPET_MAX]; /* of the last answer */
+    size_t snippet_size;
+
+    /* Private. */
+    int steps;
+    struct gate_pass pass;
+    struct transfer transfer;
+};
+
+/* Wait to be admitted; `admitted` is called later. */
+void talk_enter(struct talk *talk);
+/* Ask the destination for its first request, and go on; `concluded` is called later, or within the call. */
+void talk_begin(struct talk *talk);
+/* Admitted, but not to begin. */
+void talk_leave(struct talk *talk);
+
+#endif
