@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
+import uuid
 from collections import Counter
 
 import pika
 import pytest
-from sandbox import bulk, producer
+from sandbox import bulk, producer, seed
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 from stage import dead_letters
@@ -135,15 +138,12 @@ def test_the_ladder_is_purged_while_20000_deliveries_wait(stage, notifyd):
     purged_ladder(stage, notifyd, 20000)
 
 
-def test_events_that_wait_for_their_time_or_their_rows_survive_a_purge(stage, notifyd, vhost, rabbit):
-    import uuid
-    from datetime import datetime, timedelta, timezone
-
+def test_events_that_wait_for_their_time_or_their_rows_survive_a_purge(stage, notifyd):
     stage.webhook("/hook", secret=None)
     notifyd({"retry": {"not_found": [3.0, 3.0, 3.0]}, "sweep": {"grace": 1.0}})
     finding = str(uuid.uuid4())
     unborn = stage.publish(finding_id=finding)
-    later = stage.publish("scan_done", eta=datetime.now(timezone.utc) + timedelta(seconds=4))
+    later = producer.celery_app(stage.broker_url).notify_event.apply_async((str(stage.scan.id), "scan_done"), countdown=4).id
     states = "SELECT count(*) FROM notify.events WHERE scheduled_for IS NOT NULL"
     stage.wait(lambda: stage.database.query(states) == [(2,)])
     assert stage.wait(lambda: purge(stage.broker_url, *LEVELS)) == 2
@@ -156,31 +156,39 @@ def test_events_that_wait_for_their_time_or_their_rows_survive_a_purge(stage, no
 
 def test_a_memory_alarm_while_every_delivery_fails(stage, notifyd, rabbit, vhost):
     """Nothing can be published: the queue is worked off all the same, and what is owed is published afterwards."""
-    count, dead = 1500, 100
+    count, dead, whole = 1500, 100, 20
     stage.webhook("/sick", secret=None, events=["scan_failed"])
     stage.webhook("/gone", secret=None, events=["scan_started"])
     stage.receiver.script("/sick", Answer(status=503))
     stage.receiver.script("/gone", Answer(status=404))
     ids = bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_failed", error="x") for _ in range(count)))
     lost = bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_started") for _ in range(dead)))
+    foreign = seed.add_finding(stage.connection, seed.add_scan(stage.connection, stage.target))
+    strange = bulk.publish_many(stage.broker_url, "notify", (stage.event(finding_id=foreign.id) for _ in range(whole)))
+    unborn = bulk.publish_many(stage.broker_url, "notify", (stage.event(finding_id=uuid.uuid4()) for _ in range(whole)))
     rabbit.alarm(True)
     try:
-        one = notifyd({"retry": {"base": 2.0, "factor": 1.0, "jitter": 0.0}, "sweep": {"grace": 1.0},
+        one = notifyd({"retry": {"base": 2.0, "factor": 1.0, "jitter": 0.0, "not_found": [1.0]}, "sweep": {"grace": 1.0},
                        "broker": {"prefetch": 128, "publish_patience": 1.0}}, ready=False)
         wait_until(lambda: rabbit.depth("notify", vhost) == 0 and all(
             q["messages"] == 0 for q in rabbit.list_queues(vhost) if q["name"] == "notify"), 40, "the queue is worked off")
         waiting(stage, count)
         assert stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'dead' AND owed") == [(dead,)]
+        assert stage.database.query("SELECT state, owed, count(*) FROM notify.events WHERE state <> 'done' GROUP BY 1, 2"
+                                    " ORDER BY 1") == [("dead", True, whole), ("open", False, whole)]
         stage.receiver.script("/sick", Answer())
         stage.receiver.clear()
     finally:
         rabbit.alarm(False)
     stage.wait_arrivals(ids, 60, "/sick")
     stage.wait_settled(count, 30)
-    letters = dead_letters(stage.broker_url, dead, 20)
-    assert {properties.message_id for _, properties, _ in letters} == set(lost)
+    letters = dead_letters(stage.broker_url, dead + 2 * whole, 20)
+    reasons = {"rejected": lost, "finding_of_other_scan": strange, "not_found": unborn}
+    assert Counter(headers["x-notify-reason"] for headers, _, _ in letters) == {r: len(ids) for r, ids in reasons.items()}
+    assert {properties.message_id for _, properties, _ in letters} == {*lost, *strange, *unborn}
     assert set(stage.arrivals("/sick").values()) == {1} and stage.receiver.count("/gone") == 0
-    stage.wait(lambda: stage.database.query("SELECT count(*) FROM notify.deliveries WHERE owed") == [(0,)])
+    for table in ("deliveries", "events"):
+        stage.wait(lambda: stage.database.query(f"SELECT count(*) FROM notify.{table} WHERE owed") == [(0,)])
     assert one.events("publishing_given_up")
 
 
@@ -262,21 +270,23 @@ def test_two_sweepers_share_what_is_overdue(stage, notifyd):
     assert sum(swept) == count and set(stage.arrivals().values()) == {1}, swept
 
 
-def test_the_sweep_waits_longer_while_the_queue_of_retries_is_itself_behind(stage, notifyd, rabbit, vhost):
-    """Late, but not lost: a copy for each row would only make it worse."""
+def test_the_sweep_waits_longer_while_the_queue_of_retries_is_itself_behind(stage, notifyd):
+    """Late, but not lost: a copy for each row would only make it worse. So twice the lateness seen is the grace."""
     stage.webhook("/hook", secret=None)
-    stage.receiver.script("/hook", Answer(status=503))
-    settings = {"workers": 1, "retry": {"base": 1.0, "jitter": 0.0}, "sweep": {"grace": 1.0}}
-    one = notifyd(settings)
-    first = stage.publish()
-    stage.wait(lambda: stage.deliveries(first)[:1] and stage.deliveries(first)[0]["attempt"] >= 1)
-    # The retry comes five seconds late, and says so to the sweep of this host.
-    stage.database.execute("UPDATE notify.deliveries SET due_at = now() - interval '5 seconds'")
-    stage.wait(lambda: stage.deliveries(first)[0]["attempt"] >= 2, 10)
-    swept = len(one.events("swept"))
-    second = stage.publish()
-    stage.wait(lambda: stage.deliveries(second)[:1] and stage.deliveries(second)[0]["attempt"] == 1)
-    stage.database.execute("UPDATE notify.deliveries SET due_at = now() - interval '4 seconds', state = 'waiting', attempt = 50,"
-                           " lease_until = NULL WHERE event_id = %s", (second,))
-    time.sleep(3)
-    assert len(one.events("swept")) == swept
+    stage.receiver.script("/hook", Answer(status=503), Answer(), Answer(status=503), Answer())
+    one = notifyd({"workers": 1, "retry": {"base": 1.0, "jitter": 0.0}, "sweep": {"grace": 3.0}})
+    late = stage.publish()
+    waiting(stage, 1)
+    os.kill(one.workers()[0], signal.SIGSTOP)
+    time.sleep(3.5)  # 2.5 s behind
+    os.kill(one.workers()[0], signal.SIGCONT)
+    stage.wait(lambda: stage.deliveries(late)[0]["state"] == "delivered")
+    assert not one.events("swept")
+    lost = stage.publish()
+    waiting(stage, 1)
+    due = stage.database.query("SELECT extract(epoch FROM due_at)::float8 FROM notify.deliveries WHERE state = 'waiting'")[0][0]
+    assert stage.wait(lambda: purge(stage.broker_url, *LEVELS)) == 1
+    stage.wait(lambda: stage.deliveries(lost)[0]["state"] == "delivered", 15)
+    after = stage.receiver.requests("/hook")[3].wall - due
+    print(f"published again {after:.1f} s after it was due")
+    assert 4.5 < after < 8

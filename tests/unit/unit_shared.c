@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "tests/unit/unit.h"
 #include "worker/shared.h"
@@ -97,5 +98,36 @@ static void a_bump_changes_the_generation_of_its_workspace_and_of_all_when_asked
     EXPECT(shared_generation(&one) != of_one && shared_generation(&other) != of_other);
 }
 
-UNIT_MAIN(UNIT_CASE(an_event_that_several_want_at_once_goes_to_one_of_them),
+static int64_t minutes;
+
+static int64_t at_minutes(void)
+{
+    return (minutes + 100) * 60000000;
+}
+
+static void the_greatest_lateness_of_the_last_ten_minutes_is_kept(void)
+{
+    static const struct clock_table by_the_minute = {at_minutes, at_minutes};
+    const struct clock_table *before = clock_in_use;
+    clock_in_use = &by_the_minute;
+    shared_map();
+    EXPECT(shared_due_lateness() == 0);
+    shared_due_late(3);
+    shared_due_late(2);
+    EXPECT(shared_due_lateness() == 3);
+    minutes = 9;
+    shared_due_late(7);
+    EXPECT(shared_due_lateness() == 7);
+    minutes = 18;
+    shared_due_late(1);
+    EXPECT(shared_due_lateness() == 7);
+    minutes = 19;
+    EXPECT(shared_due_lateness() == 0);
+    shared_due_late(1);
+    EXPECT(shared_due_lateness() == 1);
+    clock_in_use = before;
+}
+
+UNIT_MAIN(UNIT_CASE(the_greatest_lateness_of_the_last_ten_minutes_is_kept),
+          UNIT_CASE(an_event_that_several_want_at_once_goes_to_one_of_them),
           UNIT_CASE(a_bump_changes_the_generation_of_its_workspace_and_of_all_when_asked))
