@@ -1,0 +1,193 @@
+/*
+ * job_end - from the verdict of a delivery to its end
+ *
+ * Writes the outcome into its row, publishes what follows from it (the retry, the dead letter), and ends the job when
+ * that is confirmed. When the broker takes nothing, the row carries it: a retry has its time there, a dead letter is
+ * marked as owed; the sweep publishes either. What the database refuses ends as a dead letter alone.
+ */
+#include <string.h>
+
+#include "common/base/fault.h"
+#include "common/base/log.h"
+#include "common/base/utf8.h"
+#include "worker/job_parts.h"
+#include "worker/ladder.h"
+#include "worker/own_message.h"
+#include "worker/shared.h"
+
+enum { DETAIL_MAX = 300 };
+
+void job_start_write(struct job *j, enum ledger_write_kind kind, void (*written)(struct ledger_write *))
+{
+    struct ledger_write *w = &j->write;
+    memset(w, 0, sizeof *w);
+    w->kind = kind;
+    w->event = j->exists ? NULL : j->event->ledger_event;
+    w->event_id = j->event->event->id;
+    w->integration = j->integration_id;
+    w->workspace = j->event->facts->scan.workspace_id;
+    w->attempt = j->attempt;
+    w->due_s = -1;
+    w->written = written;
+}
+
+static void on_confirmed(struct publish_message *m)
+{
+    struct job *j = list_entry(m, struct job, message);
+    fault_here(FAULT_CONFIRM, j->event->event->id);
+    job_finish(j, "confirmed");
+}
+
+static void on_owed(struct ledger_write *w)
+{
+    job_finish(list_entry(w, struct job, write), "the sweep will publish it");
+}
+
+/* The broker takes nothing. A retry's time stands in its row; a dead letter needs a mark. */
+static void on_given_up(struct publish_message *m)
+{
+    struct job *j = list_entry(m, struct job, message);
+    if (j->outcome.state != DELIVERY_DEAD) {
+        job_finish(j, "the sweep will publish it");
+        return;
+    }
+    job_move(j, JOB_OWING, "the broker does not take it");
+    job_start_write(j, LEDGER_OWE, on_owed);
+    j->write.has_row = true;
+    ledger_write(j->parts->ledger, &j->write);
+}
+
+void job_publish_follow_up(struct job *j, double delay_s)
+{
+    struct job_event *e = j->event;
+    if (j->outcome.state == DELIVERY_DEAD) {
+        struct own_dead dead = {
+            .reason = j->outcome.reason,
+            .detail = j->item.verdict.detail,
+            .error = j->outcome.error,
+            .attempt = j->attempt,
+            .integration = &j->integration_id,
+            .queue = e->queue,
+        };
+        own_message_dead_event(&j->message, &j->arena, e->event, &dead);
+    } else {
+        struct own_ticket ticket = {
+            .attempt = j->attempt + 1,
+            .integration = &j->integration_id,
+            .origin_queue = e->queue,
+        };
+        own_message_event(&j->message, &j->arena, e->event, &ticket);
+        ladder_put(&j->message, &j->arena, delay_s);
+    }
+    j->message.confirmed = on_confirmed;
+    j->message.given_up = j->write.refused ? NULL : on_given_up; /* refused: there is no row to find it by */
+    job_move(j, JOB_PUBLISHING, delivery_state_name(j->outcome.state));
+    publisher_send(j->parts->publisher, &j->message);
+    fault_here(FAULT_PUBLISH, e->event->id);
+}
+
+static void count_outcome(const struct job *j)
+{
+    switch (j->outcome.state) {
+    case DELIVERY_DELIVERED:
+        shared_count(COUNT_DELIVERED);
+        break;
+    case DELIVERY_WAITING:
+        shared_count(COUNT_RETRIED);
+        break;
+    case DELIVERY_CANCELED:
+        shared_count(COUNT_CANCELED);
+        break;
+    default:
+        shared_count(COUNT_DEAD);
+    }
+}
+
+static void log_outcome(const struct job *j)
+{
+    char integration[UUID_TEXT];
+    enum log_level level = j->outcome.state == DELIVERY_DELIVERED ? LOG_DEBUG : LOG_WARN;
+    if (!log_is_on(level))
+        return;
+    uuid_format(&j->integration_id, integration);
+    LOG(level, "delivery", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
+        LOG_TEXT("kind", j->integration ? j->integration->row.kind : NULL),
+        LOG_TEXT("state", delivery_state_name(j->outcome.state)), LOG_NUM("attempt", j->attempt),
+        LOG_TEXT("reason", reason_name(j->outcome.reason)),
+        LOG_TEXT("error", error_word_name(j->outcome.error)), LOG_NUM("status", j->talk.status),
+        LOG_NUM("ms", j->talk.duration_ms), LOG_NUM("retry_in_s", j->outcome.delay_s),
+        LOG_TEXT("detail", j->item.verdict.detail));
+}
+
+void job_end_refused(struct job *j)
+{
+    j->decided = true;
+    j->outcome =
+        (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED, .error = j->outcome.error};
+    j->item.verdict.detail = NULL;
+    job_write_outcome(j);
+}
+
+void job_end_without_row(struct job *j)
+{
+    j->outcome =
+        (struct outcome){.state = DELIVERY_DEAD, .reason = REASON_ROW_REFUSED, .error = j->outcome.error};
+    count_outcome(j);
+    log_outcome(j);
+    job_publish_follow_up(j, 0);
+}
+
+static void on_written(struct ledger_write *w)
+{
+    struct job *j = list_entry(w, struct job, write);
+    fault_here(FAULT_COMMIT, j->event->event->id);
+    if (w->refused && w->kind == LEDGER_OUTCOME) {
+        job_end_refused(j);
+        return;
+    }
+    if (w->refused) {
+        job_end_without_row(j);
+        return;
+    }
+    if ((w->kind == LEDGER_OUTCOME || w->kind == LEDGER_END) && !w->applied) {
+        shared_count(COUNT_STALE);
+        job_finish(j, "the row belongs to another attempt now");
+        return;
+    }
+    j->exists = true;
+    count_outcome(j);
+    log_outcome(j);
+    if (j->outcome.state == DELIVERY_DELIVERED || j->outcome.state == DELIVERY_CANCELED)
+        job_finish(j, delivery_state_name(j->outcome.state));
+    else
+        job_publish_follow_up(j, j->outcome.delay_s);
+}
+
+static enum ledger_write_kind kind_of_write(const struct job *j)
+{
+    if (!j->exists)
+        return LEDGER_ROW;
+    return j->decided ? LEDGER_END : LEDGER_OUTCOME;
+}
+
+void job_write_outcome(struct job *j)
+{
+    struct ledger_write *w = &j->write;
+    bool failed = j->outcome.state == DELIVERY_WAITING || j->outcome.state == DELIVERY_DEAD;
+    job_move(j, JOB_WRITING, delivery_state_name(j->outcome.state));
+    job_start_write(j, kind_of_write(j), on_written);
+    w->state = j->outcome.state;
+    w->reason = j->outcome.reason;
+    w->error = j->outcome.error;
+    if (failed && j->item.verdict.detail)
+        w->detail =
+            utf8_storable_copy(&j->arena, j->item.verdict.detail, strlen(j->item.verdict.detail), DETAIL_MAX);
+    w->status = j->talk.status;
+    w->response = failed && j->talk.snippet_size ? j->talk.snippet : NULL;
+    w->response_size = j->talk.snippet_size;
+    w->duration_ms = j->talk.duration_ms;
+    if (j->outcome.state == DELIVERY_WAITING)
+        w->due_s = ladder_round(j->outcome.delay_s);
+    w->failed_attempt = failed && !j->decided;
+    ledger_write(j->parts->ledger, w);
+}
