@@ -7,8 +7,8 @@
  * nack or a return it waits RETRY_SECONDS; after a return what should have taken it is declared again first,
  * since somebody has deleted it.
  *
- * Or it is given up: when nothing could be published for broker.publish_patience, because the broker is in alarm or
- * not there, those whose owners have written down what is owed are told so, at once from then on.
+ * Or it is given up: when the broker has blocked publishing for broker.publish_patience, those whose owners have
+ * written down what is owed are told so, at once from then on.
  *
  * A send in librabbitmq blocks without a limit once the socket's buffer is full, which happens when the
  * broker is in alarm or the link is cut. So a message is only sent when the kernel takes all of it at once,
@@ -51,14 +51,13 @@ struct publisher {
     size_t ring_size; /* power of two */
     size_t unconfirmed_bytes;
     size_t pending;
-    bool blocked;
-    int64_t since_us; /* monotonic: blocked or down since then; 0: neither */
-    bool unroutable;  /* something came back since the last declaration */
+    int64_t blocked_us; /* monotonic: the broker takes nothing since then; 0: it does */
+    bool unroutable;    /* something came back since the last declaration */
     bool sending;
-    bool said_given_up; /* since publishing was last possible */
+    bool said_given_up; /* since it is blocked */
     struct event *pump;
     struct event *retry;
-    struct event *impatience; /* when since_us is broker.publish_patience ago */
+    struct event *impatience; /* when it is blocked for broker.publish_patience */
 };
 
 static void pump(struct publisher *p);
@@ -91,23 +90,23 @@ static void later(struct publisher *p)
         event_add(p->retry, &tv);
 }
 
-/* Publishing is possible, or not any more. */
-static void set_possible(struct publisher *p, bool possible)
+/* On a link that is down nobody's patience is tried: with it goes the consuming one, and nothing could be settled. */
+static void set_blocked(struct publisher *p, bool blocked)
 {
-    if (possible) {
-        p->since_us = 0;
+    if (!blocked) {
+        p->blocked_us = 0;
         p->said_given_up = false;
         event_del(p->impatience);
-    } else if (!p->since_us) {
+    } else if (!p->blocked_us) {
         struct timeval tv = clock_timeval(p->conf->broker_publish_patience);
-        p->since_us = clock_mono_us();
+        p->blocked_us = clock_mono_us();
         event_add(p->impatience, &tv);
     }
 }
 
 static bool is_impatient(const struct publisher *p)
 {
-    return p->since_us && clock_mono_us() - p->since_us >= clock_us(p->conf->broker_publish_patience);
+    return p->blocked_us && clock_mono_us() - p->blocked_us >= clock_us(p->conf->broker_publish_patience);
 }
 
 static void give_up_list(struct publisher *p, struct list *list)
@@ -243,8 +242,7 @@ static bool on_up(void *owner, struct amqp_link *link)
         return false;
     amqp_frames_reset(&p->frames);
     p->first_sequence = p->next_sequence = 1;
-    p->blocked = p->unroutable = false;
-    set_possible(p, true);
+    p->unroutable = false;
     event_active(p->pump, EV_TIMEOUT, 1);
     return true;
 }
@@ -263,7 +261,7 @@ static void on_down(void *owner, struct amqp_link *link)
     memset(p->ring, 0, p->ring_size * sizeof *p->ring);
     p->first_sequence = p->next_sequence = 1;
     p->unconfirmed_bytes = 0;
-    set_possible(p, false);
+    set_blocked(p, false);
 }
 
 static void on_blocked(void *owner, struct amqp_link *link, bool blocked)
@@ -272,15 +270,14 @@ static void on_blocked(void *owner, struct amqp_link *link, bool blocked)
     (void)link;
     LOG(LOG_WARN, blocked ? "broker_blocks_publishing" : "broker_takes_publishing",
         LOG_NUM("waiting", publisher_pending(p)));
-    p->blocked = blocked;
-    set_possible(p, !blocked);
+    set_blocked(p, blocked);
     if (!blocked)
         event_active(p->pump, EV_TIMEOUT, 1);
 }
 
 static bool may_send(struct publisher *p)
 {
-    return amqp_link_is_up(p->link) && !p->blocked &&
+    return amqp_link_is_up(p->link) && !p->blocked_us &&
            p->unconfirmed_bytes < (size_t)p->conf->broker_unconfirmed;
 }
 
@@ -331,7 +328,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (p->unroutable && amqp_link_is_up(p->link)) {
         /* A broker in alarm does not even read a declaration. */
-        if (p->blocked || !amqp_link_has_room(p->link, TOPOLOGY_BYTES)) {
+        if (p->blocked_us || !amqp_link_has_room(p->link, TOPOLOGY_BYTES)) {
             later(p);
             return;
         }
@@ -373,7 +370,6 @@ struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, 
 
 void publisher_start(struct publisher *p)
 {
-    set_possible(p, false);
     amqp_link_start(p->link);
 }
 

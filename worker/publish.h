@@ -36,7 +36,7 @@ struct publish_message {
     size_t header_count;
     void (*confirmed)(struct publish_message *message);
     /*
-     * Called instead, when the broker has taken nothing for broker.publish_patience: whoever has written down what is
+     * Called instead, when the broker has blocked publishing for broker.publish_patience: whoever has written down what is
      * owed can go on without. The message may still arrive. NULL: it has to be confirmed.
      */
     void (*given_up)(struct publish_message *message);

@@ -12,8 +12,6 @@ import pytest
 from sandbox.bulk import publish_many
 from sandbox.receiver import Answer
 
-pytestmark = pytest.mark.alone
-
 
 @pytest.fixture
 def link(tmp_path):

@@ -13,8 +13,6 @@ from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 from stage import dead_letters
 
-pytestmark = pytest.mark.alone
-
 
 # --- rows that the database will never take
 

@@ -15,8 +15,6 @@ from sandbox import bulk, producer, seed
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 
-pytestmark = pytest.mark.alone
-
 KEYS = "'e', '11111111-1111-1111-1111-111111111111'"
 
 
