@@ -27,11 +27,16 @@ static void add_text_part(struct buf *b, const char *text)
         buf_add_char(b, '-');
 }
 
+const char *event_ledger_word(const struct event *event)
+{
+    return event->expand ? "notify_scan_findings" : event_type_name(event->type);
+}
+
 void event_hash_content(struct event *event)
 {
     struct buf b;
     buf_init(&b, 3 * EVENT_TEXT_MAX);
-    add_text_part(&b, event_type_name(event->type));
+    add_text_part(&b, event_ledger_word(event));
     add_part(&b, event->scan_id.bytes, sizeof event->scan_id.bytes);
     if (event->has_finding)
         add_part(&b, event->finding_id.bytes, sizeof event->finding_id.bytes);
