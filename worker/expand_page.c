@@ -7,6 +7,7 @@
  */
 #include "worker/expand_page.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "worker/own_message.h"
@@ -16,19 +17,16 @@ enum { ID_DIGITS = 32 };
 
 static const char *make_id(struct arena *arena, const char *task_id, const char *which)
 {
-    size_t n = strlen(task_id), which_n = strlen(which);
-    char hex[SHA256_HEX];
-    if (n > EXPAND_ID_WHOLE_MAX) {
+    char digits[SHA256_HEX];
+    if (strlen(task_id) > EXPAND_ID_WHOLE_MAX) {
         unsigned char hash[SHA256_SIZE];
-        hash_sha256(task_id, n, hash);
-        hash_hex(hash, sizeof hash, hex);
-        task_id = hex;
-        n = ID_DIGITS;
+        hash_sha256(task_id, strlen(task_id), hash);
+        hash_hex(hash, ID_DIGITS / 2, digits);
+        task_id = digits;
     }
-    char *id = arena_alloc(arena, n + 1 + which_n + 1);
-    memcpy(id, task_id, n);
-    id[n] = '.';
-    memcpy(id + n + 1, which, which_n + 1);
+    size_t size = strlen(task_id) + 1 + strlen(which) + 1;
+    char *id = arena_alloc(arena, size);
+    snprintf(id, size, "%s.%s", task_id, which);
     return id;
 }
 

@@ -122,7 +122,6 @@ static void what_is_written_is_read(void)
             own_message_event(&m, &arena, &event, &ticket);
             EXPECT_INT(read_back(&arena, &m, &got), DECODE_EVENT);
             EXPECT_TEXT(got.event.id, event.id);
-            EXPECT(got.event.expand == (i == 0));
             EXPECT(memcmp(got.event.content_hash, event.content_hash, SHA256_SIZE) == 0);
             EXPECT_INT(got.attempt, ticket.attempt);
             EXPECT(got.has_integration == (i == 1));
