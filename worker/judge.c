@@ -2,7 +2,8 @@
  * judge - what is to be done for an event
  *
  * Decides from what the look-up found: by the ledger's memory of the event, by the times its producer gave,
- * by what is missing, and then by the filters of each integration of its workspace; starts the jobs.
+ * by what is missing, and then by the filters of each integration of its workspace; starts the jobs. A task that stands
+ * for a scan's findings meets no filters: it is expanded when its scan is over.
  * Invariants:
  *   - what is settled in the ledger is not started again; a row that exists decides alone what follows from
  * it;

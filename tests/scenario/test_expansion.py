@@ -139,6 +139,22 @@ def test_a_task_that_comes_twice_is_expanded_once(stage, notifyd, tap):
     assert set(stage.wait_arrivals(expected_ids(one.id, found)).values()) == {1}
 
 
+def test_two_hosts_with_the_same_task_in_hand_leave_nothing_out(stage, notifyd, tap):
+    """They share no memory, so both expand it; the place in the row only moves on."""
+    scan = seed.add_scan(stage.connection, stage.target)
+    found = seed.add_findings(stage.connection, scan, ["high", "low", "critical"] * 500)
+    for _ in range(2):
+        notifyd({"workers": 1, "expand": {"page": 40}})
+    one = task(scan.id)
+    for _ in range(2):
+        producer.publish_event(stage.broker_url, one)
+    row = wait_expanded(stage, one.id)
+    stage.wait(lambda: in_state(stage, one.id) == 1501, 30)
+    counts = tap.counts()
+    assert set(counts) == expected_ids(one.id, found) and max(counts.values()) <= 2
+    assert (row["published"], row["published_id"]) == (1501, worst_first(found)[-1])
+
+
 def test_an_id_stands_for_a_scans_end_or_for_its_findings_but_not_for_both(stage, notifyd, tap):
     notifyd()
     one, other = task(stage.scan.id), stage.event("scan_done")
