@@ -36,7 +36,7 @@ def mixed(count: int) -> list[str]:
     ("publish=1*1", 0),  # handed to the link, which has sent nothing yet
     ("confirm=1*1", PAGE + 1), ("confirm=500*1", PAGE),
     ("expand=1*1", PAGE + 1), ("expand=5*1", PAGE), ("expand=10*1", PAGE),
-    ("ack=1*1", 0),
+    ("ack=1*1", PAGE + 1),  # of one of its events, as a rule
 ])
 def test_a_worker_killed_at_each_step_of_an_expansion(stage, notifyd, tap, point, again):
     """What it becomes is wanted by nobody, so that nothing else is published."""
