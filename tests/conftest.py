@@ -31,7 +31,7 @@ from sandbox.postgres import PostgresServer  # noqa: E402
 from sandbox.rabbit import RabbitServer  # noqa: E402
 from sandbox.receiver import Receiver  # noqa: E402
 
-pytest_plugins = ["unit_programs", "counts", "stage"]
+pytest_plugins = ["unit_programs", "counts", "stage", "fast_receiver"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

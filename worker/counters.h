@@ -30,6 +30,9 @@
     X(LOOKUP_SPLITS, "lookup_splits", "look-ups split to find an event that the database refuses")           \
     X(LEDGER_SPLITS, "ledger_splits", "ledger batches split to find a row that the database refuses")        \
     X(RULES_SPLITS, "rules_splits", "reads of integrations split to find a workspace that is refused")       \
+    X(EXPANSION_STATEMENTS, "expansion_statements",                                                          \
+      "transactions that read findings or write how far a scan has come")                                    \
+    X(EXPANSION_SPLITS, "expansion_splits", "of those, split to find a task that the database refuses")      \
     X(BROKER_DOWN, "broker_links_lost", "broker connections lost")                                           \
     X(DATABASE_DOWN, "database_links_lost", "database connections lost")
 

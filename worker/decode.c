@@ -3,7 +3,7 @@
  *
  * Three forms: Celery protocol 2 (known by its `task` header), protocol 1 (a `task` member in the body) and
  * our plain JSON. Pure but for the arena. A message from outside can hold anything; whatever it holds, the
- * outcome is an event, an expansion or a reject with a reason from the list, never a crash and never a guess.
+ * outcome is an event or a reject with a reason from the list, never a crash and never a guess.
  * The id is read before all else, so that a reject can be found again by it.
  *
  * Must not know: queues other than by name, the database, what happens next.
@@ -78,8 +78,9 @@ static bool take_task(struct decoding *d, const char *name, size_t n)
     const char *dot = memrchr(name, '.', n);
     const char *last = dot ? dot + 1 : name;
     size_t last_n = n - (size_t)(last - name);
-    d->expand = is_listed(&d->conf->tasks_notify_scan_findings, last, last_n);
-    if (d->expand || is_listed(&d->conf->tasks_notify_event, last, last_n))
+    bool expand = is_listed(&d->conf->tasks_notify_scan_findings, last, last_n);
+    d->out->event.expand = expand;
+    if (expand || is_listed(&d->conf->tasks_notify_event, last, last_n))
         return true;
     return decode_refuse(d, REASON_UNKNOWN_TASK, "the task is \"%s\"", decode_quote(d, name, n));
 }
@@ -257,5 +258,5 @@ enum decode_result decode_message(const struct conf *conf, struct arena *arena, 
     event_hash_content(&out->event);
     out->reason = REASON_NONE;
     out->detail = NULL;
-    return d.expand ? DECODE_EXPAND : DECODE_EVENT;
+    return DECODE_EVENT;
 }

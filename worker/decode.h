@@ -8,7 +8,6 @@
 
 enum decode_result {
     DECODE_EVENT,  /* `event` is complete */
-    DECODE_EXPAND, /* notify_scan_findings: event.id and event.scan_id are set, event.type is SCAN_DONE */
     DECODE_REJECT, /* `reason` and `detail` say why */
 };
 

@@ -186,7 +186,7 @@ static bool read_finding(struct decoding *d, const struct binding *b)
 static bool read_values(struct decoding *d, const struct binding *b)
 {
     struct event *event = &d->out->event;
-    if (d->expand) {
+    if (event->expand) {
         event->type = EVENT_SCAN_DONE;
         return read_id(d, b, SCAN_ID, &event->scan_id);
     }
@@ -198,7 +198,7 @@ static bool read_values(struct decoding *d, const struct binding *b)
 bool decode_args_bind(struct decoding *d, struct json_object *args, struct json_object *kwargs)
 {
     struct binding b = {.function = "notify_event", .count = PARAMETERS, .required = 2};
-    if (d->expand)
+    if (d->out->event.expand)
         b = (struct binding){.function = "notify_scan_findings", .count = 1, .required = 1};
     return bind(d, &b, args, kwargs) && read_values(d, &b);
 }

@@ -89,13 +89,27 @@ static bool read_redelivered(struct decoding *d)
     return true;
 }
 
+/* The body of such a message is that of a scan_done; only this header says what it stands for. */
+static bool read_expand(struct decoding *d)
+{
+    struct event *event = &d->out->event;
+    bool found;
+    int64_t value = 0;
+    if (!read_number(d, OWN_EXPAND, 1, REASON_BAD_ARGUMENTS, &found, &value))
+        return false;
+    event->expand |= value == 1;
+    return !event->expand || (event->type == EVENT_SCAN_DONE && !d->out->has_integration) ||
+           decode_refuse(d, REASON_BAD_ARGUMENTS,
+                         "a scan's findings come as scan_done, and without x-notify-integration");
+}
+
 bool decode_own_headers(struct decoding *d)
 {
     bool found;
     const struct raw_header *queue = raw_message_header(d->raw, own_header_name(OWN_QUEUE));
     if (queue && queue->kind == RAW_HEADER_TEXT && queue->size > 0)
         d->out->origin_queue = utf8_storable_copy(d->arena, queue->text, queue->size, QUEUE_NAME_MAX);
-    return read_attempt(d) && read_integration(d) && read_redelivered(d) &&
+    return read_attempt(d) && read_integration(d) && read_expand(d) && read_redelivered(d) &&
            read_time(d, OWN_FIRST_SEEN, &found, &d->out->event.first_seen_us) &&
            read_time(d, OWN_ETA, &d->out->has_eta, &d->out->eta_us) &&
            read_time(d, OWN_EXPIRES, &d->out->has_expires, &d->out->expires_us);

@@ -15,7 +15,6 @@ struct decoding {
     struct arena *arena;
     const struct raw_message *raw;
     struct decoded *out;
-    bool expand; /* notify_scan_findings */
 };
 
 /* Record the reject and return false. FORMAT makes the detail; bytes of the message in it come from

@@ -2,13 +2,15 @@
  * judge - what is to be done for an event
  *
  * Decides from what the look-up found: by the ledger's memory of the event, by the times its producer gave,
- * by what is missing, and then by the filters of each integration of its workspace; starts the jobs.
+ * by what is missing, and then by the filters of each integration of its workspace; starts the jobs. A task that stands
+ * for a scan's findings meets no filters: it is expanded when its scan is over.
  * Invariants:
  *   - what is settled in the ledger is not started again; a row that exists decides alone what follows from
  * it;
  *   - the counts of the event's row add up: considered = matched + filtered by stage.
  * Knows the rules and the filters, neither AMQP nor SQL nor HTTP.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,6 +169,15 @@ static void get_rules(struct trip *t)
     rules_get(t->parts->rules, &t->rules_wait);
 }
 
+/* Put the event off, as its look at number ATTEMPT; its row says until when. */
+static void look_again(struct trip *t, int attempt, double pause_s)
+{
+    trip_make_ladder_message(t, attempt, pause_s);
+    t->ledger_event.scheduled_us = clock_wall_us() + clock_us(pause_s);
+    t->then_publish = true;
+    trip_write_event(t, EVENT_STATE_OPEN, REASON_NONE);
+}
+
 /* The producer's transaction may still be open: look again soon, a few times. */
 static void not_found(struct trip *t)
 {
@@ -185,10 +196,7 @@ static void not_found(struct trip *t)
         trip_end_dead(t, REASON_NOT_FOUND, "the scan, its target or the finding is not in the database");
         return;
     }
-    trip_make_ladder_message(t, attempt + 1, pauses->items[attempt - 1]);
-    t->ledger_event.scheduled_us = clock_wall_us() + clock_us(pauses->items[attempt - 1]);
-    t->then_publish = true;
-    trip_write_event(t, EVENT_STATE_OPEN, REASON_NONE);
+    look_again(t, attempt + 1, pauses->items[attempt - 1]);
 }
 
 static double seconds_until(int64_t wall_us)
@@ -275,6 +283,39 @@ static void end_poisonous(struct trip *t)
                   REASON_KILLED_WORKER);
 }
 
+/*
+ * Seconds until a scan is looked at again that is not over, as far as its status says, since its findings may not be
+ * committed yet; 0: do not wait. Each pause is as long as all before it and a second: 1, 2, 4, 8 and so on, within
+ * expand.queue_running_wait.
+ */
+static double pause_for_scan(const struct trip *t)
+{
+    const struct decoded *d = &t->decoded;
+    const char *status = t->lookup.facts.scan.status;
+    if (!status || (strcmp(status, "queued") != 0 && strcmp(status, "running") != 0))
+        return 0;
+    double first_look = -seconds_until(d->event.first_seen_us),
+           due = d->has_eta ? -seconds_until(d->eta_us) : first_look;
+    double waited = fmax(0, fmin(first_look, due));
+    double left = t->parts->conf->expand_queue_running_wait - waited;
+    if (left < 0.5) /* the ladder counts in whole seconds */
+        return 0;
+    return ladder_trip_towards(fmin(floor(waited) + 1, left));
+}
+
+static void expand(struct trip *t)
+{
+    enum { FULL_PAUSE_S = 1 };
+    double pause = pause_for_scan(t);
+    if (pause > 0)
+        look_again(t, t->decoded.attempt, pause);
+    else if (!expansion_admit(t->parts->expansions, &t->expansion))
+        look_again(t, t->decoded.attempt,
+                   FULL_PAUSE_S); /* rather than hold a part of the prefetch meanwhile */
+    else
+        trip_expand(t);
+}
+
 static void judge(struct trip *t)
 {
     struct lookup *q = &t->lookup;
@@ -294,6 +335,10 @@ static void judge(struct trip *t)
     }
     t->ledger_event.has_workspace = true;
     t->ledger_event.workspace_id = q->facts.scan.workspace_id;
+    if (t->decoded.event.expand) {
+        expand(t);
+        return;
+    }
     if (q->finding_of_other_scan && !t->decoded.has_integration) {
         trip_end_dead(t, REASON_FINDING_OF_OTHER_SCAN, "the finding belongs to another scan than scan_id");
         return;

@@ -82,7 +82,7 @@ static void add_event(struct pg_array *columns, const struct ledger_event *e)
     pg_array_add_bytes(c++, v->content_hash, sizeof v->content_hash);
     pg_array_add_uuid(c++, e->has_workspace ? &e->workspace_id : NULL);
     pg_array_add_uuid(c++, &v->scan_id);
-    pg_array_add_text(c++, event_type_name(v->type));
+    pg_array_add_text(c++, event_ledger_word(v));
     pg_array_add_uuid(c++, v->has_finding ? &v->finding_id : NULL);
     pg_array_add_text(c++, v->change_summary);
     pg_array_add_text(c++, v->error);

@@ -80,6 +80,13 @@ static void set_body(struct publish_message *m, struct arena *arena, const struc
     buf_free(&b);
 }
 
+/* Its body is that of a scan_done. */
+static void add_expand(struct publish_message *m, const struct event *event)
+{
+    if (event->expand)
+        add_number(m, OWN_EXPAND, 1);
+}
+
 void own_message_event(struct publish_message *m, struct arena *arena, const struct event *event,
                        const struct own_ticket *ticket)
 {
@@ -98,6 +105,7 @@ void own_message_event(struct publish_message *m, struct arena *arena, const str
         add_time(m, OWN_ETA, ticket->eta_us);
     if (ticket->has_expires)
         add_time(m, OWN_EXPIRES, ticket->expires_us);
+    add_expand(m, event);
 }
 
 static void set_dead(struct publish_message *m, struct arena *arena, const struct own_dead *d,
@@ -125,6 +133,7 @@ void own_message_dead_event(struct publish_message *m, struct arena *arena, cons
     m->message_id = event->id;
     set_body(m, arena, event);
     set_dead(m, arena, d, event->first_seen_us);
+    add_expand(m, event);
 }
 
 /* A property of the original, as a header that the broker and other tools can show. */

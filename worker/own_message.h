@@ -26,7 +26,8 @@
     X(SIZE, "x-notify-size", "bytes of the original body")                                                   \
     X(SHA256, "x-notify-sha256", "SHA-256 of the original body, in hexadecimal digits")                      \
     X(CONTENT_TYPE, "x-notify-content-type", "the original's content type")                                  \
-    X(TASK, "x-notify-task", "the original's task header")
+    X(TASK, "x-notify-task", "the original's task header")                                                   \
+    X(EXPAND, "x-notify-expand", "1: not scan_done itself, but a task notify_scan_findings")
 
 #define OWN_HEADER_ENUM(e, name, help) OWN_##e,
 enum own_header { OWN_HEADER_LIST(OWN_HEADER_ENUM) OWN_HEADER_COUNT };

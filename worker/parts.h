@@ -3,6 +3,7 @@
 
 #include "common/base/conf.h"
 #include "common/egress/transfer.h"
+#include "worker/expand.h"
 #include "worker/gate.h"
 #include "worker/intake.h"
 #include "worker/ledger.h"
@@ -20,6 +21,7 @@ struct parts {
     struct ledger *ledger;
     struct gate *gate;
     struct transfers *transfers;
+    struct expansions *expansions;
 };
 
 #endif

@@ -16,12 +16,20 @@
  */
 #include "worker/statements.h"
 
+#include "common/model/lists.h"
 #include "worker/pg_array.h"
 
 #define NUMBER(macro)      NUMBER_(macro)
 #define NUMBER_(number)    #number
 #define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
 #define UTC_ISO            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+
+/* As severity_parse numbers them: whatever the case of ASCII's letters, and what is unknown or missing is the first.
+   The words' own NULL only ends the list. */
+#define SEVERITY_WORD(e, word, help) "'" word "', "
+#define SEVERITY_RANK(text)                                                                                  \
+    "coalesce(array_position(ARRAY[" SEVERITY_LIST(SEVERITY_WORD) "NULL], lower(coalesce(" text              \
+                                                                  ", '') COLLATE \"C\")), 1) - 1"
 
 /* clang-format off */
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
@@ -216,5 +224,41 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " UPDATE notify.deliveries d SET owed = false FROM unnest($3, $4, $5) AS x(event, integration, at)"
         " WHERE d.event_id = x.event AND d.integration_id = x.integration AND d.swept_at = x.at",
         5, {PG_TEXTS, PG_TIMESTAMPTZS, PG_TEXTS, PG_UUIDS, PG_TIMESTAMPTZS}},
+
+    [STATEMENT_EXPAND_LOCK] = {"expand_lock",
+        "SELECT FROM unnest($1) AS x(task)"
+        " CROSS JOIN LATERAL (SELECT FROM notify.events e WHERE e.id = x.task FOR UPDATE) r",
+        1, {PG_TEXTS}},
+
+    /* The place only moves on: two workers may have the same task in hand, on two hosts. The row's state is asked
+       outside, or an index of open rows would be read from end to end. */
+    [STATEMENT_EXPAND_PLACE] = {"expand_place",
+        "WITH mine AS MATERIALIZED (SELECT x.state, x.published, x.rank, x.finding, r.row"
+        " FROM unnest($1, $2, $3, $4, $5) AS x(task, state, published, rank, finding)"
+        " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.state, e.published_rank, e.published_id FROM notify.events e"
+        " WHERE e.id = x.task OFFSET 0) r"
+        " WHERE r.state = 'open' AND (x.rank IS NULL OR r.published_rank IS NULL OR x.rank < r.published_rank"
+        " OR (x.rank = r.published_rank AND x.finding >= r.published_id)))"
+        " UPDATE notify.events e SET state = mine.state, published = mine.published,"
+        " published_rank = coalesce(mine.rank, e.published_rank),"
+        " published_id = coalesce(mine.finding, e.published_id), scheduled_for = NULL,"
+        " finished_at = CASE WHEN mine.state = 'expanded' THEN now() END"
+        " FROM mine WHERE e.ctid = mine.row",
+        5, {PG_TEXTS, PG_TEXTS, PG_INT4S, PG_INT4S, PG_UUIDS}},
+
+    /* What follows the place in the row, worst first: for each finding its severity's number and its id. */
+    [STATEMENT_EXPAND_READ] = {"expand_read",
+        "SELECT x.n, e.published, coalesce(p.findings, '')"
+        " FROM unnest($1, $2, $3) AS x(n, task, most)"
+        " CROSS JOIN LATERAL (SELECT scan_id, state, published, published_rank, published_id FROM notify.events"
+        " WHERE id = x.task OFFSET 0) e"
+        " CROSS JOIN LATERAL (SELECT string_agg(w.rank || w.id::text, '' ORDER BY w.rank DESC, w.id) AS findings"
+        " FROM (SELECT r.rank, r.id FROM (SELECT f.id, " SEVERITY_RANK("f.severity") " AS rank"
+        " FROM public.findings f WHERE f.scan_id = e.scan_id AND NOT f.suppressed OFFSET 0) r"
+        " WHERE e.published_rank IS NULL OR r.rank < e.published_rank"
+        " OR (r.rank = e.published_rank AND r.id > e.published_id)"
+        " ORDER BY r.rank DESC, r.id LIMIT x.most) w) p"
+        " WHERE e.state = 'open'",
+        3, {PG_INT4S, PG_TEXTS, PG_INT4S}},
 };
 /* clang-format on */

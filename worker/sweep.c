@@ -152,13 +152,11 @@ static int word_at(const PGresult *r, int row, int column, int (*parse)(const ch
 /* False when there is no such event any more, or it is none that we wrote. */
 static bool read_event(struct sweep *s, const PGresult *r, int row, struct event *e)
 {
-    int type =
-        PQgetisnull(r, row, SWEEP_EVENT_TYPE) ? -1 : event_type_parse(PQgetvalue(r, row, SWEEP_EVENT_TYPE));
     e->id = text_at(s, r, row, SWEEP_EVENT_ID);
-    if (type < 0 || PQgetisnull(r, row, SWEEP_SCAN_ID) ||
+    /* No NULLs but of an event that is gone. */
+    if (!event_ledger_word_parse(e, PQgetvalue(r, row, SWEEP_EVENT_TYPE)) ||
         !uuid_parse(&e->scan_id, PQgetvalue(r, row, SWEEP_SCAN_ID)))
         return false;
-    e->type = (enum event_type)type;
     e->has_finding = !PQgetisnull(r, row, SWEEP_FINDING_ID) &&
                      uuid_parse(&e->finding_id, PQgetvalue(r, row, SWEEP_FINDING_ID));
     e->change_summary = text_at(s, r, row, SWEEP_CHANGE_SUMMARY);

@@ -254,7 +254,9 @@ static bool declare_all(struct declaring *d, const struct conf *conf)
     for (int i = 0; good && i < FIRST_LEVEL; i++)
         good = own_queue(d, own[i], i);
     good = good && exchange(d, TOPOLOGY_DEAD, "fanout") && bind_queue(d, TOPOLOGY_DEAD, TOPOLOGY_DEAD, "") &&
-           exchange(d, TOPOLOGY_DELAY_OUT, "fanout") && bind_queue(d, TOPOLOGY_DUE, TOPOLOGY_DELAY_OUT, "");
+           exchange(d, TOPOLOGY_DELAY_OUT, "fanout") && bind_queue(d, TOPOLOGY_DUE, TOPOLOGY_DELAY_OUT, "") &&
+           exchange(d, TOPOLOGY_URGENT, "fanout") && bind_queue(d, TOPOLOGY_URGENT, TOPOLOGY_URGENT, "") &&
+           exchange(d, TOPOLOGY_BULK, "fanout") && bind_queue(d, TOPOLOGY_BULK, TOPOLOGY_BULK, "");
     for (int level = 0; good && level < TOPOLOGY_LEVELS; level++)
         good = ladder_level(d, level);
     return good;

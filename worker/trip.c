@@ -71,6 +71,7 @@ static void free_trip(struct trip *t, const char *why)
     trip_move(t, TRIP_SETTLED, why);
     if (t->taken)
         shared_event_release(t->event_hash);
+    expansion_drop(&t->expansion);
     if (t->rules)
         rules_release(t->parts->rules, t->rules);
     for (int i = 0; i < TRIP_DESTINATIONS_MAX; i++)
@@ -245,10 +246,6 @@ void trips_begin(struct trips *all, struct raw_message *raw, struct arena *arena
             LOG(LOG_WARN, "canvas_ignored", LOG_TEXT("id", t->decoded.event.id),
                 LOG_TEXT("advice", "callbacks, chains and chords of this task are not followed"));
         begin_event(t);
-        break;
-    case DECODE_EXPAND:
-        trip_reject_raw(t, REASON_UNKNOWN_TASK,
-                        "this version does not expand a scan's findings; it is kept here");
         break;
     case DECODE_REJECT:
         trip_reject_raw(t, t->decoded.reason, t->decoded.detail);

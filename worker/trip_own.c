@@ -1,9 +1,9 @@
 /*
  * trip_own - what a message writes and publishes for itself
  *
- * The event's own row, when no delivery's row carries it, and the event's own messages: round the ladder, or
- * a dead letter. The order is that of job.c: the row is committed, then what follows is published, then the
- * trip's count goes down. Decides nothing.
+ * The event's own row, when no delivery's row carries it, and the event's own messages: round the ladder, a dead
+ * letter, or an event for each finding of its scan. The order is that of job.c: the row is committed, then what
+ * follows is published, then the trip's count goes down. Decides nothing.
  */
 #include <string.h>
 
@@ -81,6 +81,21 @@ void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detai
     own_message_dead_event(&t->message, &t->arena, &t->decoded.event, &dead);
 }
 
+static void on_expanded(struct expansion *x, bool refused)
+{
+    struct trip *t = list_entry(x, struct trip, expansion);
+    if (refused)
+        trip_end_dead(t, REASON_ROW_REFUSED, "see the log for the database's words");
+    trip_close_one(t);
+}
+
+static void begin_expansion(struct trip *t)
+{
+    t->then_expand = false;
+    t->open++;
+    expansion_run(&t->expansion);
+}
+
 static void on_written(struct ledger_write *w)
 {
     struct trip *t = list_entry(w, struct trip, write);
@@ -92,6 +107,8 @@ static void on_written(struct ledger_write *w)
     t->has_row = !w->refused;
     if (t->then_publish)
         trip_publish(t);
+    if (t->then_expand && !w->refused)
+        begin_expansion(t);
     trip_close_one(t);
 }
 
@@ -107,6 +124,15 @@ void trip_write_event(struct trip *t, enum event_state state, enum reason reason
     t->write.written = on_written;
     t->open++;
     ledger_write(t->parts->ledger, &t->write);
+}
+
+void trip_expand(struct trip *t)
+{
+    t->expansion.task = &t->decoded.event;
+    t->expansion.queue = t->job_event.queue;
+    t->expansion.ended = on_expanded;
+    t->then_expand = true;
+    trip_write_event(t, EVENT_STATE_OPEN, REASON_NONE);
 }
 
 void trip_end_with_refused_rows(struct trip *t)

@@ -56,7 +56,9 @@ struct trip {
     bool continues;    /* `message` is the whole event again */
     bool then_publish; /* `message` goes out when `write` is committed */
     bool has_row;      /* the event's row is committed and says what `message` says: it may be given up */
-    bool end_written;  /* by end_with_refused_rows */
+    bool then_expand;  /* `expansion` begins then */
+    struct expansion expansion;
+    bool end_written; /* by end_with_refused_rows */
     struct dest_body_cache bodies[TRIP_DESTINATIONS_MAX];
     int open;
 };
@@ -82,6 +84,8 @@ void trip_make_ladder_message(struct trip *t, int attempt, double delay_s);
 void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detail);
 /* Write the event's row alone; then publish t->message if t->then_publish. */
 void trip_write_event(struct trip *t, enum event_state state, enum reason reason);
+/* The event's row as open, then an event for each finding of its scan; `expansion` has been admitted. */
+void trip_expand(struct trip *t);
 /* The ledger counted on rows that the database refused; their dead letters are confirmed. */
 void trip_end_with_refused_rows(struct trip *t);
 /* An event that will reach no integration: its row says why, then the dead letter. */

@@ -124,6 +124,7 @@ static void on_database_up(void *owner, struct pg_link *link)
     lookups_resume(w->parts.lookups);
     rules_resume(w->parts.rules);
     ledger_resume(w->parts.ledger);
+    expansions_resume(w->parts.expansions);
 }
 
 static void on_database_down(void *owner, struct pg_link *link)
@@ -183,6 +184,7 @@ static void make_parts(struct worker *w)
     p->gate = gate_new(w->base, c->delivery_per_integration, c->delivery_connections);
     p->transfers = transfers_new(w->base, &transfer);
     p->publisher = publisher_new(w->base, w->dialer, c);
+    p->expansions = expansions_new(w->base, w->database, c, p->publisher);
     p->intake = intake_new(w->base, w->dialer, c, &intake_calls, w);
     w->trips = trips_new(p);
 }
@@ -230,6 +232,7 @@ static void free_worker(struct worker *w)
     transfers_free(w->parts.transfers);
     gate_free(w->parts.gate);
     pg_link_free(w->database);
+    expansions_free(w->parts.expansions);
     ledger_free(w->parts.ledger);
     rules_free(w->parts.rules);
     lookups_free(w->parts.lookups);

@@ -18,7 +18,8 @@
     X(COMMIT, "commit", "the rows are committed, nothing is published")                                      \
     X(PUBLISH, "publish", "what follows is published, not confirmed")                                        \
     X(CONFIRM, "confirm", "what follows is confirmed")                                                       \
-    X(ACK, "ack", "everything is done but the acknowledgement")
+    X(ACK, "ack", "everything is done but the acknowledgement")                                              \
+    X(EXPAND, "expand", "a page of a scan's findings is confirmed, its place is not written")
 
 #define FAULT_ENUM(e, w, h) FAULT_##e,
 enum fault { FAULT_LIST(FAULT_ENUM) FAULT_COUNT };

@@ -27,11 +27,26 @@ static void add_text_part(struct buf *b, const char *text)
         buf_add_char(b, '-');
 }
 
+#define EXPAND_WORD "notify_scan_findings"
+
+const char *event_ledger_word(const struct event *event)
+{
+    return event->expand ? EXPAND_WORD : event_type_name(event->type);
+}
+
+bool event_ledger_word_parse(struct event *event, const char *word)
+{
+    int type = event_type_parse(word);
+    event->expand = strcmp(word, EXPAND_WORD) == 0;
+    event->type = event->expand ? EVENT_SCAN_DONE : (enum event_type)type;
+    return event->expand || type >= 0;
+}
+
 void event_hash_content(struct event *event)
 {
     struct buf b;
     buf_init(&b, 3 * EVENT_TEXT_MAX);
-    add_text_part(&b, event_type_name(event->type));
+    add_text_part(&b, event_ledger_word(event));
     add_part(&b, event->scan_id.bytes, sizeof event->scan_id.bytes);
     if (event->has_finding)
         add_part(&b, event->finding_id.bytes, sizeof event->finding_id.bytes);

@@ -18,6 +18,7 @@ enum {
 struct event {
     const char *id;
     enum event_type type;
+    bool expand; /* a task notify_scan_findings: stands for events of its own; `type` is SCAN_DONE */
     struct uuid scan_id;
     bool has_finding;
     struct uuid finding_id;
@@ -26,6 +27,11 @@ struct event {
     unsigned char content_hash[SHA256_SIZE]; /* over type, scan, finding, change_summary, error; not the id */
     int64_t first_seen_us;                   /* wall clock of the first time we read it */
 };
+
+/* The ledger's word for what it is: the event's type, or notify_scan_findings. Static text. */
+const char *event_ledger_word(const struct event *event);
+/* The other way round: sets `type` and `expand`. False when WORD is none of these. */
+bool event_ledger_word_parse(struct event *event, const char *word);
 
 /* Fill content_hash from the other members. Equal content gives equal hashes in every message form. */
 void event_hash_content(struct event *event);

@@ -58,8 +58,7 @@
     X(BAD_COMPRESSION, "bad_compression", "the body does not decompress, or not by zlib; use gzip or none")  \
     X(TOO_LARGE, "too_large", "the message or its decompressed body is larger than limits.message_bytes")    \
     X(UNKNOWN_TASK, "unknown_task",                                                                          \
-      "the task's name is in neither of the tasks lists (fix the producer's task_routes), or this version "  \
-      "does not handle it: notify_scan_findings")                                                            \
+      "the task's name is in neither of the tasks lists; fix the producer's task_routes")                    \
     X(BAD_ARGUMENTS, "bad_arguments",                                                                        \
       "Python would not accept these arguments for the task, or they have wrong types")                      \
     X(UNKNOWN_EVENT, "unknown_event", "event_type is none of the five lifecycle events")                     \

@@ -52,7 +52,7 @@ static void check_decoded(enum decode_result result, const struct decoded *d)
     check(d->reason == REASON_NONE && d->event.id && *d->event.id && d->attempt >= 1);
     check((unsigned)d->event.type < EVENT_TYPE_COUNT);
     check(event_is_about_finding(d->event.type) == d->event.has_finding);
-    check(result == DECODE_EVENT || d->event.type == EVENT_SCAN_DONE);
+    check(!d->event.expand || (d->event.type == EVENT_SCAN_DONE && !d->has_integration));
 }
 
 /* For inputs that want it, the body is compressed first: a fuzzer does not find zlib's checksum. */

@@ -482,7 +482,7 @@ def test_a_scan_that_is_committed_two_seconds_after_its_event_is_delivered(stage
            producer.publish_event(stage.broker_url, producer.event(scan.id, "finding_new", finding_id=finding.id))]
     publish(stage, [celery((scan.id, "scan_done"), id="with-expiry", headers={"expires": at(60)})])
     time.sleep(2)
-    assert stage.events() == [] and stage.receiver.count() == 0
+    assert {row["state"] for row in stage.events()} == {"open"} and stage.receiver.count() == 0
     late.commit()
     late.close()
     stage.receiver.wait_for(3, timeout=6)

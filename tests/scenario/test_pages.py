@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from sandbox import seed
+from sandbox import producer, seed
 from sandbox.daemon import conf_text
 from sandbox.signatures import standard_signature
 
@@ -125,8 +125,19 @@ def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk:
     assert "ok   keys: 1 usable" in said and "ok   broker: reachable" in said and "ok   database: reachable" in said
 
 
+def test_the_sql_of_the_operators_page_follows_a_scans_findings(stage: Any, notifyd: Callable[..., Any]) -> None:
+    notifyd()
+    one = producer.Event((stage.scan.id,), task=producer.NOTIFY_SCAN_FINDINGS)
+    producer.publish_event(stage.broker_url, one)
+    task, events = [sql.replace("TASK", one.id) for sql in blocks(OPERATE, "sql")[0].split(";")[:2]]
+    count = 1 + len(stage.findings)
+    stage.wait(lambda: stage.database.query(events) == [("done", count)])
+    [(state, published, finished)] = stage.wait(lambda: [row for row in stage.database.query(task) if row[2]])
+    assert (state, published) == ("expanded", count) and finished
+
+
 def test_the_sql_of_the_operators_page_deletes_what_is_old_and_removes_everything(own_postgres: Any, build: Path) -> None:
-    old_rows, drop, roles = blocks(OPERATE, "sql")
+    _, old_rows, drop, roles = blocks(OPERATE, "sql")
     for role in ("product", "notify"):
         own_postgres.create_role(role, "LOGIN CREATEROLE")
     dsn = own_postgres.create_database("pencheff", "product")
@@ -148,7 +159,7 @@ def test_the_sql_of_the_operators_page_deletes_what_is_old_and_removes_everythin
 
     execute("INSERT INTO notify.events (id, content_hash, event_type, state, first_seen, accepted_at)"
             " SELECT s || d, '', 'scan_done', s, now(), now() - d * interval '1 day'"
-            " FROM unnest(ARRAY['done', 'open', 'dead']) s, unnest(ARRAY[1, 31]) d;"
+            " FROM unnest(ARRAY['done', 'open', 'dead', 'expanded']) s, unnest(ARRAY[1, 31]) d;"
             "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, updated_at)"
             " SELECT 'done' || d, gen_random_uuid(), gen_random_uuid(), s, 1, now() - d * interval '1 day'"
             " FROM unnest(ARRAY['delivered', 'dead', 'dropped', 'canceled']) s, unnest(ARRAY[1, 31]) d;"
@@ -158,7 +169,8 @@ def test_the_sql_of_the_operators_page_deletes_what_is_old_and_removes_everythin
             " VALUES ('waits', gen_random_uuid(), gen_random_uuid(), 'waiting', 3, now() - interval '31 days');"
             "INSERT INTO notify.attempts (event_id, integration_id, attempt) SELECT event_id, integration_id, 1 FROM notify.deliveries")
     execute(old_rows)
-    assert [event for event, in query("SELECT id FROM notify.events ORDER BY 1")] == ["dead1", "done1", "open1", "open31", "waits"]
+    assert [event for event, in query("SELECT id FROM notify.events ORDER BY 1")] == [
+        "dead1", "done1", "expanded1", "open1", "open31", "waits"]
     assert query("SELECT event_id, count(*) FROM notify.attempts GROUP BY 1 ORDER BY 1") == [("done1", 4), ("waits", 1)]
 
     execute(drop)

@@ -116,11 +116,13 @@ static void the_expanding_task_takes_exactly_a_scan(void)
          "notify_scan_findings() got an unexpected keyword argument 'event_type'"},
     };
     begin_task("a.b.notify_scan_findings", "[[\"" SCAN "\"],{}" EMBED "]");
-    ACCEPT(DECODE_EXPAND);
+    ACCEPT(DECODE_EVENT);
+    EXPECT(out.event.expand);
     expect_scan_and_type(EVENT_SCAN_DONE);
     EXPECT_TEXT(out.event.id, "task-1");
     begin_task("notify_scan_findings", "[[],{\"scan_id\":\"" SCAN "\"}]");
-    ACCEPT(DECODE_EXPAND);
+    ACCEPT(DECODE_EVENT);
+    EXPECT(out.event.expand);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         begin_task("notify_scan_findings", bad[i].body);
         reject(REASON_BAD_ARGUMENTS, bad[i].detail, "task-1");

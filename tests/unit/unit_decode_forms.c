@@ -22,10 +22,12 @@ static void protocol_1_is_read_from_the_body(void)
     EXPECT_INT(out.eta_us, NOW_US + 1000000);
     begin("{\"task\":\"notify_scan_findings\",\"id\":\"t\",\"kwargs\":{\"scan_id\":\"" SCAN
           "\"},\"callbacks\":[{}]}");
-    ACCEPT(DECODE_EXPAND);
+    ACCEPT(DECODE_EVENT);
+    EXPECT(out.event.expand);
     EXPECT(out.has_canvas);
     begin("{\"task\":\"notify_scan_findings\",\"id\":\"t\",\"args\":[\"" SCAN "\"],\"kwargs\":null}");
-    ACCEPT(DECODE_EXPAND);
+    ACCEPT(DECODE_EVENT);
+    EXPECT(out.event.expand);
 }
 
 static void broken_protocol_1_is_refused_by_name(void)
@@ -286,6 +288,46 @@ static void own_headers_are_believed_on_own_queues(void)
     EXPECT_INT(out.expires_us, NOW_US + 1000000);
 }
 
+static void a_scans_findings_come_back_as_a_scan_done_with_a_header(void)
+{
+    begin_own();
+    put_int("x-notify-expand", 1);
+    ACCEPT(DECODE_EVENT);
+    EXPECT(out.event.expand);
+    expect_scan_and_type(EVENT_SCAN_DONE);
+    unsigned char hash[SHA256_SIZE];
+    memcpy(hash, out.event.content_hash, sizeof hash);
+    begin_task("notify_scan_findings", "[[\"" SCAN "\"],{}]");
+    ACCEPT(DECODE_EVENT);
+    EXPECT(memcmp(hash, out.event.content_hash, sizeof hash) == 0);
+    begin_own();
+    put_text("x-notify-expand", "0");
+    ACCEPT(DECODE_EVENT);
+    EXPECT(!out.event.expand && memcmp(hash, out.event.content_hash, sizeof hash) != 0);
+    begin_plain("{\"scan_id\":\"" SCAN "\",\"event_type\":\"scan_done\"}");
+    put_int("x-notify-expand", 1); /* a producer's */
+    ACCEPT(DECODE_EVENT);
+    EXPECT(!out.event.expand);
+}
+
+static void a_scans_findings_are_for_no_integration_and_no_other_event(void)
+{
+    begin_own();
+    put_int("x-notify-expand", 1);
+    put_text("x-notify-integration", OTHER);
+    reject(REASON_BAD_ARGUMENTS, "a scan's findings come as scan_done, and without x-notify-integration",
+           "message-1");
+    begin_task("notify_scan_findings", "[[\"" SCAN "\"],{}]");
+    raw.from_own_queue = true;
+    put_text("x-notify-integration", OTHER);
+    reject(REASON_BAD_ARGUMENTS, NULL, "task-1");
+    begin_plain("{\"scan_id\":\"" SCAN "\",\"event_type\":\"scan_started\"}");
+    raw.from_own_queue = true;
+    put_int("x-notify-expand", 1);
+    reject(REASON_BAD_ARGUMENTS, "a scan's findings come as scan_done, and without x-notify-integration",
+           "message-1");
+}
+
 static void own_headers_may_be_texts_or_left_out(void)
 {
     begin_own();
@@ -324,6 +366,8 @@ static void own_headers_that_do_not_read_are_refused(void)
         enum reason reason;
     } cases[] = {
         {"x-notify-attempt", "0", REASON_BAD_ARGUMENTS},
+        {"x-notify-expand", "2", REASON_BAD_ARGUMENTS},
+        {"x-notify-expand", "yes", REASON_BAD_ARGUMENTS},
         {"x-notify-attempt", "-1", REASON_BAD_ARGUMENTS},
         {"x-notify-attempt", "", REASON_BAD_ARGUMENTS},
         {"x-notify-attempt", "1.5", REASON_BAD_ARGUMENTS},
@@ -369,6 +413,8 @@ UNIT_MAIN(UNIT_CASE(protocol_1_is_read_from_the_body), UNIT_CASE(broken_protocol
           UNIT_CASE(what_does_not_decompress_is_refused),
           UNIT_CASE(size_limits_hold_before_and_after_decompression),
           UNIT_CASE(a_small_bomb_is_stopped_at_the_limit), UNIT_CASE(begin_own),
+          UNIT_CASE(a_scans_findings_come_back_as_a_scan_done_with_a_header),
+          UNIT_CASE(a_scans_findings_are_for_no_integration_and_no_other_event),
           UNIT_CASE(own_headers_are_believed_on_own_queues), UNIT_CASE(own_headers_may_be_texts_or_left_out),
           UNIT_CASE(own_headers_are_ignored_on_other_queues),
           UNIT_CASE(own_headers_that_do_not_read_are_refused), UNIT_CASE(the_first_header_of_a_name_wins))

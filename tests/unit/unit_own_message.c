@@ -90,7 +90,7 @@ static enum decode_result read_back(struct arena *arena, const struct publish_me
 static void what_is_written_is_read(void)
 {
     const struct event events[] = {
-        {.id = "a", .type = EVENT_SCAN_DONE, .first_seen_us = 1},
+        {.id = "a", .type = EVENT_SCAN_DONE, .expand = true, .first_seen_us = 1},
         {.id = "tab\t\xe2\x86\x92",
          .type = EVENT_FINDING_NEW,
          .has_finding = true,
@@ -135,5 +135,22 @@ static void what_is_written_is_read(void)
         }
 }
 
-UNIT_MAIN(UNIT_CASE(a_retry_carries_the_event_and_nothing_else),
+static void the_dead_letter_of_a_scans_findings_says_that_it_is_one(void)
+{
+    for (int expand = 0; expand < 2; expand++) {
+        struct arena arena;
+        struct publish_message m = {0};
+        struct decoded got;
+        struct event event = {.id = "a", .type = EVENT_SCAN_DONE, .expand = expand};
+        struct own_dead dead = {.reason = REASON_NOT_FOUND, .attempt = 1, .queue = "notify"};
+        arena_init(&arena, 1024);
+        own_message_dead_event(&m, &arena, &event, &dead);
+        EXPECT_INT(read_back(&arena, &m, &got), DECODE_EVENT);
+        EXPECT(got.event.expand == expand);
+        arena_free(&arena);
+    }
+}
+
+UNIT_MAIN(UNIT_CASE(the_dead_letter_of_a_scans_findings_says_that_it_is_one),
+          UNIT_CASE(a_retry_carries_the_event_and_nothing_else),
           UNIT_CASE(a_dead_letter_of_bytes_is_cut_and_says_its_size), UNIT_CASE(what_is_written_is_read))
