@@ -12,6 +12,7 @@
 #include "common/base/iso8601.h"
 #include "common/base/json.h"
 #include "common/destinations/webhook.h"
+#include "common/destinations/wording.h"
 
 static void add_text(struct buf *b, const char *key, const char *value)
 {
@@ -128,14 +129,6 @@ static void add_finding(struct buf *b, const struct facts_finding *f)
     buf_add_char(b, '}');
 }
 
-/* What the producer said went wrong; for a failed scan without words of its own, what the scan's row says. */
-static const char *error_of(const struct event *event, const struct facts *facts)
-{
-    if (event->error || event->type != EVENT_SCAN_FAILED)
-        return event->error;
-    return facts->scan.error;
-}
-
 void webhook_body_build(const struct event *event, const struct facts *facts, struct buf *b)
 {
     char seen[ISO8601_TEXT];
@@ -155,6 +148,6 @@ void webhook_body_build(const struct event *event, const struct facts *facts, st
     else
         buf_json_text(b, NULL);
     add_text(b, "change_summary", event->change_summary);
-    add_text(b, "error", error_of(event, facts));
+    add_text(b, "error", wording_error(event, facts));
     buf_add_char(b, '}');
 }
