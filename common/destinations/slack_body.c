@@ -24,32 +24,7 @@ enum {
     RAW_MAX = 65536, /* bytes of one text before it is cut: more than any that is stored */
 };
 
-/* ---- JSON ---- */
-
-static void open_item(struct buf *b)
-{
-    if (b->len && b->data[b->len - 1] != '[')
-        buf_add_char(b, ',');
-    buf_add_char(b, '{');
-}
-
-static void open_list(struct buf *b, const char *key)
-{
-    buf_json_key(b, key);
-    buf_add_char(b, '[');
-}
-
-static void add_member(struct buf *b, const char *key, const char *value)
-{
-    buf_json_key(b, key);
-    buf_json_text(b, value);
-}
-
-static void add_false(struct buf *b, const char *key)
-{
-    buf_json_key(b, key);
-    buf_add_text(b, "false");
-}
+/* ---- texts ---- */
 
 /* A JSON string of TEXT, escaped for Slack and at most MAX characters long. */
 static bool add_escaped(struct buf *b, const char *text, size_t max)
@@ -65,18 +40,18 @@ static bool add_escaped(struct buf *b, const char *text, size_t max)
 /* The inside of a plain_text object. Without emoji, `:skull:` in a title stays what it is. */
 static bool add_plain(struct buf *b, const char *text, size_t max)
 {
-    add_member(b, "type", "plain_text");
+    buf_json_member(b, "type", "plain_text");
     buf_json_key(b, "text");
     bool whole = add_escaped(b, text, max);
-    add_false(b, "emoji");
+    buf_json_bool(b, "emoji", false);
     return whole;
 }
 
 /* A block of TYPE with one text; true when all of TEXT is in it. */
 static bool add_text_block(struct buf *b, const char *type, const char *text, size_t max)
 {
-    open_item(b);
-    add_member(b, "type", type);
+    buf_json_open_item(b);
+    buf_json_member(b, "type", type);
     buf_json_key(b, "text");
     buf_add_char(b, '{');
     bool whole = add_plain(b, text, max);
@@ -96,7 +71,7 @@ static void add_field(struct buf *b, const char *label, const char *value, size_
     if (clean.len) {
         buf_printf(&field, "%s\n", label);
         text_add_cut(&field, buf_text(&clean), shown);
-        open_item(b);
+        buf_json_open_item(b);
         add_plain(b, buf_text(&field), SLACK_FIELD_MAX);
         buf_add_char(b, '}');
     }
@@ -107,11 +82,12 @@ static void add_field(struct buf *b, const char *label, const char *value, size_
 /* The fields side by side, if there are any: Slack refuses an empty list. */
 static void add_fields(struct buf *b, const struct buf *fields)
 {
+    b->overflow |= fields->overflow; /* half a list is no JSON */
     if (!fields->len)
         return;
-    open_item(b);
-    add_member(b, "type", "section");
-    open_list(b, "fields");
+    buf_json_open_item(b);
+    buf_json_member(b, "type", "section");
+    buf_json_open_list(b, "fields");
     buf_add(b, fields->data, fields->len);
     buf_add_text(b, "]}");
 }
@@ -183,10 +159,10 @@ static void add_context(struct buf *b, const struct event *event, const struct f
     }
     uuid_format(&facts->scan.id, id);
     buf_printf(&text, " · scan %s", id);
-    open_item(b);
-    add_member(b, "type", "context");
-    open_list(b, "elements");
-    open_item(b);
+    buf_json_open_item(b);
+    buf_json_member(b, "type", "context");
+    buf_json_open_list(b, "elements");
+    buf_json_open_item(b);
     add_plain(b, buf_text(&text), SLACK_FIELD_MAX);
     buf_add_text(b, "}]}");
     buf_free(&text);
@@ -221,14 +197,14 @@ static void add_card(struct buf *b, const struct event *event, const struct fact
     struct buf headline;
     buf_init(&headline, RAW_MAX);
     wording_add_headline(&headline, event, facts);
-    open_list(b, "blocks");
+    buf_json_open_list(b, "blocks");
     bool whole = add_text_block(b, "header", buf_text(&headline), SLACK_HEADER_MAX);
     buf_add_char(b, ']');
     snprintf(colour, sizeof colour, "#%06X", (unsigned)(wording_event_colour(event, facts) & 0xFFFFFF));
-    open_list(b, "attachments");
-    open_item(b);
-    add_member(b, "color", colour);
-    open_list(b, "blocks");
+    buf_json_open_list(b, "attachments");
+    buf_json_open_item(b);
+    buf_json_member(b, "color", colour);
+    buf_json_open_list(b, "blocks");
     if (!whole)
         add_text_block(b, "section", buf_text(&headline), SLACK_SECTION_MAX);
     add_details(b, event, facts);
@@ -245,13 +221,13 @@ void slack_body_build(const struct event *event, const struct facts *facts, enum
     buf_add_char(b, '{');
     buf_json_key(b, "text");
     add_escaped(b, buf_text(&line), SLACK_TEXT_MAX);
-    add_false(b, "mrkdwn");
-    add_false(b, "unfurl_links");
-    add_false(b, "unfurl_media");
+    buf_json_bool(b, "mrkdwn", false);
+    buf_json_bool(b, "unfurl_links", false);
+    buf_json_bool(b, "unfurl_media", false);
     if (style == DEST_STYLE_CARD) {
         add_card(b, event, facts);
     } else {
-        open_list(b, "blocks");
+        buf_json_open_list(b, "blocks");
         add_text_block(b, "section", buf_text(&line), SLACK_SECTION_MAX);
         buf_add_char(b, ']');
     }

@@ -178,6 +178,31 @@ static void long_text_of_any_width_stays_within_the_limits(void)
     }
 }
 
+/* Wherever the buffer ends, even in the middle of a list that is built aside, while the rest would fit. */
+static void a_message_that_does_not_fit_is_never_half_a_message(void)
+{
+    static char text[3000];
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
+    size_t fitted = 0;
+    memset(text, '&', sizeof text - 1);
+    fill_with(&facts, &event, text);
+    facts.finding.title = "short";
+    event.change_summary = NULL;
+    for (size_t max = 500; max < 12000; max += 23) {
+        const char *why;
+        struct buf b;
+        buf_init(&b, max);
+        slack_body_build(&event, &facts, DEST_STYLE_CARD, &b);
+        struct json_object *root = json_parse(buf_text(&b), b.len, &why);
+        EXPECT(b.overflow || root);
+        fitted += !b.overflow;
+        json_object_put(root);
+        buf_free(&b);
+    }
+    EXPECT(fitted > 0);
+}
+
 static void a_title_that_the_header_cuts_is_shown_whole_below(void)
 {
     struct facts facts = talk_facts();
@@ -210,5 +235,6 @@ static void nothing_known_is_still_a_message(void)
 
 UNIT_MAIN(UNIT_CASE(every_event_has_both_layouts), UNIT_CASE(no_object_of_a_message_is_mrkdwn),
           UNIT_CASE(hostile_text_is_only_text), UNIT_CASE(long_text_of_any_width_stays_within_the_limits),
+          UNIT_CASE(a_message_that_does_not_fit_is_never_half_a_message),
           UNIT_CASE(a_title_that_the_header_cuts_is_shown_whole_below),
           UNIT_CASE(nothing_known_is_still_a_message))
