@@ -5,7 +5,7 @@
  * Slack has to say it says in the body, as a bare word, and the words are judged before the status, because
  * the placement of most of them is not written down anywhere (api.slack.com/changelog
  * 2016-05-17-changes-to-errors-for-incoming-webhooks names six). There is no idempotency key, no edit and no
- * id of a message: a repeat shows twice, so only what surely was not shown is sent again without asking.
+ * id of a message, so that a repeat shows twice: an answer that may mean "shown" is not followed by another.
  */
 #include "common/destinations/slack.h"
 
