@@ -75,7 +75,7 @@ static void free_trip(struct trip *t, const char *why)
     if (t->rules)
         rules_release(t->parts->rules, t->rules);
     for (int i = 0; i < TRIP_DESTINATIONS_MAX; i++)
-        buf_free(&t->bodies[i].body);
+        dest_body_cache_free(&t->bodies[i]);
     list_remove(&t->link);
     t->trips->count--;
     arena_free(&t->arena);
@@ -115,8 +115,8 @@ static struct dest_body_cache *body_cache(struct job_event *je, const struct des
     while (dest_all[i] != dest)
         i++;
     check(i < TRIP_DESTINATIONS_MAX);
-    if (!t->bodies[i].body.max)
-        buf_init(&t->bodies[i].body, (size_t)t->parts->conf->delivery_max_request);
+    if (!t->bodies[i].layouts[0].body.max)
+        dest_body_cache_init(&t->bodies[i], (size_t)t->parts->conf->delivery_max_request);
     return &t->bodies[i];
 }
 

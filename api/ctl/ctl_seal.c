@@ -47,7 +47,7 @@ static bool find_kind(const struct ctl *ctl, const struct dest **dest)
         return true;
     fputs("notifyctl: --kind needs one of:", stderr);
     for (size_t i = 0; dest_all[i]; i++)
-        fprintf(stderr, " %s", dest_all[i]->kind);
+        fprintf(stderr, "%s %s", i ? "," : "", dest_all[i]->kind);
     fprintf(stderr, ", not '%s'\n", kind);
     return false;
 }

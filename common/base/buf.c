@@ -199,3 +199,28 @@ void buf_json_key(struct buf *b, const char *key)
     buf_json_bytes(b, key, strlen(key));
     buf_add_char(b, ':');
 }
+
+void buf_json_member(struct buf *b, const char *key, const char *text)
+{
+    buf_json_key(b, key);
+    buf_json_text(b, text);
+}
+
+void buf_json_bool(struct buf *b, const char *key, bool value)
+{
+    buf_json_key(b, key);
+    buf_add_text(b, value ? "true" : "false");
+}
+
+void buf_json_open_list(struct buf *b, const char *key)
+{
+    buf_json_key(b, key);
+    buf_add_char(b, '[');
+}
+
+void buf_json_open_item(struct buf *b)
+{
+    if (b->len && b->data[b->len - 1] != '[')
+        buf_add_char(b, ',');
+    buf_add_char(b, '{');
+}

@@ -43,5 +43,12 @@ void buf_json_bytes(struct buf *b, const char *bytes, size_t n);
 void buf_json_number(struct buf *b, double value);
 /* `"key":` with a comma before it unless it opens the object ('{' is the last byte). */
 void buf_json_key(struct buf *b, const char *key);
+/* A whole member, as buf_json_key separates them. */
+void buf_json_member(struct buf *b, const char *key, const char *text);
+void buf_json_bool(struct buf *b, const char *key, bool value);
+/* `"key":[`, to be closed by the caller. */
+void buf_json_open_list(struct buf *b, const char *key);
+/* '{' of an object in a list, with a comma before it unless it is the first thing in the list or in B. */
+void buf_json_open_item(struct buf *b);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/destinations/dest_list.h"
 
@@ -41,6 +42,22 @@ void dest_webhook_id(const char *event_id, const struct uuid *integration, char 
     hash_hex(digest, 16, out);
 }
 
+void dest_body_cache_init(struct dest_body_cache *cache, size_t max)
+{
+    for (int i = 0; i < DEST_LAYOUTS_MAX; i++) {
+        buf_init(&cache->layouts[i].body, max);
+        cache->layouts[i].built = false;
+    }
+}
+
+void dest_body_cache_free(struct dest_body_cache *cache)
+{
+    for (int i = 0; i < DEST_LAYOUTS_MAX; i++) {
+        buf_free(&cache->layouts[i].body);
+        cache->layouts[i].built = false;
+    }
+}
+
 static bool has_control_bytes(const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
@@ -55,4 +72,15 @@ bool dest_request_add_header(struct dest_request *request, const char *name, con
         return false;
     request->headers[request->header_count++] = (struct dest_header){name, value};
     return true;
+}
+
+void dest_request_post_json(struct dest_request *out, const char *url, const struct buf *body)
+{
+    memset(out, 0, sizeof *out);
+    out->method = "POST";
+    out->url = url;
+    out->body = body->data;
+    out->body_size = body->len;
+    check(dest_request_add_header(out, "Content-Type", "application/json"));
+    check(dest_request_add_header(out, "User-Agent", "pencheff-notify/" NOTIFY_VERSION));
 }

@@ -96,13 +96,23 @@ struct conversation_job {
 };
 
 /*
- * A rendered body that is the same for every integration of a kind, kept with the event so that it is built
- * once. The caller owns it and hands the same one to every conversation of the event.
+ * The rendered bodies that integrations of a kind share, kept with the event so that each is built once. A
+ * kind whose settings choose between layouts has one body per layout and counts them from 0; a body depends
+ * on nothing else of the settings. The caller owns the cache and hands the same one to every conversation of
+ * the event.
  */
+enum { DEST_LAYOUTS_MAX = 2 };
+
 struct dest_body_cache {
-    struct buf body;
-    bool built;
+    struct {
+        struct buf body;
+        bool built;
+    } layouts[DEST_LAYOUTS_MAX];
 };
+
+/* MAX: bytes of one body. No memory is taken before a body is built. */
+void dest_body_cache_init(struct dest_body_cache *cache, size_t max);
+void dest_body_cache_free(struct dest_body_cache *cache);
 
 struct conversation {
     const void *config; /* from dest->config_parse */
@@ -152,6 +162,14 @@ struct verdict verdict_from_status(const struct dest_response *response);
 /* The id of a delivery towards receivers: first 32 lower-case hex digits of SHA-256 over event id and
  * integration id (contract section 5), unchanged by retry and replay. OUT has room for 33. */
 void dest_webhook_id(const char *event_id, const struct uuid *integration, char out[33]);
+
+/*
+ * Fill OUT with a POST of BODY, which is JSON and must live until the request was answered, with the headers
+ * that say so and who we are (User-Agent).
+ */
+void dest_request_post_json(struct dest_request *out, const char *url, const struct buf *body);
+/* The verdict on a body that did not fit into its buffer: rejected, too long. */
+struct verdict verdict_too_long(void);
 
 /* Add a header; false when the list is full or the value holds a control byte (it is then not added). */
 bool dest_request_add_header(struct dest_request *request, const char *name, const char *value);

@@ -57,3 +57,8 @@ struct verdict verdict_from_status(const struct dest_response *r)
         return retry(r, ERROR_HTTP_STATUS, "the destination has an error of its own");
     return rejected(REASON_REJECTED, ERROR_HTTP_STATUS, "the destination refuses this request");
 }
+
+struct verdict verdict_too_long(void)
+{
+    return rejected(REASON_TOO_LONG, ERROR_NONE, "the body would be longer than delivery.max_request");
+}

@@ -18,13 +18,15 @@
 
 enum { STEP_SENT = 1 };
 
-static const struct dest_body_cache *cached_body(const struct conversation *c)
+/* One layout for all. */
+static const struct buf *cached_body(const struct conversation *c)
 {
-    if (!c->cache->built) {
-        webhook_body_build(c->jobs[0].event, c->jobs[0].facts, &c->cache->body);
-        c->cache->built = true;
+    struct dest_body_cache *cache = c->cache;
+    if (!cache->layouts[0].built) {
+        webhook_body_build(c->jobs[0].event, c->jobs[0].facts, &cache->layouts[0].body);
+        cache->layouts[0].built = true;
     }
-    return c->cache;
+    return &cache->layouts[0].body;
 }
 
 static const char *pencheff_signature(struct arena *arena, const struct webhook_config *config,
@@ -66,13 +68,7 @@ static void build_request(const struct conversation *c, const struct webhook_con
 {
     const char *id = c->jobs[0].webhook_id;
     const char *timestamp = arena_printf(c->arena, "%" PRId64, c->now_us / 1000000);
-    memset(out, 0, sizeof *out);
-    out->method = "POST";
-    out->url = config->url;
-    out->body = body->data;
-    out->body_size = body->len;
-    add_header(out, "Content-Type", "application/json");
-    add_header(out, "User-Agent", "pencheff-notify/" NOTIFY_VERSION);
+    dest_request_post_json(out, config->url, body);
     add_header(out, "X-Pencheff-Timestamp", timestamp);
     add_header(out, "webhook-id", id);
     add_header(out, "webhook-timestamp", timestamp);
@@ -93,11 +89,9 @@ static enum dest_next webhook_next(struct conversation *c, const struct dest_res
         c->jobs[0].verdict = verdict_from_status(last);
         return DEST_FINISHED;
     }
-    const struct buf *body = &cached_body(c)->body;
+    const struct buf *body = cached_body(c);
     if (body->overflow) {
-        c->jobs[0].verdict = (struct verdict){.kind = VERDICT_REJECTED,
-                                              .reason = REASON_TOO_LONG,
-                                              .detail = "the body would be longer than delivery.max_request"};
+        c->jobs[0].verdict = verdict_too_long();
         return DEST_FINISHED;
     }
     build_request(c, c->config, body, out);

@@ -8,7 +8,7 @@
  * A secret is kept twice: as it is spelled, for X-Pencheff-Signature, and as the key of the Standard Webhooks
  * signature, which is the decoded one where the spelling starts with whsec_.
  */
-enum { WEBHOOK_HEADERS_MAX = 12, WEBHOOK_URL_MAX = 2048, WEBHOOK_SECRET_MAX = 1024 };
+enum { WEBHOOK_HEADERS_MAX = 12, WEBHOOK_SECRET_MAX = 1024 };
 
 struct webhook_config {
     const char *url;

@@ -12,30 +12,19 @@
 #include "common/base/iso8601.h"
 #include "common/base/json.h"
 #include "common/destinations/webhook.h"
-
-static void add_text(struct buf *b, const char *key, const char *value)
-{
-    buf_json_key(b, key);
-    buf_json_text(b, value);
-}
+#include "common/destinations/wording.h"
 
 static void add_id(struct buf *b, const char *key, const struct uuid *id)
 {
     char text[UUID_TEXT];
     uuid_format(id, text);
-    add_text(b, key, text);
+    buf_json_member(b, key, text);
 }
 
 static void add_number(struct buf *b, const char *key, bool known, double value)
 {
     buf_json_key(b, key);
     buf_json_number(b, known ? value : NAN);
-}
-
-static void add_bool(struct buf *b, const char *key, bool value)
-{
-    buf_json_key(b, key);
-    buf_add_text(b, value ? "true" : "false");
 }
 
 /* The counts by severity: an object of whole numbers; other values in it become null. */
@@ -69,9 +58,9 @@ static void add_target(struct buf *b, const struct facts_target *target)
     buf_json_key(b, "target");
     buf_add_char(b, '{');
     add_id(b, "id", &target->id);
-    add_text(b, "name", target->name);
-    add_text(b, "url", target->base_url);
-    add_text(b, "kind", target->kind);
+    buf_json_member(b, "name", target->name);
+    buf_json_member(b, "url", target->base_url);
+    buf_json_member(b, "kind", target->kind);
     buf_add_char(b, '}');
 }
 
@@ -80,9 +69,9 @@ static void add_scan(struct buf *b, const struct facts_scan *scan)
     buf_json_key(b, "scan");
     buf_add_char(b, '{');
     add_id(b, "id", &scan->id);
-    add_text(b, "profile", scan->profile);
-    add_text(b, "status", scan->status);
-    add_text(b, "grade", scan->grade);
+    buf_json_member(b, "profile", scan->profile);
+    buf_json_member(b, "status", scan->status);
+    buf_json_member(b, "grade", scan->grade);
     buf_json_key(b, "score");
     if (scan->has_score)
         buf_add_int(b, scan->score);
@@ -104,36 +93,28 @@ static void add_finding(struct buf *b, const struct facts_finding *f)
 {
     buf_add_char(b, '{');
     add_id(b, "id", &f->id);
-    add_text(b, "pencheff_finding_id", f->pencheff_finding_id);
-    add_text(b, "title", f->title);
-    add_text(b, "severity", severity_word(f));
-    add_text(b, "category", f->category);
-    add_text(b, "owasp_category", f->owasp_category);
-    add_text(b, "cwe_id", f->cwe_id);
+    buf_json_member(b, "pencheff_finding_id", f->pencheff_finding_id);
+    buf_json_member(b, "title", f->title);
+    buf_json_member(b, "severity", severity_word(f));
+    buf_json_member(b, "category", f->category);
+    buf_json_member(b, "owasp_category", f->owasp_category);
+    buf_json_member(b, "cwe_id", f->cwe_id);
     add_number(b, "cvss_score", f->has_cvss_score, f->cvss_score);
-    add_text(b, "cvss_vector", f->cvss_vector);
-    add_text(b, "endpoint", f->endpoint);
-    add_text(b, "parameter", f->parameter);
-    add_text(b, "description", f->description);
-    add_text(b, "remediation", f->remediation);
-    add_text(b, "verification_status", f->verification_status);
-    add_bool(b, "suppressed", f->suppressed);
-    add_text(b, "suppress_reason", f->suppress_reason);
+    buf_json_member(b, "cvss_vector", f->cvss_vector);
+    buf_json_member(b, "endpoint", f->endpoint);
+    buf_json_member(b, "parameter", f->parameter);
+    buf_json_member(b, "description", f->description);
+    buf_json_member(b, "remediation", f->remediation);
+    buf_json_member(b, "verification_status", f->verification_status);
+    buf_json_bool(b, "suppressed", f->suppressed);
+    buf_json_member(b, "suppress_reason", f->suppress_reason);
     add_number(b, "epss", f->has_epss, f->epss);
-    add_bool(b, "kev", f->kev);
+    buf_json_bool(b, "kev", f->kev);
     add_number(b, "risk_score", f->has_risk_score, f->risk_score);
-    add_text(b, "reachability", f->reachability);
-    add_text(b, "resolved_at", f->resolved_at);
-    add_text(b, "created_at", f->created_at);
+    buf_json_member(b, "reachability", f->reachability);
+    buf_json_member(b, "resolved_at", f->resolved_at);
+    buf_json_member(b, "created_at", f->created_at);
     buf_add_char(b, '}');
-}
-
-/* What the producer said went wrong; for a failed scan without words of its own, what the scan's row says. */
-static const char *error_of(const struct event *event, const struct facts *facts)
-{
-    if (event->error || event->type != EVENT_SCAN_FAILED)
-        return event->error;
-    return facts->scan.error;
 }
 
 void webhook_body_build(const struct event *event, const struct facts *facts, struct buf *b)
@@ -141,11 +122,11 @@ void webhook_body_build(const struct event *event, const struct facts *facts, st
     char seen[ISO8601_TEXT];
     iso8601_format(event->first_seen_us, seen);
     buf_add_char(b, '{');
-    add_text(b, "tool", "pencheff");
-    add_text(b, "version", "1");
-    add_text(b, "event", event_type_name(event->type));
-    add_text(b, "id", event->id);
-    add_text(b, "timestamp", seen);
+    buf_json_member(b, "tool", "pencheff");
+    buf_json_member(b, "version", "1");
+    buf_json_member(b, "event", event_type_name(event->type));
+    buf_json_member(b, "id", event->id);
+    buf_json_member(b, "timestamp", seen);
     add_id(b, "workspace_id", &facts->scan.workspace_id);
     add_target(b, &facts->target);
     add_scan(b, &facts->scan);
@@ -154,7 +135,7 @@ void webhook_body_build(const struct event *event, const struct facts *facts, st
         add_finding(b, &facts->finding);
     else
         buf_json_text(b, NULL);
-    add_text(b, "change_summary", event->change_summary);
-    add_text(b, "error", error_of(event, facts));
+    buf_json_member(b, "change_summary", event->change_summary);
+    buf_json_member(b, "error", wording_error(event, facts));
     buf_add_char(b, '}');
 }

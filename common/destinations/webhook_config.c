@@ -2,9 +2,9 @@
  * webhook_config - the settings of a webhook, checked
  *
  * Pure. Settings are hostile: they come from whoever may edit an integration. What passes can be put into a
- * request as it is: a URL without blanks and control bytes, headers that cannot break out of their line,
- * replace one of ours or change how the message is framed. Error texts name the key and say what to do, and
- * never hold a value, for a value may be a secret.
+ * request as it is: headers that cannot break out of their line, replace one of ours or change how the
+ * message is framed; the URL is dest_config's. Error texts name the key and say what to do, and never hold a
+ * value, for a value may be a secret.
  */
 #include "common/destinations/webhook.h"
 
@@ -13,6 +13,7 @@
 
 #include "common/base/base64.h"
 #include "common/base/json.h"
+#include "common/destinations/dest_config.h"
 
 enum { HEADER_NAME_MAX = 128, HEADER_VALUE_MAX = 2048 };
 
@@ -40,53 +41,6 @@ static const char *const reserved[] = {
     "webhook-signature",
 };
 
-static bool fail(struct dest_config_error *error, const char *detail)
-{
-    error->reason = REASON_CONFIG_INVALID;
-    error->detail = detail;
-    return false;
-}
-
-/* A borrowed text; NULL when it holds a NUL. */
-static const char *plain_text(struct json_object *value, size_t *n)
-{
-    const char *text = json_object_get_string(value);
-    *n = (size_t)json_object_get_string_len(value);
-    return memchr(text, 0, *n) ? NULL : text;
-}
-
-static bool has_host(const char *rest)
-{
-    size_t authority = strcspn(rest, "/?#");
-    const char *host = rest;
-    for (size_t i = 0; i < authority; i++)
-        if (rest[i] == '@')
-            host = rest + i + 1; /* what is before is a user's name and password */
-    return host < rest + authority && *host != ':';
-}
-
-static bool read_url(struct arena *arena, struct json_object *root, struct webhook_config *config,
-                     struct dest_config_error *error)
-{
-    struct json_object *value = json_get(root, "webhook_url");
-    size_t n = 0;
-    if (!value)
-        return fail(error, "webhook_url is missing; set it to the receiver's https:// address");
-    const char *text = json_is_text(value) ? plain_text(value, &n) : NULL;
-    if (!text || n == 0)
-        return fail(error, "webhook_url must be a text: the receiver's https:// address");
-    if (n > WEBHOOK_URL_MAX)
-        return fail(error, "webhook_url is longer than 2048 bytes; shorten it");
-    for (size_t i = 0; i < n; i++)
-        if ((unsigned char)text[i] <= ' ' || text[i] == 0x7f)
-            return fail(error, "webhook_url holds a blank or a control character; percent-encode it");
-    size_t scheme = strncasecmp(text, "https://", 8) == 0 ? 8 : strncasecmp(text, "http://", 7) == 0 ? 7 : 0;
-    if (scheme == 0 || !has_host(text + scheme))
-        return fail(error, "webhook_url must start with https:// (or http:// where allowed) and a host");
-    config->url = arena_text(arena, text, n);
-    return true;
-}
-
 /* The secret's setting: the documented key wins over the older one; empty is as good as missing. */
 static struct json_object *find_secret(struct json_object *root)
 {
@@ -106,10 +60,10 @@ static bool read_secret(struct arena *arena, struct json_object *root, struct we
     if (!value)
         return true;
     if (!json_is_text(value))
-        return fail(error, "hmac_secret must be a text; leave it out for unsigned requests");
+        return dest_config_fail(error, "hmac_secret must be a text; leave it out for unsigned requests");
     config->secret_size = (size_t)json_object_get_string_len(value);
     if (config->secret_size > WEBHOOK_SECRET_MAX)
-        return fail(error, "hmac_secret is longer than 1024 bytes; use a shorter one");
+        return dest_config_fail(error, "hmac_secret is longer than 1024 bytes; use a shorter one");
     config->secret = arena_text(arena, json_object_get_string(value), config->secret_size);
     config->key = (const unsigned char *)config->secret;
     config->key_size = config->secret_size;
@@ -120,8 +74,9 @@ static bool read_secret(struct arena *arena, struct json_object *root, struct we
     config->key = key;
     if (!base64_decode(BASE64_STANDARD, BASE64_LENIENT, config->secret + 6, n, key, &config->key_size) ||
         config->key_size == 0)
-        return fail(error, "hmac_secret starts with whsec_ but what follows is no base64; copy it again as "
-                           "a whole, or use a secret without that prefix");
+        return dest_config_fail(
+            error, "hmac_secret starts with whsec_ but what follows is no base64; copy it again as "
+                   "a whole, or use a secret without that prefix");
     return true;
 }
 
@@ -169,18 +124,21 @@ static bool add_header(struct arena *arena, struct webhook_config *config, const
 {
     size_t n = 0;
     if (config->header_count == WEBHOOK_HEADERS_MAX)
-        return fail(error, "headers holds more than 12 entries; remove some");
+        return dest_config_fail(error, "headers holds more than 12 entries; remove some");
     if (strlen(name) > HEADER_NAME_MAX || !is_token(name, strlen(name)))
-        return fail(error, "headers holds a name that HTTP does not allow; use letters, digits and hyphens");
+        return dest_config_fail(
+            error, "headers holds a name that HTTP does not allow; use letters, digits and hyphens");
     if (is_reserved(name))
-        return fail(error, "headers names one that is set by HTTP or by us, such as Host, Content-Type or "
-                           "webhook-id; remove it");
+        return dest_config_fail(
+            error, "headers names one that is set by HTTP or by us, such as Host, Content-Type or "
+                   "webhook-id; remove it");
     if (is_taken(config, name))
-        return fail(error, "headers names the same header twice; keep one");
-    const char *text = json_is_text(value) ? plain_text(value, &n) : NULL;
+        return dest_config_fail(error, "headers names the same header twice; keep one");
+    const char *text = dest_config_text(value, &n);
     if (!text || n > HEADER_VALUE_MAX || !is_value(text, n))
-        return fail(error, "headers holds a value that is no text of 1 to 2048 bytes on one line, without "
-                           "control characters and blanks around it");
+        return dest_config_fail(
+            error, "headers holds a value that is no text of 1 to 2048 bytes on one line, without "
+                   "control characters and blanks around it");
     config->headers[config->header_count].name = arena_strdup(arena, name);
     config->headers[config->header_count++].value = arena_text(arena, text, n);
     return true;
@@ -193,7 +151,7 @@ static bool read_headers(struct arena *arena, struct json_object *root, struct w
     if (!headers)
         return true;
     if (!json_object_is_type(headers, json_type_object))
-        return fail(error, "headers must be an object of names and texts");
+        return dest_config_fail(error, "headers must be an object of names and texts");
     json_object_object_foreach(headers, name, value)
     {
         if (!add_header(arena, config, name, value, error))
@@ -205,17 +163,13 @@ static bool read_headers(struct arena *arena, struct json_object *root, struct w
 const void *webhook_config_parse(struct arena *arena, const char *json, size_t size,
                                  struct dest_config_error *error)
 {
-    const char *why;
     struct webhook_config *config = arena_alloc(arena, sizeof *config);
-    struct json_object *root = json_parse(json, size, &why);
-    bool good = false;
-    if (!json_object_is_type(root, json_type_object)) {
-        error->reason = REASON_CONFIG_UNREADABLE;
-        error->detail = "the settings are no JSON object; save them again";
-    } else {
-        good = read_url(arena, root, config, error) && read_secret(arena, root, config, error) &&
-               read_headers(arena, root, config, error);
-    }
+    struct json_object *root = dest_config_read(json, size, error);
+    if (!root)
+        return NULL;
+    config->url = dest_config_url(arena, root, "webhook_url", "the receiver's", error);
+    bool good =
+        config->url && read_secret(arena, root, config, error) && read_headers(arena, root, config, error);
     json_object_put(root);
     return good ? config : NULL;
 }

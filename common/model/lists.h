@@ -91,6 +91,8 @@
 #define ERROR_WORD_LIST(X)                                                                                   \
     X(NONE, "none", "no error")                                                                              \
     X(HTTP_STATUS, "http_status", "the destination answered with an error status")                           \
+    X(NOT_ACCEPTED, "not_accepted",                                                                          \
+      "the destination answered with a success status, but its body says that it did not take the message")  \
     X(TIMEOUT, "timeout", "no complete answer within delivery.timeout")                                      \
     X(DNS, "dns", "the host's name could not be resolved")                                                   \
     X(CONNECT, "connect", "no connection: refused, unreachable or not answered in delivery.connect_timeout") \

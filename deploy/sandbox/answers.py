@@ -21,6 +21,7 @@ class Answer:
     endless: bool = False  # after the body, more of it until the peer goes away
     huge_headers: int = 0  # bytes of further header lines
     content_length: int | None = None  # a claim that may be false; when it is, the connection closes after the body
+    like: str = ""  # answer as this vendor (vendors.py) answers the request; the other fields are then of no use
     gzip: bool = False  # the body is sent compressed; a bomb is `Answer(body=bytes(50_000_000), gzip=True)`
     _wire: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 

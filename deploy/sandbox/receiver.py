@@ -21,6 +21,7 @@ from typing import Callable
 
 from .answers import OK, Answer
 from .signatures import BadSignature, verify_signatures
+from .vendors import VENDORS
 
 __all__ = ["Answer", "BadSignature", "Receiver", "Request", "verify_signatures"]
 
@@ -278,4 +279,4 @@ class Receiver:
             self._changed.notify_all()
         if self._on_request:
             self._on_request(request)
-        return answer
+        return VENDORS[answer.like](request.method, request.header, request.body) if answer.like else answer

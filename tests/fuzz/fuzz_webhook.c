@@ -8,6 +8,7 @@
 
 #include "common/base/json.h"
 #include "common/base/utf8.h"
+#include "common/destinations/dest_config.h"
 #include "common/destinations/webhook.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/json_check.h"
@@ -77,7 +78,8 @@ static void check_header_text(const char *text)
 static void check_request(const struct dest_request *r)
 {
     check(strcmp(r->method, "POST") == 0 && r->header_count <= DEST_HEADERS_MAX);
-    check(strncasecmp(r->url, "http", 4) == 0 && strlen(r->url) <= WEBHOOK_URL_MAX && !strchr(r->url, ' '));
+    check(strncasecmp(r->url, "http", 4) == 0 && strlen(r->url) <= DEST_CONFIG_URL_MAX &&
+          !strchr(r->url, ' '));
     check_header_text(r->url);
     for (size_t i = 0; i < r->header_count; i++) {
         check(*r->headers[i].name && *r->headers[i].value);
@@ -117,15 +119,15 @@ static void talk(struct fuzz_input *in, struct arena *a, const void *config)
     facts.finding.has_cvss_score = true;
     memcpy(&facts.finding.cvss_score, in->data, in->size < 8 ? in->size : 8);
     facts.finding.description = some_text(in, a);
-    struct dest_body_cache cache = {.built = false};
+    struct dest_body_cache cache;
     struct conversation_job job = {.event = &event, .facts = &facts, .webhook_id = "0123"};
     struct conversation c = {.config = config, .jobs = &job, .job_count = 1, .cache = &cache, .arena = a};
     struct dest_request request;
-    buf_init(&cache.body, 262144);
+    dest_body_cache_init(&cache, 262144);
     check(dest_find("webhook")->next(&c, NULL, &request) == DEST_SEND);
     check_request(&request);
     check_body(request.body, request.body_size, &event, &facts);
-    buf_free(&cache.body);
+    dest_body_cache_free(&cache);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

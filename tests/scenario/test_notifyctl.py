@@ -565,7 +565,7 @@ def test_seal_asks_the_destination_when_its_kind_is_named(offline: Notifyctl, se
 
 def test_seal_knows_the_kinds(offline: Notifyctl) -> None:
     answer = offline("seal", "--kind=carrier-pigeon", stdin="{}")
-    assert answer.code == 2 and "--kind needs one of: webhook, not 'carrier-pigeon'" in answer.err, answer
+    assert answer.code == 2 and "--kind needs one of: webhook, slack, not 'carrier-pigeon'" in answer.err, answer
     assert "without it nothing is checked" in offline("seal", "--help").out
 
 

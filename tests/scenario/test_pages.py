@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 import pytest
 from sandbox import producer, seed
+from sandbox.answers import Answer
 from sandbox.daemon import conf_text
 from sandbox.signatures import standard_signature
 
@@ -19,6 +20,7 @@ from conftest import migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 WEBHOOK = ROOT / "docs" / "destinations" / "webhook.md"
+SLACK = ROOT / "docs" / "destinations" / "slack.md"
 OPERATE = ROOT / "docs" / "operate.md"
 
 
@@ -102,6 +104,27 @@ def test_the_webhooks_page_leads_to_a_delivery_that_its_python_accepts(stage: An
     bodies = {body["id"]: body for body in (json.loads(one.body) for one in stage.receiver.wait_for(3, "/page"))}
     assert (bodies[failed]["error"], bodies[failed]["change_summary"]) == ("of the row", None)
     assert bodies[other]["error"] == "of the event"
+
+
+def test_slacks_page_leads_to_a_message_in_the_channel(stage: Any, notifyd: Any, desk: Desk) -> None:
+    settings, example = (json.loads(text) for text in blocks(SLACK, "json"))
+    assert set(settings) == {"webhook_url", "style"}
+    (desk.folder / "slack.json").write_text(json.dumps({**settings, "webhook_url": stage.receiver.url("/services/page")}))
+    stage.receiver.script("/services/page", Answer(like="slack"))
+    insert, = blocks(SLACK, "sh")
+    assert re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", desk.run(insert)), "the row's id is shown"
+    notifyd()
+    event = stage.publish()
+    request, = stage.receiver.wait_for(1, "/services/page")
+    assert set(json.loads(request.body)) == {*example, "attachments"}
+    stage.wait(lambda: [row["state"] for row in stage.deliveries(event)] == ["delivered"])
+
+    # The example is a golden file's, and the words are those of the program.
+    assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / "tests/golden/slack/finding_new.text.txt").read_text()
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:dead: `(\w+)`|tried again) \|", SLACK.read_text(), re.MULTILINE)
+    said = {word: reason or "none" for words, reason in rows for word in re.findall(r"\w+", words)}
+    known = re.findall(r'{"(\w+)",\s*REASON_(\w+),', (ROOT / "common/destinations/slack.c").read_text())
+    assert len(known) > 20 and said == {word: reason.lower() for word, reason in known}
 
 
 def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk: Desk) -> None:

@@ -145,6 +145,25 @@ static void json_keys_put_their_own_commas(void)
 
 /* ---- arena ---- */
 
+static void json_lists_put_their_own_commas(void)
+{
+    struct buf b;
+    buf_init(&b, 200);
+    buf_json_open_item(&b);
+    buf_json_member(&b, "a", "[");
+    buf_json_open_list(&b, "b");
+    buf_json_open_item(&b);
+    buf_json_bool(&b, "c", true);
+    buf_add_char(&b, '}');
+    buf_json_open_item(&b);
+    buf_json_bool(&b, "d", false);
+    buf_add_text(&b, "}]");
+    buf_json_member(&b, "e", NULL);
+    buf_add_char(&b, '}');
+    EXPECT_TEXT(buf_text(&b), "{\"a\":\"[\",\"b\":[{\"c\":true},{\"d\":false}],\"e\":null}");
+    buf_free(&b);
+}
+
 static void arena_memory_is_zeroed_aligned_and_separate(void)
 {
     struct arena a;
@@ -313,7 +332,7 @@ UNIT_MAIN(UNIT_CASE(a_buffer_takes_its_maximum_and_not_a_byte_more),
           UNIT_CASE(after_an_overflow_nothing_more_is_taken), UNIT_CASE(a_buffer_grows_to_a_large_maximum),
           UNIT_CASE(numbers_are_written_in_full), UNIT_CASE(json_texts_are_escaped_and_always_valid),
           UNIT_CASE(json_numbers_are_short_and_read_back_exactly), UNIT_CASE(json_keys_put_their_own_commas),
-          UNIT_CASE(arena_memory_is_zeroed_aligned_and_separate),
+          UNIT_CASE(json_lists_put_their_own_commas), UNIT_CASE(arena_memory_is_zeroed_aligned_and_separate),
           UNIT_CASE(a_large_request_does_not_waste_the_current_block), UNIT_CASE(arena_texts_are_copies),
           UNIT_CASE(a_table_finds_all_members_of_a_hash), UNIT_CASE(a_list_keeps_its_order),
           UNIT_CASE(only_canonical_uuids_are_read), UNIT_CASE(random_uuids_are_version_4_and_differ))

@@ -4,81 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/base/json.h"
 #include "common/destinations/webhook.h"
+#include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
-
-#define ID_1 "11111111-1111-4111-8111-111111111111"
-#define ID_2 "22222222-2222-4222-8222-222222222222"
-#define ID_3 "33333333-3333-4333-8333-333333333333"
-#define ID_4 "44444444-4444-4444-8444-444444444444"
-
-/* 2026-11-22T01:59:15.291Z */
-#define SEEN_US INT64_C(1795312755291998)
-
-static struct uuid id(const char *text)
-{
-    struct uuid u;
-    check(uuid_parse(&u, text));
-    return u;
-}
-
-static struct facts full_facts(void)
-{
-    struct facts f = {
-        .scan = {.id = id(ID_1),
-                 .workspace_id = id(ID_2),
-                 .status = "done",
-                 .profile = "deep",
-                 .grade = "C",
-                 .has_score = true,
-                 .score = 71,
-                 .summary_json = "{\"high\": 2, \"low\": 0}",
-                 .error = "row's error"},
-        .target = {.id = id(ID_3), .name = "Shop", .base_url = "https://shop.example", .kind = "url"},
-        .has_finding = true,
-        .finding = {.id = id(ID_4),
-                    .pencheff_finding_id = "PF-1",
-                    .title = "SQL \"injection\" </script>",
-                    .severity_text = "High",
-                    .severity = SEVERITY_HIGH,
-                    .category = "sqli",
-                    .owasp_category = "A03",
-                    .cwe_id = "CWE-89",
-                    .has_cvss_score = true,
-                    .cvss_score = 7.5,
-                    .cvss_vector = "CVSS:3.1/AV:N",
-                    .endpoint = "/cart?id=1",
-                    .parameter = "id",
-                    .description = "line one\nline two",
-                    .remediation = "bind",
-                    .verification_status = "unverified",
-                    .suppressed = true,
-                    .suppress_reason = "duplicate",
-                    .has_epss = true,
-                    .epss = 0.97565,
-                    .kev = true,
-                    .has_risk_score = true,
-                    .risk_score = 88,
-                    .reachability = "reachable",
-                    .resolved_at = "2026-11-23T00:00:00Z",
-                    .created_at = "2026-11-22T00:00:00Z"},
-    };
-    return f;
-}
-
-static struct event finding_event(void)
-{
-    return (struct event){.id = "event-1",
-                          .type = EVENT_FINDING_CHANGED,
-                          .scan_id = id(ID_1),
-                          .has_finding = true,
-                          .finding_id = id(ID_4),
-                          .change_summary = "verification_status: unverified → true_positive",
-                          .first_seen_us = SEEN_US};
-}
 
 /* ---- the body ---- */
 
@@ -94,17 +24,18 @@ static void expect_body(const struct event *event, const struct facts *facts, co
 
 static void the_body_of_a_finding_holds_everything_that_is_known(void)
 {
-    struct facts facts = full_facts();
-    struct event event = finding_event();
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
     expect_body(
         &event, &facts,
         "{\"tool\":\"pencheff\",\"version\":\"1\",\"event\":\"finding_changed\",\"id\":\"event-1\","
-        "\"timestamp\":\"2026-11-22T01:59:15.291Z\",\"workspace_id\":\"" ID_2 "\","
-        "\"target\":{\"id\":\"" ID_3
+        "\"timestamp\":\"2026-11-22T01:59:15.291Z\",\"workspace_id\":\"" TALK_WORKSPACE_ID "\","
+        "\"target\":{\"id\":\"" TALK_TARGET_ID
         "\",\"name\":\"Shop\",\"url\":\"https://shop.example\",\"kind\":\"url\"},"
-        "\"scan\":{\"id\":\"" ID_1 "\",\"profile\":\"deep\",\"status\":\"done\",\"grade\":\"C\",\"score\":71,"
+        "\"scan\":{\"id\":\"" TALK_SCAN_ID
+        "\",\"profile\":\"deep\",\"status\":\"done\",\"grade\":\"C\",\"score\":71,"
         "\"summary\":{\"high\":2,\"low\":0}},"
-        "\"finding\":{\"id\":\"" ID_4 "\",\"pencheff_finding_id\":\"PF-1\","
+        "\"finding\":{\"id\":\"" TALK_FINDING_ID "\",\"pencheff_finding_id\":\"PF-1\","
         "\"title\":\"SQL \\\"injection\\\" </script>\",\"severity\":\"high\",\"category\":\"sqli\","
         "\"owasp_category\":\"A03\",\"cwe_id\":\"CWE-89\",\"cvss_score\":7.5,"
         "\"cvss_vector\":\"CVSS:3.1/AV:N\",\"endpoint\":\"/cart?id=1\",\"parameter\":\"id\","
@@ -138,8 +69,8 @@ static void what_is_not_known_is_null(void)
 
 static void a_scan_event_has_no_finding_and_a_failed_scan_says_why(void)
 {
-    struct facts facts = full_facts();
-    struct event event = {.id = "e", .type = EVENT_SCAN_FAILED, .first_seen_us = SEEN_US};
+    struct facts facts = talk_facts();
+    struct event event = {.id = "e", .type = EVENT_SCAN_FAILED, .first_seen_us = TALK_SEEN_US};
     struct buf b;
     buf_init(&b, 100000);
     webhook_body_build(&event, &facts, &b);
@@ -158,8 +89,8 @@ static void a_scan_event_has_no_finding_and_a_failed_scan_says_why(void)
 
 static void expect_summary(const char *summary, const char *want)
 {
-    struct facts facts = full_facts();
-    struct event event = finding_event();
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
     struct buf b;
     char member[300];
     const char *why;
@@ -190,8 +121,8 @@ static void the_summary_cannot_smuggle_anything_in(void)
 
 static void an_unknown_severity_keeps_its_word(void)
 {
-    struct facts facts = full_facts();
-    struct event event = finding_event();
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
     struct buf b;
     facts.finding.severity_text = "Severe";
     facts.finding.severity = SEVERITY_INFO;
@@ -203,67 +134,15 @@ static void an_unknown_severity_keeps_its_word(void)
 
 /* ---- the request ---- */
 
-static const struct webhook_config *parse(struct arena *a, const char *json, struct dest_config_error *error)
-{
-    *error = (struct dest_config_error){REASON_NONE, NULL};
-    return dest_find("webhook")->config_parse(a, json, strlen(json), error);
-}
-
-struct talk {
-    struct arena arena;
-    struct event event;
-    struct facts facts;
-    struct dest_body_cache cache;
-    struct conversation_job job;
-    struct conversation c;
-    struct dest_request request;
-};
-
-static void talk_begin(struct talk *t, const char *settings, const char *webhook_id, int64_t now_s)
-{
-    struct dest_config_error error;
-    memset(t, 0, sizeof *t);
-    arena_init(&t->arena, 4096);
-    t->event = finding_event();
-    t->facts = full_facts();
-    buf_init(&t->cache.body, 262144);
-    t->job = (struct conversation_job){.event = &t->event, .facts = &t->facts, .webhook_id = webhook_id};
-    t->c = (struct conversation){.config = parse(&t->arena, settings, &error),
-                                 .jobs = &t->job,
-                                 .job_count = 1,
-                                 .attempt = 1,
-                                 .now_us = now_s * 1000000 + 999999,
-                                 .cache = &t->cache,
-                                 .arena = &t->arena};
-    EXPECT(t->c.config != NULL);
-}
-
-static void talk_end(struct talk *t)
-{
-    buf_free(&t->cache.body);
-    arena_wipe(&t->arena);
-}
-
-static const char *header(const struct talk *t, const char *name)
-{
-    const char *found = NULL;
-    for (size_t i = 0; i < t->request.header_count; i++)
-        if (strcmp(t->request.headers[i].name, name) == 0) {
-            EXPECT(found == NULL);
-            found = t->request.headers[i].value;
-        }
-    return found;
-}
-
 /* Send a body of the test's own: what the signatures are made of is then a published vector. */
 static void sign(struct talk *t, const char *secret, const char *webhook_id, int64_t now_s, const char *body)
 {
     char json[300];
     snprintf(json, sizeof json, "{\"webhook_url\":\"https://h/x\",\"hmac_secret\":\"%s\"}", secret);
-    talk_begin(t, json, webhook_id, now_s);
-    buf_add_text(&t->cache.body, body);
-    t->cache.built = true;
-    EXPECT_INT(dest_find("webhook")->next(&t->c, NULL, &t->request), DEST_SEND);
+    talk_begin(t, "webhook", json, webhook_id, now_s);
+    buf_add_text(&t->cache.layouts[0].body, body);
+    t->cache.layouts[0].built = true;
+    EXPECT_INT(talk_next(t, NULL), DEST_SEND);
     EXPECT_TEXT(t->request.body, body);
     EXPECT_INT(t->request.body_size, strlen(body));
 }
@@ -273,13 +152,13 @@ static void standard_webhooks_signatures_match_the_published_vectors(void)
     struct talk t;
     sign(&t, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330,
          "{\"test\": 2432232314}");
-    EXPECT_TEXT(header(&t, "webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
-    EXPECT_TEXT(header(&t, "webhook-id"), "msg_p5jXN8AQM9LWM0D4loKWxJek");
-    EXPECT_TEXT(header(&t, "webhook-timestamp"), "1614265330");
+    EXPECT_TEXT(talk_header(&t, "webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    EXPECT_TEXT(talk_header(&t, "webhook-id"), "msg_p5jXN8AQM9LWM0D4loKWxJek");
+    EXPECT_TEXT(talk_header(&t, "webhook-timestamp"), "1614265330");
     talk_end(&t);
     sign(&t, "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1649367553,
          "{\"email\":\"test@example.com\",\"username\":\"test_user\"}");
-    EXPECT_TEXT(header(&t, "webhook-signature"), "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
+    EXPECT_TEXT(talk_header(&t, "webhook-signature"), "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
     talk_end(&t);
 }
 
@@ -287,11 +166,11 @@ static void the_products_own_signature_matches_the_published_vectors(void)
 {
     struct talk t;
     sign(&t, "It's a Secret to Everybody", "x", 1, "Hello, World!");
-    EXPECT_TEXT(header(&t, "X-Pencheff-Signature"),
+    EXPECT_TEXT(talk_header(&t, "X-Pencheff-Signature"),
                 "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17");
     talk_end(&t);
     sign(&t, "mysecret", "x", 1, "{\"foo\":\"bar\"}");
-    EXPECT_TEXT(header(&t, "X-Pencheff-Signature"),
+    EXPECT_TEXT(talk_header(&t, "X-Pencheff-Signature"),
                 "sha256=4864d2759938a15468b5df9ade20bf161da9b4f737ea61794142f3484236bda3");
     talk_end(&t);
 }
@@ -306,7 +185,7 @@ static void a_whsec_secret_is_spelled_for_one_signature_and_decoded_for_the_othe
     hash_hex(mac, sizeof mac, hex);
     snprintf(want, sizeof want, "sha256=%s", hex);
     sign(&t, secret, "x", 1, body);
-    EXPECT_TEXT(header(&t, "X-Pencheff-Signature"), want);
+    EXPECT_TEXT(talk_header(&t, "X-Pencheff-Signature"), want);
     talk_end(&t);
 }
 
@@ -320,7 +199,7 @@ static void unpadded_whsec_secrets_equal_their_padded_form(void)
         struct talk a, b;
         sign(&a, pairs[i][0], "x", 1, "{}");
         sign(&b, pairs[i][1], "x", 1, "{}");
-        EXPECT_TEXT(header(&a, "webhook-signature"), header(&b, "webhook-signature"));
+        EXPECT_TEXT(talk_header(&a, "webhook-signature"), talk_header(&b, "webhook-signature"));
         talk_end(&a);
         talk_end(&b);
     }
@@ -330,21 +209,22 @@ static void a_request_holds_what_the_contract_says(void)
 {
     struct talk t;
     talk_begin(
-        &t, "{\"webhook_url\":\"https://h/x?y=z\",\"hmac_secret\":\"s\",\"headers\":{\"X-Team\":\"blue\"}}",
+        &t, "webhook",
+        "{\"webhook_url\":\"https://h/x?y=z\",\"hmac_secret\":\"s\",\"headers\":{\"X-Team\":\"blue\"}}",
         "abc", 1700000000);
-    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.method, "POST");
     EXPECT_TEXT(t.request.url, "https://h/x?y=z");
     EXPECT(!t.request.commit_first);
     EXPECT_INT(t.request.header_count, 8);
-    EXPECT_TEXT(header(&t, "Content-Type"), "application/json");
-    EXPECT_TEXT(header(&t, "User-Agent"), "pencheff-notify/" NOTIFY_VERSION);
-    EXPECT_TEXT(header(&t, "X-Pencheff-Timestamp"), "1700000000");
-    EXPECT_TEXT(header(&t, "webhook-timestamp"), "1700000000");
-    EXPECT_TEXT(header(&t, "webhook-id"), "abc");
-    EXPECT_TEXT(header(&t, "X-Team"), "blue");
-    EXPECT(header(&t, "X-Pencheff-Signature") && header(&t, "webhook-signature"));
-    EXPECT(t.cache.built && t.request.body == t.cache.body.data);
+    EXPECT_TEXT(talk_header(&t, "Content-Type"), "application/json");
+    EXPECT_TEXT(talk_header(&t, "User-Agent"), "pencheff-notify/" NOTIFY_VERSION);
+    EXPECT_TEXT(talk_header(&t, "X-Pencheff-Timestamp"), "1700000000");
+    EXPECT_TEXT(talk_header(&t, "webhook-timestamp"), "1700000000");
+    EXPECT_TEXT(talk_header(&t, "webhook-id"), "abc");
+    EXPECT_TEXT(talk_header(&t, "X-Team"), "blue");
+    EXPECT(talk_header(&t, "X-Pencheff-Signature") && talk_header(&t, "webhook-signature"));
+    EXPECT(t.cache.layouts[0].built && t.request.body == t.cache.layouts[0].body.data);
     EXPECT(strncmp(t.request.body, "{\"tool\":\"pencheff\"", 18) == 0);
     talk_end(&t);
 }
@@ -352,35 +232,35 @@ static void a_request_holds_what_the_contract_says(void)
 static void without_a_secret_nothing_is_signed(void)
 {
     struct talk t;
-    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1700000000);
-    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
-    EXPECT(!header(&t, "X-Pencheff-Signature") && !header(&t, "webhook-signature"));
-    EXPECT_TEXT(header(&t, "webhook-id"), "abc");
-    EXPECT_TEXT(header(&t, "webhook-timestamp"), "1700000000");
+    talk_begin(&t, "webhook", "{\"webhook_url\":\"https://h/x\"}", "abc", 1700000000);
+    EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
+    EXPECT(!talk_header(&t, "X-Pencheff-Signature") && !talk_header(&t, "webhook-signature"));
+    EXPECT_TEXT(talk_header(&t, "webhook-id"), "abc");
+    EXPECT_TEXT(talk_header(&t, "webhook-timestamp"), "1700000000");
     talk_end(&t);
 }
 
 static void the_body_is_built_once_for_all_conversations_of_an_event(void)
 {
     struct talk t;
-    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
-    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    talk_begin(&t, "webhook", "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
+    EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     const char *first = t.request.body;
     t.c.step = 0;
     t.c.now_us += 5000000;
     t.event.change_summary = "changed meanwhile";
-    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT(t.request.body == first && !strstr(first, "meanwhile"));
-    EXPECT_TEXT(header(&t, "webhook-timestamp"), "6");
+    EXPECT_TEXT(talk_header(&t, "webhook-timestamp"), "6");
     talk_end(&t);
 }
 
 static void a_body_over_the_limit_is_dead_before_it_is_sent(void)
 {
     struct talk t;
-    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
-    buf_init(&t.cache.body, 100);
-    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_FINISHED);
+    talk_begin(&t, "webhook", "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
+    dest_body_cache_init(&t.cache, 100);
+    EXPECT_INT(talk_next(&t, NULL), DEST_FINISHED);
     EXPECT_INT(t.job.verdict.kind, VERDICT_REJECTED);
     EXPECT_INT(t.job.verdict.reason, REASON_TOO_LONG);
     talk_end(&t);
@@ -390,10 +270,10 @@ static void an_answer_ends_the_conversation(void)
 {
     struct dest_response r = {.status = 503, .body = "busy", .body_size = 4, .retry_after = 30};
     struct talk t;
-    talk_begin(&t, "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
-    EXPECT_INT(dest_find("webhook")->next(&t.c, NULL, &t.request), DEST_SEND);
+    talk_begin(&t, "webhook", "{\"webhook_url\":\"https://h/x\"}", "abc", 1);
+    EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_INT(t.job.verdict.kind, VERDICT_NONE);
-    EXPECT_INT(dest_find("webhook")->next(&t.c, &r, &t.request), DEST_FINISHED);
+    EXPECT_INT(talk_next(&t, &r), DEST_FINISHED);
     EXPECT_INT(t.job.verdict.kind, VERDICT_RETRY);
     EXPECT(t.job.verdict.not_before == 30);
     talk_end(&t);

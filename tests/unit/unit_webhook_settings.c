@@ -5,12 +5,12 @@
 #include <string.h>
 
 #include "common/destinations/webhook.h"
+#include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
 
 static const struct webhook_config *parse(struct arena *a, const char *json, struct dest_config_error *error)
 {
-    *error = (struct dest_config_error){REASON_NONE, NULL};
-    return dest_find("webhook")->config_parse(a, json, strlen(json), error);
+    return talk_parse(a, "webhook", json, error);
 }
 
 static void good_settings_are_taken(void)

@@ -1,0 +1,41 @@
+"""What each destination sends is what its golden files say."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from golden import FOLDER, cases, converse, events, kinds
+
+EVENT_TYPES = {"scan_started", "scan_done", "scan_failed", "finding_new", "finding_changed"}
+CASES = [(kind, name, case) for kind in kinds() for name, case in cases(kind)]
+
+
+@pytest.mark.parametrize("kind,name,case", CASES, ids=[f"{kind}-{name}" for kind, name, _ in CASES])
+def test_a_conversation_is_the_golden_one(build: Path, kind: str, name: str, case: dict) -> None:
+    path = FOLDER / kind / name
+    assert path.exists(), f"{path} is missing: run tests/golden/golden.py --write"
+    said = converse(build, case)
+    assert said == path.read_text(), f"see the change with: tests/golden/golden.py --write {build} && git diff {path}"
+    for body in re.findall(r"^POST .*\n(?:.+\n)*\n(.*)\n\n", said, re.MULTILINE):
+        json.loads(body)
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_a_kind_has_a_golden_file_for_every_event_and_none_that_nobody_reads(kind: str) -> None:
+    wanted = dict(cases(kind))
+    assert {case["event"]["type"] for case in wanted.values()} == EVENT_TYPES
+    assert {path.name for path in (FOLDER / kind).glob("*.txt")} == set(wanted)
+
+
+def test_a_case_with_a_mistake_is_refused(build: Path) -> None:
+    good = {"kind": "slack", "settings": {"webhook_url": "https://h/x"}, **events()["finding_new"]}
+    assert "= delivered" in converse(build, good)
+    for change in ({"kind": "carrier-pigeon"}, {"settings": {}}, {"event": {"type": "scan_eaten"}}, {"answers": []},
+                   {"event": {"type": "scan_done", "titel": "x"}}, {"facts": {"finding": {"id": "no uuid"}}}):
+        done = subprocess.run([build / "tests" / "unit" / "golden_tool"], input=json.dumps({**good, **change}), capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 1 and done.stderr, change

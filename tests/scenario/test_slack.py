@@ -1,0 +1,149 @@
+"""Events reach a channel of a Slack that is as strict as its documentation, and what it answers is understood."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from sandbox import slack
+from sandbox.receiver import Answer
+
+from stage import dead_letters
+
+SLACK = Answer(like="slack")
+HOSTILE = ("<!channel> <@U012AB3CD> <https://evil.example|https://good.example> & &lt;!here&gt; *b* `c` @here :skull:\n"
+           "✅ Scan done — all good\",\"blocks\":[],\"x\":\"\\ \u202egnp.exe")
+ESCAPED = "&lt;!channel&gt; &lt;@U012AB3CD&gt; &lt;https://evil.example|https://good.example&gt; &amp; &amp;lt;!here&amp;gt; *b* `c` @here :skull:"
+EVENTS = ("scan_started", "scan_done", "scan_failed", "finding_new", "finding_changed")
+
+
+def channel(stage: Any, path: str, **settings: Any) -> Any:
+    """An integration that leads to PATH, where Slack answers."""
+    stage.receiver.script(path, SLACK)
+    return stage.integration({"webhook_url": stage.receiver.url(path), **settings}, kind="slack", name=path)
+
+
+def posted(stage: Any, path: str, count: int = 1) -> list[dict[str, Any]]:
+    """The messages, each of which Slack would take."""
+    return [slack.check(request.body) for request in stage.receiver.wait_for(count, path)]
+
+
+def settled(stage: Any, event: str) -> dict[str, dict[str, Any]]:
+    """The event's deliveries by integration, when none of them is under way any more."""
+    rows = stage.wait(lambda: [d for d in stage.deliveries(event) if d["state"] not in ("sending", "waiting")] == stage.deliveries(event)
+                      and stage.deliveries(event))
+    return {row["integration_id"]: row for row in rows}
+
+
+def test_every_event_arrives_in_both_layouts_with_the_words_that_users_know(stage, notifyd):
+    channel(stage, "/services/card"), channel(stage, "/services/text", style="text")
+    stage.database.execute("UPDATE targets SET name = 'Shop & Söhne'")
+    stage.database.execute("UPDATE scans SET profile = 'deep', grade = 'C', error = NULL,"
+                           " summary = '{\"high\": 2, \"medium\": 12, \"low\": 11, \"critical\": 0}'")
+    stage.database.execute("UPDATE findings SET title = 'SQL injection', cvss_score = 7.5, endpoint = '/cart?id=1' WHERE id = %s",
+                           (stage.high,))
+    notifyd()
+    for event_type in EVENTS:
+        stage.publish(event_type, **{"scan_failed": {"error": "ä" * 300}, "finding_changed": {"change_summary": "recheck queued"}}
+                      .get(event_type, {}))
+    lines = {"🚀 Scan started — Shop &amp; Söhne [deep]", "✅ Scan done — Shop &amp; Söhne · Grade C · 2 high, 12 medium, 11 low",
+             "❌ Scan failed — Shop &amp; Söhne: " + "ä" * 199 + "…", "🔴 [HIGH] CVSS 7.5 — SQL injection\n/cart?id=1",
+             "🔁 Finding updated — SQL injection: recheck queued"}
+    cards, plain = posted(stage, "/services/card", 5), posted(stage, "/services/text", 5)
+    assert {message["text"] for message in cards} == {message["text"] for message in plain} == lines
+    colours = {message["text"].split(" ")[0]: message["attachments"][0]["color"] for message in cards}
+    assert colours == {"🚀": "#6B7280", "✅": "#EF4444", "❌": "#DC2626", "🔴": "#EF4444", "🔁": "#EF4444"}
+    assert not any("attachments" in message for message in plain)
+    for message in cards + plain:
+        assert message["unfurl_links"] is False and message["unfurl_media"] is False
+        assert "link_names" not in message and "parse" not in message
+    stage.wait_settled(10)
+
+
+def test_hostile_findings_are_nothing_but_text_in_the_channel(stage, notifyd):
+    channel(stage, "/services/card"), channel(stage, "/services/text", style="text")
+    stage.database.execute("UPDATE targets SET name = %s", (HOSTILE,))
+    stage.database.execute("UPDATE findings SET title = %s, endpoint = %s, description = %s, remediation = %s, parameter = %s,"
+                           " category = left(%s, 64)", (HOSTILE,) * 4 + (HOSTILE[:200], HOSTILE))
+    stage.database.execute("UPDATE scans SET error = %s", (HOSTILE,))
+    notifyd()
+    for event_type in EVENTS:
+        stage.publish(event_type, **({"change_summary": HOSTILE} if event_type == "finding_changed" else {}))
+    for path in ("/services/card", "/services/text"):
+        for message in posted(stage, path, 5):
+            shown = list(slack.texts(message))
+            assert {kind for kind, _ in shown} == {"fallback", "plain_text"}
+            assert not any(slack.LIVE.search(text) or "\u202e" in text for _, text in shown)
+            assert ESCAPED in message["text"]
+            assert set(message) <= {"text", "mrkdwn", "unfurl_links", "unfurl_media", "blocks", "attachments"}
+
+
+def test_text_that_is_far_too_long_is_cut_to_what_slack_takes(stage, notifyd):
+    channel(stage, "/services/card"), channel(stage, "/services/text", style="text")
+    stage.database.execute("UPDATE findings SET title = repeat('&🚨', 250), endpoint = repeat('<', 2048), description = repeat('日&', 9000)")
+    notifyd()
+    event = stage.publish()
+    for path in ("/services/card", "/services/text"):
+        message, = posted(stage, path)
+        assert slack.units(message["text"]) <= 3000 and message["text"].endswith("…")
+    assert {row["state"] for row in settled(stage, event).values()} == {"delivered"}
+
+
+@pytest.mark.alone
+def test_slack_is_given_the_time_that_it_asks_for(stage, notifyd):
+    channel(stage, "/services/busy")
+    stage.receiver.script("/services/busy", Answer(status=429, headers=(("Retry-After", "3"),), body=b"rate_limited"),
+                          Answer(status=500, body=b"rollup_error"), SLACK)
+    notifyd({"retry": {"base": 1.0, "jitter": 0.0}})
+    event = stage.publish()
+    first, second, third = stage.receiver.wait_for(3, "/services/busy", timeout=20)
+    assert 3 <= second.at - first.at < 5 and first.body == second.body == third.body
+    row, = settled(stage, event).values()
+    assert (row["state"], row["attempt"]) == ("delivered", 3)
+
+
+ENDS = [  # status, body, reason, error, a word of the advice
+    (404, b"no_service", "gone", "http_status", "make a new one"),
+    (410, b"channel_is_archived", "gone", "http_status", "unarchive"),
+    (403, b"action_prohibited", "rejected", "http_status", "administrator"),
+    (400, b"invalid_blocks", "rejected", "http_status", "style"),
+    (200, b"<html>Please log in</html>", "rejected", "not_accepted", "incoming webhook"),
+    (200, b'{"ok":false,"error":"not_authed"}', "rejected", "not_accepted", "Web API"),
+    (302, b"", "rejected", "redirect", "final URL"),
+]
+
+
+def test_what_slack_refuses_is_dead_at_once_with_advice_and_the_urls_secret_is_nowhere(stage, notifyd):
+    secret = f"S3CR3T{uuid.uuid4().hex}"
+    made = {}
+    for n, (status, body, *_) in enumerate(ENDS):
+        path = f"/services/T0/B{n}/{secret}"
+        made[channel(stage, path).id] = ENDS[n]
+        stage.receiver.script(path, Answer(status=status, body=body + b" " + path.encode() if status == 302 else body))
+    stage.database.execute("UPDATE integrations SET name = 'a channel'")
+    daemon = notifyd({"log": {"level": "debug"}})
+    event = stage.publish()
+    letters = dead_letters(stage.broker_url, len(ENDS))
+    details = dict(stage.database.query("SELECT integration_id::text, detail FROM notify.deliveries"))
+    rows = settled(stage, event)
+    for integration, (status, body, reason, error, advice) in made.items():
+        row = rows[integration]
+        assert (row["state"], row["attempt"], row["status"], row["reason"], row["error"]) == ("dead", 1, status, reason, error), body
+        assert advice in details[integration]
+    assert sorted(h["x-notify-reason"] for h, _, _ in letters) == sorted(end[2] for end in ENDS)
+    assert stage.receiver.count() == len(ENDS)
+    kept = stage.database.query("SELECT to_jsonb(d)::text FROM notify.deliveries d UNION ALL SELECT to_jsonb(a)::text FROM notify.attempts a")
+    assert len(kept) == 2 * len(ENDS) and not any(secret in row for row, in kept)
+    assert secret not in daemon.log_text() and secret not in json.dumps([[str(h), b.decode()] for h, _, b in letters])
+
+
+def test_a_style_that_nobody_knows_is_said_before_anything_is_sent(stage, notifyd):
+    channel(stage, "/services/x", style="S3CR3T")
+    notifyd()
+    event = stage.publish()
+    (headers, _, _), = dead_letters(stage.broker_url, 1)
+    assert headers["x-notify-reason"] == "config_invalid" and "style" in headers["x-notify-detail"]
+    assert "S3CR3T" not in str(headers) and stage.receiver.count() == 0
+    assert [row["state"] for row in settled(stage, event).values()] == ["dead"]

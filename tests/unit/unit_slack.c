@@ -1,0 +1,240 @@
+/*
+ * What Slack gets: both layouts of every event, hostile and long text. The exact bytes of the messages are in
+ * tests/golden/slack.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/json.h"
+#include "common/destinations/slack.h"
+#include "tests/unit/talk.h"
+#include "tests/unit/unit.h"
+
+static struct json_object *render(const struct event *event, const struct facts *facts, enum dest_style style)
+{
+    const char *why;
+    struct buf b;
+    buf_init(&b, 262144);
+    slack_body_build(event, facts, style, &b);
+    EXPECT(!b.overflow);
+    struct json_object *root = json_parse(b.data, b.len, &why);
+    if (!root)
+        unit_fail(__FILE__, __LINE__, "%s in %s", why, b.data);
+    buf_free(&b);
+    return root;
+}
+
+static struct json_object *item(struct json_object *object, const char *key, size_t index)
+{
+    struct json_object *list = json_get(object, key);
+    return json_object_is_type(list, json_type_array) ? json_object_array_get_idx(list, index) : NULL;
+}
+
+static const char *text_of(struct json_object *object, const char *key)
+{
+    struct json_object *value = json_get(object, key);
+    return json_is_text(value) ? json_object_get_string(value) : "no text";
+}
+
+/* The text of a block's plain_text object. */
+static const char *block_text(struct json_object *block)
+{
+    struct json_object *text = json_get(block, "text");
+    EXPECT_TEXT(text_of(text, "type"), "plain_text");
+    return text_of(text, "text");
+}
+
+static bool is_false(struct json_object *object, const char *key)
+{
+    struct json_object *value = json_get(object, key);
+    return json_object_is_type(value, json_type_boolean) && !json_object_get_boolean(value);
+}
+
+static void expect_message(enum event_type type, const char *headline, const char *rest, const char *colour)
+{
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
+    char line[500];
+    event.type = type;
+    facts.finding.title = "SQL injection";
+    snprintf(line, sizeof line, "%s%s", headline, rest);
+    struct json_object *text = render(&event, &facts, DEST_STYLE_TEXT);
+    struct json_object *card = render(&event, &facts, DEST_STYLE_CARD);
+    EXPECT_TEXT(text_of(text, "text"), line);
+    EXPECT_TEXT(text_of(card, "text"), line);
+    EXPECT(is_false(text, "unfurl_links") && is_false(text, "unfurl_media") && is_false(text, "mrkdwn"));
+    EXPECT(is_false(card, "unfurl_links") && is_false(card, "unfurl_media") && is_false(card, "mrkdwn"));
+    EXPECT(!json_get(text, "attachments") && !item(text, "blocks", 1));
+    EXPECT_TEXT(block_text(item(text, "blocks", 0)), line);
+    EXPECT_TEXT(text_of(item(card, "blocks", 0), "type"), "header");
+    EXPECT_TEXT(block_text(item(card, "blocks", 0)), headline);
+    EXPECT_TEXT(text_of(item(card, "attachments", 0), "color"), colour);
+    EXPECT(item(item(card, "attachments", 0), "blocks", 1) != NULL);
+    json_object_put(text);
+    json_object_put(card);
+}
+
+static void every_event_has_both_layouts(void)
+{
+    expect_message(EVENT_SCAN_STARTED, "🚀 Scan started — Shop [deep]", "", "#6B7280");
+    expect_message(EVENT_SCAN_DONE, "✅ Scan done — Shop · Grade C · 2 high", "", "#EF4444");
+    expect_message(EVENT_SCAN_FAILED, "❌ Scan failed — Shop", ": row's error", "#DC2626");
+    expect_message(EVENT_FINDING_NEW, "🔴 [HIGH] CVSS 7.5 — SQL injection", "\n/cart?id=1", "#EF4444");
+    expect_message(EVENT_FINDING_CHANGED, "🔁 Finding updated — SQL injection",
+                   ": verification_status: unverified → true_positive", "#EF4444");
+}
+
+/* No text that anybody else wrote stands anywhere but in plain_text and in the fallback. */
+static void no_object_of_a_message_is_mrkdwn(void)
+{
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
+        for (int style = DEST_STYLE_CARD; style <= DEST_STYLE_TEXT; style++) {
+            event.type = (enum event_type)type;
+            struct json_object *root = render(&event, &facts, (enum dest_style)style);
+            EXPECT(!strstr(json_object_to_json_string(root), "\"type\": \"mrkdwn\""));
+            EXPECT(strstr(json_object_to_json_string(root), "\"type\": \"plain_text\""));
+            json_object_put(root);
+        }
+}
+
+static void fill_with(struct facts *facts, struct event *event, const char *text)
+{
+    facts->target.name = facts->target.base_url = facts->scan.profile = facts->scan.grade = text;
+    facts->scan.error = event->error = event->change_summary = text;
+    facts->finding.title = facts->finding.endpoint = facts->finding.parameter = text;
+    facts->finding.category = facts->finding.owasp_category = facts->finding.cwe_id = text;
+    facts->finding.description = facts->finding.remediation = facts->finding.verification_status = text;
+}
+
+static void hostile_text_is_only_text(void)
+{
+    static const char hostile[] = "<!channel> <@U1> <https://evil.example|https://good.example>\n"
+                                  "\",\"blocks\":[],\"x\":\"\\ *b* _i_ ~s~ `c` @here #general &lt;!here&gt; "
+                                  "\xe2\x80\xae\xff\x01 <!subteam^S1> <!date^0^{date}|x>";
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
+        for (int style = DEST_STYLE_CARD; style <= DEST_STYLE_TEXT; style++) {
+            struct facts facts = talk_facts();
+            struct event event = talk_event();
+            event.type = (enum event_type)type;
+            fill_with(&facts, &event, hostile);
+            struct json_object *root = render(&event, &facts, (enum dest_style)style);
+            const char *text = json_object_to_json_string(root);
+            EXPECT(!strpbrk(text, "<>") && strstr(text, "&lt;!channel&gt;") && !strstr(text, "\xe2\x80\xae"));
+            EXPECT(strstr(text, "&amp;lt;!here"));
+            EXPECT_INT(json_object_object_length(root), style == DEST_STYLE_CARD ? 6 : 5);
+            json_object_put(root);
+        }
+}
+
+static size_t units_of(const char *text)
+{
+    size_t units = 0;
+    for (; *text; text++)
+        units += ((unsigned char)*text & 0xC0) == 0x80 ? 0 : (unsigned char)*text >= 0xF0 ? 2 : 1;
+    return units;
+}
+
+static void expect_limits(struct json_object *blocks)
+{
+    EXPECT(json_object_array_length(blocks) >= 1 && json_object_array_length(blocks) <= SLACK_BLOCKS_MAX);
+    for (size_t i = 0; i < json_object_array_length(blocks); i++) {
+        struct json_object *block = json_object_array_get_idx(blocks, i);
+        bool header = strcmp(text_of(block, "type"), "header") == 0;
+        if (json_get(block, "text"))
+            EXPECT(units_of(block_text(block)) <= (header ? SLACK_HEADER_MAX : SLACK_SECTION_MAX));
+        struct json_object *field;
+        size_t count = 0;
+        while ((field = item(block, "fields", count))) {
+            EXPECT(units_of(text_of(field, "text")) <= SLACK_FIELD_MAX);
+            count++;
+        }
+        EXPECT(count <= SLACK_FIELDS_MAX);
+    }
+}
+
+static void long_text_of_any_width_stays_within_the_limits(void)
+{
+    static const char *const letters[] = {"a", "&", "<", "ü", "日", "🚨", "\"", "\\", "a\n"};
+    static char text[65000];
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+        text[0] = 0;
+        for (size_t n = 0; n + strlen(letters[i]) < sizeof text; n += strlen(letters[i]))
+            memcpy(text + n, letters[i], strlen(letters[i]) + 1);
+        for (int type = 0; type < EVENT_TYPE_COUNT; type++)
+            for (int style = DEST_STYLE_CARD; style <= DEST_STYLE_TEXT; style++) {
+                struct facts facts = talk_facts();
+                struct event event = talk_event();
+                event.type = (enum event_type)type;
+                fill_with(&facts, &event, text);
+                struct json_object *root = render(&event, &facts, (enum dest_style)style);
+                EXPECT(units_of(text_of(root, "text")) <= SLACK_TEXT_MAX);
+                expect_limits(json_get(root, "blocks"));
+                if (style == DEST_STYLE_CARD)
+                    expect_limits(json_get(item(root, "attachments", 0), "blocks"));
+                json_object_put(root);
+            }
+    }
+}
+
+/* Wherever the buffer ends, even in the middle of a list that is built aside, while the rest would fit. */
+static void a_message_that_does_not_fit_is_never_half_a_message(void)
+{
+    static char text[3000];
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
+    size_t fitted = 0;
+    memset(text, '&', sizeof text - 1);
+    fill_with(&facts, &event, text);
+    facts.finding.title = "short";
+    event.change_summary = NULL;
+    for (size_t max = 500; max < 12000; max += 23) {
+        const char *why;
+        struct buf b;
+        buf_init(&b, max);
+        slack_body_build(&event, &facts, DEST_STYLE_CARD, &b);
+        struct json_object *root = json_parse(buf_text(&b), b.len, &why);
+        EXPECT(b.overflow || root);
+        fitted += !b.overflow;
+        json_object_put(root);
+        buf_free(&b);
+    }
+    EXPECT(fitted > 0);
+}
+
+static void a_title_that_the_header_cuts_is_shown_whole_below(void)
+{
+    struct facts facts = talk_facts();
+    struct event event = talk_event();
+    char title[201] = "";
+    memset(title, 't', sizeof title - 1);
+    event.type = EVENT_FINDING_NEW;
+    facts.finding.title = title;
+    struct json_object *root = render(&event, &facts, DEST_STYLE_CARD);
+    const char *header = block_text(item(root, "blocks", 0));
+    EXPECT_INT(units_of(header), SLACK_HEADER_MAX);
+    EXPECT_TEXT(header + strlen(header) - strlen("…"), "…");
+    EXPECT(strstr(block_text(item(item(root, "attachments", 0), "blocks", 0)), title) != NULL);
+    json_object_put(root);
+}
+
+static void nothing_known_is_still_a_message(void)
+{
+    struct facts facts = {.has_finding = true};
+    struct event event = {.id = "e"};
+    for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
+        event.type = (enum event_type)type;
+        struct json_object *root = render(&event, &facts, DEST_STYLE_CARD);
+        expect_limits(json_get(root, "blocks"));
+        expect_limits(json_get(item(root, "attachments", 0), "blocks"));
+        EXPECT(!strstr(json_object_to_json_string(root), "\"fields\": [ ]"));
+        json_object_put(root);
+    }
+}
+
+UNIT_MAIN(UNIT_CASE(every_event_has_both_layouts), UNIT_CASE(no_object_of_a_message_is_mrkdwn),
+          UNIT_CASE(hostile_text_is_only_text), UNIT_CASE(long_text_of_any_width_stays_within_the_limits),
+          UNIT_CASE(a_message_that_does_not_fit_is_never_half_a_message),
+          UNIT_CASE(a_title_that_the_header_cuts_is_shown_whole_below),
+          UNIT_CASE(nothing_known_is_still_a_message))
