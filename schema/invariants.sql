@@ -6,14 +6,14 @@
 -- of comment. notify.grace is the seconds after which something counts as forgotten: it is more than twice sweep.grace,
 -- so that a sweep has had its chance.
 
--- event_counts: an event's counts do not add up (considered is matched and the filtered_ columns); a row was changed
--- by hand, or this is a mistake in the program: report it
+-- event_counts: an event's counts do not add up (considered is matched and the filtered_ columns); report it, unless the
+-- row was changed by hand
 SELECT e.id FROM notify.events e
  WHERE e.considered <> e.matched + e.filtered_disabled + e.filtered_target + e.filtered_event
                        + e.filtered_target_kind + e.filtered_severity;
 
--- event_deliveries: an event is done and has not as many deliveries as integrations that matched; rows were deleted
--- by hand (an event's deliveries must go together with it), or this is a mistake in the program: report it
+-- event_deliveries: an event is done and has not as many deliveries as integrations that matched; report it, unless rows
+-- were deleted by hand (an event's deliveries must go together with it) or the database refused one (row_refused in the log)
 SELECT e.id FROM notify.events e
   LEFT JOIN (SELECT d.event_id, count(*) AS count FROM notify.deliveries d GROUP BY 1) d ON d.event_id = e.id
  WHERE e.state = 'done' AND e.matched <> coalesce(d.count, 0);
@@ -31,19 +31,17 @@ SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
 SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
  WHERE d.state = 'sending' AND (d.owner IS NULL OR d.lease_until IS NULL OR d.due_at IS NOT NULL);
 
--- delivery_finished: a finished delivery is due or has a lease; a row was changed by hand, or this is a mistake in the
--- program: report it
+-- delivery_finished: a finished delivery is due or has a lease; report it, unless the row was changed by hand
 SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
  WHERE d.state NOT IN ('waiting', 'deferred', 'sending') AND (d.due_at IS NOT NULL OR d.lease_until IS NOT NULL);
 
--- delivery_attempts: a delivery has a failed attempt beyond its own number; a row was changed by hand, or this is a
--- mistake in the program: report it
+-- delivery_attempts: a delivery has a failed attempt beyond its own number; report it, unless the row was changed by hand
 SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
  WHERE EXISTS (SELECT FROM notify.attempts a WHERE a.event_id = d.event_id AND a.integration_id = d.integration_id
                   AND a.attempt > d.attempt);
 
--- event_times: an event is scheduled and has no time for it, or is finished without a time or open with one; a row was
--- changed by hand, or this is a mistake in the program: report it
+-- event_times: an event is scheduled and has no time for it, or is finished without a time or open with one; report it,
+-- unless the row was changed by hand
 SELECT e.id FROM notify.events e
  WHERE (e.state = 'scheduled' AND e.scheduled_for IS NULL)
     OR (e.state IN ('done', 'dead', 'expired') AND e.finished_at IS NULL)

@@ -93,20 +93,23 @@ static bool audit_ledger(struct audit *a, struct db *db)
     return good && db_run(db, "COMMIT");
 }
 
+/* LEDGER, BROKER: that half was looked at to its end. */
 static void print_end(const struct audit *a, bool ledger, bool broker)
 {
-    const char *halves = ledger && broker ? "the ledger and the broker"
-                         : ledger         ? "the ledger; the broker was not audited"
-                                          : "nothing was audited to the end";
+    const char *answer = a->violations ? "false" : ledger && broker ? "true" : "null";
     if (a->json)
         printf("%s],\"balanced\":%s,\"ledger\":%s,\"broker\":%s,\"checks\":%ld}\n", a->violations ? "\n" : "",
-               a->violations ? "false" : (ledger && broker ? "true" : "null"), ledger ? "true" : "false",
-               broker ? "true" : "false", a->checks);
+               answer, ledger ? "true" : "false", broker ? "true" : "false", a->checks);
     else if (a->violations)
-        printf("not balanced: %ld of %ld checks failed (%s)\n", a->violations, a->checks, halves);
+        printf("not balanced: %ld of %ld checks failed", a->violations, a->checks);
+    else if (ledger)
+        printf("balanced%s: %ld checks", broker ? "" : " as far as it was audited", a->checks);
     else
-        printf("%s: %ld checks (%s)\n", ledger && broker ? "balanced" : "balanced as far as it was audited",
-               a->checks, halves);
+        printf("not audited");
+    if (!a->json)
+        puts(ledger && broker ? " (the ledger and the broker)"
+             : ledger         ? " (the ledger; the broker was not audited)"
+                              : " (the ledger could not be read to the end)");
 }
 
 enum ctl_exit ctl_audit(const struct ctl *ctl)
