@@ -14,7 +14,7 @@
 #include "api/ctl/ctl_story.h"
 #include "common/base/uuid.h"
 
-enum { LIMIT_MAX = 100000000 };
+enum { LISTED_MAX = 100000, CHANGED_MAX = 100000000 };
 
 #define DEAD_ROWS                                                                                            \
     " FROM (SELECT d.updated_at AS at, e.event_type, d.event_id, d.integration_id, d.attempt, d.status,"     \
@@ -48,7 +48,7 @@ bool dead_filter_read(const struct ctl *ctl, long default_limit, struct dead_fil
     };
     if (!ctl_is_uuid(ctl->words[1] ? "INTEGRATION" : "--integration", f.integration) ||
         !ctl_is_listed("--reason", f.reason, "reasons") ||
-        !ctl_number(ctl, "--limit", 1, LIMIT_MAX, default_limit, &f.limit) ||
+        !ctl_number(ctl, "--limit", 1, default_limit ? LISTED_MAX : CHANGED_MAX, default_limit, &f.limit) ||
         !ctl_age(ctl, "--older-than", &f.older_than) || !ctl_age(ctl, "--younger-than", &f.younger_than))
         return false;
     if (ctl_value(ctl, "--unread") && f.integration) {
