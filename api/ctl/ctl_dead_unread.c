@@ -115,7 +115,7 @@ static bool is_named(const struct walk *w, const char *name)
 static bool matches(const struct walk *w)
 {
     const struct dead_filter *f = w->filter;
-    double age = (double)(clock_wall_us() / 1000 - header_number(w, OWN_FIRST_SEEN)) / 1000;
+    double age = (double)clock_wall_us() / 1e6 - (double)header_number(w, OWN_FIRST_SEEN) / 1e3;
     return header_text(w, OWN_SHA256).len && (!f->event || is_named(w, f->event)) &&
            (!f->reason || bytes_are(header_text(w, OWN_REASON), f->reason)) &&
            (f->older_than < 0 || age >= f->older_than) && (f->younger_than < 0 || age <= f->younger_than);
@@ -124,16 +124,18 @@ static bool matches(const struct walk *w)
 /* An empty result with the columns of a message. */
 static PGresult *make_rows(bool with_body)
 {
-#define COLUMN_ATTRIBUTE(e, text, type) {.name = (char *)(uintptr_t)(text), .typid = (type)},
+#define COLUMN_NAME(e, text, type)      static char name_##e[] = text; /* libpq takes no const */
+#define COLUMN_ATTRIBUTE(e, text, type) {.name = name_##e, .typid = (type)},
+    COLUMNS(COLUMN_NAME)
     PGresAttDesc columns[] = {COLUMNS(COLUMN_ATTRIBUTE)};
     PGresult *rows = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
     check(rows && PQsetResultAttrs(rows, with_body ? COLUMN_COUNT : COLUMN_BODY, columns));
     return rows;
 }
 
-static void set_value(struct walk *w, int row, enum column column, const char *bytes, size_t n)
+static void set_value(struct walk *w, int row, enum column column, char *bytes, size_t n)
 {
-    check(PQsetvalue(w->rows, row, column, (char *)(uintptr_t)bytes, bytes && n ? (int)n : -1));
+    check(PQsetvalue(w->rows, row, column, bytes, bytes && n ? (int)n : -1));
 }
 
 static void set_bytes(struct walk *w, int row, enum column column, amqp_bytes_t bytes)
@@ -145,7 +147,8 @@ static void set_body(struct walk *w, int row)
 {
     const struct buf *body = &w->message.body;
     char *hex = mem_alloc(2 * body->len + 3);
-    memcpy(hex, "\\x", 2);
+    hex[0] = '\\';
+    hex[1] = 'x';
     hash_hex((const unsigned char *)body->data, body->len, hex + 2);
     set_value(w, row, COLUMN_BODY, hex, 2 * body->len + 2);
     free(hex);
