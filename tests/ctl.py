@@ -64,3 +64,19 @@ class Notifyctl:
 
     def __call__(self, *words: str, stdin: str = "", timeout: float = 60, **options: Any) -> Answer:
         return self.finish(self.start(*words, **options), stdin, timeout)
+
+
+def make_ctl(build: Path, folder: Path, broker_url: str, dsn: str, key: str) -> Notifyctl:
+    """Under the workers' role; see run_roles."""
+    return Notifyctl(build / "notifyctl", folder, {
+        "broker": {"url": broker_url}, "database": {"url": dsn, "role": "notify_worker"}, "secrets": {"fernet_keys": [key]}})
+
+
+def run_roles(database: Database) -> None:
+    subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(ROOT / "schema" / "roles.sql"), database.url], check=True)
+
+
+def on_stage(build: Path, folder: Path, stage: Any) -> Notifyctl:
+    """A notifyctl on the stage's servers, with the rights of the workers."""
+    run_roles(stage.database)
+    return make_ctl(build, folder, stage.broker_url, stage.database.url, stage.key)

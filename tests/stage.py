@@ -101,6 +101,14 @@ class Stage:
         self.connection.close()
 
 
+def balance(build: Path, stage: Stage) -> None:
+    """The books balance, as they must at every moment: `notifyctl audit`, without the broker's half when that is away."""
+    conf = {"DATABASE_URL": stage.database.dsn(), "AMQP_URL": stage.broker_url, "FERNET_KEY": stage.key, "PATH": "/usr/bin:/bin"}
+    run = subprocess.run([build / "notifyctl", "audit", "-c", "/dev/null"], capture_output=True, text=True, timeout=60, env=conf)
+    if run.returncode != 0 and not (run.returncode == 75 and run.stdout.startswith("balanced as far as")):
+        pytest.fail(f"the books do not balance: exit {run.returncode}\n{run.stdout}{run.stderr}", pytrace=False)
+
+
 def migrate(build: Path, url: str) -> None:
     """`notifyctl migrate` with nothing but the database."""
     run = subprocess.run([build / "notifyctl", "migrate", "-c", "/dev/null"], capture_output=True, text=True, timeout=60,
@@ -116,10 +124,14 @@ def migrated(build: Path, database: Any) -> Any:
 
 
 @pytest.fixture
-def stage(migrated: Any, fernet_key: str, receiver: Any, broker_url: str) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, build: Path, migrated: Any, fernet_key: str, receiver: Any,
+          broker_url: str) -> Iterator[Stage]:
+    """Its books balance when the test is over, unless the test is marked unbalanced, with the reason."""
     made = Stage(migrated, fernet_key, receiver, broker_url)
     yield made
     made.close()
+    if not request.node.get_closest_marker("unbalanced"):
+        balance(build, made)
 
 
 def dead_letters(url: str, count: int, timeout: float = 10, queue: str = "notify.dead") -> list[tuple[dict[str, Any], Any, bytes]]:

@@ -15,7 +15,7 @@ enum ctl_exit {
     CTL_BAD_CONF = 78,
 };
 
-enum { CTL_OPTIONS_MAX = 6 };
+enum { CTL_OPTIONS_MAX = 8, CTL_WORDS_MAX = 2 };
 
 #define CTL_DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
 
@@ -29,7 +29,9 @@ struct ctl_option {
 struct ctl;
 
 struct ctl_command {
-    const char *name;
+    const char *name; /* may be two words, "dead list" */
+    const char *
+        words; /* what may stand behind it, "EVENT [INTEGRATION]"; in brackets: may be left out; NULL: nothing */
     const char *help;
     struct ctl_option options[CTL_OPTIONS_MAX + 1]; /* ends with a NULL name */
     enum ctl_exit (*run)(const struct ctl *ctl);
@@ -40,17 +42,29 @@ struct ctl_command {
 /* One call of the program. */
 struct ctl {
     const struct ctl_command *command;
+    const char *group; /* without a command: the first word of several commands, "dead"; else NULL */
     struct conf *conf;
     const char *values[CTL_OPTIONS_MAX]; /* by option; NULL: not given; a switch that was given is "" */
+    const char *words[CTL_WORDS_MAX];    /* what stands behind the command; NULL: not given */
 };
 
 /* The index of option NAME of the command, or -1; COMMAND may be NULL. */
 int ctl_find_option(const struct ctl_command *command, const char *name);
 /* The value of option NAME of this command, NULL when it was not given. */
 const char *ctl_value(const struct ctl *ctl, const char *name);
-/* Read option NAME as a whole number of MIN to MAX; DEFAULT_VALUE when not given. False, and said on standard
- * error, when it is none. */
+
+/*
+ * Values that must have a form. What is not given (NULL) is good; false, and said on standard error, when it is not
+ * of that form.
+ */
+/* Read option NAME as a whole number of MIN to MAX; DEFAULT_VALUE when not given. */
 bool ctl_number(const struct ctl *ctl, const char *name, long min, long max, long default_value, long *out);
+/* Read option NAME as an age: seconds, or a number with s, m, h or d behind it. *OUT in seconds; -1 when not given. */
+bool ctl_age(const struct ctl *ctl, const char *name, double *out);
+/* VALUE, which was given for NAME, is a UUID. */
+bool ctl_is_uuid(const char *name, const char *value);
+/* VALUE, which was given for NAME, is a word of LIST (notifyctl --list). */
+bool ctl_is_listed(const char *name, const char *value, const char *list);
 
 /* Say on standard error why the last thing on DB failed ("notifyctl: database: WHY; ADVICE") and give the
  * exit code for it. */
@@ -65,5 +79,11 @@ void ctl_check_bad_conf(const struct ctl *ctl, const struct conf_errors *errors)
 enum ctl_exit ctl_seal(const struct ctl *ctl);
 enum ctl_exit ctl_deliveries(const struct ctl *ctl);
 enum ctl_exit ctl_stats(const struct ctl *ctl);
+enum ctl_exit ctl_dead_list(const struct ctl *ctl);
+enum ctl_exit ctl_dead_show(const struct ctl *ctl);
+enum ctl_exit ctl_dead_replay(const struct ctl *ctl);
+enum ctl_exit ctl_dead_drop(const struct ctl *ctl);
+enum ctl_exit ctl_explain(const struct ctl *ctl);
+enum ctl_exit ctl_audit(const struct ctl *ctl);
 
 #endif

@@ -1,8 +1,9 @@
 /*
- * ctl_broker - questions to the broker
+ * ctl_broker - questions to the broker, and messages of a queue one by one
  *
  * Owns one connection with one channel. A refused declaration closes the channel (AMQP 0-9-1), so the next
- * question opens it again. Blocking, with a bound on every step; for the command line only.
+ * question opens it again. Messages that were got and not acknowledged go back when the channel closes, so nothing is
+ * lost when this program dies. Blocking, with a bound on every step; for the command line only.
  */
 #include "api/ctl/ctl_broker.h"
 
@@ -91,6 +92,14 @@ static bool log_in(struct broker *b, const struct amqp_connection_info *where)
     return false;
 }
 
+enum ctl_exit broker_fail(const struct broker *b)
+{
+    fprintf(stderr, "notifyctl: broker: %s; %s\n", b->why, broker_advice(b));
+    if (b->refused)
+        return CTL_BAD_CONF;
+    return broker_is_forbidden(b) ? CTL_NO : CTL_AWAY;
+}
+
 bool broker_open(struct broker *b, const struct conf *conf)
 {
     memset(b, 0, sizeof *b);
@@ -177,6 +186,70 @@ bool broker_fits(struct broker *b, const char *queue, bool quorum, bool *fits)
     return true;
 }
 
+/* The next frame of our channel, within the patience. */
+static bool read_frame(struct broker *b, const char *queue, amqp_frame_t *frame)
+{
+    struct timeval wait = patience;
+    int status = amqp_simple_wait_frame_noblock(b->link, frame, &wait);
+    if (status != AMQP_STATUS_OK)
+        return fail_status(b, queue, status);
+    return true;
+}
+
+static bool read_body(struct broker *b, const char *queue, struct broker_message *out)
+{
+    amqp_frame_t frame;
+    if (!read_frame(b, queue, &frame))
+        return false;
+    bool good = frame.frame_type == AMQP_FRAME_HEADER;
+    uint64_t left = good ? frame.payload.properties.body_size : 0;
+    out->properties = good ? frame.payload.properties.decoded : NULL;
+    while (good && left) {
+        if (!read_frame(b, queue, &frame))
+            return false;
+        good = frame.frame_type == AMQP_FRAME_BODY && frame.payload.body_fragment.len <= left;
+        if (good)
+            buf_add(&out->body, frame.payload.body_fragment.bytes, frame.payload.body_fragment.len);
+        left -= good ? frame.payload.body_fragment.len : 0;
+    }
+    const char why[] = "the broker sent something else than the rest of a message";
+    return good || fail(b, queue, why, strlen(why));
+}
+
+bool broker_get(struct broker *b, const char *queue, struct broker_message *out, bool *any)
+{
+    *any = false;
+    if (!open_channel(b))
+        return false;
+    if (!out->body.max)
+        buf_init(&out->body, BROKER_BODY_MAX);
+    buf_reset(&out->body);
+    out->properties = NULL;
+    amqp_maybe_release_buffers_on_channel(b->link, CHANNEL);
+    amqp_rpc_reply_t reply = amqp_basic_get(b->link, CHANNEL, amqp_cstring_bytes(queue), 0);
+    if (!replied(b, queue, reply))
+        return b->code == NOT_FOUND;
+    if (reply.reply.id != AMQP_BASIC_GET_OK_METHOD)
+        return true;
+    out->tag = ((const amqp_basic_get_ok_t *)reply.reply.decoded)->delivery_tag;
+    *any = read_body(b, queue, out);
+    return *any;
+}
+
+bool broker_ack(struct broker *b, const struct broker_message *message)
+{
+    int status = amqp_basic_ack(b->link, CHANNEL, message->tag, 0);
+    return status == AMQP_STATUS_OK || fail_status(b, "ack", status);
+}
+
+bool broker_put_back(struct broker *b)
+{
+    if (!b->channel_open)
+        return true;
+    b->channel_open = false;
+    return replied(b, "channel", amqp_channel_close(b->link, CHANNEL, AMQP_REPLY_SUCCESS));
+}
+
 /* What became of a question about a right: the user has it unless the broker refused the access; any other
  * refusal comes after that. False when there was no answer. */
 static bool is_allowed(struct broker *b, const char *what, bool *may)
@@ -206,11 +279,7 @@ bool broker_may_read(struct broker *b, const char *queue, bool *may)
     amqp_basic_consume(b->link, CHANNEL, amqp_cstring_bytes(queue), amqp_empty_bytes, 0, 0, 0, arguments);
     if (!is_allowed(b, queue, may))
         return false;
-    if (b->channel_open) {
-        amqp_channel_close(b->link, CHANNEL, AMQP_REPLY_SUCCESS);
-        b->channel_open = false;
-    }
-    return true;
+    return broker_put_back(b);
 }
 
 /* Removing a binding needs to write to the queue and to read the exchange (which is for broker_may_read to find);

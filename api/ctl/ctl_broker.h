@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/ctl/ctl.h"
+#include "common/base/buf.h"
 #include "common/base/conf.h"
 
 /* A blocking broker connection for questions about queues; every step of it ends within 3 s. */
@@ -41,6 +43,24 @@ bool broker_look(struct broker *broker, const char *queue, struct broker_queue *
  * configure the queue (then broker_is_forbidden).
  */
 bool broker_fits(struct broker *broker, const char *queue, bool quorum, bool *fits);
+
+/* A message in our hands, which is no other consumer's until it is put back. */
+struct broker_message {
+    uint64_t tag;
+    const amqp_basic_properties_t *properties; /* until broker_get is called again */
+    struct buf body;                           /* what is longer than BROKER_BODY_MAX overflows it */
+};
+enum { BROKER_BODY_MAX = 131072 };
+
+/* Get the next message of a queue. False when there was no answer; *ANY false: there is none, or no such queue. OUT was
+ * zero or is the one of the call before; buf_free its body at the end. */
+bool broker_get(struct broker *broker, const char *queue, struct broker_message *out, bool *any);
+/* Take it off the queue, for good once broker_put_back has returned true. */
+bool broker_ack(struct broker *broker, const struct broker_message *message);
+/* Give back every message that was got and not taken off, in its old place; the broker marks them as redelivered. */
+bool broker_put_back(struct broker *broker);
+/* The exit code for the last failure, which is said on standard error. */
+enum ctl_exit broker_fail(const struct broker *broker);
 
 /* Whether the user has a right, in *MAY; nothing changes. The queue need not exist. False when there was no
  * answer. */

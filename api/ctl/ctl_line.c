@@ -1,7 +1,8 @@
 /*
  * ctl_line - notifyctl's command line, taken apart
  *
- * One pass over the words: a command, its options, and those of ctl_globals, which may stand anywhere.
+ * One pass over the words: a command of one word or two, its options, and those of ctl_globals, which may stand
+ * anywhere. Behind a command may stand as many words as it says; behind "--" everything is such a word.
  * "--option VALUE" and "--option=VALUE" are the same; the last of two wins. What is not known is refused with
  * the nearest known word, if one is near. getopt_long is not used because it cannot do that, takes half a name
  * for the whole one, and does not know that each command has options of its own.
@@ -39,15 +40,32 @@ static const char *without_dashes(const char *name)
     return name + strspn(name, "-");
 }
 
+/* A name of two words is known by its first. */
 static void guess(struct guess *g, const char *known)
 {
-    size_t distance = hint_distance(without_dashes(g->wrong), without_dashes(known));
-    if (distance > hint_limit(without_dashes(g->wrong), without_dashes(known)))
+    char first[64];
+    snprintf(first, sizeof first, "%.*s", (int)strcspn(known, " "), known);
+    size_t distance = hint_distance(without_dashes(g->wrong), without_dashes(first));
+    if (distance > hint_limit(without_dashes(g->wrong), without_dashes(first)))
         return;
     if (g->best && distance >= g->distance)
         return;
     g->best = known;
     g->distance = distance;
+}
+
+bool ctl_command_is_of(const struct ctl_command *command, const char *group)
+{
+    size_t n = strlen(group);
+    return strncmp(command->name, group, n) == 0 && command->name[n] == ' ';
+}
+
+static bool is_group(const char *name)
+{
+    for (const struct ctl_command *c = ctl_commands; c->name; c++)
+        if (ctl_command_is_of(c, name))
+            return true;
+    return false;
 }
 
 static bool refuse_command(const char *name)
@@ -65,19 +83,69 @@ static bool refuse_command(const char *name)
     return false;
 }
 
-static bool take_command(struct line *line, const char *name)
+/* SECOND: the word that is none of the group's; NULL: none was given. */
+static bool refuse_in_group(const char *group, const char *second)
 {
-    if (line->ctl->command) {
-        fprintf(stderr, "notifyctl: %s takes no further words ('%s'); see notifyctl --help\n",
-                line->ctl->command->name, name);
-        return false;
-    }
+    fprintf(stderr, "notifyctl: %s needs one of:", group);
     for (const struct ctl_command *c = ctl_commands; c->name; c++)
-        if (strcmp(c->name, name) == 0) {
-            line->ctl->command = c;
+        if (ctl_command_is_of(c, group))
+            fprintf(stderr, " %s", c->name + strlen(group) + 1);
+    if (second)
+        fprintf(stderr, ", not '%s'", second);
+    fprintf(stderr, "; see notifyctl %s --help\n", group);
+    return false;
+}
+
+/* The number of words in "A B [C]", or of those that must be given. */
+static size_t count_words(const char *words, bool needed)
+{
+    size_t count = 0;
+    for (const char *at = words; at && *at && !(needed && *at == '['); at += *at == ' ') {
+        count++;
+        at += strcspn(at, " ");
+    }
+    return count;
+}
+
+static bool take_word(const struct line *line, const char *word)
+{
+    struct ctl *ctl = line->ctl;
+    size_t most = count_words(ctl->command->words, false);
+    for (size_t i = 0; i < most && i < CTL_WORDS_MAX; i++)
+        if (!ctl->words[i]) {
+            ctl->words[i] = word;
             return true;
         }
-    return refuse_command(name);
+    fprintf(stderr, "notifyctl: %s takes no further words ('%s'); see notifyctl --help\n", ctl->command->name,
+            word);
+    return false;
+}
+
+/* GROUP, which may be NULL, and NAME are the command's name. */
+static bool is_named(const struct ctl_command *c, const char *group, const char *name)
+{
+    if (!group)
+        return strcmp(c->name, name) == 0;
+    return ctl_command_is_of(c, group) && strcmp(c->name + strlen(group) + 1, name) == 0;
+}
+
+static bool take_command(struct line *line, const char *name)
+{
+    struct ctl *ctl = line->ctl;
+    if (ctl->command)
+        return take_word(line, name);
+    for (const struct ctl_command *c = ctl_commands; c->name; c++)
+        if (is_named(c, ctl->group, name)) {
+            ctl->command = c;
+            ctl->group = NULL;
+            return true;
+        }
+    if (ctl->group)
+        return refuse_in_group(ctl->group, name);
+    if (!is_group(name))
+        return refuse_command(name);
+    ctl->group = name;
+    return true;
 }
 
 int ctl_find_option(const struct ctl_command *command, const char *name)
@@ -152,21 +220,38 @@ static bool take_option(struct line *line, const char *word)
     return take_value(line, &line->ctl->command->options[option], value, &line->ctl->values[option]);
 }
 
+static bool is_complete(const struct ctl *ctl)
+{
+    if (ctl->group)
+        return refuse_in_group(ctl->group, NULL);
+    if (!ctl->command) {
+        fputs("notifyctl: no command given; see notifyctl --help\n", stderr);
+        return false;
+    }
+    size_t needed = count_words(ctl->command->words, true);
+    if (!needed || ctl->words[needed - 1])
+        return true;
+    fprintf(stderr, "notifyctl: %s needs more words: notifyctl %s %s\n", ctl->command->name,
+            ctl->command->name, ctl->command->words);
+    return false;
+}
+
 bool ctl_line_parse(struct ctl *ctl, const char *globals[CTL_GLOBAL_COUNT], char **argv)
 {
     struct line line = {.ctl = ctl, .globals = globals, .next = argv + 1};
-    bool good = true;
+    bool good = true, only_words = false;
     while (good && *line.next) {
         const char *word = *line.next++;
-        if (word[0] == '-' && word[1] == '-')
-            good = take_option(&line, word);
-        else if (word[0] == '-' && word[1])
-            good = take_letter(&line, word);
-        else
+        if (only_words || word[0] != '-' || !word[1])
             good = take_command(&line, word);
+        else if (strcmp(word, "--") == 0)
+            only_words = true;
+        else if (word[1] == '-')
+            good = take_option(&line, word);
+        else
+            good = take_letter(&line, word);
     }
-    if (!good || ctl->command || globals[CTL_HELP] || globals[CTL_VERSION] || globals[CTL_LIST])
+    if (!good || globals[CTL_HELP] || globals[CTL_VERSION] || globals[CTL_LIST])
         return good;
-    fputs("notifyctl: no command given; see notifyctl --help\n", stderr);
-    return false;
+    return is_complete(ctl);
 }

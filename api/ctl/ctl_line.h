@@ -17,4 +17,7 @@ extern const struct ctl_option ctl_globals[CTL_GLOBAL_COUNT];
  */
 bool ctl_line_parse(struct ctl *ctl, const char *globals[CTL_GLOBAL_COUNT], char **argv);
 
+/* COMMAND's name is GROUP and another word. */
+bool ctl_command_is_of(const struct ctl_command *command, const char *group);
+
 #endif

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/ctl/ctl_commands.h"
@@ -27,20 +26,23 @@ static void print_options(FILE *out, const char *indent, const struct ctl_option
     }
 }
 
-static void print_help(FILE *out, const struct ctl_command *only)
+/* Of one command, of those of a group, or of all. */
+static void print_help(FILE *out, const struct ctl *ctl)
 {
-    if (!only) {
+    bool all = !ctl->command && !ctl->group;
+    if (all) {
         fputs("usage: notifyctl [-c FILE] COMMAND [OPTION...]\n\n", out);
         print_options(out, "  ", ctl_globals, CTL_GLOBAL_COUNT);
         fputc('\n', out);
     }
-    for (const struct ctl_command *c = only ? only : ctl_commands; c->name; c++) {
-        fprintf(out, "%s%s\n    %s\n", only ? "usage: notifyctl [-c FILE] " : "", c->name, c->help);
+    for (const struct ctl_command *c = ctl_commands; c->name; c++) {
+        if ((ctl->command && c != ctl->command) || (ctl->group && !ctl_command_is_of(c, ctl->group)))
+            continue;
+        fprintf(out, "%s%s%s%s\n    %s\n", all ? "" : "usage: notifyctl [-c FILE] ", c->name,
+                c->words ? " " : "", c->words ? c->words : "", c->help);
         print_options(out, "    ", c->options, CTL_OPTIONS_MAX);
-        if (only)
-            break;
     }
-    if (!only)
+    if (all)
         fputs("\nExit: 0 done, 1 the answer is no, 2 wrong use, 75 a server is away, 78 bad configuration.\n",
               out);
 }
@@ -57,22 +59,14 @@ static void print_words(const struct word_list *list, bool with_list)
     }
 }
 
-static const struct word_list *find_list(const char *name)
-{
-    for (const struct word_list *l = word_lists; l->name; l++)
-        if (strcmp(name, l->name) == 0)
-            return l;
-    return NULL;
-}
-
 /* One list, or all when NAME is "". Whoever asks for reasons has read one of them beside a state, so the
  * states come with them (contract section 4). */
 static enum ctl_exit print_list(const char *name)
 {
-    const struct word_list *list = find_list(name);
+    const struct word_list *list = word_list_find(name);
     if (list && strcmp(name, "reasons") == 0) {
         print_words(list, true);
-        print_words(find_list("states"), true);
+        print_words(word_list_find("states"), true);
     } else if (list) {
         print_words(list, false);
     } else if (!name[0]) {
@@ -88,27 +82,6 @@ static enum ctl_exit print_list(const char *name)
         return CTL_WRONG_USE;
     }
     return CTL_DONE;
-}
-
-const char *ctl_value(const struct ctl *ctl, const char *name)
-{
-    int option = ctl_find_option(ctl->command, name);
-    return option < 0 ? NULL : ctl->values[option];
-}
-
-bool ctl_number(const struct ctl *ctl, const char *name, long min, long max, long default_value, long *out)
-{
-    const char *text = ctl_value(ctl, name);
-    *out = default_value;
-    if (!text)
-        return true;
-    char *end;
-    errno = 0;
-    *out = strtol(text, &end, 10);
-    if (!errno && end != text && !*end && *out >= min && *out <= max)
-        return true;
-    fprintf(stderr, "notifyctl: %s needs a whole number from %ld to %ld, not '%s'\n", name, min, max, text);
-    return false;
 }
 
 static enum ctl_exit run(struct ctl *ctl, const char *file)
@@ -133,7 +106,7 @@ static enum ctl_exit answer(struct ctl *ctl, const char *const *globals)
     if (globals[CTL_VERSION])
         puts("notifyctl " NOTIFY_VERSION);
     else if (globals[CTL_HELP])
-        print_help(stdout, ctl->command);
+        print_help(stdout, ctl);
     else if (globals[CTL_LIST])
         return print_list(globals[CTL_LIST]);
     else

@@ -1,7 +1,9 @@
 /*
- * ctl_output - tables on standard output
+ * ctl_output - rows, texts and bytes on standard output, for people
  *
- * Widths are counted in code points, which is right for all but wide scripts. Pure but for printing.
+ * Whatever is printed came from outside at some time, so nothing of it may drive the terminal: in tables and texts
+ * control characters are '?', bytes are shown as \xNN. Widths are counted in code points, which is right for all but
+ * wide scripts. Pure but for printing. Scripts get JSON (ctl_output_json.c).
  */
 #include "api/ctl/ctl_output.h"
 
@@ -12,13 +14,23 @@
 #include <unistd.h>
 
 #include "common/base/utf8.h"
+#include "common/model/words.h"
 
 enum {
     COLUMNS_MAX = 16,
     GAP = 2,
     CUT_WIDTH = 60,
     CUT_WIDTH_MIN = 20, /* so that there is something to read on a narrow terminal, which then wraps */
+    NAME_WIDTH = 20,
+    BYTEA = 17, /* PostgreSQL's pg_type.dat */
 };
+
+/* C0, DEL, and C1, which is 0xC2 0x80 to 0xC2 0x9F. */
+static bool is_control(const char *text)
+{
+    unsigned char first = (unsigned char)text[0];
+    return first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)text[1] < 0xa0);
+}
 
 /* Print TEXT, MOST code points of it, or only count its width when OUT is NULL. */
 static int put_text(FILE *out, const char *text, int most)
@@ -27,10 +39,7 @@ static int put_text(FILE *out, const char *text, int most)
     size_t left = strlen(text);
     while (left && width < most) {
         size_t n = utf8_length_at(text, left);
-        unsigned char first = (unsigned char)text[0];
-        /* C0, DEL, and C1, which is 0xC2 0x80 to 0xC2 0x9F. */
-        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)text[1] < 0xa0);
-        if (out && (!n || control))
+        if (out && (!n || is_control(text)))
             fputc('?', out);
         else if (out)
             fwrite(text, 1, n, out);
@@ -84,6 +93,70 @@ void output_table(const PGresult *rows, bool cut_last)
     for (int r = -1; r < PQntuples(rows); r++) {
         for (int c = 0; c < columns; c++)
             put_cell(r < 0 ? PQfname(rows, c) : PQgetvalue(rows, r, c), widths[c], c == columns - 1);
+        putchar('\n');
+    }
+}
+
+void output_text(const char *text)
+{
+    put_text(stdout, text, INT_MAX);
+}
+
+void output_bytes(const char *bytes, size_t n, int indent)
+{
+    while (n) {
+        size_t length = utf8_length_at(bytes, n);
+        if (*bytes == '\n')
+            printf("\\n\n%*s", indent, "");
+        else if (*bytes == '\\')
+            fputs("\\\\", stdout);
+        else if (!length || is_control(bytes))
+            for (size_t i = 0; i < (length ? length : 1); i++)
+                printf("\\x%02x", (unsigned char)bytes[i]);
+        else
+            fwrite(bytes, 1, length, stdout);
+        bytes += length ? length : 1;
+        n -= length ? length : 1;
+    }
+}
+
+/* What the product's lists say of a word in the column NAME; NULL when it is none of theirs. */
+static const char *help_for(const char *name, const char *word)
+{
+    static const char *const lists[][2] = {
+        {"state", "states"}, {"state", "event-states"}, {"reason", "reasons"}, {"error", "errors"}};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+        const char *help =
+            strcmp(name, lists[i][0]) == 0 ? word_list_help(word_list_find(lists[i][1]), word) : NULL;
+        if (help)
+            return help;
+    }
+    return NULL;
+}
+
+static void put_bytea(const char *value, int indent)
+{
+    size_t n = 0;
+    unsigned char *bytes = PQunescapeBytea((const unsigned char *)value, &n);
+    if (bytes)
+        output_bytes((const char *)bytes, n, indent);
+    PQfreemem(bytes);
+}
+
+void output_record(const PGresult *rows, int row, int indent)
+{
+    for (int c = 0; c < PQnfields(rows); c++) {
+        const char *name = PQfname(rows, c), *value = PQgetvalue(rows, row, c);
+        if (PQgetisnull(rows, row, c))
+            continue;
+        printf("%*s%-*s ", indent, "", NAME_WIDTH, name);
+        if (PQftype(rows, c) == BYTEA)
+            put_bytea(value, indent + NAME_WIDTH + 1);
+        else
+            output_text(value);
+        const char *help = help_for(name, value);
+        if (help)
+            printf(" (%s)", help);
         putchar('\n');
     }
 }

@@ -3,6 +3,9 @@
 
 #include <libpq-fe.h>
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "common/base/buf.h"
 
 /*
  * Print a result as a table for people: column names, then rows, columns as wide as they must be; "(none)"
@@ -11,5 +14,27 @@
  * else.
  */
 void output_table(const PGresult *rows, bool cut_last);
+/*
+ * Print one row as lines "NAME  VALUE", INDENT spaces before each; NULLs are left out. Bytes (bytea) are shown as
+ * output_bytes does. The columns state, reason and error are followed by what notifyctl --list says of their words.
+ */
+void output_record(const PGresult *rows, int row, int indent);
+/* Print TEXT safely, as in a table. */
+void output_text(const char *text);
+/* Print N bytes safely and without loss: what is no printable text stands as \xNN, a backslash twice, a line break
+ * as \n and a break, INDENT spaces behind it. */
+void output_bytes(const char *bytes, size_t n, int indent);
+
+/* The members of a row as JSON, `"NAME":VALUE` with commas, by the columns' types; bytes as the text that they are, or
+ * in PostgreSQL's escape format (\ooo) when they are none. */
+void output_json_members(struct buf *out, const PGresult *rows, int row);
+/* All rows as an array of objects. */
+void output_json_rows(struct buf *out, const PGresult *rows);
+/* Print that. */
+void output_json(const PGresult *rows);
+enum { OUTPUT_JSON_MAX = 1024 * 1024 * 1024 }; /* bytes: a hundred thousand rows of some thousands */
+
+/* An expression for a time as JSON and people read it: ISO 8601, milliseconds, UTC. */
+#define OUTPUT_UTC(time) "to_char(" time " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 
 #endif

@@ -27,18 +27,19 @@ struct section {
     bool single; /* one row or none: an object or null in JSON */
 };
 
-#define UTC "AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-
 static const struct section sections[] = {
     {"deliveries", "Deliveries",
      "SELECT d.state, coalesce(i.kind, '(deleted)') AS kind, count(*) AS count FROM notify.deliveries d"
      " LEFT JOIN public.integrations i ON i.id = d.integration_id GROUP BY 1, 2 ORDER BY 1, 2",
      false},
     {"oldest_waiting", "Oldest waiting delivery",
-     "SELECT event_id, integration_id, attempt, to_char(created_at " UTC " AS created_at,"
-     " to_char(due_at " UTC " AS due_at, round(extract(epoch FROM now() - created_at))::bigint AS age_seconds"
-     " FROM notify.deliveries WHERE state IN ('waiting', 'deferred') ORDER BY notify.deliveries.created_at"
-     " LIMIT 1",
+     "SELECT event_id, integration_id, attempt, " OUTPUT_UTC(
+         "created_at") " AS created_at,"
+                       " " OUTPUT_UTC("due_at") " AS due_at, round(extract(epoch FROM now() - "
+                                                "created_at))::bigint AS age_seconds"
+                                                " FROM notify.deliveries WHERE state IN ('waiting', "
+                                                "'deferred') ORDER BY notify.deliveries.created_at"
+                                                " LIMIT 1",
      true},
     {"events", "Events", "SELECT state, count(*) AS count FROM notify.events GROUP BY 1 ORDER BY 1", false},
 };
@@ -122,12 +123,7 @@ static enum ctl_exit add_queues(const struct ctl *ctl, bool json, struct buf *ou
     buf_json_key(out, "queues");
     buf_add_text(out, good ? buf_text(&list) : "null");
     buf_free(&list);
-    if (!good)
-        fprintf(stderr, "notifyctl: broker: %s; %s\n", broker.why, broker_advice(&broker));
-    enum ctl_exit code = good                           ? CTL_DONE
-                         : broker.refused               ? CTL_BAD_CONF
-                         : broker_is_forbidden(&broker) ? CTL_NO
-                                                        : CTL_AWAY;
+    enum ctl_exit code = good ? CTL_DONE : broker_fail(&broker);
     broker_close(&broker);
     return code;
 }

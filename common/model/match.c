@@ -2,8 +2,8 @@
  * match - the filters
  *
  * Pure, and on the path of every event for every integration of its workspace: no allocation, no text
- * comparison except target kinds. The stages are asked in a fixed order, so that the verdict names the first
- * one that held the event back; `explain` and the ledger's counts show the same word.
+ * comparison except target kinds. The stages are asked in the order of MATCH_LIST, so that the verdict names the
+ * first one that held the event back; the ledger's counts show the same word, and `explain` asks each stage by itself.
  */
 #include "common/model/match.h"
 
@@ -31,18 +31,32 @@ static bool kind_in_scope(const struct integration *i, const char *kind)
     return false;
 }
 
+bool match_passes(const struct integration *i, enum match_verdict stage, enum event_type type,
+                  const struct facts *facts)
+{
+    switch (stage) {
+    case MATCH_DISABLED:
+        return i->enabled;
+    case MATCH_TARGET:
+        return target_in_scope(i, &facts->target.id);
+    case MATCH_EVENT:
+        return i->all_events || (i->event_mask & 1u << type);
+    case MATCH_TARGET_KIND:
+        return kind_in_scope(i, facts->target.kind);
+    case MATCH_SEVERITY:
+        return !event_is_about_finding(type) || facts->finding.severity >= i->severity_filter;
+    case MATCH_FIRES:
+    case MATCH_COUNT:
+        break;
+    }
+    return true;
+}
+
 enum match_verdict match_integration(const struct integration *i, enum event_type type,
                                      const struct facts *facts)
 {
-    if (!i->enabled)
-        return MATCH_DISABLED;
-    if (!target_in_scope(i, &facts->target.id))
-        return MATCH_TARGET;
-    if (!i->all_events && !(i->event_mask & 1u << type))
-        return MATCH_EVENT;
-    if (!kind_in_scope(i, facts->target.kind))
-        return MATCH_TARGET_KIND;
-    if (event_is_about_finding(type) && facts->finding.severity < i->severity_filter)
-        return MATCH_SEVERITY;
+    for (enum match_verdict stage = MATCH_FIRES + 1; stage < MATCH_COUNT; stage++)
+        if (!match_passes(i, stage, type, facts))
+            return stage;
     return MATCH_FIRES;
 }

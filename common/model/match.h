@@ -12,4 +12,8 @@
 enum match_verdict match_integration(const struct integration *integration, enum event_type type,
                                      const struct facts *facts);
 
+/* Does it pass this one stage, whatever the others say? MATCH_FIRES, which is none, passes. Pure. */
+bool match_passes(const struct integration *integration, enum match_verdict stage, enum event_type type,
+                  const struct facts *facts);
+
 #endif

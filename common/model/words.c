@@ -27,6 +27,22 @@ const struct word_list word_lists[] = {
 };
 static_assert(REASON_NONE == 0 && ERROR_NONE == 0, "the first entry is left out above");
 
+const struct word_list *word_list_find(const char *name)
+{
+    for (const struct word_list *l = word_lists; l->name; l++)
+        if (strcmp(name, l->name) == 0)
+            return l;
+    return NULL;
+}
+
+const char *word_list_help(const struct word_list *list, const char *word)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->entries[i].word, word) == 0)
+            return list->entries[i].help;
+    return NULL;
+}
+
 static int parse(const struct word_list_entry *entries, int count, const char *word)
 {
     for (int i = 0; i < count; i++)

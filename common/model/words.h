@@ -51,5 +51,8 @@ struct word_list {
 };
 /* events, severities, filters, event-states, states, reasons, errors, without NONE. Ends with a NULL name. */
 extern const struct word_list word_lists[];
+/* A list by its name, NULL when there is none; what it says of WORD, NULL when it is not in it. Static. */
+const struct word_list *word_list_find(const char *name);
+const char *word_list_help(const struct word_list *list, const char *word);
 
 #endif

@@ -19,7 +19,7 @@ from sandbox import producer, seed
 from sandbox.receiver import Answer
 from sandbox.signatures import verify_signatures
 
-from conftest import Stage, dead_letters, migrate
+from conftest import Stage, balance, dead_letters, migrate
 
 TRIGGERS = (ROOT / "schema" / "integration_triggers.sql").read_text()
 OWNER, ADMIN, LOGIN = "incumbent", "notify_admin", "notify_login"
@@ -70,10 +70,11 @@ def live(build, incumbent) -> Live:
 
 
 @pytest.fixture
-def stage(live, fernet_key, receiver, broker_url) -> Iterator[Stage]:
+def stage(build, live, fernet_key, receiver, broker_url) -> Iterator[Stage]:
     made = Stage(live.database, fernet_key, receiver, broker_url)
     yield made
     made.close()
+    balance(build, made)
 
 
 def test_everything_works_with_the_rights_of_the_roles_and_no_others(live, stage, notifyd):

@@ -23,7 +23,7 @@ import pika
 import pytest
 from cryptography.fernet import Fernet
 
-from ctl import ROOT, Answer, Database, Notifyctl
+from ctl import ROOT, Answer, Database, Notifyctl, make_ctl, run_roles
 from sandbox import seed
 from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer as Reply
@@ -40,11 +40,6 @@ def offline(build: Path, tmp_path: Path, fernet_key: str) -> Notifyctl:
         "secrets": {"fernet_keys": [fernet_key]}})
 
 
-def make_ctl(build: Path, folder: Path, broker_url: str, dsn: str, key: str) -> Notifyctl:
-    return Notifyctl(build / "notifyctl", folder, {
-        "broker": {"url": broker_url}, "database": {"url": dsn, "role": "notify_worker"}, "secrets": {"fernet_keys": [key]}})
-
-
 @pytest.fixture
 def ctl(build: Path, tmp_path: Path, broker_url: str, database: Database, fernet_key: str) -> Notifyctl:
     """With a migrated database of its own, under the workers' role."""
@@ -53,10 +48,6 @@ def ctl(build: Path, tmp_path: Path, broker_url: str, database: Database, fernet
     assert answer.code == 0, answer
     run_roles(database)
     return made
-
-
-def run_roles(database: Database) -> None:
-    subprocess.run(["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(ROOT / "schema" / "roles.sql"), database.url], check=True)
 
 
 def declare_queues(url: str, *names: str, arguments: dict[str, Any] | None = None) -> None:
@@ -95,13 +86,42 @@ def declare_queues(url: str, *names: str, arguments: dict[str, Any] | None = Non
     (["--list", "nothing"], "no list 'nothing'"),
     (["--list=nothing"], "no list 'nothing'; there are: events"),
     ([], "no command given"),
+    (["dead"], "dead needs one of: list show replay drop; see notifyctl dead --help"),
+    (["dead", "lits"], "dead needs one of: list show replay drop, not 'lits'"),
+    (["daed", "list"], "did you mean dead list"),
+    (["list"], "no command 'list'"),
+    (["dead", "show"], "dead show needs more words: notifyctl dead show EVENT [INTEGRATION]"),
+    (["dead", "show", "e", "x"], "INTEGRATION needs a UUID, not 'x'"),
+    (["dead", "show", "e", "00000000-0000-0000-0000-000000000000", "more"], "dead show takes no further words ('more')"),
+    (["dead", "list", "e"], "dead list takes no further words ('e')"),
+    (["dead", "list", "--reason", "tired"], "--reason needs one of: bad_body"),
+    (["dead", "list", "--integration=x"], "--integration needs a UUID, not 'x'"),
+    (["dead", "list", "--older-than", "soon"], "--older-than needs an age as in 90, 30m, 2h or 3d, not 'soon'"),
+    (["dead", "list", "--older-than", "-1"], "needs an age"),
+    (["dead", "list", "--younger-than", "1.5.2d"], "needs an age"),
+    (["dead", "list", "--younger-than", "3 d"], "needs an age"),
+    (["dead", "list", "--younger-than", "d"], "needs an age"),
+    (["dead", "list", "--younger-than", "99999999999d"], "needs an age"),
+    (["dead", "list", "--all"], "no option '--all' of dead list"),
+    (["dead", "replay"], "to replay everything that is dead, say --all; else name an EVENT or a filter"),
+    (["dead", "replay", "--limit", "5"], "say --all"),
+    (["dead", "replay", "--unread"], "no option '--unread' of dead replay"),
+    (["dead", "drop"], "to drop everything that is dead, say --all"),
+    (["dead", "drop", "--unread"], "to drop everything that is dead, say --all"),
+    (["dead", "drop", "--unread", "--integration", "00000000-0000-0000-0000-000000000000"], "an unread message belongs to no integration"),
+    (["explain"], "explain needs either --event ID, or --scan UUID and --type TYPE"),
+    (["explain", "--scan", "00000000-0000-0000-0000-000000000000"], "explain needs either"),
+    (["explain", "--event", "e", "--type", "scan_done"], "explain needs either"),
+    (["explain", "--scan", "x", "--type", "scan_done"], "--scan needs a UUID, not 'x'"),
+    (["explain", "--scan", "00000000-0000-0000-0000-000000000000", "--type", "done"], "--type needs one of: scan_started"),
+    (["audit", "now"], "audit takes no further words"),
 ])
 def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], said: str) -> None:
     answer = offline(*words)
     assert answer.code == 2 and said in answer.err and not answer.out, answer
 
 
-@pytest.mark.parametrize("name", ["token", "integration", "explain", "dead", "audit", "rotate-keys", "prune"])
+@pytest.mark.parametrize("name", ["token", "integration", "rotate-keys", "prune"])
 def test_a_command_of_a_later_version_is_said_to_be_one(offline: Notifyctl, name: str) -> None:
     answer = offline(name, "list", "--json")
     assert answer.code == 2 and answer.err == f"notifyctl: {name} is not in this version; notifyctl --help lists what is\n", answer
@@ -115,10 +135,10 @@ def run(build: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def test_no_hint_names_the_word_that_was_refused(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     known = re.findall(r"^ *(?:-\w, )?(--\w+|\w+)\b", run("--help").stdout, re.M)
-    for command in ("migrate", "check", "seal", "deliveries", "stats"):
+    for command in ("migrate", "check", "seal", "deliveries", "stats", "dead list", "dead drop", "explain", "audit"):
         for word in known:
             for option in (word, f"{word}=x"):
-                said = re.search(r"no option '(.*)' of .*did you mean (\S+);", run("-c", "/nowhere", command, option).stderr)
+                said = re.search(r"no option '(.*)' of .*did you mean (\S+);", run("-c", "/nowhere", *command.split(), option).stderr)
                 assert not said or said[1] != said[2], said
 
 
@@ -134,8 +154,12 @@ def test_the_configuration_file_is_named_in_every_usual_way(run: Callable[..., s
 def test_help_and_version_need_no_configuration(run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     shown = run("--help")
     assert shown.returncode == 0
-    for command in ("migrate", "check", "seal", "deliveries", "stats"):
-        assert re.search(rf"^{command}$", shown.stdout, re.M), command
+    for command in ("migrate", "check", "seal", "deliveries", "stats", "dead list", "dead show EVENT [INTEGRATION]",
+                    "dead replay [EVENT [INTEGRATION]]", "dead drop [EVENT [INTEGRATION]]", "explain", "audit"):
+        assert re.search(rf"^{re.escape(command)}$", shown.stdout, re.M), command
+    group = run("dead", "--help").stdout
+    assert re.findall(r"^usage: notifyctl \[-c FILE\] (dead \w+)", group, re.M) == ["dead list", "dead show", "dead replay", "dead drop"]
+    assert "--unread" in group and "deliveries\n" not in group and run("dead", "drop", "-h").stdout in group
     assert "--limit N" in run("deliveries", "--help").stdout
     for words in (["--version"], ["-V"], ["-c", "/nowhere", "--version"], ["deliveries", "-V"], ["deliveries", "--json", "--version"]):
         assert re.fullmatch(r"notifyctl \d+\.\d+\S*\n", run(*words).stdout), words
@@ -709,6 +733,7 @@ def test_stats_advises_as_check_does(ctl: Notifyctl, broker_url: str) -> None:
 
 
 def test_no_answer_and_no_error_holds_a_password(offline: Notifyctl) -> None:
-    answers: list[Answer] = [offline(*words.split()) for words in ("check", "stats", "stats --json", "deliveries", "migrate --wait 0")]
+    answers: list[Answer] = [offline(*words.split()) for words in ("check", "stats", "stats --json", "deliveries", "migrate --wait 0", "dead list",
+                                                                  "dead list --unread", "dead replay --all", "explain --event e", "audit --json")]
     for answer in answers:
         assert answer.code == 75 and "-secret" not in answer.out + answer.err, answer

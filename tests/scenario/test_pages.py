@@ -129,17 +129,24 @@ def test_slacks_page_leads_to_a_message_in_the_channel(stage: Any, notifyd: Any,
 
 def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk: Desk) -> None:
     hook = stage.webhook("/hook")
+    stage.receiver.script("/hook", Answer(status=404))
     notifyd()
     event = stage.publish("scan_done")
-    stage.wait(lambda: stage.deliveries(event))
-    desk.stands_for |= {"--event ID": f"--event {event}", "UUID": hook.id, "DATABASE_URL_FILE": "database", "BROKER_URL_FILE": "broker",
-                        "KEY_FILE": "key"}
+    stage.wait(lambda: [row["state"] for row in stage.deliveries(event)] == ["dead"])
+    stage.plain("unreadable", "no-event")
+    unread = hashlib.sha256(b'"unreadable"').hexdigest()[:12]
+    stage.wait(lambda: unread in desk.run("notifyctl dead list --unread"))
+    desk.stands_for |= {"--event ID": f"--event {event}", "EVENT": event, "SCAN": stage.scan.id, "FINDING": stage.high, "SHA256": unread,
+                        "UUID": hook.id, "DATABASE_URL_FILE": "database", "BROKER_URL_FILE": "broker", "KEY_FILE": "key"}
     for name, url in (("database", stage.database.url), ("broker", stage.broker_url), ("key", stage.key)):
         (desk.folder / name).write_text(f"{url}\n")
     lines = [line for block in blocks(OPERATE, "sh") for line in block.splitlines()]
     ours = [line for line in lines if not line.startswith("rabbitmqadmin ")]  # needs the management plugin
-    assert len(ours) >= 4
-    desk.run("\n".join(line for line in ours if "notifyctl check" not in line))
+    shown = {" ".join(line.split()[:3]) for line in ours if line.startswith("notifyctl ")}
+    assert shown >= {"notifyctl explain --event", "notifyctl explain --scan", "notifyctl audit", *(
+        f"notifyctl dead {verb}" for verb in ("list", "show", "replay", "drop"))}, shown
+    said = desk.run("\n".join(line for line in ours if "notifyctl check" not in line))
+    assert "replayed 1 delivery and 0 events" in said and "dropped 1 unread message" in said and "\nbalanced: " in said, said
     (desk.folder / "notify.conf").write_text(conf_text({
         "broker": {"url_file": "/run/credentials/x"}, "database": {"url_file": "/run/credentials/y"},
         "secrets": {"fernet_keys_file": "/run/credentials/z"}}))

@@ -26,7 +26,7 @@ from sandbox.answers import Answer
 from sandbox.daemon import conf_text
 from sandbox.processes import wait_until
 
-from conftest import Stage, migrate
+from conftest import Stage, balance, migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -162,13 +162,14 @@ def postgres(own_postgres: Any) -> Any:
 
 
 @pytest.fixture
-def stage(incumbent: Any, fernet_key: str, receiver: Any, broker_url: str) -> Iterator[Stage]:
+def stage(build: Path, incumbent: Any, fernet_key: str, receiver: Any, broker_url: str) -> Iterator[Stage]:
     """The live product's database before `notifyctl migrate`."""
     incumbent.execute(f"ALTER ROLE incumbent RENAME TO {OWNER}; ALTER ROLE {OWNER} CREATEROLE;"
                       f"ALTER DATABASE {incumbent.name} OWNER TO {OWNER}")
     made = Stage(incumbent, fernet_key, receiver, broker_url)
     yield made
     made.close()
+    balance(build, made)
 
 
 @pytest.fixture

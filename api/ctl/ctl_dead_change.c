@@ -1,0 +1,231 @@
+/*
+ * ctl_dead_change - notifyctl dead replay and dead drop
+ *
+ * Changes rows, publishes nothing: what is `owed` a message gets it from the sweep in notifyd, so a replay is done when
+ * its rows are committed, whatever becomes of the broker or of this program. In batches, each a transaction of its own
+ * that skips rows which others hold and so never waits for a worker; what was skipped is tried again, then counted.
+ *
+ * A replayed delivery loses its reason, which says why a row is dead or canceled; error, detail, status and response
+ * stay until the next attempt, as for any row that waits. Its failed attempts are kept too: the next life counts from 1
+ * again, so they move to negative numbers, below those that are there, and stay in order by their times. An event
+ * starts where a new one does: open, and due now.
+ *
+ * There is no dropped event: its row is the memory that keeps a repeated message from being handled twice, and has
+ * nothing to give up. So drop leaves dead events alone and says so.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/ctl/ctl_dead.h"
+#include "common/base/buf.h"
+
+enum {
+    BATCH = 1000,      /* rows of one transaction: some tens of milliseconds */
+    TRIES = 20,        /* for rows that others hold ... */
+    PAUSE_US = 100000, /* ... with this between them */
+    TIME_MAX = 64,
+    TEXT_MAX = 1024,
+};
+
+static const double batch_timeout =
+    60; /* seconds: the first batch may have to look through all that is dead */
+
+/* $8: where to go on, the time of the last row of the batch before. Each answers how many, and that time. */
+#define PICKED_DELIVERIES                                                                                    \
+    "WITH picked AS MATERIALIZED (SELECT d.event_id, d.integration_id, d.updated_at AS at"                   \
+    " FROM notify.deliveries d WHERE" DEAD_IS_DELIVERY                                                       \
+    " AND ($8::timestamptz IS NULL OR d.updated_at >= $8) ORDER BY d.updated_at LIMIT $7::int"               \
+    " FOR NO KEY UPDATE OF d SKIP LOCKED)"
+#define CHANGED(table, key)                                                                                  \
+    " FROM picked p WHERE " key " RETURNING p.at) SELECT count(*), max(at)::text FROM changed"
+
+static const char replay_deliveries[] = PICKED_DELIVERIES
+    ", numbers AS (SELECT a.event_id, a.integration_id, min(a.attempt) AS lowest, max(a.attempt) AS highest"
+    " FROM picked JOIN notify.attempts a USING (event_id, integration_id) GROUP BY 1, 2)"
+    ", earlier AS (UPDATE notify.attempts a SET attempt = a.attempt - n.highest - 1 + least(n.lowest, 0)"
+    " FROM numbers n WHERE a.event_id = n.event_id AND a.integration_id = n.integration_id AND a.attempt > 0)"
+    ", changed AS (UPDATE notify.deliveries d SET state = 'waiting', attempt = 0, owner = NULL,"
+    " lease_until = NULL, due_at = now(), reason = NULL, owed = true, swept_at = NULL, updated_at = "
+    "now()" CHANGED("deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
+
+static const char replay_events[] =
+    "WITH picked AS MATERIALIZED (SELECT e.id, e.finished_at AS at FROM notify.events e WHERE" DEAD_IS_EVENT
+    " AND ($8::timestamptz IS NULL OR e.finished_at >= $8) ORDER BY e.finished_at LIMIT $7::int"
+    " FOR NO KEY UPDATE OF e SKIP LOCKED)"
+    ", changed AS (UPDATE notify.events e SET state = 'open', reason = NULL, finished_at = NULL,"
+    " scheduled_for = now(), owed = true, swept_at = NULL" CHANGED("events", "e.id = p.id");
+
+static const char drop_deliveries[] = PICKED_DELIVERIES
+    ", changed AS (UPDATE notify.deliveries d SET state = 'dropped', owed = false, updated_at = "
+    "now()" CHANGED("deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
+
+static const char count_deliveries[] =
+    "SELECT count(*), NULL FROM notify.deliveries d WHERE" DEAD_IS_DELIVERY " AND ($7::int IS NULL OR true)";
+static const char count_events[] =
+    "SELECT count(*), NULL FROM notify.events e WHERE" DEAD_IS_EVENT " AND ($7::int IS NULL OR true)";
+
+struct change {
+    struct db db;
+    const struct dead_filter *filter;
+    char since[TIME_MAX]; /* what died later is left alone */
+};
+
+/* What became of the rows of one kind. */
+struct tally {
+    long changed;
+    long busy; /* match, and others hold them */
+};
+
+/* Run SQL, whose first column is a count; AT, which may be NULL, takes the second. -1: it failed. */
+static long run_batch(struct change *c, const char *sql, long limit, char *at)
+{
+    struct dead_values v;
+    const char *values[DEAD_VALUES + 1];
+    dead_values_fill(&v, c->filter, limit);
+    memcpy(values, v.values, sizeof v.values);
+    values[DEAD_SINCE] = c->since;
+    values[DEAD_VALUES] = at && at[0] ? at : NULL;
+    PGresult *result = db_query(&c->db, sql, at ? DEAD_VALUES + 1 : DEAD_VALUES, values);
+    if (!result)
+        return -1;
+    long count = strtol(PQgetvalue(result, 0, 0), NULL, 10);
+    if (at && !PQgetisnull(result, 0, 1))
+        snprintf(at, TIME_MAX, "%s", PQgetvalue(result, 0, 1));
+    PQclear(result);
+    return count;
+}
+
+/* Once through all that matches; false when the database failed. */
+static bool change_once(struct change *c, const char *sql, struct tally *t)
+{
+    char at[TIME_MAX] = "";
+    long limit, count;
+    do {
+        long left = c->filter->limit ? c->filter->limit - t->changed : BATCH;
+        limit = left < BATCH ? left : BATCH;
+        count = limit > 0 ? run_batch(c, sql, limit, at) : 0;
+        t->changed += count > 0 ? count : 0;
+    } while (limit > 0 && count == limit);
+    return count >= 0;
+}
+
+static bool change_all(struct change *c, const char *sql, const char *count_sql, struct tally *t)
+{
+    *t = (struct tally){.changed = 0};
+    for (int i = 0; i < TRIES; i++) {
+        if (!change_once(c, sql, t))
+            return false;
+        if (c->filter->limit && t->changed >= c->filter->limit)
+            return true;
+        t->busy = run_batch(c, count_sql, 0, NULL);
+        if (t->busy <= 0)
+            return t->busy == 0;
+        usleep(PAUSE_US);
+    }
+    return true;
+}
+
+/* Open the database and note its time. */
+static bool start(const struct ctl *ctl, struct change *c, enum ctl_exit *code)
+{
+    if (!ctl_open_db(ctl, &c->db, code))
+        return false;
+    c->db.timeout = batch_timeout;
+    PGresult *now = db_query(&c->db, "SELECT clock_timestamp()::text", 0, NULL);
+    if (now)
+        snprintf(c->since, sizeof c->since, "%s", PQgetvalue(now, 0, 0));
+    else
+        *code = ctl_fail_db(&c->db);
+    PQclear(now);
+    if (*code != CTL_DONE)
+        db_close(&c->db);
+    return *code == CTL_DONE;
+}
+
+static const char *plural(long count)
+{
+    return count == 1 ? "" : "s";
+}
+
+/* Rows that others held all the time are not done, and may be a moment later. */
+static enum ctl_exit end(const struct change *c, long changed, long busy)
+{
+    if (busy)
+        fprintf(stderr, "notifyctl: %ld more are being changed by others; run this again\n", busy);
+    if (busy)
+        return CTL_AWAY;
+    if (!changed && c->filter->event) {
+        fputs("notifyctl: the ledger has nothing dead by that name; see notifyctl dead show\n", stderr);
+        return CTL_NO;
+    }
+    return CTL_DONE;
+}
+
+static enum ctl_exit replay(struct change *c)
+{
+    struct tally deliveries, events;
+    if (!change_all(c, replay_deliveries, count_deliveries, &deliveries) ||
+        !change_all(c, replay_events, count_events, &events))
+        return ctl_fail_db(&c->db);
+    long busy = deliveries.busy + events.busy;
+    if (c->filter->json)
+        printf("{\"deliveries\":%ld,\"events\":%ld,\"busy\":%ld}\n", deliveries.changed, events.changed,
+               busy);
+    else
+        printf("replayed %ld deliver%s and %ld event%s; a running notifyd sends them\n", deliveries.changed,
+               deliveries.changed == 1 ? "y" : "ies", events.changed, plural(events.changed));
+    return end(c, deliveries.changed + events.changed, busy);
+}
+
+static enum ctl_exit drop(struct change *c)
+{
+    struct tally deliveries;
+    long kept = -1;
+    if (change_all(c, drop_deliveries, count_deliveries, &deliveries))
+        kept = run_batch(c, count_events, 0, NULL);
+    if (kept < 0)
+        return ctl_fail_db(&c->db);
+    if (c->filter->json)
+        printf("{\"deliveries\":%ld,\"events_kept\":%ld,\"busy\":%ld}\n", deliveries.changed, kept,
+               deliveries.busy);
+    else
+        printf("dropped %ld deliver%s\n", deliveries.changed, deliveries.changed == 1 ? "y" : "ies");
+    if (kept)
+        fprintf(stderr,
+                "notifyctl: %ld dead event%s stay%s: they reached no integration, so there is nothing to "
+                "drop; replay "
+                "them, or leave the rows, which keep a repeated message from being handled twice\n",
+                kept, plural(kept), kept == 1 ? "s" : "");
+    return kept && c->filter->event && !deliveries.changed ? CTL_NO
+                                                           : end(c, deliveries.changed, deliveries.busy);
+}
+
+static enum ctl_exit change(const struct ctl *ctl, const struct dead_filter *filter,
+                            enum ctl_exit (*how)(struct change *))
+{
+    struct change c = {.filter = filter};
+    enum ctl_exit code = CTL_DONE;
+    if (!start(ctl, &c, &code))
+        return code;
+    code = how(&c);
+    db_close(&c.db);
+    return code;
+}
+
+enum ctl_exit ctl_dead_replay(const struct ctl *ctl)
+{
+    struct dead_filter filter;
+    if (!dead_filter_read(ctl, 0, &filter) || !dead_filter_is_meant(ctl, &filter, "replay"))
+        return CTL_WRONG_USE;
+    return change(ctl, &filter, replay);
+}
+
+enum ctl_exit ctl_dead_drop(const struct ctl *ctl)
+{
+    struct dead_filter filter;
+    if (!dead_filter_read(ctl, 0, &filter) || !dead_filter_is_meant(ctl, &filter, "drop"))
+        return CTL_WRONG_USE;
+    return ctl_value(ctl, "--unread") ? dead_unread_drop(ctl, &filter) : change(ctl, &filter, drop);
+}
