@@ -125,7 +125,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " SELECT event, integration, attempt - 1, 'outcome_unknown' FROM mine WHERE lost ON CONFLICT DO NOTHING)"
         " UPDATE notify.deliveries d SET state = 'sending', attempt = mine.attempt, owner = mine.owner,"
         " due_at = NULL, lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
-        " maybe_duplicate = d.maybe_duplicate OR mine.lost"
+        " maybe_duplicate = d.maybe_duplicate OR mine.lost, owed = false"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
         6, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_FLOAT8S}},
 
@@ -158,7 +158,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " SELECT event, integration, attempt, 'outcome_unknown' FROM mine WHERE lost ON CONFLICT DO NOTHING)"
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, owner = mine.owner,"
         " error = CASE WHEN mine.lost THEN 'outcome_unknown' ELSE d.error END,"
-        " detail = coalesce(mine.detail, d.detail), due_at = NULL, lease_until = NULL, updated_at = now()"
+        " detail = coalesce(mine.detail, d.detail), due_at = NULL, lease_until = NULL, updated_at = now(), owed = false"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
         8, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS}},
 
@@ -169,14 +169,15 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ON CONFLICT DO NOTHING",
         8, {PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_INT4S, PG_BYTEAS, PG_INT4S}},
 
-    /* Dead letters that the broker did not take: of deliveries, and of whole events. */
+    /* Dead letters that the broker did not take: of deliveries, and of whole events. Their state is asked outside, or an
+       index of all that is dead would be read from end to end. */
     [STATEMENT_OWE] = {"owe",
         "WITH rows AS MATERIALIZED (SELECT r.row FROM unnest($1, $2) AS x(event, integration)"
-        " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d WHERE d.event_id = x.event"
-        " AND d.integration_id = x.integration AND d.state = 'dead' OFFSET 0) r),"
+        " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state FROM notify.deliveries d WHERE d.event_id = x.event"
+        " AND d.integration_id = x.integration OFFSET 0) r WHERE r.state = 'dead'),"
         " whole AS MATERIALIZED (SELECT r.row FROM unnest($3) AS x(event)"
-        " CROSS JOIN LATERAL (SELECT e.ctid AS row FROM notify.events e WHERE e.id = x.event AND e.state = 'dead'"
-        " OFFSET 0) r),"
+        " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.state FROM notify.events e WHERE e.id = x.event OFFSET 0) r"
+        " WHERE r.state = 'dead'),"
         " events AS (UPDATE notify.events e SET owed = true, swept_at = NULL FROM whole WHERE e.ctid = whole.row)"
         " UPDATE notify.deliveries d SET owed = true, swept_at = NULL FROM rows WHERE d.ctid = rows.row",
         3, {PG_TEXTS, PG_UUIDS, PG_TEXTS}},
@@ -187,17 +188,17 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
      */
     [STATEMENT_SWEEP_DELIVERIES] = {"sweep_deliveries",
         "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS before),"
-        " owed AS MATERIALIZED (SELECT event_id, integration_id FROM notify.deliveries"
+        " owed AS MATERIALIZED (SELECT ctid AS row, event_id FROM notify.deliveries"
         " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT before FROM bounds))"
         " ORDER BY event_id, integration_id LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED),"
-        " late AS MATERIALIZED (SELECT event_id, integration_id FROM notify.deliveries"
+        " late AS MATERIALIZED (SELECT ctid AS row, event_id FROM notify.deliveries"
         " WHERE state IN ('sending', 'waiting') AND greatest(due_at, lease_until, swept_at) < (SELECT before FROM bounds)"
         " ORDER BY greatest(due_at, lease_until, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED)"
         " UPDATE notify.deliveries d SET swept_at = now()"
         " FROM (SELECT * FROM owed UNION SELECT * FROM late) r"
         " LEFT JOIN LATERAL (SELECT scan_id, event_type, finding_id, change_summary, error, first_seen, queue"
         " FROM notify.events WHERE id = r.event_id OFFSET 0) e ON true"
-        " WHERE d.event_id = r.event_id AND d.integration_id = r.integration_id"
+        " WHERE d.ctid = r.row"
         " RETURNING d.event_id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
         " " MICROSECONDS("e.first_seen") ", e.queue, d.state, d.reason, d.owed, " MICROSECONDS("d.swept_at") ","
         " d.integration_id, d.attempt, d.error, d.detail",
@@ -205,24 +206,28 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
 
     [STATEMENT_SWEEP_EVENTS] = {"sweep_events",
         "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS before),"
-        " owed AS MATERIALIZED (SELECT id FROM notify.events"
+        " owed AS MATERIALIZED (SELECT ctid AS row FROM notify.events"
         " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT before FROM bounds))"
         " ORDER BY id LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED),"
-        " late AS MATERIALIZED (SELECT id FROM notify.events"
+        " late AS MATERIALIZED (SELECT ctid AS row FROM notify.events"
         " WHERE state IN ('open', 'scheduled') AND greatest(scheduled_for, swept_at) < (SELECT before FROM bounds)"
         " ORDER BY greatest(scheduled_for, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED)"
         " UPDATE notify.events e SET swept_at = now() FROM (SELECT * FROM owed UNION SELECT * FROM late) r"
-        " WHERE e.id = r.id"
+        " WHERE e.ctid = r.row"
         " RETURNING e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
         " " MICROSECONDS("e.first_seen") ", e.queue, e.state, e.reason, e.owed, " MICROSECONDS("e.swept_at"),
         2, {PG_INT4, PG_FLOAT8}},
 
     /* Confirmed by the broker: no longer owed, unless somebody has asked again meanwhile. */
     [STATEMENT_SWEPT] = {"swept",
-        "WITH whole AS (UPDATE notify.events e SET owed = false FROM unnest($1, $2) AS x(event, at)"
-        " WHERE e.id = x.event AND e.swept_at = x.at)"
-        " UPDATE notify.deliveries d SET owed = false FROM unnest($3, $4, $5) AS x(event, integration, at)"
-        " WHERE d.event_id = x.event AND d.integration_id = x.integration AND d.swept_at = x.at",
+        "WITH whole AS MATERIALIZED (SELECT r.row FROM unnest($1, $2) AS x(event, at)"
+        " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.swept_at FROM notify.events e WHERE e.id = x.event OFFSET 0) r"
+        " WHERE r.swept_at = x.at),"
+        " rows AS MATERIALIZED (SELECT r.row FROM unnest($3, $4, $5) AS x(event, integration, at)"
+        " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.swept_at FROM notify.deliveries d WHERE d.event_id = x.event"
+        " AND d.integration_id = x.integration OFFSET 0) r WHERE r.swept_at = x.at),"
+        " events AS (UPDATE notify.events e SET owed = false FROM whole WHERE e.ctid = whole.row)"
+        " UPDATE notify.deliveries d SET owed = false FROM rows WHERE d.ctid = rows.row",
         5, {PG_TEXTS, PG_TIMESTAMPTZS, PG_TEXTS, PG_UUIDS, PG_TIMESTAMPTZS}},
 
     [STATEMENT_EXPAND_LOCK] = {"expand_lock",

@@ -10,6 +10,7 @@ from collections import Counter
 
 import pika
 import pytest
+from ctl import on_stage
 from sandbox import bulk, producer, seed
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
@@ -68,7 +69,7 @@ def test_retry_after_as_a_date_is_obeyed(stage, notifyd):
     assert at <= second.wall < at + 2, second.wall - at
 
 
-def test_a_delivery_that_fails_eight_times_is_dead_and_a_replay_brings_it_back(stage, notifyd):
+def test_a_delivery_that_fails_eight_times_is_dead_and_a_replay_brings_it_back(stage, notifyd, build, tmp_path):
     hook = stage.webhook("/hook")
     stage.receiver.script("/hook", Answer(status=500))
     notifyd({"retry": {"base": 1.0, "factor": 1.0, "jitter": 0.0, "max_attempts": 8}})
@@ -78,7 +79,8 @@ def test_a_delivery_that_fails_eight_times_is_dead_and_a_replay_brings_it_back(s
     assert properties.message_id == event and headers["x-notify-integration"] == str(hook.id)
     assert stage.receiver.count("/hook") == 8 and len(attempts(stage, event)) == 8
     stage.receiver.script("/hook", Answer())
-    stage.database.execute("UPDATE notify.deliveries SET state = 'waiting', attempt = 0, due_at = now(), owed = true, swept_at = NULL")
+    answer = on_stage(build, tmp_path, stage)("dead", "replay", event, str(hook.id))
+    assert answer.code == 0, answer
     row = stage.wait(lambda: [d for d in stage.deliveries(event) if d["state"] == "delivered"], 10)[0]
     assert row["attempt"] == 1 and stage.receiver.count("/hook") == 9
     assert len({r.header["webhook-id"] for r in stage.receiver.requests("/hook")}) == 1
@@ -291,3 +293,37 @@ def test_the_sweep_waits_longer_while_the_queue_of_retries_is_itself_behind(stag
     after = stage.receiver.requests("/hook")[3].wall - due
     print(f"published again {after:.1f} s after it was due")
     assert 4.5 < after < 8
+
+
+# --- where a repeat shows
+
+@pytest.mark.parametrize(("point", "requests"), [("take", 1), ("response", 2), ("commit", 1), ("ack", 1)])
+def test_a_kind_where_a_repeat_shows_is_known_to_have_been_begun(stage, notifyd, point, requests):
+    """Its first attempt has a row before its request, so what is repeated is flagged, and nothing is repeated unseen."""
+    hook = stage.integration({"webhook_url": stage.receiver.url("/services/x")}, kind="slack", severity_filter="info")
+    stage.receiver.script("/services/x", Answer(like="slack"))
+    event = stage.event()
+    one = notifyd({"workers": 1, "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "lease_slack": 1.0}},
+                  env={"NOTIFY_FAULT": f"{point}=1*1/{event.id}"})
+    producer.publish_event(stage.broker_url, event)
+    one.wait_event("child_ended", how="Killed")
+    row = stage.wait(lambda: [d for d in stage.deliveries(event.id) if d["state"] == "delivered"], 15)[0]
+    unknown = point in ("take", "response")
+    assert stage.receiver.count("/services/x") == requests and row["attempt"] == 1 + unknown
+    assert stage.database.query("SELECT maybe_duplicate FROM notify.deliveries") == [(unknown,)]
+    assert attempts(stage, event.id) == ([(1, "outcome_unknown")] if unknown else []) and row["integration_id"] == hook.id
+
+
+def test_a_whole_event_that_was_dead_is_replayed(stage, notifyd, build, tmp_path):
+    """Its finding belonged to another scan, by a mistake that was mended."""
+    stage.webhook("/hook", severity_filter="info")
+    other = seed.add_finding(stage.connection, seed.add_scan(stage.connection, stage.target))
+    notifyd()
+    event = stage.publish(finding_id=other.id)
+    dead_letters(stage.broker_url, 1)
+    stage.database.execute("UPDATE public.findings SET scan_id = %s WHERE id = %s", (stage.scan.id, other.id))
+    answer = on_stage(build, tmp_path, stage)("dead", "replay", event)
+    assert answer.code == 0, answer
+    stage.wait_arrivals([event])
+    stage.wait_settled(1)
+    stage.wait(lambda: stage.database.query("SELECT state, owed FROM notify.events") == [("done", False)])

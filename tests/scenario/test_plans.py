@@ -45,6 +45,8 @@ def test_no_statement_reads_a_whole_table_even_when_planned_on_empty_ones(migrat
             plan = [row[0] for row in cursor.fetchall()]
             for number, line in enumerate(plan):
                 assert "Seq Scan" not in line, "\n".join(plan)
+                if "_owed on" in line:
+                    continue  # all of that index is what is asked for
                 if re.search(r"Index (Only )?Scan using", line) and not re.search(r"Index Cond", " ".join(plan[number + 1 : number + 2])):
                     raise AssertionError(f"{name} reads a whole index:\n" + "\n".join(plan))
 
