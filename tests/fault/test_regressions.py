@@ -54,6 +54,7 @@ def test_two_attempts_of_one_delivery_joined_and_the_later_one_was_lost(stage, n
     assert row["attempt"] == 3
 
 
+@pytest.mark.unbalanced(reason="its row is made by hand, without an event")
 def test_a_take_that_waited_for_its_row_found_nothing(stage, build):
     """The place of a row is good in one snapshot only: another change while it was waited for made the update miss it."""
     import sys
