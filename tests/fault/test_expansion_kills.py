@@ -17,8 +17,6 @@ from expansion import tap  # noqa: F401 (a fixture)
 from fast_receiver import webhook_id
 from sandbox import producer, seed
 
-pytestmark = pytest.mark.alone
-
 FINDINGS, PAGE = 2000, 200
 
 
@@ -70,6 +68,7 @@ def test_an_expansion_goes_on_over_many_kills(stage, notifyd, tap):
     assert sum(counts.values()) - len(counts) <= kills * (PAGE + 1)
 
 
+@pytest.mark.alone
 def test_10000_findings_all_arrive_over_a_kill_and_another_workspace_waits_less_than_a_second(
         stage, notifyd, tap, fast_receiver, sanitized):
     count = 1000 if sanitized else 10_000
@@ -119,6 +118,7 @@ def test_10000_findings_all_arrive_over_a_kill_and_another_workspace_waits_less_
     assert sanitized or worst[-1] < 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("count", [20_000, pytest.param(100_000, marks=pytest.mark.long)])
 def test_memory_does_not_grow_with_the_findings_of_a_scan(stage, notifyd, sanitized, count):
     scans = {}

@@ -7,10 +7,7 @@ import socket
 import urllib.error
 import urllib.request
 
-import pytest
 from sandbox.processes import wait_until
-
-pytestmark = pytest.mark.alone
 
 
 def get(daemon, path: str) -> tuple[int, str]:

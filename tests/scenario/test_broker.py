@@ -16,9 +16,8 @@ from sandbox import producer
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 
-pytestmark = pytest.mark.alone
-
 LEVELS = 17
+LINKS = 3  # of one worker two, and the sweep's
 
 
 def key_of(seconds: int) -> str:
@@ -57,6 +56,7 @@ def test_everything_is_declared_as_the_architecture_says(stage, notifyd, rabbit,
     assert found == bindings
 
 
+@pytest.mark.alone
 def test_messages_leave_the_ladder_on_time_and_do_not_block_each_other(stage, notifyd):
     """Our own messages, put onto the ladder by hand: the longest first, at the level of its highest bit or at the top."""
     stage.webhook(secret=None)
@@ -81,6 +81,7 @@ def test_messages_leave_the_ladder_on_time_and_do_not_block_each_other(stage, no
     assert late.keys() == sent.keys() and all(-0.01 <= seconds <= 0.3 for seconds in late.values())
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["classic", "quorum"])
 def test_a_failed_delivery_waits_on_the_ladder_and_comes_again_under_the_same_webhook_id(stage, notifyd, kind):
     stage.webhook()
@@ -100,6 +101,7 @@ def test_a_failed_delivery_waits_on_the_ladder_and_comes_again_under_the_same_we
     assert stage.receiver.count("/hook") == 2
 
 
+@pytest.mark.alone
 def test_retries_with_different_delays_come_back_in_the_order_of_their_delays(stage, notifyd):
     """Retry-After makes the delays: the longest is published first."""
     wanted = (3, 2)
@@ -154,6 +156,7 @@ def test_own_queues_with_other_arguments_are_used_as_they_are(stage, notifyd):
     stage.receiver.wait_for(2, "/hook")
 
 
+@pytest.mark.alone
 def test_a_worker_consumes_soon_though_the_way_to_the_broker_is_long(stage, notifyd, rabbit):
     """30 ms each way: everything is declared while a worker's other work stands still."""
     stage.webhook(secret=None)
@@ -162,7 +165,7 @@ def test_a_worker_consumes_soon_though_the_way_to_the_broker_is_long(stage, noti
         one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
         took = time.monotonic() - started
         print(f"consuming after {took:.2f} s, waits for an answer: {[link.turns for link in proxy.links]}")
-        assert took < 1.5 and len(proxy.links) == 2
+        assert took < 1.5 and len(proxy.links) == LINKS
         assert all(link.turns <= 8 for link in proxy.links), "of those, login alone takes 4"
         stage.wait_arrivals([stage.publish()])
         assert not one.events("broker_link_down")
@@ -174,14 +177,15 @@ def test_a_queue_with_other_arguments_costs_a_long_declaration_only_once(stage, 
     channel.queue_declare("notify.urgent", durable=True, arguments={"x-max-length": 100000})
     with AmqpProxy(rabbit.port) as proxy:
         one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
-        one.wait_event("queue_differs", count=2)  # each link says it once
+        one.wait_event("queue_differs", count=LINKS)  # each link says it once
         first = [link.turns for link in proxy.links]
         rabbit.close_connections("to see them come back")
         one.wait_event("worker_ready", count=2)
-        again = [link.turns for link in proxy.links[2:]]
+        stage.wait(lambda: len(proxy.links) == 2 * LINKS and all(link.turns >= 6 for link in proxy.links))
+        again = [link.turns for link in proxy.links[LINKS:]]
         print(f"waits for an answer: {first}, later {again}")
         assert all(turns > 80 for turns in first) and all(turns <= 8 for turns in again)
-        assert len(one.events("queue_differs")) == 2
+        assert len(one.events("queue_differs")) == LINKS
         # Gone, it is made as configured.
         connection, channel = channel_to(stage.broker_url)
         channel.queue_delete("notify.urgent")
@@ -309,6 +313,7 @@ def test_a_broker_of_several_addresses_is_reached_though_the_first_are_silent(st
         assert not one.events("broker_link_down")
 
 
+@pytest.mark.alone
 def test_a_publish_after_a_long_silence_goes_out(stage, notifyd):
     """With nothing to publish the connection hears heartbeats only, and they must count as a sign of life."""
     stage.webhook(secret=None)

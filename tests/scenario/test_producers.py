@@ -14,8 +14,6 @@ from sandbox.bulk import BulkPublisher, publish_many
 from sandbox.processes import wait_until
 from sandbox.rabbit import RabbitServer
 
-pytestmark = pytest.mark.alone
-
 # --- producers
 
 SCAN, FINDING = seed.new_id(), seed.new_id()
@@ -83,6 +81,7 @@ def test_many_events_are_published_and_each_confirmed_id_is_in_the_queue(rabbit:
     assert sorted(confirmed) == sorted(e.id for e in events) and rabbit.depth(producer.QUEUE, vhost) == 5000
 
 
+@pytest.mark.alone
 def test_a_rate_is_kept(broker_url: str) -> None:
     started = time.monotonic()
     publish_many(broker_url, producer.QUEUE, [producer.event(SCAN, "scan_done") for _ in range(200)], rate=200)
