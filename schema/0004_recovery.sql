@@ -15,7 +15,10 @@ DROP INDEX notify.deliveries_lease;
 CREATE INDEX deliveries_sweep ON notify.deliveries (greatest(due_at, lease_until, swept_at))
   WHERE state IN ('sending', 'waiting', 'deferred');
 CREATE INDEX deliveries_owed ON notify.deliveries (event_id, integration_id) WHERE owed;
-CREATE INDEX events_sweep ON notify.events (greatest(scheduled_for, swept_at)) WHERE state IN ('open', 'scheduled');
+CREATE INDEX events_sweep ON notify.events (greatest(scheduled_for, swept_at))
+  WHERE state IN ('open', 'scheduled') AND scheduled_for IS NOT NULL;
+-- Open without a time: begun by somebody, whose message the broker has again should he die.
+CREATE INDEX events_abandoned ON notify.events (greatest(accepted_at, swept_at)) WHERE state = 'open' AND scheduled_for IS NULL;
 CREATE INDEX events_owed ON notify.events (id) WHERE owed;
 CREATE INDEX events_dead ON notify.events (finished_at) WHERE state = 'dead';
 

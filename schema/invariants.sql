@@ -1,10 +1,10 @@
 -- What must be true of the ledger at every moment, as queries for what contradicts it: each returns one text column
 -- with the rows that should not exist, so an empty answer is a good one. `notifyctl audit` runs them in one read-only
--- snapshot; they are no migration. By hand: SET notify.grace = 130; then any of them.
+-- snapshot; they are no migration. By hand: SET notify.grace = 130; SET notify.begun = 1330; then any of them.
 --
 -- Each begins with a line of its name and what is wrong, a semicolon, and what to do; it may go on over further lines
 -- of comment. notify.grace is the seconds after which something counts as forgotten: it is more than twice sweep.grace,
--- so that a sweep has had its chance.
+-- so that a sweep has had its chance. notify.begun adds held_max, for which a worker may hold what it has not begun.
 
 -- event_counts: an event's counts do not add up (considered is matched and the filtered_ columns); report it, unless the
 -- row was changed by hand
@@ -55,8 +55,14 @@ SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
 
 -- overdue_events: an event should have moved on long ago; is notifyd running, and what does its log say of the sweep?
 SELECT e.id FROM notify.events e
- WHERE e.state IN ('open', 'scheduled')
+ WHERE e.state IN ('open', 'scheduled') AND e.scheduled_for IS NOT NULL
    AND greatest(e.scheduled_for, e.swept_at) < now() - current_setting('notify.grace')::float8 * interval '1 s';
+
+-- abandoned_events: an event was begun long ago, and not every integration has its delivery, or not every finding its event;
+-- is notifyd running, and what does its log say of the sweep?
+SELECT e.id FROM notify.events e
+ WHERE e.state = 'open' AND e.scheduled_for IS NULL
+   AND greatest(e.accepted_at, e.swept_at) < now() - current_setting('notify.begun')::float8 * interval '1 s';
 
 -- owed_deliveries: a delivery has been owed a message for long; is notifyd running, and can it publish?
 SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d

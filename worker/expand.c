@@ -23,7 +23,8 @@
 #include "worker/shared.h"
 
 enum {
-    AT_ONCE = 4, /* tasks of one worker; more would only take turns at the same broker and database */
+    AT_ONCE = 4,    /* tasks of one worker; more would only take turns at the same broker and database */
+    HELD_PARTS = 8, /* of the prefetch, one part may be tasks; more would hold up what stands behind them */
     FINDINGS_AHEAD = 10000,
     PAGE_BLOCK = 65536,               /* bytes of an arena's block */
     FINDING_TEXT = 1 + UUID_TEXT - 1, /* of a finding in the answer: its severity's digit and its id */
@@ -33,7 +34,9 @@ struct expansions {
     const struct conf *conf;
     struct publisher *publisher;
     struct pg_batch *batch;
-    size_t admitted;
+    size_t admitted; /* in hand: at work or waiting */
+    size_t at_work;
+    struct list waiting;
 };
 
 /* A message of a page. */
@@ -42,7 +45,7 @@ struct expand_message {
     struct expansion *expansion;
 };
 
-static const char *const state_names[] = {"none", "admitted", "asking", "publishing", "ended"};
+static const char *const state_names[] = {"none", "admitted", "waiting", "asking", "publishing", "ended"};
 
 static void move(struct expansion *x, enum expansion_state to, const char *why)
 {
@@ -77,10 +80,22 @@ static void ask(struct expansion *x, const char *why)
     pg_batch_add(x->all->batch, &x->item);
 }
 
-static void end(struct expansion *x, bool refused, const char *why)
+static void begin(struct expansion *x)
 {
+    x->all->at_work++;
+    x->read = true;
+    ask(x, "its row is there");
+}
+
+static void end(struct expansion *x, enum expansion_end how, const char *why)
+{
+    struct expansions *all = x->all;
     move(x, EXPANSION_ENDED, why);
-    x->ended(x, refused);
+    all->at_work--;
+    x->ended(x, how); /* X may be gone */
+    struct list *next = list_shift(&all->waiting);
+    if (next)
+        begin(list_entry(next, struct expansion, link));
 }
 
 /* ---- a page at the broker ---- */
@@ -165,10 +180,12 @@ static void write_places(struct expansions *all, struct pg_batch_item **items, s
 {
     struct pg_array *columns = pg_batch_columns(all->batch, STATEMENT_EXPAND_PLACE);
     for (size_t i = 0; i < count; i++) {
-        const struct expansion *x = expansion_of(items[i]);
+        struct expansion *x = expansion_of(items[i]);
         struct pg_array *c = columns;
+        x->placed = false;
         if (!x->write)
             continue;
+        pg_array_add_int4(c++, (int32_t)i);
         pg_array_add_text(c++, x->task->id);
         pg_array_add_text(c++, event_state_name(x->last ? EVENT_STATE_EXPANDED : EVENT_STATE_OPEN));
         pg_array_add_int4(c++, x->published);
@@ -231,12 +248,16 @@ static void on_result(void *owner, enum statement statement, const PGresult *r, 
                       size_t count)
 {
     (void)owner;
-    if (statement != STATEMENT_EXPAND_READ)
+    if (statement == STATEMENT_EXPAND_LOCK)
         return;
     for (int row = 0; row < PQntuples(r); row++) {
         long n = strtol(PQgetvalue(r, row, 0), NULL, 10);
         check(n >= 0 && (size_t)n < count);
         struct expansion *x = expansion_of(items[n]);
+        if (statement == STATEMENT_EXPAND_PLACE) {
+            x->placed = true;
+            continue;
+        }
         x->in_row = true;
         x->published = (int)strtol(PQgetvalue(r, row, 1), NULL, 10);
         take_findings(x, PQgetvalue(r, row, 2), (size_t)PQgetlength(r, row, 2));
@@ -249,11 +270,13 @@ static void go_on(struct expansion *x)
     x->write = x->read = false;
     if (wrote)
         fault_here(FAULT_COMMIT, x->task->id);
-    if (wrote && x->last) {
+    if (wrote && !x->placed) {
+        end(x, EXPANSION_OVERTAKEN, "its place is not the furthest");
+    } else if (wrote && x->last) {
         shared_count(COUNT_EXPANDED);
-        end(x, false, "everything is published");
+        end(x, EXPANSION_COMPLETE, "everything is published");
     } else if (!x->in_row) {
-        end(x, false, "its row is not open: somebody else has ended it");
+        end(x, EXPANSION_OVERTAKEN, "its row is not open");
     } else if (x->published == 0 || x->next < x->count) {
         publish_page(x);
     } else {
@@ -275,7 +298,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
     (void)owner;
     LOG(LOG_ERROR, "expansion_refused", LOG_TEXT("id", x->task->id), LOG_TEXT("sqlstate", why->sqlstate),
         LOG_TEXT("words", why->words));
-    end(x, true, "the database refuses it");
+    end(x, EXPANSION_REFUSED, "the database refuses it");
 }
 
 /* ---- its life ---- */
@@ -292,6 +315,7 @@ struct expansions *expansions_new(struct event_base *base, struct pg_link *link,
     };
     struct expansions *all = mem_zalloc(sizeof *all);
     all->conf = conf;
+    list_init(&all->waiting);
     all->publisher = publisher;
     all->batch = pg_batch_new(base, link, &settings, &calls, all);
     return all;
@@ -313,7 +337,8 @@ void expansions_resume(struct expansions *all)
 bool expansion_admit(struct expansions *all, struct expansion *x)
 {
     check(x->state == EXPANSION_NONE);
-    if (all->admitted >= AT_ONCE)
+    size_t most = (size_t)all->conf->broker_prefetch / HELD_PARTS;
+    if (all->admitted >= (most > AT_ONCE ? most : AT_ONCE))
         return false;
     all->admitted++;
     x->all = all;
@@ -325,14 +350,20 @@ bool expansion_admit(struct expansions *all, struct expansion *x)
 void expansion_run(struct expansion *x)
 {
     check(x->state == EXPANSION_ADMITTED);
-    x->read = true;
-    ask(x, "its row is there");
+    if (x->all->at_work < AT_ONCE) {
+        begin(x);
+        return;
+    }
+    move(x, EXPANSION_WAITING, "others are at work");
+    list_append(&x->all->waiting, &x->link);
 }
 
 void expansion_drop(struct expansion *x)
 {
     if (!x->all)
         return;
+    if (x->state == EXPANSION_WAITING)
+        list_remove(&x->link);
     x->all->admitted--;
     x->all = NULL;
     forget_findings(x);

@@ -17,7 +17,8 @@ struct expansions;
 
 /*
  *   state        means                                               left by
- *   ADMITTED     has one of the few places                           -> ASKING
+ *   ADMITTED     has one of the places in hand                       -> ASKING; WAITING
+ *   WAITING      others are at work                                  -> ASKING
  *   ASKING       its place is being written, findings are read       -> PUBLISHING; ASKING; ENDED
  *   PUBLISHING   the messages of a page are not all confirmed        -> ASKING
  *   ENDED        everything is published and written, or refused
@@ -25,9 +26,16 @@ struct expansions;
 enum expansion_state {
     EXPANSION_NONE,
     EXPANSION_ADMITTED,
+    EXPANSION_WAITING,
     EXPANSION_ASKING,
     EXPANSION_PUBLISHING,
     EXPANSION_ENDED
+};
+
+enum expansion_end {
+    EXPANSION_COMPLETE,  /* its row says so */
+    EXPANSION_OVERTAKEN, /* its row is further, or ended: another worker has it */
+    EXPANSION_REFUSED,   /* the database will never take it */
 };
 
 struct expand_message;
@@ -36,17 +44,18 @@ struct expand_message;
 struct expansion {
     const struct event *task; /* must live until `ended`; so must the next */
     const char *queue;        /* where the task came from */
-    /* Called once. REFUSED: the database will never take it; else it is complete, and its row is `expanded`. */
-    void (*ended)(struct expansion *x, bool refused);
+    void (*ended)(struct expansion *x, enum expansion_end end); /* called once */
 
     /* The rest is private. */
     struct expansions *all;
+    struct list link; /* while it waits */
     enum expansion_state state;
     struct pg_batch_item item;
     bool write; /* what is asked of the database: write the place, and that it is the last; then read on */
     bool last;
     bool read;
     bool in_row;                 /* the answer: its row is still open */
+    bool placed;                 /* the answer: its place is written */
     int published;               /* so many events are confirmed */
     struct expand_finding place; /* the last of them, if has_place */
     bool has_place;

@@ -117,7 +117,7 @@ static void take(struct job *j)
 static void on_admitted(struct talk *t)
 {
     struct job *j = list_entry(t, struct job, talk);
-    if (j->exists || t->dest->repeat_hurts)
+    if (j->exists || t->dest->repeat_hurts || j->event->seen_before)
         take(j);
     else
         begin_talk(j, "admitted");

@@ -18,6 +18,7 @@ struct job_event {
     const struct facts *facts;
     struct ledger_event *ledger_event; /* for first rows */
     const char *queue;
+    bool seen_before; /* another copy may be in hand elsewhere: the row is written before the first request */
     uint64_t poison_hash; /* noted in shared memory while a request is rendered */
     /* The rendered body of a kind, shared by the event's jobs. */
     struct dest_body_cache *(*body_cache)(struct job_event *je, const struct dest *dest);

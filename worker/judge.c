@@ -76,6 +76,7 @@ static void start_jobs(struct trip *t)
 {
     struct rules_integration **fires = mem_alloc(rules_count(t->rules) * sizeof(struct rules_integration *));
     size_t n = match_all(t, fires);
+    t->job_event.seen_before = t->lookup.has_event || t->decoded.redelivered;
     for (size_t i = 0; i < n; i++)
         rules_open_settings(t->parts->rules, t->rules, fires[i]);
     t->ledger_event.state = EVENT_STATE_DONE;
@@ -169,15 +170,6 @@ static void get_rules(struct trip *t)
     rules_get(t->parts->rules, &t->rules_wait);
 }
 
-/* Put the event off, as its look at number ATTEMPT; its row says until when. */
-static void look_again(struct trip *t, int attempt, double pause_s)
-{
-    trip_make_ladder_message(t, attempt, pause_s);
-    t->ledger_event.scheduled_us = clock_wall_us() + clock_us(pause_s);
-    t->then_publish = true;
-    trip_write_event(t, EVENT_STATE_OPEN, REASON_NONE);
-}
-
 /* The producer's transaction may still be open: look again soon, a few times. */
 static void not_found(struct trip *t)
 {
@@ -196,7 +188,7 @@ static void not_found(struct trip *t)
         trip_end_dead(t, REASON_NOT_FOUND, "the scan, its target or the finding is not in the database");
         return;
     }
-    look_again(t, attempt + 1, pauses->items[attempt - 1]);
+    trip_look_again(t, attempt + 1, pauses->items[attempt - 1]);
 }
 
 static double seconds_until(int64_t wall_us)
@@ -230,6 +222,8 @@ static bool judged_by_memory(struct trip *t)
         follow_up_rows(t);
         return true;
     case EVENT_STATE_DEAD:
+        if (!t->decoded.redelivered)
+            return true;
         trip_make_dead_letter(t, q->event_reason, "delivered again by the broker");
         t->has_row = true;
         trip_publish(t);
@@ -283,42 +277,60 @@ static void end_poisonous(struct trip *t)
                   REASON_KILLED_WORKER);
 }
 
+/* Seconds since a scan's task was first read, or since its eta. */
+static double waited(const struct trip *t)
+{
+    const struct decoded *d = &t->decoded;
+    double first_look = -seconds_until(d->event.first_seen_us),
+           due = d->has_eta ? -seconds_until(d->eta_us) : first_look;
+    return fmax(0, fmin(first_look, due));
+}
+
+/* Each pause is as long as all before it and a second: 1, 2, 4, 8 and so on. */
+static double growing_pause(const struct trip *t, double most)
+{
+    return ladder_trip_towards(fmin(floor(waited(t)) + 1, most));
+}
+
 /*
  * Seconds until a scan is looked at again that is not over, as far as its status says, since its findings may not be
- * committed yet; 0: do not wait. Each pause is as long as all before it and a second: 1, 2, 4, 8 and so on, within
- * expand.queue_running_wait.
+ * committed yet; 0: do not wait. All pauses are within expand.queue_running_wait.
  */
 static double pause_for_scan(const struct trip *t)
 {
-    const struct decoded *d = &t->decoded;
     const char *status = t->lookup.facts.scan.status;
     if (!status || (strcmp(status, "queued") != 0 && strcmp(status, "running") != 0))
         return 0;
-    double first_look = -seconds_until(d->event.first_seen_us),
-           due = d->has_eta ? -seconds_until(d->eta_us) : first_look;
-    double waited = fmax(0, fmin(first_look, due));
-    double left = t->parts->conf->expand_queue_running_wait - waited;
-    if (left < 0.5) /* the ladder counts in whole seconds */
-        return 0;
-    return ladder_trip_towards(fmin(floor(waited) + 1, left));
+    double left = t->parts->conf->expand_queue_running_wait - waited(t);
+    return left < 0.5 ? 0 : growing_pause(t, left); /* the ladder counts in whole seconds */
 }
 
 static void expand(struct trip *t)
 {
-    enum { FULL_PAUSE_S = 1 };
+    enum { FULL_PAUSE_MAX_S = 30 };
     double pause = pause_for_scan(t);
     if (pause > 0)
-        look_again(t, t->decoded.attempt, pause);
-    else if (!expansion_admit(t->parts->expansions, &t->expansion))
-        look_again(t, t->decoded.attempt,
-                   FULL_PAUSE_S); /* rather than hold a part of the prefetch meanwhile */
+        trip_look_again(t, t->decoded.attempt, pause);
+    else if (!expansion_admit(t->parts->expansions,
+                              &t->expansion)) /* rather than hold a part of the prefetch */
+        trip_look_again(t, t->decoded.attempt, growing_pause(t, FULL_PAUSE_MAX_S));
     else
         trip_expand(t);
+}
+
+/* As ledger.c for attempts: a whole event that comes from the ladder. */
+static void note_lateness_of_event(const struct trip *t)
+{
+    const struct lookup *q = &t->lookup;
+    if (q->has_event && t->raw.from_own_queue && !t->decoded.has_integration && q->scheduled_in < 0 &&
+        (q->event_state == EVENT_STATE_OPEN || q->event_state == EVENT_STATE_SCHEDULED))
+        shared_due_late(-q->scheduled_in);
 }
 
 static void judge(struct trip *t)
 {
     struct lookup *q = &t->lookup;
+    note_lateness_of_event(t);
     if (q->has_event && memcmp(q->event_hash, t->decoded.event.content_hash, SHA256_SIZE) != 0) {
         trip_end_without_row(t, REASON_ID_REUSED, "an event with this id and other content exists");
         return;

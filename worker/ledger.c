@@ -17,6 +17,7 @@
 
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "worker/shared.h"
 
 enum { LINGER_PARTS = 8 /* of the prefetch: when one waits here, no lingering, or the broker ran dry */ };
 
@@ -250,6 +251,7 @@ static void write_attempts(struct ledger *l)
         pg_array_add_text(c++, w->event_id);
         pg_array_add_uuid(c++, &w->integration);
         pg_array_add_int4(c++, w->attempt);
+        pg_array_add_text(c++, l->owner);
         pg_array_add_text(c++, error_word_name(w->error));
         pg_array_add_text(c++, w->detail);
         add_optional_int(c++, w->status);
@@ -295,6 +297,13 @@ static void send_writes(void *owner, struct pg_batch_item **items, size_t count)
     write_owed(l);
 }
 
+/* How late an attempt begins says how far retries are behind; the sweep waits that long for others. */
+static void note_lateness(double seconds)
+{
+    if (seconds > 0)
+        shared_due_late(seconds);
+}
+
 static void on_result(void *owner, enum statement statement, const PGresult *res,
                       struct pg_batch_item **items, size_t count)
 {
@@ -305,6 +314,8 @@ static void on_result(void *owner, enum statement statement, const PGresult *res
         long n = strtol(PQgetvalue(res, row, 0), NULL, 10);
         check(n >= 0 && (size_t)n < count);
         write_of(items[n])->applied = true;
+        if (statement == STATEMENT_TAKE && !PQgetisnull(res, row, 1))
+            note_lateness(strtod(PQgetvalue(res, row, 1), NULL));
     }
 }
 

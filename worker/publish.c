@@ -413,7 +413,7 @@ size_t publisher_pending(const struct publisher *p)
     return p->pending;
 }
 
-bool publisher_is_up(const struct publisher *p)
+bool publisher_is_taking(const struct publisher *p)
 {
-    return amqp_link_is_up(p->link);
+    return amqp_link_is_up(p->link) && !p->blocked_us;
 }

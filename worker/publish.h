@@ -56,6 +56,7 @@ void publish_add_number(struct publish_message *m, const char *name, long long n
 void publisher_send(struct publisher *p, struct publish_message *m);
 /* Messages handed over and not confirmed. */
 size_t publisher_pending(const struct publisher *p);
-bool publisher_is_up(const struct publisher *p);
+/* Connected, and the broker does not block. */
+bool publisher_is_taking(const struct publisher *p);
 
 #endif

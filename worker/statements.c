@@ -43,7 +43,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " f.verification_status, f.suppressed, f.suppress_reason, f.epss, f.kev, f.risk_score,"
         " f.reachability, to_char(f.resolved_at, " UTC_ISO "), to_char(f.created_at, " UTC_ISO "),"
         " encode(e.content_hash, 'hex'), e.state, e.reason,"
-        " greatest(0, extract(epoch FROM e.scheduled_for - now())),"
+        " extract(epoch FROM greatest(e.scheduled_for, e.swept_at) - now()),"
         /* One line per delivery: integration, state, attempt, seconds until it is due (or was swept) or its lease has
            surely ended, reason, error. */
         " CASE WHEN e.id IS NOT NULL THEN (SELECT string_agg(concat_ws(' ', d.integration_id, d.state, d.attempt,"
@@ -60,7 +60,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " cvss_score, cvss_vector, endpoint, parameter, description, remediation, verification_status, suppressed,"
         " suppress_reason, epss, kev, risk_score, reachability, resolved_at, created_at"
         " FROM public.findings WHERE id = x.finding OFFSET 0) f ON true"
-        " LEFT JOIN LATERAL (SELECT id, content_hash, state, reason, scheduled_for"
+        " LEFT JOIN LATERAL (SELECT id, content_hash, state, reason, scheduled_for, swept_at"
         " FROM notify.events WHERE id = x.event OFFSET 0) e ON true",
         4, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_UUIDS}},
 
@@ -110,10 +110,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
 
     /* Attempt n follows attempt n - 1: one that failed, or one whose worker is gone and took its outcome with it. */
     [STATEMENT_TAKE] = {"take",
-        "WITH mine AS MATERIALIZED (SELECT x.n, x.event, x.integration, x.attempt, x.owner, x.lease, r.row, r.lost"
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.event, x.integration, x.attempt, x.owner, x.lease, r.row, r.lost, r.late"
         " FROM unnest($1, $2, $3, $4, $5, $6)"
         " AS x(n, event, integration, attempt, owner, lease)"
-        " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state = 'sending' AND d.attempt = x.attempt - 1 AS lost"
+        " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state = 'sending' AND d.attempt = x.attempt - 1 AS lost,"
+        " CASE WHEN d.state = 'waiting' THEN extract(epoch FROM now() - greatest(d.due_at, d.swept_at)) END AS late"
         " FROM notify.deliveries d WHERE d.event_id = x.event AND d.integration_id = x.integration"
         /* A copy that comes before its time, made when nobody knew of a later one, is not it. */
         " AND ((d.attempt = x.attempt - 1 AND ((d.state IN ('waiting', 'deferred')"
@@ -126,7 +127,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " UPDATE notify.deliveries d SET state = 'sending', attempt = mine.attempt, owner = mine.owner,"
         " due_at = NULL, lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
         " maybe_duplicate = d.maybe_duplicate OR mine.lost, owed = false"
-        " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
+        " FROM mine WHERE d.ctid = mine.row RETURNING mine.n, mine.late",
         6, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_FLOAT8S}},
 
     [STATEMENT_OUTCOMES] = {"outcomes",
@@ -162,12 +163,16 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
         8, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS}},
 
+    /* Of an end that was written: a late one of an attempt that counts as lost is not. */
     [STATEMENT_ATTEMPTS] = {"attempts",
         "INSERT INTO notify.attempts (event_id, integration_id, attempt, error, detail, status, response,"
-        " duration_ms) SELECT x.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
-        " AS x(event, integration, attempt, error, detail, status, response, duration_ms)"
-        " ON CONFLICT DO NOTHING",
-        8, {PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_INT4S, PG_BYTEAS, PG_INT4S}},
+        " duration_ms) SELECT x.event, x.integration, x.attempt, x.error, x.detail, x.status, x.response, x.duration_ms"
+        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " AS x(event, integration, attempt, owner, error, detail, status, response, duration_ms)"
+        " CROSS JOIN LATERAL (SELECT d.attempt, d.owner FROM notify.deliveries d"
+        " WHERE d.event_id = x.event AND d.integration_id = x.integration OFFSET 0) r"
+        " WHERE r.attempt = x.attempt AND r.owner = x.owner ON CONFLICT DO NOTHING",
+        9, {PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S, PG_BYTEAS, PG_INT4S}},
 
     /* Dead letters that the broker did not take: of deliveries, and of whole events. Their state is asked outside, or an
        index of all that is dead would be read from end to end. */
@@ -176,8 +181,8 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state FROM notify.deliveries d WHERE d.event_id = x.event"
         " AND d.integration_id = x.integration OFFSET 0) r WHERE r.state = 'dead'),"
         " whole AS MATERIALIZED (SELECT r.row FROM unnest($3) AS x(event)"
-        " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.state FROM notify.events e WHERE e.id = x.event OFFSET 0) r"
-        " WHERE r.state = 'dead'),"
+        " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.state FROM notify.events e WHERE e.id = x.event OFFSET 0"
+        " FOR UPDATE) r WHERE r.state = 'dead'),"
         " events AS (UPDATE notify.events e SET owed = true, swept_at = NULL FROM whole WHERE e.ctid = whole.row)"
         " UPDATE notify.deliveries d SET owed = true, swept_at = NULL FROM rows WHERE d.ctid = rows.row",
         3, {PG_TEXTS, PG_UUIDS, PG_TEXTS}},
@@ -187,9 +192,10 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
      * next look, leave it alone for as long. SKIP LOCKED: what is locked is being moved on.
      */
     [STATEMENT_SWEEP_DELIVERIES] = {"sweep_deliveries",
-        "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS before),"
+        "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS owed_before,"
+        " now() - $3 * interval '1 second' AS before),"
         " owed AS MATERIALIZED (SELECT ctid AS row, event_id FROM notify.deliveries"
-        " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT before FROM bounds))"
+        " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT owed_before FROM bounds))"
         " ORDER BY event_id, integration_id LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED),"
         " late AS MATERIALIZED (SELECT ctid AS row, event_id FROM notify.deliveries"
         " WHERE state IN ('sending', 'waiting') AND greatest(due_at, lease_until, swept_at) < (SELECT before FROM bounds)"
@@ -202,30 +208,38 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " RETURNING d.event_id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
         " " MICROSECONDS("e.first_seen") ", e.queue, d.state, d.reason, d.owed, " MICROSECONDS("d.swept_at") ","
         " d.integration_id, d.attempt, d.error, d.detail",
-        2, {PG_INT4, PG_FLOAT8}},
+        3, {PG_INT4, PG_FLOAT8, PG_FLOAT8}},
 
     [STATEMENT_SWEEP_EVENTS] = {"sweep_events",
-        "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS before),"
+        "WITH bounds AS (SELECT $1 AS most, now() - $2 * interval '1 second' AS owed_before,"
+        " now() - $3 * interval '1 second' AS before, now() - $4 * interval '1 second' AS begun_before),"
         " owed AS MATERIALIZED (SELECT ctid AS row FROM notify.events"
-        " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT before FROM bounds))"
+        " WHERE owed AND (swept_at IS NULL OR swept_at < (SELECT owed_before FROM bounds))"
         " ORDER BY id LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED),"
         " late AS MATERIALIZED (SELECT ctid AS row FROM notify.events"
-        " WHERE state IN ('open', 'scheduled') AND greatest(scheduled_for, swept_at) < (SELECT before FROM bounds)"
-        " ORDER BY greatest(scheduled_for, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED)"
-        " UPDATE notify.events e SET swept_at = now() FROM (SELECT * FROM owed UNION SELECT * FROM late) r"
+        " WHERE state IN ('open', 'scheduled') AND scheduled_for IS NOT NULL"
+        " AND greatest(scheduled_for, swept_at) < (SELECT before FROM bounds)"
+        " ORDER BY greatest(scheduled_for, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED),"
+        " abandoned AS MATERIALIZED (SELECT ctid AS row FROM notify.events"
+        " WHERE state = 'open' AND scheduled_for IS NULL AND greatest(accepted_at, swept_at) <"
+        " (SELECT begun_before FROM bounds)"
+        " ORDER BY greatest(accepted_at, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED)"
+        " UPDATE notify.events e SET swept_at = now()"
+        " FROM (SELECT * FROM owed UNION SELECT * FROM late UNION SELECT * FROM abandoned) r"
         " WHERE e.ctid = r.row"
         " RETURNING e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
         " " MICROSECONDS("e.first_seen") ", e.queue, e.state, e.reason, e.owed, " MICROSECONDS("e.swept_at"),
-        2, {PG_INT4, PG_FLOAT8}},
+        4, {PG_INT4, PG_FLOAT8, PG_FLOAT8, PG_FLOAT8}},
 
-    /* Confirmed by the broker: no longer owed, unless somebody has asked again meanwhile. */
+    /* Confirmed by the broker: no longer owed, unless somebody has asked again meanwhile. A row that is locked is being
+       taken, which pays what it was owed. */
     [STATEMENT_SWEPT] = {"swept",
         "WITH whole AS MATERIALIZED (SELECT r.row FROM unnest($1, $2) AS x(event, at)"
-        " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.swept_at FROM notify.events e WHERE e.id = x.event OFFSET 0) r"
-        " WHERE r.swept_at = x.at),"
+        " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.swept_at FROM notify.events e WHERE e.id = x.event OFFSET 0"
+        " FOR UPDATE SKIP LOCKED) r WHERE r.swept_at = x.at),"
         " rows AS MATERIALIZED (SELECT r.row FROM unnest($3, $4, $5) AS x(event, integration, at)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.swept_at FROM notify.deliveries d WHERE d.event_id = x.event"
-        " AND d.integration_id = x.integration OFFSET 0) r WHERE r.swept_at = x.at),"
+        " AND d.integration_id = x.integration OFFSET 0 FOR UPDATE SKIP LOCKED) r WHERE r.swept_at = x.at),"
         " events AS (UPDATE notify.events e SET owed = false FROM whole WHERE e.ctid = whole.row)"
         " UPDATE notify.deliveries d SET owed = false FROM rows WHERE d.ctid = rows.row",
         5, {PG_TEXTS, PG_TIMESTAMPTZS, PG_TEXTS, PG_UUIDS, PG_TIMESTAMPTZS}},
@@ -238,8 +252,8 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /* The place only moves on: two workers may have the same task in hand, on two hosts. The row's state is asked
        outside, or an index of open rows would be read from end to end. */
     [STATEMENT_EXPAND_PLACE] = {"expand_place",
-        "WITH mine AS MATERIALIZED (SELECT x.state, x.published, x.rank, x.finding, r.row"
-        " FROM unnest($1, $2, $3, $4, $5) AS x(task, state, published, rank, finding)"
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.state, x.published, x.rank, x.finding, r.row"
+        " FROM unnest($1, $2, $3, $4, $5, $6) AS x(n, task, state, published, rank, finding)"
         " CROSS JOIN LATERAL (SELECT e.ctid AS row, e.state, e.published_rank, e.published_id FROM notify.events e"
         " WHERE e.id = x.task OFFSET 0) r"
         " WHERE r.state = 'open' AND (x.rank IS NULL OR r.published_rank IS NULL OR x.rank < r.published_rank"
@@ -248,8 +262,8 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " published_rank = coalesce(mine.rank, e.published_rank),"
         " published_id = coalesce(mine.finding, e.published_id), scheduled_for = NULL,"
         " finished_at = CASE WHEN mine.state = 'expanded' THEN now() END"
-        " FROM mine WHERE e.ctid = mine.row",
-        5, {PG_TEXTS, PG_TEXTS, PG_INT4S, PG_INT4S, PG_UUIDS}},
+        " FROM mine WHERE e.ctid = mine.row RETURNING mine.n",
+        6, {PG_INT4S, PG_TEXTS, PG_TEXTS, PG_INT4S, PG_INT4S, PG_UUIDS}},
 
     /* What follows the place in the row, worst first: for each finding its severity's number and its id. */
     [STATEMENT_EXPAND_READ] = {"expand_read",

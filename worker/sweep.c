@@ -11,7 +11,8 @@
  * Invariants:
  *   - a row is marked (swept_at) in the transaction that reads it, so no other sweeper publishes it within the grace;
  *   - `owed` falls only when the broker has confirmed the message;
- *   - an extra copy is harmless, since an attempt starts by taking its row. A lost one is found again.
+ *   - an extra copy is harmless, since an attempt starts by taking its row, and the first one of an event that the
+ *     ledger knows already by making it (job.c). A lost one is found again.
  *
  * Owns a database link and a publisher of its own: it must neither hold up nor be held up by the agent's other links.
  */
@@ -243,18 +244,27 @@ static double grace(const struct sweep *s)
     return behind > s->conf->sweep_grace ? behind : s->conf->sweep_grace;
 }
 
+/* Its message may be held for so long, by somebody who waits for the database. */
+static double begun_for(const struct sweep *s)
+{
+    return s->conf->held_max + grace(s);
+}
+
 static void execute(struct sweep *s, enum statement statement)
 {
-    char most[16], seconds[32];
-    const char *values[] = {most, seconds};
+    char most[16], owed[32], late[32], begun[32];
+    const char *values[] = {most, owed, late, begun};
     snprintf(most, sizeof most, "%ld", (long)s->conf->sweep_batch);
-    snprintf(seconds, sizeof seconds, "%.3f", grace(s));
-    pg_link_execute(s->link, &s->request, (int)statement, 2, values, NULL, NULL);
+    snprintf(owed, sizeof owed, "%.3f", s->conf->sweep_grace);
+    snprintf(late, sizeof late, "%.3f", grace(s));
+    snprintf(begun, sizeof begun, "%.3f", begun_for(s));
+    pg_link_execute(s->link, &s->request, (int)statement, worker_statements[statement].params, values, NULL,
+                    NULL);
 }
 
 static void read_rows(struct sweep *s)
 {
-    if (!pg_link_is_up(s->link))
+    if (!pg_link_is_up(s->link) || !publisher_is_taking(s->publisher)) /* what is marked is to go out now */
         return;
     s->state = SWEEP_READING;
     arena_init(&s->arena, ARENA_BLOCK);

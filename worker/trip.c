@@ -160,6 +160,7 @@ static struct trip *find_same(struct trips *all, const struct trip *t, uint64_t 
 static void join(struct trip *t, struct trip *first)
 {
     shared_count(COUNT_JOINED);
+    first->decoded.redelivered |= t->decoded.redelivered; /* what its rows are owed follows */
     list_splice(&first->receipts, &t->receipts);
     free_trip(t, "joined its copy in hand");
 }

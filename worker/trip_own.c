@@ -81,11 +81,14 @@ void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detai
     own_message_dead_event(&t->message, &t->arena, &t->decoded.event, &dead);
 }
 
-static void on_expanded(struct expansion *x, bool refused)
+static void on_expanded(struct expansion *x, enum expansion_end end)
 {
+    enum { OVERTAKEN_PAUSE_S = 5 };
     struct trip *t = list_entry(x, struct trip, expansion);
-    if (refused)
+    if (end == EXPANSION_REFUSED)
         trip_end_dead(t, REASON_ROW_REFUSED, "see the log for the database's words");
+    else if (end == EXPANSION_OVERTAKEN) /* somebody else goes on; should he die, we do */
+        trip_look_again(t, t->decoded.attempt, OVERTAKEN_PAUSE_S);
     trip_close_one(t);
 }
 
@@ -124,6 +127,14 @@ void trip_write_event(struct trip *t, enum event_state state, enum reason reason
     t->write.written = on_written;
     t->open++;
     ledger_write(t->parts->ledger, &t->write);
+}
+
+void trip_look_again(struct trip *t, int attempt, double pause_s)
+{
+    trip_make_ladder_message(t, attempt, pause_s);
+    t->ledger_event.scheduled_us = clock_wall_us() + clock_us(pause_s);
+    t->then_publish = true;
+    trip_write_event(t, EVENT_STATE_OPEN, REASON_NONE);
 }
 
 void trip_expand(struct trip *t)

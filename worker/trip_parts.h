@@ -82,6 +82,8 @@ void trip_publish(struct trip *t);
 /* The whole event again, after DELAY_S, as its look at number ATTEMPT. */
 void trip_make_ladder_message(struct trip *t, int attempt, double delay_s);
 void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detail);
+/* Put the event off for PAUSE_S, as its look at number ATTEMPT; its row says until when. */
+void trip_look_again(struct trip *t, int attempt, double pause_s);
 /* Write the event's row alone; then publish t->message if t->then_publish. */
 void trip_write_event(struct trip *t, enum event_state state, enum reason reason);
 /* The event's row as open, then an event for each finding of its scan; `expansion` has been admitted. */

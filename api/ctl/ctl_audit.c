@@ -84,7 +84,9 @@ static bool audit_ledger(struct audit *a, struct db *db)
     const struct invariant *invariant;
     char begin[256];
     snprintf(begin, sizeof begin,
-             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL notify.grace = %.15g", a->grace);
+             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL notify.grace = %.15g;"
+             " SET LOCAL notify.begun = %.15g",
+             a->grace, a->grace + a->held_max);
     bool good = db_run(db, begin);
     invariants_start(&reader, schema_file_text("invariants.sql"));
     while (good && (invariant = invariants_next(&reader)) != NULL)
@@ -115,7 +117,8 @@ static void print_end(const struct audit *a, bool ledger, bool broker)
 enum ctl_exit ctl_audit(const struct ctl *ctl)
 {
     struct audit audit = {.json = ctl_value(ctl, "--json") != NULL,
-                          .grace = 2 * ctl->conf->sweep_grace + grace_more};
+                          .grace = 2 * ctl->conf->sweep_grace + grace_more,
+                          .held_max = ctl->conf->held_max};
     struct db db;
     enum ctl_exit code = CTL_DONE;
     bool ledger = false, broker = false;

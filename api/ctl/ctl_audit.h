@@ -6,7 +6,8 @@
 /* What an audit found, printed as it comes: lines, or members of the array "violations". */
 struct audit {
     bool json;
-    double grace; /* seconds after which something counts as forgotten */
+    double grace;    /* seconds after which something counts as forgotten */
+    double held_max; /* seconds for which a worker may hold a message that is not begun */
     long violations;
     long checks; /* that were made */
 };

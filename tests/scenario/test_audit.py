@@ -148,7 +148,8 @@ BREAK = {
     "overdue_deliveries": "UPDATE notify.deliveries SET due_at = now() - interval '135 s' WHERE state = 'waiting'",
     "overdue_deliveries ": "UPDATE notify.deliveries SET lease_until = now() - interval '135 s' WHERE state = 'sending'",
     "overdue_events": "UPDATE notify.events SET scheduled_for = now() - interval '135 s' WHERE id = 'f'",
-    "overdue_events ": "UPDATE notify.events SET state = 'open', scheduled_for = NULL, swept_at = now() - interval '135 s' WHERE id = 'f'",
+    "abandoned_events": "UPDATE notify.events SET state = 'open', scheduled_for = NULL, accepted_at = now() - interval '1335 s'"
+                        " WHERE id = 'f'",
     "owed_deliveries": "UPDATE notify.deliveries SET owed = true, updated_at = now() - interval '135 s' WHERE state = 'dead'",
     "owed_events": "UPDATE notify.events SET owed = true, accepted_at = now() - interval '135 s', finished_at = now() - interval '135 s'"
                    " WHERE id = 'e'",
