@@ -1,100 +1,60 @@
-"""What the demo insists on: each delivery that the filters call for exactly once, rightly signed, and a ledger that agrees.
+"""What the demo insists on: each delivery that the filters call for exactly once, tried as often as its receiver's answers
+call for, and notifyctl and the ledger agree.
 
-Pure: requests, ledger rows and expectations in, sentences about what is wrong out. An empty list is the proof.
+Pure: receipts, rows, notifyctl's answers and expectations in, sentences about what is wrong out. An empty list is the proof.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Mapping, Sequence
 
 from .demo_case import Call, Hook
-from .demo_rule import FIRES, STAGES, Filters, verdict
-from .receiver import Request
-from .signatures import BadSignature, verify_signatures
+from .demo_expect import Expectation
+from .demo_receipt import Inbox, Receipt
+from .demo_rule import DEAD, FIRES, WAITING, ending
+
+_EARLY = 0.01  # seconds: two clocks measure a pause
 
 
-@dataclass
-class Receipt:
-    """A request as its receiver understands it. WRONG is empty when it can be trusted."""
-
-    hook: Hook | None
-    body: dict[str, Any]
-    wall: float
-    message_id: str
-    wrong: str = ""
-
-    @property
-    def event_id(self) -> str:
-        return str(self.body.get("id", ""))
-
-
-def read_receipt(request: Request, hooks: Sequence[Hook]) -> Receipt:
-    hook = next((h for h in hooks if h.path == request.path), None)
-    receipt = Receipt(hook, {}, request.wall, request.header.get("webhook-id", ""))
-    if hook is None or request.method != "POST":
-        receipt.wrong = f"{request.method} {request.path} is no address of a webhook"
-        return receipt
-    try:
-        verify_signatures(request.header, request.body, hook.secret)
-        receipt.body = json.loads(request.body)
-    except BadSignature as error:
-        receipt.wrong = str(error)
-    except ValueError as error:
-        receipt.wrong = f"the body is no JSON: {error}"
-    return receipt
+def receipt_problems(inbox: Inbox, expected: Expectation) -> list[str]:
+    """What is wrong with what the receivers got: also used before all is there, so nothing about what is missing."""
+    wrong = [f"a request was not right: {r.wrong}" for r in inbox.receipts if r.wrong]
+    owner: dict[str, tuple[str, str]] = {}
+    for delivery, attempts in inbox.by_delivery().items():
+        event, name = delivery[0], expected.name_of(delivery[1])
+        if not expected.fires(*delivery):
+            wrong.append(f"event {event} was delivered to {name}, which it is not for")
+            continue
+        wrong += _attempt_problems(attempts, event, name)
+        for r in attempts:
+            if r.hook and r.hook.kind == "webhook":
+                wrong += _body_problems(r, expected.calls[event])
+        for message_id in sorted({r.message_id for r in attempts} - {""}):
+            if owner.setdefault(message_id, delivery) != delivery:
+                wrong.append(f"webhook-id {message_id} stands for more than one delivery")
+    return wrong
 
 
-@dataclass
-class Expectation:
-    """Who must get which of the published events, and who must not, and why not."""
-
-    calls: dict[str, Call] = field(default_factory=dict)  # by event id
-    stages: dict[str, dict[str, str]] = field(default_factory=dict)  # event id → integration id → FIRES or a stage
-
-    def add(self, event_id: str, call: Call, filters: Sequence[Filters]) -> None:
-        self.calls[event_id] = call
-        self.stages[event_id] = {f.id: verdict(f, call.facts) for f in filters}
-
-    def deliveries(self) -> set[tuple[str, str]]:
-        return {(event, hook) for event, stages in self.stages.items() for hook, stage in stages.items() if stage == FIRES}
-
-    def counts(self, event_id: str) -> dict[str, int]:
-        """The ledger's columns of an event, as they must be."""
-        stages = Counter(self.stages[event_id].values())
-        held = {f"filtered_{stage}": stages[stage] for stage in STAGES}
-        return {"considered": sum(stages.values()), "matched": stages[FIRES], **held}
-
-
-def receipt_problems(receipts: Sequence[Receipt], expected: Expectation) -> list[str]:
-    """What is wrong with what the receiver got: also used before all is there, so nothing about what is missing."""
-    wrong = [f"a request was not right: {r.wrong}" for r in receipts if r.wrong]
-    good = [r for r in receipts if not r.wrong and r.hook]
-    seen = Counter((r.event_id, r.hook.id) for r in good if r.hook)
-    names = {r.hook.id: r.hook.name for r in good if r.hook}
-    allowed = expected.deliveries()
-    for (event, hook), times in seen.items():
-        if (event, hook) not in allowed:
-            wrong.append(f"event {event} was delivered to {names[hook]}, which it is not for")
-        elif times > 1:
-            wrong.append(f"event {event} was delivered {times} times to {names[hook]}")
-    for r in good:
-        if r.event_id in expected.calls:
-            wrong += _body_problems(r, expected.calls[r.event_id])
-    repeated = [i for i, times in Counter(r.message_id for r in good).items() if times > 1]
-    if repeated and not any("times to" in text for text in wrong):
-        wrong.append(f"webhook-id {repeated[0]} stands for more than one delivery")
+def _attempt_problems(attempts: Sequence[Receipt], event: str, name: str) -> list[str]:
+    wrong = []
+    if len({r.message_id for r in attempts}) > 1:
+        wrong.append(f"event {event} came to {name} with another webhook-id when it was sent again")
+    for r, again in zip(attempts, attempts[1:]):
+        if r.state != WAITING:
+            wrong.append(f"event {event} was sent to {name} again after the answer {r.status}")
+        elif again.at - r.at < r.pause - _EARLY:
+            wrong.append(f"event {event} was sent to {name} again after {again.at - r.at:.2f} s instead of {r.pause:g} s")
     return wrong
 
 
 def _body_problems(r: Receipt, call: Call) -> list[str]:
-    finding, target = r.body.get("finding") or {}, call.scan.target
+    finding, target, scan = (r.body.get(name) or {} for name in ("finding", "target", "scan"))
     must = {
         "tool": ("pencheff", r.body.get("tool")), "event": (call.event_type, r.body.get("event")),
-        "workspace_id": (target.workspace.id, r.body.get("workspace_id")),
-        "target.id": (target.id, (r.body.get("target") or {}).get("id")), "scan.id": (call.scan.id, (r.body.get("scan") or {}).get("id")),
+        "workspace_id": (call.scan.workspace.id, r.body.get("workspace_id")),
+        "target.id": (call.scan.target.id, target.get("id")), "scan.id": (call.scan.id, scan.get("id")),
         "finding.id": (call.finding.id if call.finding else None, finding.get("id")),
         "finding.severity": (call.finding.severity if call.finding else None, finding.get("severity")),
         "change_summary": (call.keywords.get("change_summary"), r.body.get("change_summary")),
@@ -103,26 +63,88 @@ def _body_problems(r: Receipt, call: Call) -> list[str]:
     return [f"event {r.event_id}: {name} is {got!r} instead of {right!r}" for name, (right, got) in must.items() if right != got]
 
 
-def missing_deliveries(receipts: Sequence[Receipt], expected: Expectation) -> set[tuple[str, str]]:
-    return expected.deliveries() - {(r.event_id, r.hook.id) for r in receipts if r.hook and not r.wrong}
+def request_problems(inbox: Inbox, expected: Expectation, hooks: Sequence[Hook]) -> list[str]:
+    """Each receiver got one request for each delivery, and one more for each of its answers that asks for another."""
+    wanted = Counter(hook for _, hook in expected.deliveries())
+    got = Counter(r.hook.id for r in inbox.receipts if r.hook)
+    wrong = []
+    for hook in hooks:
+        # A vendor answers by what it gets: well, if that is right.
+        again = sum(not answer.like and ending(answer.status)[0] == WAITING for answer in hook.answers)
+        must = wanted[hook.id] + again if wanted[hook.id] else 0
+        if got[hook.id] != must:
+            wrong.append(f"{hook.name} got {got[hook.id]} requests instead of {must}")
+    return wrong
 
 
-def ledger_problems(events: Mapping[str, Mapping[str, Any]], deliveries: Sequence[Mapping[str, Any]],
-                    expected: Expectation) -> list[str]:
-    """EVENTS: rows of notify.events by id. DELIVERIES: rows of notify.deliveries."""
-    wrong = [f"the ledger has an event {i} that nobody published" for i in events if i not in expected.calls]
+@dataclass
+class Ledger:
+    events: Mapping[str, Mapping[str, Any]]  # rows of notify.events by id
+    deliveries: Sequence[Mapping[str, Any]]  # rows of notify.deliveries
+    attempts: Sequence[Mapping[str, Any]]  # rows of notify.attempts: those that failed
+
+
+def ledger_problems(ledger: Ledger, inbox: Inbox, expected: Expectation) -> list[str]:
+    wrong = [f"the ledger has an event {i} that nobody published"
+             for i in ledger.events if i not in expected.calls and i not in expected.tasks]
     for event_id in expected.calls:
-        row = events.get(event_id)
-        if row is None:
-            wrong.append(f"event {event_id} is not in the ledger")
-            continue
-        if row["state"] != "done":
-            wrong.append(f"event {event_id} is {row['state']} in the ledger, not done")
-        wrong += [f"event {event_id}: {name} is {row[name]} in the ledger and {right} by the rule"
-                  for name, right in expected.counts(event_id).items() if row[name] != right]
-    there = {(row["event_id"], row["integration_id"]): row for row in deliveries}
-    for key in sorted(expected.deliveries() ^ there.keys()):
-        wrong.append(f"delivery {key[0]} to {key[1]} is {'not ' if key not in there else ''}in the ledger")
-    wrong += [f"delivery {row['event_id']} to {row['integration_id']} is {row['state']} after attempt {row['attempt']}"
-              for row in deliveries if (row["state"], row["attempt"]) != ("delivered", 1)]
+        wrong += _event_problems(event_id, ledger.events.get(event_id), "done", expected.counts(event_id))
+    for task_id, published in expected.tasks.items():
+        wrong += _event_problems(task_id, ledger.events.get(task_id), "expanded", {"published": published})
+    there = {(row["event_id"], row["integration_id"]): row for row in ledger.deliveries}
+    for event, hook in sorted(expected.deliveries() ^ there.keys()):
+        missing = "not " if (event, hook) not in there else ""
+        wrong.append(f"delivery {event} to {expected.name_of(hook)} is {missing}in the ledger")
+    failed: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    for row in ledger.attempts:
+        failed.setdefault((row["event_id"], row["integration_id"]), []).append((row["attempt"], row["status"]))
+    for delivery, attempts in inbox.by_delivery().items():
+        if delivery in there:
+            wrong += _delivery_problems(there[delivery], sorted(failed.get(delivery, [])), attempts, expected)
+    return wrong
+
+
+def _event_problems(event_id: str, row: Mapping[str, Any] | None, state: str, must: Mapping[str, int]) -> list[str]:
+    if row is None:
+        return [f"event {event_id} is not in the ledger"]
+    wrong = [f"event {event_id} is {row['state']} in the ledger, not {state}"] if row["state"] != state else []
+    return wrong + [f"event {event_id}: {name} is {row[name]} in the ledger and {right} by the rule"
+                    for name, right in must.items() if row[name] != right]
+
+
+def _delivery_problems(row: Mapping[str, Any], failed: list[tuple[int, int]], attempts: Sequence[Receipt],
+                       expected: Expectation) -> list[str]:
+    what = f"delivery {row['event_id']} to {expected.name_of(row['integration_id'])}"
+    state, reason = ending(attempts[-1].status)
+    must = {"state": state, "reason": reason, "attempt": len(attempts), "status": attempts[-1].status}
+    wrong = [f"{what}: {name} is {row[name]} in the ledger and {right} by its receiver" for name, right in must.items()
+             if row[name] != right]
+    answered = [(r.attempt, r.status) for r in attempts if r.status >= 300]
+    if failed != answered:
+        wrong.append(f"{what}: failed attempts are {failed} in the ledger and {answered} by its receiver")
+    return wrong
+
+
+def dead_problems(listed: Sequence[Mapping[str, Any]], inbox: Inbox, expected: Expectation) -> list[str]:
+    """LISTED: what `notifyctl dead list --json` says."""
+    must = {delivery: ending(inbox.by_delivery()[delivery][-1].status)[1] for delivery in inbox.ended(DEAD)}
+    said = {(row["event_id"], row["integration_id"]): row["reason"] for row in listed}
+    return [f"notifyctl dead list says {said.get(delivery, 'nothing')} of {delivery[0]} to {expected.name_of(delivery[1])},"
+            f" by its receiver it is {must.get(delivery, 'not dead')}"
+            for delivery in sorted(must.keys() | said.keys()) if said.get(delivery) != must.get(delivery)]
+
+
+def explain_problems(explained: Mapping[str, Mapping[str, Any]], expected: Expectation) -> list[str]:
+    """EXPLAINED: what `notifyctl explain --event ID --json` says of each event. The first filter that holds is the stage."""
+    wrong = []
+    for event_id, stages in expected.stages.items():
+        said = {}
+        for row in explained.get(event_id, {}).get("integrations", ()):
+            held = [one["filter"] for one in row["filters"] if not one["passes"]]
+            said[row["integration_id"]] = held[0] if held else FIRES
+            if bool(row["delivery"]) != expected.fires(event_id, row["integration_id"]):
+                has = "a" if row["delivery"] else "no"
+                wrong.append(f"notifyctl explain has {has} delivery of {event_id} to {row['name']}")
+        wrong += [f"notifyctl explain says {said.get(i, 'nothing')} of {event_id} for {expected.name_of(i)}, by the rule it is"
+                  f" {stages.get(i, 'not asked')}" for i in sorted(stages.keys() | said.keys()) if said.get(i) != stages.get(i)]
     return wrong

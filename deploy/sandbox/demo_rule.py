@@ -1,8 +1,8 @@
-"""The filters said once more, so that the demo can name who held an event back and be wrong only together with notifyd.
+"""The rules said once more, so that the demo knows what must happen and is wrong only together with notifyd.
 
-The ledger counts how many integrations held an event back and at which stage, not which ones. This is the published rule on
-the rows of `integrations` as they stand in the database; it shares nothing with notifyd's own. Stages are asked in this
-order and the first that says no is the reason.
+These are the published rules; they share nothing with notifyd's own. Filters work on the rows of `integrations` as they
+stand in the database: stages are asked in this order and the first that says no is the reason. What follows from an answer
+is that of webhooks.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Sequence
 
 FIRES = "fires"
+WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 STAGES = ("disabled", "target", "event", "target_kind", "severity")
 _RANKS = ("info", "low", "medium", "high", "critical")
 
@@ -38,6 +39,18 @@ class Facts:
     severity: str | None
 
 
+@dataclass(frozen=True)
+class Retry:
+    """The settings retry.base and retry.factor; retry.jitter is 0."""
+
+    base: float
+    factor: float
+
+    def pause(self, attempt: int) -> float:
+        """Seconds between this failed attempt and the next."""
+        return self.base * self.factor ** (attempt - 1)
+
+
 def verdict(filters: Filters, facts: Facts) -> str:
     """FIRES, or the stage that held the event back."""
     if not filters.enabled:
@@ -54,15 +67,13 @@ def verdict(filters: Filters, facts: Facts) -> str:
     return FIRES
 
 
-def why(stage: str, filters: Filters) -> str:
-    """The stage in words."""
-    return {
-        "disabled": "it is disabled",
-        "target": "not one of the targets it listens to",
-        "event": f"it listens to {', '.join(filters.events or ())} only",
-        "target_kind": f"it listens to targets of kind {', '.join(filters.target_kinds or ())} only",
-        "severity": f"below its severity filter, {filters.severity_filter}",
-    }[stage]
+def ending(status: int) -> tuple[str, str | None]:
+    """The state that a delivery is in after this answer, and the reason when it is dead."""
+    if 200 <= status < 300:
+        return DELIVERED, None
+    if status in (408, 425, 429) or status >= 500:
+        return WAITING, None
+    return DEAD, "gone" if status == 410 else "rejected"
 
 
 def _rank(word: str | None, otherwise: str) -> int:

@@ -7,18 +7,22 @@ is a wish to stop as Ctrl-C is. Signals only set a flag: a server is never left 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
-import textwrap
 import time
-from typing import Iterable, Sequence
+import unicodedata
+from collections import Counter
+from typing import Sequence
 
-from .demo_case import Call
-from .demo_check import Receipt
-from .demo_rule import FIRES, STAGES, Filters, why
+from . import demo_slack
+from .demo_expect import Expectation
+from .demo_receipt import Receipt
+from .demo_rule import DEAD, DELIVERED, FIRES, STAGES, WAITING
 
 _CODES = {"bold": "1", "dim": "2", "green": "32", "red": "31", "critical": "1;31", "high": "31", "medium": "33", "low": "34",
           "info": "2"}
+_WIDTH = 67  # columns for what a delivery is about
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -70,51 +74,57 @@ class Screen:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             self._stop.number = self._stop.number or signal.SIGHUP
 
-    def head(self, text: str) -> None:
+    def head(self, text: str, words: str = "") -> None:
         self.say(f"\n{self.paint(text, 'bold')}")
+        if words:
+            self.say(words)
 
     def step(self, text: str) -> None:
         self.say(f"{self.paint(f'{time.monotonic() - self._started:5.1f} s', 'dim')}  {text}")
 
-    def command(self, words: Sequence[str], output: str) -> None:
-        self.say(self.paint(f"$ {' '.join(words)}", "bold"))
+    def command(self, words: Sequence[str], output: str, grep: str = "") -> None:
+        """GREP: a regular expression; other lines are left out."""
+        filtered = f" | grep -E '{grep}'" if grep else ""
+        self.say(self.paint(f"$ {' '.join(words)}{filtered}", "bold"))
         for line in output.splitlines():
-            self.say(f"  {plain(line)}")
+            if re.search(grep, line):
+                self.say(f"  {plain(line)}")
 
     def delivery(self, r: Receipt) -> None:
         if r.wrong or r.hook is None:
             self.say(self.paint(f"{_clock(r.wall)}  not right: {plain(r.wrong)}", "red"))
             return
+        what = self._webhook(r) if r.hook.kind == "webhook" else _fit(demo_slack.fallback(r.body), _WIDTH)
+        self.say(f"{self.paint(_clock(r.wall), 'dim')}  {what}  → {r.hook.name:<21}  {self._answer(r)}")
+
+    def _webhook(self, r: Receipt) -> str:
         finding, target = r.body.get("finding") or {}, r.body.get("target") or {}
         severity = str(finding.get("severity") or "")
         title = str(finding.get("title") or target.get("name") or "")
-        self.say(f"{self.paint(_clock(r.wall), 'dim')}  {str(r.body.get('event')):<15}  {self.paint(f'{severity:<8}', severity)}"
-                 f"  {_cut(plain(title), 40):<40}  → {r.hook.name:<21}  {self.paint('signature verified ✓', 'green')}")
+        return f"{str(r.body.get('event')):<15}  {self.paint(f'{severity:<8}', severity)}  {_fit(title, _WIDTH - 27)}"
 
-    def held_back(self, calls: dict[str, Call], stages: dict[str, dict[str, str]], filters: Iterable[Filters]) -> None:
-        """By integration and stage, which events its filters held back."""
-        for f in filters:
-            by_stage: dict[str, list[Call]] = {}
-            for event_id, call in calls.items():
-                by_stage.setdefault(stages[event_id][f.id], []).append(call)
-            by_stage.pop(FIRES, None)
-            if not by_stage:
-                continue
-            self.say(f"  {self.paint(f.name, 'bold')}")
-            for stage in (s for s in STAGES if s in by_stage):
-                held = by_stage[stage]
-                self.say(f"    {len(held):2} by {self.paint(stage, 'bold')}: {why(stage, f)}")
-                self._paragraph("every event" if len(held) == len(calls) else _names(held))
+    def _answer(self, r: Receipt) -> str:
+        good = "signature verified ✓" if r.hook and r.hook.kind == "webhook" else "Slack takes it ✓"
+        text, style = {
+            DELIVERED: (good if r.attempt == 1 else f"attempt {r.attempt}: {r.status}, {good}", "green"),
+            WAITING: (f"attempt {r.attempt}: {r.status}, again in {r.pause:g} s", "medium"),
+            DEAD: (f"attempt {r.attempt}: {r.status}, dead", "red"),
+        }[r.state]
+        return self.paint(text, style)
 
-    def held_back_of_one(self, stages: dict[str, str], filters: Iterable[Filters]) -> None:
+    def held_back(self, expected: Expectation) -> None:
+        """By integration, how many events each stage held back."""
+        for f in expected.filters:
+            stages = Counter(by_integration[f.id] for by_integration in expected.stages.values())
+            held = [f"{stages[stage]} by {stage}" for stage in STAGES if stages[stage]]
+            self.say(f"  {f.name:<21}  {stages[FIRES]:2} sent{', held back ' if held else ''}{', '.join(held)}")
+
+    def held_back_of_one(self, event_id: str, expected: Expectation) -> None:
         """One line for one event."""
-        held = [f"{f.name} ({stages[f.id]})" for f in filters if stages[f.id] != FIRES]
+        stages = expected.stages[event_id]
+        held = [f"{f.name} ({stages[f.id]})" for f in expected.filters if stages[f.id] != FIRES]
         if held:
             self.say(self.paint(f"{'':14}held back: {', '.join(held)}", "dim"))
-
-    def _paragraph(self, text: str) -> None:
-        for line in textwrap.wrap(plain(text), 104):
-            self.say(f"{'':7}{self.paint(line, 'dim')}")
 
 
 def fail(reason: str, details: str = "") -> None:
@@ -132,18 +142,20 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def _cut(text: str, size: int) -> str:
-    return text if len(text) <= size else text[: size - 1] + "…"
+def _fit(text: str, size: int) -> str:
+    """Cut or filled to so many columns of a terminal."""
+    text = plain(text)
+    if _columns(text) > size:
+        while _columns(text) > size - 1:
+            text = text[:-1]
+        text += "…"
+    return text + " " * (size - _columns(text))
+
+
+def _columns(text: str) -> int:
+    """Many signs take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _clock(wall: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(wall)) + f".{int(wall * 1000) % 1000:03}"
-
-
-def _names(calls: Sequence[Call]) -> str:
-    """`finding_new: one title (low), another (info); scan_done: a target`"""
-    by_type: dict[str, list[str]] = {}
-    for call in calls:
-        severity = f" ({call.finding.severity})" if call.finding else ""
-        by_type.setdefault(call.event_type, []).append(f"{_cut(call.subject, 36)}{severity}")
-    return "; ".join(f"{event_type}: {', '.join(subjects)}" for event_type, subjects in by_type.items())

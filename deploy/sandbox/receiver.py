@@ -29,16 +29,19 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Request:
-    """One request as it arrived. `headers` keeps order and case, `header` is a dict by lower-cased name (last one wins)."""
+    """One request as it arrived. `headers` keeps order and case, `header` is a dict by lower-cased name (last one wins).
 
-    __slots__ = ("at", "wall", "method", "path", "headers", "body", "connection", "peer", "_header")
+    `answered` is the status that the receiver decided on, 0 when it is to send none.
+    """
+
+    __slots__ = ("at", "wall", "method", "path", "headers", "body", "connection", "peer", "answered", "_header")
 
     def __init__(self, method: str, path: str, headers: list[tuple[str, str]], body: bytes, connection: int,
-                 peer: tuple, at: float | None = None, wall: float | None = None) -> None:
+                 peer: tuple, at: float | None = None, wall: float | None = None, answered: int = 0) -> None:
         self.at = time.monotonic() if at is None else at
         self.wall = time.time() if wall is None else wall
         self.method, self.path, self.headers, self.body = method, path, headers, body
-        self.connection, self.peer = connection, peer
+        self.connection, self.peer, self.answered = connection, peer, answered
         self._header: dict[str, str] | None = None
 
     @property
@@ -273,10 +276,13 @@ class Receiver:
         with self._changed:
             script = self._scripts.get(request.path) or self._scripts["*"]
             answer = script.pop(0) if len(script) > 1 else script[0]
+            if answer.like:
+                answer = VENDORS[answer.like](request.method, request.header, request.body)
+            request.answered = 0 if answer.instead else answer.status
             if self._keep:
                 self._all.append(request)
             self._counts[request.path] = self._counts.get(request.path, 0) + 1
             self._changed.notify_all()
         if self._on_request:
             self._on_request(request)
-        return VENDORS[answer.like](request.method, request.header, request.body) if answer.like else answer
+        return answer

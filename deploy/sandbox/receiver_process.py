@@ -24,12 +24,13 @@ from .receiver import Receiver, Request
 
 def _pack_request(r: Request) -> dict:
     return {"method": r.method, "path": r.path, "headers": r.headers, "body": base64.b64encode(r.body).decode(),
-            "connection": r.connection, "peer": r.peer, "at": r.at, "wall": r.wall}
+            "connection": r.connection, "peer": r.peer, "at": r.at, "wall": r.wall, "answered": r.answered}
 
 
 def _unpack_request(packed: dict) -> Request:
     return Request(packed["method"], packed["path"], [tuple(pair) for pair in packed["headers"]],
-                   base64.b64decode(packed["body"]), packed["connection"], tuple(packed["peer"]), packed["at"], packed["wall"])
+                   base64.b64decode(packed["body"]), packed["connection"], tuple(packed["peer"]), packed["at"], packed["wall"],
+                   packed["answered"])
 
 
 def _pack_answer(answer: Answer) -> dict:

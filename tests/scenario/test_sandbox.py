@@ -235,6 +235,9 @@ def test_the_receiver_answers_in_turn_and_repeats_the_last(receiver: Receiver) -
     receiver.script("/hook", Answer(503), Answer(429, headers=(("Retry-After", "7"),)), Answer(204))
     answers = [post(receiver) for _ in range(4)]
     assert [status for status, _, _ in answers] == [503, 429, 204, 204] and answers[1][2]["Retry-After"] == "7"
+    assert [request.answered for request in receiver.requests("/hook")] == [503, 429, 204, 204]
+    receiver.script("/slack", Answer(like="slack"))
+    assert post(receiver, "/slack")[0] == 400 == receiver.requests("/slack")[0].answered
     assert post(receiver, "/elsewhere")[:2] == (200, b"ok")
     receiver.script("*", Answer(500))
     assert post(receiver, "/elsewhere")[0] == 500
@@ -304,6 +307,7 @@ def test_the_receiver_works_as_a_process_too() -> None:
         assert [post(remote, body=b"\xfe")[:2] for _ in range(2)] == [(503, b"\x00\xff"), (200, b"ok")]
         requests = remote.wait_for(2, "/hook")
         assert [r.body for r in requests] == [b"\xfe"] * 2 and abs(requests[1].at - time.monotonic()) < 5
+        assert [r.answered for r in requests] == [503, 200]
         remote.clear()
         assert remote.count() == 0
         pid = remote.pid
