@@ -164,119 +164,123 @@ static void write_events(struct ledger *l)
         pg_batch_execute(l->batch);
 }
 
-/* The rows that takes, outcomes and ends are about to change, in the order of their keys (see statements.c). */
-static void lock_rows(struct ledger *l)
+/*
+ * What follows the events in a batch's transaction, in this order: which writes a statement is for, and what of each
+ * goes into its columns. N is the write's place among the items.
+ */
+struct ledger_step {
+    enum statement statement;
+    bool (*wants)(const struct ledger_write *w);
+    void (*add)(struct pg_array *columns, const struct ledger_write *w, int32_t n, const char *owner);
+};
+
+static void add_lock(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
 {
-    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_LOCK);
-    for (size_t i = 0; i < l->count; i++) {
-        const struct ledger_write *w = write_of(l->items[i]);
-        if (!changes_row(w))
-            continue;
-        pg_array_add_text(&columns[0], w->event_id);
-        pg_array_add_uuid(&columns[1], &w->integration);
-    }
-    if (columns->count)
-        pg_batch_execute(l->batch);
+    (void)n;
+    (void)owner;
+    pg_array_add_text(&c[0], w->event_id);
+    pg_array_add_uuid(&c[1], &w->integration);
 }
 
-static void write_takes(struct ledger *l)
+/* What TAKE, OUTCOMES and ENDS begin with. Returns the column behind. */
+static struct pg_array *add_attempt(struct pg_array *c, const struct ledger_write *w, int32_t n,
+                                    const char *owner)
 {
-    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_TAKE);
-    for (size_t i = 0; i < l->count; i++) {
-        const struct ledger_write *w = write_of(l->items[i]);
-        struct pg_array *c = columns;
-        if (!takes(w))
-            continue;
-        pg_array_add_int4(c++, (int32_t)i);
-        pg_array_add_text(c++, w->event_id);
-        pg_array_add_uuid(c++, &w->integration);
-        pg_array_add_int4(c++, w->attempt);
-        pg_array_add_text(c++, l->owner);
-        pg_array_add_float8(c++, w->lease_s);
-    }
-    if (columns->count)
-        pg_batch_execute(l->batch);
+    pg_array_add_int4(c++, n);
+    pg_array_add_text(c++, w->event_id);
+    pg_array_add_uuid(c++, &w->integration);
+    pg_array_add_int4(c++, w->attempt);
+    pg_array_add_text(c++, owner);
+    return c;
 }
 
-static void write_outcomes(struct ledger *l)
+static void add_take(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
 {
-    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_OUTCOMES);
-    for (size_t i = 0; i < l->count; i++) {
-        const struct ledger_write *w = write_of(l->items[i]);
-        struct pg_array *c = columns;
-        if (w->kind != LEDGER_OUTCOME)
-            continue;
-        pg_array_add_int4(c++, (int32_t)i);
-        pg_array_add_text(c++, w->event_id);
-        pg_array_add_uuid(c++, &w->integration);
-        pg_array_add_int4(c++, w->attempt);
-        pg_array_add_text(c++, l->owner);
-        pg_array_add_text(c++, delivery_state_name(w->state));
-        c = add_end(c, w);
-        add_seconds(c++, w->due_s);
-    }
-    if (columns->count)
-        pg_batch_execute(l->batch);
+    c = add_attempt(c, w, n, owner);
+    pg_array_add_float8(c, w->lease_s);
 }
 
-static void write_ends(struct ledger *l)
+static bool is_outcome(const struct ledger_write *w)
 {
-    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_ENDS);
-    for (size_t i = 0; i < l->count; i++) {
-        const struct ledger_write *w = write_of(l->items[i]);
-        struct pg_array *c = columns;
-        if (w->kind != LEDGER_END)
-            continue;
-        pg_array_add_int4(c++, (int32_t)i);
-        pg_array_add_text(c++, w->event_id);
-        pg_array_add_uuid(c++, &w->integration);
-        pg_array_add_int4(c++, w->attempt);
-        pg_array_add_text(c++, l->owner);
-        pg_array_add_text(c++, delivery_state_name(w->state));
-        pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
-        pg_array_add_text(c++, w->detail);
-    }
-    if (columns->count)
-        pg_batch_execute(l->batch);
+    return w->kind == LEDGER_OUTCOME;
 }
 
-static void write_attempts(struct ledger *l)
+static void add_outcome(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
 {
-    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_ATTEMPTS);
-    for (size_t i = 0; i < l->count; i++) {
-        const struct ledger_write *w = write_of(l->items[i]);
-        struct pg_array *c = columns;
-        if (!w->failed_attempt || (w->kind != LEDGER_ROW && w->kind != LEDGER_OUTCOME))
-            continue;
-        pg_array_add_text(c++, w->event_id);
-        pg_array_add_uuid(c++, &w->integration);
-        pg_array_add_int4(c++, w->attempt);
-        pg_array_add_text(c++, l->owner);
-        pg_array_add_text(c++, error_word_name(w->error));
-        pg_array_add_text(c++, w->detail);
-        add_optional_int(c++, w->status);
-        pg_array_add_bytes(c++, w->response, w->response_size);
-        pg_array_add_int4(c++, w->duration_ms);
-    }
-    if (columns->count)
-        pg_batch_execute(l->batch);
+    c = add_attempt(c, w, n, owner);
+    pg_array_add_text(c++, delivery_state_name(w->state));
+    c = add_end(c, w);
+    add_seconds(c, w->due_s);
 }
 
-static void write_owed(struct ledger *l)
+static bool is_bare_end(const struct ledger_write *w)
 {
-    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_OWE);
+    return w->kind == LEDGER_END;
+}
+
+static void add_bare_end(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
+{
+    c = add_attempt(c, w, n, owner);
+    pg_array_add_text(c++, delivery_state_name(w->state));
+    pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
+    pg_array_add_text(c, w->detail);
+}
+
+static bool is_failed_attempt(const struct ledger_write *w)
+{
+    return w->failed_attempt && (w->kind == LEDGER_ROW || w->kind == LEDGER_OUTCOME);
+}
+
+static void add_failed_attempt(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
+{
+    (void)n;
+    pg_array_add_text(c++, w->event_id);
+    pg_array_add_uuid(c++, &w->integration);
+    pg_array_add_int4(c++, w->attempt);
+    pg_array_add_text(c++, owner);
+    pg_array_add_text(c++, error_word_name(w->error));
+    pg_array_add_text(c++, w->detail);
+    add_optional_int(c++, w->status);
+    pg_array_add_bytes(c++, w->response, w->response_size);
+    pg_array_add_int4(c, w->duration_ms);
+}
+
+static bool is_owed(const struct ledger_write *w)
+{
+    return w->kind == LEDGER_OWE;
+}
+
+static void add_owed(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
+{
+    (void)n;
+    (void)owner;
+    pg_array_add_text(&c[w->has_row ? 0 : 2], w->event_id);
+    if (w->has_row)
+        pg_array_add_uuid(&c[1], &w->integration);
+}
+
+static const struct ledger_step steps[] = {
+    /* In the order of their keys, and before they are changed (see statements.c). */
+    {STATEMENT_LOCK, changes_row, add_lock},
+    {STATEMENT_TAKE, takes, add_take},
+    {STATEMENT_OUTCOMES, is_outcome, add_outcome},
+    {STATEMENT_ENDS, is_bare_end, add_bare_end},
+    {STATEMENT_ATTEMPTS, is_failed_attempt, add_failed_attempt},
+    {STATEMENT_OWE, is_owed, add_owed},
+};
+
+static void write_step(struct ledger *l, const struct ledger_step *step)
+{
+    struct pg_array *columns = pg_batch_columns(l->batch, step->statement);
+    bool any = false;
     for (size_t i = 0; i < l->count; i++) {
         const struct ledger_write *w = write_of(l->items[i]);
-        if (w->kind != LEDGER_OWE)
+        if (!step->wants(w))
             continue;
-        if (!w->has_row) {
-            pg_array_add_text(&columns[2], w->event_id);
-            continue;
-        }
-        pg_array_add_text(&columns[0], w->event_id);
-        pg_array_add_uuid(&columns[1], &w->integration);
+        step->add(columns, w, (int32_t)i, l->owner);
+        any = true;
     }
-    if (columns[0].count || columns[2].count)
+    if (any)
         pg_batch_execute(l->batch);
 }
 
@@ -289,12 +293,8 @@ static void send_writes(void *owner, struct pg_batch_item **items, size_t count)
     for (size_t i = 0; i < count; i++)
         write_of(items[i])->applied = false;
     write_events(l);
-    lock_rows(l);
-    write_takes(l);
-    write_outcomes(l);
-    write_ends(l);
-    write_attempts(l);
-    write_owed(l);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        write_step(l, &steps[i]);
 }
 
 /* How late an attempt begins says how far retries are behind; the sweep waits that long for others. */
