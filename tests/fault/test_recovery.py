@@ -156,7 +156,8 @@ def test_events_that_wait_for_their_time_or_their_rows_survive_a_purge(stage, no
     assert set(stage.arrivals().values()) == {1}
 
 
-def test_a_memory_alarm_while_every_delivery_fails(stage, notifyd, rabbit, vhost):
+@pytest.mark.parametrize("seconds", [0, pytest.param(60, marks=pytest.mark.long)])
+def test_a_memory_alarm_while_every_delivery_fails(stage, notifyd, rabbit, vhost, seconds):
     """Nothing can be published: the queue is worked off all the same, and what is owed is published afterwards."""
     count, dead, whole = 1500, 100, 20
     stage.webhook("/sick", secret=None, events=["scan_failed"])
@@ -169,6 +170,7 @@ def test_a_memory_alarm_while_every_delivery_fails(stage, notifyd, rabbit, vhost
     strange = bulk.publish_many(stage.broker_url, "notify", (stage.event(finding_id=foreign.id) for _ in range(whole)))
     unborn = bulk.publish_many(stage.broker_url, "notify", (stage.event(finding_id=uuid.uuid4()) for _ in range(whole)))
     rabbit.alarm(True)
+    began = time.monotonic()
     try:
         one = notifyd({"retry": {"base": 2.0, "factor": 1.0, "jitter": 0.0, "not_found": [1.0]}, "sweep": {"grace": 1.0},
                        "broker": {"prefetch": 128, "publish_patience": 1.0}}, ready=False)
@@ -180,6 +182,7 @@ def test_a_memory_alarm_while_every_delivery_fails(stage, notifyd, rabbit, vhost
                                     " ORDER BY 1") == [("dead", True, whole), ("open", False, whole)]
         stage.receiver.script("/sick", Answer())
         stage.receiver.clear()
+        time.sleep(max(0.0, seconds - (time.monotonic() - began)))
     finally:
         rabbit.alarm(False)
     stage.wait_arrivals(ids, 60, "/sick")
