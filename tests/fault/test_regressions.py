@@ -80,16 +80,16 @@ def test_a_take_that_waited_for_its_row_found_nothing(stage, build):
                        " ARRAY['me'], ARRAY[60::float8])")
         return cursor.fetchall()
 
-    assert take(first) == [(0,)]
-    found: list[list[tuple]] = []
-    waiting = threading.Thread(target=lambda: found.append(take(second)))
+    assert [row[0] for row in take(first)] == [0]
+    found: list[list[int]] = []
+    waiting = threading.Thread(target=lambda: found.append([row[0] for row in take(second)]))
     waiting.start()
     time.sleep(0.5)
     assert not found
     first.commit()
     waiting.join(10)
     second.rollback()
-    assert found == [[(0,)]]
+    assert found == [[0]]
 
 
 def test_an_event_with_more_rows_than_64_kib_of_text_was_sent_again(stage, notifyd):
@@ -216,9 +216,10 @@ def test_a_delivery_whose_message_killed_three_workers_was_dead_in_the_queue_onl
     """Its row went on waiting, so that a sweep would have sent it round for ever."""
     stage.webhook(secret=None)
     event = stage.event()
-    one = notifyd({"workers": 1}, env={"NOTIFY_FAULT": f"render=1/{event.id}"})
+    one = notifyd({"workers": 1, "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "lease_slack": 1.0}},
+                  env={"NOTIFY_FAULT": f"render=1/{event.id}"})
     producer.publish_event(stage.broker_url, event)
-    stage.wait(lambda: [e for e in stage.events(event.id) if (e["state"], e["reason"]) == ("dead", "killed_worker")], 20)
+    stage.wait(lambda: [d for d in stage.deliveries(event.id) if (d["state"], d["reason"]) == ("dead", "killed_worker")], 30)
     other = stage.publish()
     stage.wait_arrivals([other])
     assert len([e for e in one.events("child_ended") if e["how"] == "Killed"]) == 3

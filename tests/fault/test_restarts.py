@@ -13,7 +13,7 @@ from sandbox.processes import wait_until
 from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.calm
 
 RATE = 500
 

@@ -12,7 +12,7 @@ from sandbox import bulk
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.calm
 
 
 def unacked(rabbit, vhost) -> int:
