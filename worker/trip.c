@@ -177,7 +177,7 @@ static void begin_event(struct trip *t)
         .facts = &t->lookup.facts,
         .ledger_event = &t->ledger_event,
         .queue = t->decoded.origin_queue ? t->decoded.origin_queue : t->raw.queue,
-        .poison_hash = hash_more(t->poison_hash, "render", 6),
+        .poison_hash = hash_more(hash_text(e->id), "render", 6), /* of any message that brings it */
         .body_cache = body_cache,
         .job_done = on_job_done,
     };
