@@ -12,6 +12,8 @@ import pytest
 from sandbox.bulk import publish_many
 from sandbox.receiver import Answer
 
+pytestmark = pytest.mark.calm  # seven hundred requests at once are to be answered in their time
+
 
 @pytest.fixture
 def link(tmp_path):
