@@ -3,7 +3,7 @@
  *
  * The order that must hold, and that only job, job_end and trip know (states and ways between them: job_parts.h):
  *   1. attempt n >= 2 starts only after its row was taken (ledger: TAKE); another worker's copy is stale. So does the
- *      first where a repeat hurts (dest.repeat_hurts): it is then known to have been begun;
+ *      first where a repeat hurts (dest.repeat_hurts) or another copy may be in hand elsewhere (seen_before);
  *   2. rows are committed before what follows from them is published;
  *   3. what follows is confirmed by the broker before the message is acknowledged (trip.c acknowledges when
  *      its last job is done);
@@ -106,7 +106,7 @@ static void on_taken(struct ledger_write *w)
 
 static void take(struct job *j)
 {
-    job_move(j, JOB_TAKING, j->exists ? "the row exists" : "a repeat would hurt");
+    job_move(j, JOB_TAKING, j->exists ? "the row exists" : "its row comes first");
     job_start_write(j, j->exists ? LEDGER_TAKE : LEDGER_FIRST, on_taken);
     j->write.state = DELIVERY_WAITING;
     j->write.due_s = 0;

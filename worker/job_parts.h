@@ -12,7 +12,7 @@
  *   state        entered when                                  left by
  *   NEW          made                                          -> WAITING, WRITING or PUBLISHING
  *   WAITING      the gate has to let it start                  admitted -> TALKING, or TAKING first
- *   TAKING       an attempt >= 2, or one whose repeat hurts    taken -> TALKING or WRITING; stale -> DONE
+ *   TAKING       an attempt >= 2, or whose row comes first     taken -> TALKING or WRITING; stale -> DONE
  *   TALKING      requests and answers                          verdict -> WRITING
  *   WRITING      the row goes to the ledger                    committed -> PUBLISHING or DONE
  *   PUBLISHING   the retry or the dead letter is on its way    confirmed -> DONE; given up -> OWING or DONE

@@ -117,3 +117,19 @@ def test_the_late_outcome_of_an_attempt_that_counts_as_lost_is_not_kept(stage, n
     delivered(stage, 1)
     time.sleep(3)
     assert stage.database.query("SELECT attempt FROM notify.attempts") == [(-1,)]
+
+
+@pytest.mark.unbalanced("the place is moved by hand, and its count with nothing")
+def test_a_worker_that_another_has_overtaken_stops_expanding(stage, notifyd):
+    """Another host has the same task and is further: here its place stands behind the last finding."""
+    count = 400
+    seed.add_findings(stage.connection, stage.scan, ["low"] * count)
+    notifyd({"workers": 1, "expand": {"page": 1}})
+    sent = task(stage.scan.id)
+    producer.publish_event(stage.broker_url, sent)
+    children = "SELECT count(*) FROM notify.events WHERE id LIKE %s"
+    stage.wait(lambda: stage.database.query(children, (f"{sent.id}.%",))[0][0] > 5)
+    stage.database.execute("UPDATE notify.events SET published_rank = 0, published_id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'"
+                           " WHERE id = %s", (sent.id,))
+    stage.wait(lambda: stage.events(sent.id)[0]["state"] == "expanded", 15)
+    assert stage.database.query(children, (f"{sent.id}.%",))[0][0] < count
