@@ -26,6 +26,17 @@ SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
 SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
  WHERE d.state IN ('waiting', 'deferred') AND (d.due_at IS NULL OR d.lease_until IS NOT NULL);
 
+-- mailbox_wake: deliveries are deferred and no time is set at which their mailbox is looked at; nothing would ever send them:
+-- set wake_at in notify.integration_state, and report it, unless rows were changed by hand
+SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
+ WHERE d.state = 'deferred' AND (d.rank IS NULL OR NOT EXISTS (
+       SELECT FROM notify.integration_state s WHERE s.integration_id = d.integration_id AND s.wake_at IS NOT NULL));
+
+-- overdue_mailboxes: a mailbox should have been looked at long ago; is notifyd running, and what does its log say of the
+-- sweep?
+SELECT s.integration_id::text FROM notify.integration_state s
+ WHERE s.wake_at < now() - current_setting('notify.grace')::float8 * interval '1 s';
+
 -- delivery_sending: a delivery is being sent and has no owner or no lease, or is still due; nothing would ever end it:
 -- set it to waiting with a due_at by hand
 SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
@@ -47,10 +58,10 @@ SELECT e.id FROM notify.events e
     OR (e.state IN ('done', 'dead', 'expired') AND e.finished_at IS NULL)
     OR (e.state IN ('open', 'scheduled') AND e.finished_at IS NOT NULL);
 
--- overdue_deliveries: a delivery should have moved on long ago; is notifyd running, and what does its log say of the
+-- overdue_deliveries: a delivery (none that is deferred) should have moved on long ago; is notifyd running, and what does its log say of the
 -- sweep? If it is busy, notifyctl stats shows how far notify.due is behind
 SELECT d.event_id || ' ' || d.integration_id FROM notify.deliveries d
- WHERE d.state IN ('sending', 'waiting', 'deferred')
+ WHERE d.state IN ('sending', 'waiting')
    AND greatest(d.due_at, d.lease_until, d.swept_at) < now() - current_setting('notify.grace')::float8 * interval '1 s';
 
 -- overdue_events: an event should have moved on long ago; is notifyd running, and what does its log say of the sweep?

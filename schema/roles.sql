@@ -41,4 +41,5 @@ GRANT USAGE ON SCHEMA notify TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.events TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.deliveries TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.attempts TO notify_worker;
+GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;

@@ -17,6 +17,10 @@ import pytest
 from sandbox import producer, seed
 
 
+# Settings of a worker that puts nothing into a mailbox: it holds what waits for a slow receiver, and goes on trying one that fails.
+HELD = {"gate": {"patience": 3600.0, "circuit_least": 0}}
+
+
 class Stage:
     """A workspace with a target, a scan and one finding of each severity, and webhooks that lead to the receiver."""
 

@@ -17,6 +17,11 @@
     X(RETRIED, "deliveries_retried", "attempts that failed and are tried again")                             \
     X(DEAD, "deliveries_dead", "deliveries given up")                                                        \
     X(CANCELED, "deliveries_canceled", "deliveries whose integration was deleted or disabled")               \
+    X(DEFERRED, "deliveries_deferred", "deliveries put into the mailbox of their integration")               \
+    X(WAKES, "mailbox_wakes", "times that a worker began to empty a mailbox")                                \
+    X(WOKEN, "mailbox_deliveries", "deliveries taken from mailboxes")                                        \
+    X(THROTTLED, "attempts_throttled", "requests answered with: too many")                                   \
+    X(CIRCUITS, "circuits_opened", "times that an integration's circuit opened")                             \
     X(STALE, "deliveries_stale", "retries that another worker had taken")                                    \
     X(SWEPT, "rows_swept", "overdue, forgotten or replayed rows whose message the sweep published")          \
     X(OWED, "publishes_given_up", "messages that the broker did not take in time; the sweep publishes them") \
@@ -33,6 +38,10 @@
     X(EXPANSION_STATEMENTS, "expansion_statements",                                                          \
       "transactions that read findings or write how far a scan has come")                                    \
     X(EXPANSION_SPLITS, "expansion_splits", "of those, split to find a task that the database refuses")      \
+    X(MAILBOX_STATEMENTS, "mailbox_statements", "transactions that take deliveries from mailboxes")          \
+    X(MAILBOX_SPLITS, "mailbox_splits", "of those, split to find a mailbox that the database refuses")       \
+    X(HEALTH_STATEMENTS, "health_statements", "statements that note how integrations fare")                  \
+    X(HEALTH_SPLITS, "health_splits", "of those, split to find a note that the database refuses")            \
     X(BROKER_DOWN, "broker_links_lost", "broker connections lost")                                           \
     X(DATABASE_DOWN, "database_links_lost", "database connections lost")
 

@@ -38,4 +38,10 @@ struct decoded {
 enum decode_result decode_message(const struct conf *conf, struct arena *arena, const struct raw_message *raw,
                                   int64_t now_us, struct decoded *out);
 
+/*
+ * Is it a wake of ours, and not an event? Then the integration whose mailbox is to be emptied, and which wake of it. To be
+ * asked of messages from our own queues only.
+ */
+bool decode_wake(const struct raw_message *raw, struct uuid *integration, int *number);
+
 #endif

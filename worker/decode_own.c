@@ -79,6 +79,18 @@ static bool read_integration(struct decoding *d)
            decode_refuse(d, REASON_BAD_ID, "header x-notify-integration is no UUID");
 }
 
+bool decode_wake(const struct raw_message *raw, struct uuid *integration, int *number)
+{
+    const struct raw_header *id = raw_message_header(raw, own_header_name(OWN_WAKE));
+    const struct raw_header *which = raw_message_header(raw, own_header_name(OWN_WAKE_NUMBER));
+    if (!id || id->kind != RAW_HEADER_TEXT || id->size != UUID_TEXT - 1 || !uuid_parse(integration, id->text))
+        return false;
+    if (!which || which->kind != RAW_HEADER_INT || which->number < 1 || which->number > INT32_MAX)
+        return false;
+    *number = (int)which->number;
+    return true;
+}
+
 static bool read_redelivered(struct decoding *d)
 {
     bool found;

@@ -3,28 +3,72 @@
 
 #include <event2/event.h>
 
+#include "common/base/conf.h"
 #include "common/base/list.h"
 #include "common/base/table.h"
 #include "common/base/uuid.h"
+#include "common/destinations/dest.h"
+#include "worker/limits.h"
 
 /*
- * How many requests run at a time: in this worker, and to one integration. What may not start waits here, in
- * order for each integration, integrations in turn.
+ * Who may send now: so many requests in this worker, a window of them for each integration, and what the host's limits
+ * of the integration say. What may not start waits here, worst first, integrations in turn; what would wait too long is
+ * held back.
  */
 struct gate;
 struct gate_window;
 
-/* The right to send, embedded in what wants it. */
+/* The right to send, embedded in what wants it, which fills the first part. */
 struct gate_pass {
-    struct list link;           /* private */
-    struct gate_window *window; /* private; set while waiting or holding */
-    /* Called once, later, when the request may start. It is given back with gate_leave. */
+    struct uuid integration;
+    struct uuid workspace;
+    const struct dest *dest;
+    int rank;          /* severity: the higher goes first */
+    bool from_mailbox; /* comes from there: waits as long as the integration's limits let anybody start */
+    /* Exactly one of the two is called, once, later: it may start (and gives the right back with gate_leave) ... */
     void (*admitted)(struct gate_pass *pass);
+    /* ... or it would wait too long. */
+    void (*held_back)(struct gate_pass *pass);
+
+    /* Private. */
+    struct list link;
+    struct list by_age;
+    struct gate_window *window; /* while waiting or holding */
+    int64_t deadline_us;
+    int64_t started_us;
+    bool probe;
 };
 
-struct gate *gate_new(struct event_base *base, long per_integration, long at_a_time);
+/* How what was admitted ended. */
+struct gate_end {
+    enum limits_outcome outcome;
+    double hold_s;         /* the destination asked to be left alone for so long; 0: it did not */
+    enum error_word error; /* of a failure */
+};
+
+/* How an integration fares: what is new since the last report of it. Times are monotonic; 0: there was none. */
+struct gate_report {
+    struct uuid integration;
+    struct uuid workspace;
+    int64_t success_us;
+    int64_t failure_us;
+    enum error_word error;
+    int64_t open_until_us; /* its circuit, now */
+    double lowered_rate;   /* now; 0: as configured */
+};
+
+struct gate *gate_new(struct event_base *base, const struct conf *conf);
 void gate_free(struct gate *g);
-void gate_enter(struct gate *g, struct gate_pass *pass, const struct uuid *integration);
-void gate_leave(struct gate *g, struct gate_pass *pass);
+void gate_enter(struct gate *g, struct gate_pass *pass);
+void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *end);
+
+/* Seconds until something to INTEGRATION may start. */
+double gate_pause(const struct uuid *integration);
+/* How many deliveries of INTEGRATION are worth taking from its mailbox now: 0 to MOST. */
+long gate_room(const struct gate *g, const struct uuid *integration, long most);
+/* Some are in its mailbox; false: none, as far as the ledger said. */
+void gate_note_mailbox(const struct uuid *integration, bool some);
+/* A report that is due, into *OUT; false when there is none. */
+bool gate_take_report(struct gate *g, struct gate_report *out);
 
 #endif

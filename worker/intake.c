@@ -10,7 +10,8 @@
  * connection is gone; there is never more of it than the prefetch.
  *
  * The worker's prefetch is split over its consumers, so that a flood of first attempts, retries or expanded
- * findings leaves room for the others; each consumer's share is its own limit at the broker.
+ * findings leaves room for the others; each consumer's share is its own limit at the broker. Wakes of mailboxes have a
+ * limit of their own.
  */
 #include "worker/intake.h"
 
@@ -90,7 +91,7 @@ static void plan_consumers(struct intake *in)
 {
     const struct conf *conf = in->conf;
     size_t producers = conf->broker_queues.count;
-    in->consumers = mem_zalloc((producers + 3) * sizeof *in->consumers);
+    in->consumers = mem_zalloc((producers + 4) * sizeof *in->consumers);
     for (size_t i = 0; i < producers; i++)
         add_consumer(in, conf->broker_queues.items[i], false,
                      share_of(conf, conf->broker_share_producers, producers));
@@ -98,6 +99,7 @@ static void plan_consumers(struct intake *in)
     add_consumer(in, TOPOLOGY_URGENT, true, share_of(conf, conf->broker_share_urgent, 1));
     add_consumer(in, TOPOLOGY_BULK, true, share_of(conf, conf->broker_share_bulk, 1));
     fit_shares(in);
+    add_consumer(in, TOPOLOGY_WAKE, true, (int)conf->gate_wakes); /* no events: beside the prefetch */
 }
 
 /* The answer to the last one proves the others: the broker closes the channel at one that it refuses. */

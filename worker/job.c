@@ -33,7 +33,7 @@ static const char *const state_names[] = {"new",     "waiting",    "taking", "ta
 /* Which states may follow: a bit per state. */
 static const unsigned may_follow[] = {
     [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
-    [JOB_WAITING] = 1u << JOB_TALKING | 1u << JOB_TAKING,
+    [JOB_WAITING] = 1u << JOB_TALKING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_DONE,
     [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_TALKING] = 1u << JOB_WRITING,
     [JOB_WRITING] = 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
@@ -123,6 +123,32 @@ static void on_admitted(struct talk *t)
         begin_talk(j, "admitted");
 }
 
+/*
+ * Its integration's limits let it wait for too long: so it waits in the ledger, and its message is acknowledged. What
+ * comes from the mailbox is there still.
+ */
+static void on_held_back(struct talk *t)
+{
+    struct job *j = list_entry(t, struct job, talk);
+    if (j->event->from_mailbox) {
+        j->event->stays = true;
+        job_finish(j, "it stays in the mailbox");
+        return;
+    }
+    j->decided = true;
+    j->attempt--;
+    j->outcome = (struct outcome){.state = DELIVERY_DEFERRED};
+    job_write_outcome(j);
+}
+
+/* How much it matters, against others of the same integration: a severity. */
+static int rank_of(const struct job_event *e)
+{
+    if (e->facts->has_finding)
+        return (int)e->facts->finding.severity;
+    return e->event->type == EVENT_SCAN_FAILED ? SEVERITY_CRITICAL : SEVERITY_INFO;
+}
+
 /* Everything is there: settings, the right to send. */
 static void begin_sending(struct job *j)
 {
@@ -145,7 +171,11 @@ static void begin_sending(struct job *j)
         .attempt = j->attempt,
         .cache = e->body_cache(e, t->dest),
     };
+    t->workspace = e->facts->scan.workspace_id;
+    t->rank = rank_of(e);
+    t->from_mailbox = e->from_mailbox;
     t->admitted = on_admitted;
+    t->held_back = on_held_back;
     t->concluded = on_concluded;
     job_move(j, JOB_WAITING, "the settings are good");
     talk_enter(t);
@@ -210,9 +240,8 @@ void job_start_end(struct job_event *e, const struct uuid *integration, int atte
 
 bool job_start_follow_up(struct job_event *e, const struct lookup_row *row)
 {
-    if (row->state != DELIVERY_WAITING && row->state != DELIVERY_DEFERRED && row->state != DELIVERY_SENDING &&
-        row->state != DELIVERY_DEAD)
-        return false;
+    if (row->state != DELIVERY_WAITING && row->state != DELIVERY_SENDING && row->state != DELIVERY_DEAD)
+        return false; /* deferred ones have no message: their mailbox has a time at which it is looked at */
     /* The next attempt. One under way belongs to its owner until its lease ends; nobody takes the row before. */
     struct job *j = new_job(e, &row->integration, row->attempt);
     j->exists = true;

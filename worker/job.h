@@ -20,6 +20,8 @@ struct job_event {
     const char *queue;
     bool seen_before; /* another copy may be in hand elsewhere: the row is written before the first request */
     uint64_t poison_hash; /* noted in shared memory while a request is rendered */
+    bool from_mailbox;
+    bool stays; /* result: it could not start, and is still in the mailbox */
     /* The rendered body of a kind, shared by the event's jobs. */
     struct dest_body_cache *(*body_cache)(struct job_event *je, const struct dest *dest);
     /* Called once for each job, when nothing of it is left to do. The job is gone. */

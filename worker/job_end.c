@@ -95,6 +95,9 @@ static void count_outcome(const struct job *j)
     case DELIVERY_WAITING:
         shared_count(COUNT_RETRIED);
         break;
+    case DELIVERY_DEFERRED:
+        shared_count(COUNT_DEFERRED);
+        break;
     case DELIVERY_CANCELED:
         shared_count(COUNT_CANCELED);
         break;
@@ -106,7 +109,8 @@ static void count_outcome(const struct job *j)
 static void log_outcome(const struct job *j)
 {
     char integration[UUID_TEXT];
-    enum log_level level = j->outcome.state == DELIVERY_DELIVERED ? LOG_DEBUG : LOG_WARN;
+    enum delivery_state state = j->outcome.state;
+    enum log_level level = state == DELIVERY_DELIVERED || state == DELIVERY_DEFERRED ? LOG_DEBUG : LOG_WARN;
     if (!log_is_on(level))
         return;
     uuid_format(&j->integration_id, integration);
@@ -157,10 +161,10 @@ static void on_written(struct ledger_write *w)
     j->exists = true;
     count_outcome(j);
     log_outcome(j);
-    if (j->outcome.state == DELIVERY_DELIVERED || j->outcome.state == DELIVERY_CANCELED)
-        job_finish(j, delivery_state_name(j->outcome.state));
-    else
+    if (j->outcome.state == DELIVERY_WAITING || j->outcome.state == DELIVERY_DEAD)
         job_publish_follow_up(j, j->outcome.delay_s);
+    else
+        job_finish(j, delivery_state_name(j->outcome.state));
 }
 
 static enum ledger_write_kind kind_of_write(const struct job *j)
@@ -188,6 +192,11 @@ void job_write_outcome(struct job *j)
     w->duration_ms = j->talk.duration_ms;
     if (j->outcome.state == DELIVERY_WAITING)
         w->due_s = ladder_round(j->outcome.delay_s);
+    if (j->outcome.state == DELIVERY_DEFERRED) {
+        w->due_s = 0;
+        w->rank = j->talk.rank;
+        w->wake_s = gate_pause(&j->integration_id);
+    }
     w->failed_attempt = failed && !j->decided;
     ledger_write(j->parts->ledger, w);
 }

@@ -11,7 +11,8 @@
  *
  *   state        entered when                                  left by
  *   NEW          made                                          -> WAITING, WRITING or PUBLISHING
- *   WAITING      the gate has to let it start                  admitted -> TALKING, or TAKING first
+ *   WAITING      the gate has to let it start                  admitted -> TALKING, or TAKING first; held back -> WRITING
+ *                                                              as deferred, or DONE where it is so already
  *   TAKING       an attempt >= 2, or whose row comes first     taken -> TALKING or WRITING; stale -> DONE
  *   TALKING      requests and answers                          verdict -> WRITING
  *   WRITING      the row goes to the ledger                    committed -> PUBLISHING or DONE

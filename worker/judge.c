@@ -125,6 +125,14 @@ static void note_lateness(const struct trip *t)
         shared_due_late(-row->seconds_left);
 }
 
+/* It has waited in the mailbox for longer than anybody wants to hear of it. */
+static bool is_too_old(const struct trip *t)
+{
+    const struct lookup_row *row = row_of(t, &t->decoded.integration);
+    return t->waker && row && row->state == DELIVERY_DEFERRED &&
+           -row->seconds_left > t->parts->conf->gate_max_age;
+}
+
 static void start_retry(struct trip *t)
 {
     const struct decoded *d = &t->decoded;
@@ -134,6 +142,10 @@ static void start_retry(struct trip *t)
     t->open++;
     if (!integration || !integration->row.enabled) {
         job_start_end(&t->job_event, &d->integration, d->attempt, last_error, DELIVERY_CANCELED, REASON_NONE);
+        return;
+    }
+    if (is_too_old(t)) {
+        job_start_end(&t->job_event, &d->integration, d->attempt, last_error, DELIVERY_DEAD, REASON_TOO_OLD);
         return;
     }
     if (d->attempt > t->parts->conf->retry_max_attempts) { /* the last one's outcome is unknown */

@@ -130,6 +130,14 @@ static struct pg_array *add_end(struct pg_array *c, const struct ledger_write *w
     return c;
 }
 
+static void add_rank(struct pg_array *a, const struct ledger_write *w)
+{
+    if (w->state == DELIVERY_DEFERRED)
+        pg_array_add_int4(a, w->rank);
+    else
+        pg_array_add_null(a);
+}
+
 static void add_row(struct pg_array *c, const struct ledger_write *w, const char *owner)
 {
     pg_array_add_text(c++, w->event_id);
@@ -140,6 +148,7 @@ static void add_row(struct pg_array *c, const struct ledger_write *w, const char
     pg_array_add_text(c++, owner);
     c = add_end(c, w);
     add_seconds(c++, w->due_s);
+    add_rank(c, w);
 }
 
 /* Events and the first rows of their deliveries, in one statement. */
@@ -223,7 +232,23 @@ static void add_bare_end(struct pg_array *c, const struct ledger_write *w, int32
     c = add_attempt(c, w, n, owner);
     pg_array_add_text(c++, delivery_state_name(w->state));
     pg_array_add_text(c++, w->reason == REASON_NONE ? NULL : reason_name(w->reason));
-    pg_array_add_text(c, w->detail);
+    pg_array_add_text(c++, w->detail);
+    add_seconds(c++, w->due_s);
+    add_rank(c, w);
+}
+
+static bool is_deferred(const struct ledger_write *w)
+{
+    return w->state == DELIVERY_DEFERRED && (w->kind == LEDGER_ROW || w->kind == LEDGER_END);
+}
+
+static void add_wake(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
+{
+    (void)n;
+    (void)owner;
+    pg_array_add_uuid(&c[0], &w->integration);
+    pg_array_add_uuid(&c[1], &w->workspace);
+    pg_array_add_float8(&c[2], w->wake_s);
 }
 
 static bool is_failed_attempt(const struct ledger_write *w)
@@ -265,6 +290,7 @@ static const struct ledger_step steps[] = {
     {STATEMENT_TAKE, takes, add_take},
     {STATEMENT_OUTCOMES, is_outcome, add_outcome},
     {STATEMENT_ENDS, is_bare_end, add_bare_end},
+    {STATEMENT_WAKES, is_deferred, add_wake},
     {STATEMENT_ATTEMPTS, is_failed_attempt, add_failed_attempt},
     {STATEMENT_OWE, is_owed, add_owed},
 };

@@ -38,7 +38,7 @@ enum ledger_write_kind {
     LEDGER_FIRST,   /* a delivery's first row, waiting, with the event's; and the take of its first attempt */
     LEDGER_TAKE,    /* attempt n >= 2 becomes this worker's; `applied` tells, as of FIRST */
     LEDGER_OUTCOME, /* the end of an attempt that was taken; `applied` tells */
-    LEDGER_END,     /* the bare end of a row after `attempt`, without another one; `applied` tells */
+    LEDGER_END, /* the bare end of a row after `attempt`, without another one, or DEFERRED; `applied` tells */
     LEDGER_OWE, /* the broker did not take the dead letter of a row, or of an event when HAS_ROW is false */
 };
 
@@ -62,6 +62,8 @@ struct ledger_write {
     int duration_ms;
     double due_s;        /* from now, for WAITING; negative: none */
     double lease_s;      /* from now, for TAKE and FIRST */
+    int rank;            /* severity, for DEFERRED */
+    double wake_s;       /* from now: when its mailbox is to be looked at, for DEFERRED */
     bool failed_attempt; /* also keep it in notify.attempts */
     bool applied;        /* result of FIRST, TAKE, OUTCOME and END */
     bool refused;        /* the database will never take this row; sqlstate and words are in the log */

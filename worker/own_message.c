@@ -108,6 +108,22 @@ void own_message_event(struct publish_message *m, struct arena *arena, const str
     add_expand(m, event);
 }
 
+void own_message_wake(struct publish_message *m, struct arena *arena, const struct uuid *integration,
+                      int number)
+{
+    char *id = arena_alloc(arena, UUID_TEXT);
+    uuid_format(integration, id);
+    m->exchange = TOPOLOGY_WAKE;
+    m->routing_key = "";
+    m->message_id = arena_printf(arena, "wake.%s.%d", id, number);
+    m->body = "{}";
+    m->body_size = 2;
+    m->content_type = "application/json";
+    m->header_count = 0;
+    add_text(m, OWN_WAKE, id);
+    add_number(m, OWN_WAKE_NUMBER, number);
+}
+
 static void set_dead(struct publish_message *m, struct arena *arena, const struct own_dead *d,
                      int64_t first_seen_us)
 {

@@ -27,7 +27,9 @@
     X(SHA256, "x-notify-sha256", "SHA-256 of the original body, in hexadecimal digits")                      \
     X(CONTENT_TYPE, "x-notify-content-type", "the original's content type")                                  \
     X(TASK, "x-notify-task", "the original's task header")                                                   \
-    X(EXPAND, "x-notify-expand", "1: not scan_done itself, but a task notify_scan_findings")
+    X(EXPAND, "x-notify-expand", "1: not scan_done itself, but a task notify_scan_findings")                 \
+    X(WAKE, "x-notify-wake", "no event: the integration whose mailbox is to be emptied")                     \
+    X(WAKE_NUMBER, "x-notify-wake-number", "which wake of it; an older one is void")
 
 #define OWN_HEADER_ENUM(e, name, help) OWN_##e,
 enum own_header { OWN_HEADER_LIST(OWN_HEADER_ENUM) OWN_HEADER_COUNT };
@@ -52,6 +54,10 @@ struct own_ticket {
 /* Fill all of MESSAGE but its route (see ladder.h). Texts are allocated in ARENA or borrowed from EVENT and TICKET. */
 void own_message_event(struct publish_message *message, struct arena *arena, const struct event *event,
                        const struct own_ticket *ticket);
+
+/* A wake: the mailbox of INTEGRATION is to be emptied (route included). */
+void own_message_wake(struct publish_message *message, struct arena *arena, const struct uuid *integration,
+                      int number);
 
 /* What a dead letter says (contract section 4). Texts are borrowed until it is confirmed. */
 struct own_dead {

@@ -35,8 +35,7 @@ struct raw_message {
     const struct raw_header *headers;
     size_t header_count;
     bool redelivered;
-    bool
-        from_own_queue; /* notify.due, notify.bulk, notify.urgent: x-notify-* headers are ours and believed */
+    bool from_own_queue; /* notify.due, .bulk, .urgent, .wake: x-notify-* headers are ours and believed */
     const char *queue;
 };
 

@@ -21,7 +21,7 @@
 
 #define DUE_LATE_GOOD_US (600 * INT64_C(1000000))
 
-enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10 };
+enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10, LIMITS_PROBES = 8 };
 _Static_assert(SHARED_SLOTS < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
 
 struct poison {
@@ -37,6 +37,7 @@ struct shared {
     _Atomic int64_t due_late_us; /* the peak, and when it was noted */
     _Atomic int64_t due_late_at_us;
     _Atomic uint64_t in_hand[SHARED_IN_HAND]; /* 0: free */
+    struct limits limits[SHARED_LIMITS];
     struct poison poison[SHARED_POISON];
     _Atomic unsigned poison_next;
 };
@@ -254,6 +255,33 @@ double shared_due_lateness(void)
     if (clock_mono_us() - shared->due_late_at_us >= DUE_LATE_GOOD_US)
         return 0;
     return (double)shared->due_late_us / 1e6;
+}
+
+static void forget_limits(struct limits *l, uint64_t key)
+{
+    l->next_us = l->lowered_us = l->hold_until_us = l->open_until_us = l->pause_us = l->reported_us = 0;
+    l->probe_until_us = l->mailbox_until_us = 0;
+    l->configured = l->lowered = l->started = l->started_before = l->outcomes = 0;
+    l->key = key;
+}
+
+/* Two workers that want a place at the same moment may get two, or one that the other loses: it then begins anew. */
+struct limits *shared_limits(const struct uuid *integration, int64_t now_us)
+{
+    uint64_t hash = hash_bytes(integration->bytes, sizeof integration->bytes), key = hash ? hash : 1;
+    struct limits *oldest = NULL;
+    for (size_t i = 0; i < LIMITS_PROBES; i++) {
+        struct limits *l = &shared->limits[((hash ^ hash >> 32) + i) % SHARED_LIMITS];
+        if (l->key == key) {
+            l->used_us = now_us;
+            return l;
+        }
+        if (!oldest || (oldest->key && (!l->key || l->used_us < oldest->used_us)))
+            oldest = l;
+    }
+    forget_limits(oldest, key);
+    oldest->used_us = now_us;
+    return oldest;
 }
 
 uint64_t shared_generation(const struct uuid *workspace)

@@ -8,6 +8,7 @@
 
 #include "common/base/uuid.h"
 #include "worker/counters.h"
+#include "worker/limits.h"
 
 /*
  * The memory that the supervisor maps before it forks: what the processes of one host tell each other.
@@ -17,6 +18,7 @@ enum {
     SHARED_SLOTS = 640,        /* processes: two generations of 256 workers, agents, and those that die */
     SHARED_GENERATIONS = 4096, /* words; workspaces that share one only reload more often than needed */
     SHARED_IN_HAND = 65536,    /* events in hand on this host */
+    SHARED_LIMITS = 16384,     /* integrations that were sent to lately */
     SHARED_POISON = 64,        /* messages that have killed a worker */
     SHARED_POISON_KILLS = 3,   /* architecture section 4: after this many it is not parsed again */
 };
@@ -78,6 +80,12 @@ void shared_event_release(uint64_t hash);
  */
 void shared_due_late(double seconds);
 double shared_due_lateness(void);
+
+/*
+ * What limits requests to INTEGRATION on this host; NOW_US as in limits.h. Never NULL, and good until the next call: when
+ * the table is full, the one that was unused the longest gives way and is forgotten.
+ */
+struct limits *shared_limits(const struct uuid *integration, int64_t now_us);
 
 /* The generation of a workspace's integrations: changes whenever they may have changed. */
 uint64_t shared_generation(const struct uuid *workspace);

@@ -16,11 +16,14 @@
  */
 #include "worker/statements.h"
 
-#include "common/model/lists.h"
+#include "common/model/words.h"
 #include "worker/pg_array.h"
+
+_Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
 
 #define NUMBER(macro)      NUMBER_(macro)
 #define NUMBER_(number)    #number
+#define RANK_MAX           4 /* SEVERITY_CRITICAL */
 #define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
 #define UTC_ISO            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
 
@@ -87,20 +90,20 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " scheduled_for = coalesce(excluded.scheduled_for, events.scheduled_for), owed = false"
         " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash)"
         " INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason,"
-        " error, detail, status, response, duration_ms, due_at)"
+        " error, detail, status, response, duration_ms, due_at, rank)"
         " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail,"
-        " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second'"
-        " FROM unnest($21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)"
+        " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', x.rank"
+        " FROM unnest($21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)"
         " AS x(event, integration, workspace, state, attempt, owner, reason, error, detail, status, response,"
-        " duration_ms, due)"
+        " duration_ms, due, rank)"
         " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        33, {/* of an event, as many as EVENTS_OF_EVENT */
+        34, {/* of an event, as many as EVENTS_OF_EVENT */
              PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS,
              PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S,
              PG_INT4S,
              /* of a delivery */
              PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
-             PG_BYTEAS, PG_INT4S, PG_FLOAT8S}},
+             PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S}},
 
     [STATEMENT_LOCK] = {"lock",
         "SELECT FROM unnest($1, $2) AS x(event, integration)"
@@ -143,13 +146,15 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         13, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
              PG_BYTEAS, PG_INT4S, PG_FLOAT8S}},
 
+    /* A row that goes into the mailbox is one more end without an attempt; one that is there already stays as it is. */
     [STATEMENT_ENDS] = {"ends",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.event, x.integration, x.attempt, x.owner, x.state, x.reason, x.detail,"
-        " r.row, r.lost FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
-        " AS x(n, event, integration, attempt, owner, state, reason, detail)"
+        " x.due, x.rank, r.row, r.lost FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+        " AS x(n, event, integration, attempt, owner, state, reason, detail, due, rank)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state = 'sending' AND d.owner <> x.owner AS lost"
         " FROM notify.deliveries d WHERE d.event_id = x.event AND d.integration_id = x.integration"
-        " AND d.attempt = x.attempt AND (d.state IN ('waiting', 'deferred')"
+        " AND d.attempt = x.attempt AND ((d.state = 'waiting' AND (x.due IS NULL OR d.due_at < now() + interval '1 second'))"
+        " OR (d.state = 'deferred' AND x.due IS NULL)"
         /* An attempt whose worker is gone, or our own, whose outcome was refused; or our own end again, the answer
            to which was lost with the link. */
         " OR (d.state = 'sending' AND (d.lease_until < now() OR d.owner = x.owner))"
@@ -159,9 +164,90 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " SELECT event, integration, attempt, 'outcome_unknown' FROM mine WHERE lost ON CONFLICT DO NOTHING)"
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, owner = mine.owner,"
         " error = CASE WHEN mine.lost THEN 'outcome_unknown' ELSE d.error END,"
-        " detail = coalesce(mine.detail, d.detail), due_at = NULL, lease_until = NULL, updated_at = now(), owed = false"
+        " detail = coalesce(mine.detail, d.detail), due_at = now() + mine.due * interval '1 second', rank = mine.rank,"
+        " maybe_duplicate = d.maybe_duplicate OR (mine.lost AND mine.due IS NOT NULL),"
+        " lease_until = NULL, updated_at = now(), owed = false"
         " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
-        8, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS}},
+        10, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_FLOAT8S, PG_INT4S}},
+
+    /* Deliveries have gone into mailboxes: when each is to be looked at, unless there is such a time already. After their
+       rows, so that whoever finds no time for a mailbox can be sure that nothing is in it (see wake_end). */
+    [STATEMENT_WAKES] = {"wakes",
+        "INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at)"
+        " SELECT x.integration, (array_agg(x.workspace))[1], now() + min(x.pause) * interval '1 second'"
+        " FROM unnest($1, $2, $3) AS x(integration, workspace, pause) GROUP BY x.integration ORDER BY x.integration"
+        " ON CONFLICT (integration_id) DO UPDATE SET"
+        " wake_at = coalesce(integration_state.wake_at, excluded.wake_at), updated_at = now()",
+        3, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S}},
+
+    [STATEMENT_WAKE_LOCK] = {"wake_lock",
+        "SELECT FROM unnest($1) AS x(integration)"
+        " CROSS JOIN LATERAL (SELECT FROM notify.integration_state s WHERE s.integration_id = x.integration FOR UPDATE) r",
+        1, {PG_UUIDS}},
+
+    /*
+     * What is taken from a mailbox: the worst, the oldest of them first; and what has waited for too long, of any
+     * severity. A line without an event says that the wake is good and there is nothing. While it is good, the next one
+     * comes after the lease only.
+     */
+    [STATEMENT_WAKE_READ] = {"wake_read",
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.integration, x.most, x.oldest, x.age, x.lease, r.row"
+        " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS x(n, integration, number, most, oldest, age, lease)"
+        " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.wake_number FROM notify.integration_state s"
+        " WHERE s.integration_id = x.integration OFFSET 0) r WHERE r.wake_number = x.number),"
+        " held AS (UPDATE notify.integration_state s SET wake_at = now() + mine.lease * interval '1 second'"
+        " FROM mine WHERE s.ctid = mine.row)"
+        " SELECT mine.n, e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
+        " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt"
+        " FROM mine LEFT JOIN LATERAL"
+        " ((SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
+        " WHERE integration_id = mine.integration AND state = 'deferred' ORDER BY rank DESC, due_at LIMIT mine.most)"
+        " UNION (SELECT o.* FROM generate_series(0, " NUMBER(RANK_MAX) ") AS r(rank)"
+        " CROSS JOIN LATERAL (SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
+        " WHERE integration_id = mine.integration AND state = 'deferred' AND rank = r.rank"
+        " AND due_at < now() - mine.age * interval '1 second' ORDER BY due_at LIMIT mine.oldest) o)) d ON true"
+        " LEFT JOIN LATERAL (SELECT id, scan_id, event_type, finding_id, change_summary, error, first_seen, queue"
+        " FROM notify.events WHERE id = d.event_id OFFSET 0) e ON true"
+        " ORDER BY mine.n, d.rank DESC, d.due_at",
+        7, {PG_INT4S, PG_UUIDS, PG_INT4S, PG_INT4S, PG_INT4S, PG_FLOAT8S, PG_FLOAT8S}},
+
+    /* Its turn is over: it is looked at again after the pause, unless it is empty. */
+    [STATEMENT_WAKE_END] = {"wake_end",
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.pause, r.row, EXISTS (SELECT FROM notify.deliveries d"
+        " WHERE d.integration_id = x.integration AND d.state = 'deferred') AS some"
+        " FROM unnest($1, $2, $3, $4) AS x(n, integration, number, pause)"
+        " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.wake_number FROM notify.integration_state s"
+        " WHERE s.integration_id = x.integration OFFSET 0) r WHERE r.wake_number = x.number)"
+        " UPDATE notify.integration_state s SET wake_at = CASE WHEN mine.some THEN now() + mine.pause * interval '1 second'"
+        " END, updated_at = now() FROM mine WHERE s.ctid = mine.row RETURNING mine.n, mine.some",
+        4, {PG_INT4S, PG_UUIDS, PG_INT4S, PG_FLOAT8S}},
+
+    /* Mailboxes whose time has come. Should the message be lost, the time after the grace is the next. */
+    [STATEMENT_SWEEP_WAKES] = {"sweep_wakes",
+        "WITH due AS MATERIALIZED (SELECT ctid AS row FROM notify.integration_state WHERE wake_at <= now()"
+        " ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED)"
+        " UPDATE notify.integration_state s SET wake_number = s.wake_number % 1000000000 + 1,"
+        " wake_at = now() + $2 * interval '1 second'"
+        " FROM due WHERE s.ctid = due.row RETURNING s.integration_id, s.wake_number",
+        2, {PG_INT4, PG_FLOAT8}},
+
+    /* How integrations fare, for people. Ages in seconds. */
+    [STATEMENT_HEALTH] = {"health",
+        "INSERT INTO notify.integration_state AS s (integration_id, workspace_id, last_success_at, last_failure_at,"
+        " failing_since, last_error, circuit_until, rate)"
+        " SELECT x.integration, x.workspace, now() - x.success * interval '1 second',"
+        " now() - x.failure * interval '1 second', now() - x.failing * interval '1 second', x.error,"
+        " now() + x.circuit * interval '1 second', x.rate"
+        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)"
+        " AS x(integration, workspace, success, failure, failing, error, circuit, rate) ORDER BY x.integration"
+        " ON CONFLICT (integration_id) DO UPDATE SET"
+        " last_success_at = greatest(s.last_success_at, excluded.last_success_at),"
+        " last_failure_at = greatest(s.last_failure_at, excluded.last_failure_at),"
+        " failing_since = CASE WHEN excluded.failing_since IS NOT NULL THEN"
+        " coalesce(s.failing_since, excluded.failing_since) END,"
+        " last_error = coalesce(excluded.last_error, s.last_error), circuit_until = excluded.circuit_until,"
+        " rate = excluded.rate, updated_at = now()",
+        8, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S, PG_FLOAT8S}},
 
     /* Of an end that was written: a late one of an attempt that counts as lost is not. */
     [STATEMENT_ATTEMPTS] = {"attempts",

@@ -15,6 +15,12 @@ enum statement {
     STATEMENT_TAKE,
     STATEMENT_OUTCOMES,
     STATEMENT_ENDS,
+    STATEMENT_WAKES,
+    STATEMENT_WAKE_LOCK,
+    STATEMENT_WAKE_READ,
+    STATEMENT_WAKE_END,
+    STATEMENT_SWEEP_WAKES,
+    STATEMENT_HEALTH,
     STATEMENT_ATTEMPTS,
     STATEMENT_OWE,
     STATEMENT_SWEEP_DELIVERIES,
@@ -108,6 +114,20 @@ enum sweep_column {
     SWEEP_ATTEMPT,
     SWEEP_LAST_ERROR,
     SWEEP_DETAIL,
+};
+
+/* Columns of STATEMENT_WAKE_READ, in order. */
+enum wake_column {
+    WAKE_N,
+    WAKE_EVENT_ID, /* NULL: the mailbox is empty */
+    WAKE_SCAN_ID,
+    WAKE_EVENT_TYPE,
+    WAKE_FINDING_ID,
+    WAKE_CHANGE_SUMMARY,
+    WAKE_ERROR,
+    WAKE_FIRST_SEEN_US,
+    WAKE_QUEUE,
+    WAKE_ATTEMPT,
 };
 
 /* Parameters of STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */

@@ -11,6 +11,7 @@
  * Invariants:
  *   - a row is marked (swept_at) in the transaction that reads it, so no other sweeper publishes it within the grace;
  *   - `owed` falls only when the broker has confirmed the message;
+ *   - a wake for each mailbox whose time has come (mailbox.c) goes out with a number of its own, so an older one is void;
  *   - an extra copy is harmless, since an attempt starts by taking its row, and the first one of an event that the
  *     ledger knows already by making it (job.c). A lost one is found again.
  *
@@ -45,6 +46,7 @@ struct sweep_row {
     struct event event;
     bool owed;
     int64_t swept_us; /* the database's clock */
+    bool wake;        /* no row of these, but the mailbox of `integration` */
     bool has_integration;
     struct uuid integration;
 };
@@ -61,6 +63,7 @@ struct sweep {
     struct list rows;
     size_t count;
     size_t owed;
+    size_t wakes;
     size_t unconfirmed;
     bool full; /* there may be more */
 };
@@ -72,7 +75,7 @@ static void end_round(struct sweep *s)
     arena_free(&s->arena);
     list_init(&s->rows);
     bool again = s->full && s->count > 0;
-    s->count = s->owed = s->unconfirmed = 0;
+    s->count = s->owed = s->wakes = s->unconfirmed = 0;
     s->full = false;
     s->state = SWEEP_IDLE;
     if (again)
@@ -115,8 +118,10 @@ static void clear_owed(struct sweep *s)
 
 static void on_confirmed(struct publish_message *m)
 {
-    struct sweep *s = list_entry(m, struct sweep_row, message)->sweep;
-    shared_count(COUNT_SWEPT);
+    const struct sweep_row *row = list_entry(m, struct sweep_row, message);
+    struct sweep *s = row->sweep;
+    if (!row->wake)
+        shared_count(COUNT_SWEPT);
     if (--s->unconfirmed == 0)
         clear_owed(s);
 }
@@ -128,8 +133,9 @@ static void publish_rows(struct sweep *s)
         end_round(s);
         return;
     }
-    LOG(LOG_WARN, "swept", LOG_NUM("rows", s->count), LOG_NUM("owed", s->owed),
-        LOG_TEXT("why", "overdue, replayed, or a dead letter that the broker did not take before"));
+    if (s->count > s->wakes)
+        LOG(LOG_WARN, "swept", LOG_NUM("rows", s->count - s->wakes), LOG_NUM("owed", s->owed),
+            LOG_TEXT("why", "overdue, replayed, or a dead letter that the broker did not take before"));
     s->state = SWEEP_PUBLISHING;
     s->unconfirmed = s->count;
     list_for_each (at, &s->rows)
@@ -218,12 +224,31 @@ static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integ
     s->owed += out->owed;
 }
 
+static void take_wake(struct sweep *s, const PGresult *r, int row)
+{
+    struct sweep_row *out = arena_alloc(&s->arena, sizeof *out);
+    out->sweep = s;
+    out->wake = true;
+    if (!uuid_parse(&out->integration, PQgetvalue(r, row, 0)))
+        return;
+    own_message_wake(&out->message, &s->arena, &out->integration, atoi(PQgetvalue(r, row, 1)));
+    out->message.confirmed = on_confirmed;
+    list_init(&out->link);
+    list_append(&s->rows, &out->link);
+    s->count++;
+    s->wakes++;
+}
+
 static void on_rows(struct pg_request *request, int index, const PGresult *r)
 {
     struct sweep *s = list_entry(request, struct sweep, request);
     int rows = PQntuples(r);
-    for (int row = 0; row < rows; row++)
-        take_row(s, r, row, index == 0);
+    for (int row = 0; row < rows; row++) {
+        if (index == 2)
+            take_wake(s, r, row);
+        else
+            take_row(s, r, row, index == 0);
+    }
     s->full |= rows >= s->conf->sweep_batch;
 }
 
@@ -253,7 +278,8 @@ static double begun_for(const struct sweep *s)
 static void execute(struct sweep *s, enum statement statement)
 {
     char most[16], owed[32], late[32], begun[32];
-    const char *values[] = {most, owed, late, begun};
+    const char *rows[] = {most, owed, late, begun}, *wakes[] = {most, late};
+    const char *const *values = statement == STATEMENT_SWEEP_WAKES ? wakes : rows;
     snprintf(most, sizeof most, "%ld", (long)s->conf->sweep_batch);
     snprintf(owed, sizeof owed, "%.3f", s->conf->sweep_grace);
     snprintf(late, sizeof late, "%.3f", grace(s));
@@ -272,6 +298,7 @@ static void read_rows(struct sweep *s)
     pg_link_begin(s->link, &s->request);
     execute(s, STATEMENT_SWEEP_DELIVERIES);
     execute(s, STATEMENT_SWEEP_EVENTS);
+    execute(s, STATEMENT_SWEEP_WAKES);
     pg_link_end(s->link, &s->request);
 }
 

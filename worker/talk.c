@@ -11,6 +11,7 @@
  */
 #include "worker/talk.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "common/base/check.h"
@@ -20,11 +21,45 @@
 
 enum { STEPS_MAX = 16 };
 
+/* What is said about the address, not about what answers there. */
+static bool is_no_request(enum error_word error)
+{
+    return error == ERROR_URL || error == ERROR_ADDRESS_REFUSED;
+}
+
+/*
+ * What the conversation says about the destination: that it works (whatever it thinks of us), that it does not, or that
+ * it wants less. A verdict to try again is the one that tells: some kinds say so in a status of success.
+ */
+static void judge_destination(const struct talk *t, struct gate_end *end)
+{
+    const struct verdict *again = NULL;
+    *end = (struct gate_end){.outcome = t->steps ? LIMITS_SUCCESS : LIMITS_NOTHING};
+    for (size_t i = 0; i < t->conversation.job_count; i++) {
+        const struct verdict *v = &t->conversation.jobs[i].verdict;
+        if (is_no_request(v->error))
+            end->outcome = LIMITS_NOTHING;
+        if (v->kind == VERDICT_RETRY)
+            again = v;
+    }
+    if (!again || end->outcome == LIMITS_NOTHING)
+        return;
+    end->error = again->error;
+    end->outcome = LIMITS_FAILURE;
+    /* 408 and 425 are about one request, and no sign of too many. */
+    if (t->status >= 400 && t->status < 500 && t->status != 408 && t->status != 425) {
+        end->outcome = LIMITS_THROTTLED;
+        end->hold_s = fmin(again->not_before, t->parts->conf->retry_max_retry_after);
+    }
+}
+
 static void conclude(struct talk *t)
 {
-    talk_leave(t);
+    struct gate_end end;
     for (size_t i = 0; i < t->conversation.job_count; i++)
         check(t->conversation.jobs[i].verdict.kind != VERDICT_NONE);
+    judge_destination(t, &end);
+    gate_leave(t->parts->gate, &t->pass, &end);
     t->concluded(t);
 }
 
@@ -87,11 +122,25 @@ static void on_admitted(struct gate_pass *pass)
     t->admitted(t);
 }
 
+static void on_held_back(struct gate_pass *pass)
+{
+    struct talk *t = list_entry(pass, struct talk, pass);
+    t->held_back(t);
+}
+
 void talk_enter(struct talk *t)
 {
     t->conversation.arena = t->arena;
-    t->pass.admitted = on_admitted;
-    gate_enter(t->parts->gate, &t->pass, &t->integration);
+    t->pass = (struct gate_pass){
+        .integration = t->integration,
+        .workspace = t->workspace,
+        .dest = t->dest,
+        .rank = t->rank,
+        .from_mailbox = t->from_mailbox,
+        .admitted = on_admitted,
+        .held_back = on_held_back,
+    };
+    gate_enter(t->parts->gate, &t->pass);
 }
 
 void talk_begin(struct talk *t)
@@ -101,5 +150,5 @@ void talk_begin(struct talk *t)
 
 void talk_leave(struct talk *t)
 {
-    gate_leave(t->parts->gate, &t->pass);
+    gate_leave(t->parts->gate, &t->pass, &(struct gate_end){.outcome = LIMITS_NOTHING});
 }

@@ -15,11 +15,15 @@ struct talk {
     struct parts *parts;
     const struct dest *dest;
     struct uuid integration;
-    const char *event_id;                 /* for the log and the fault points */
-    uint64_t poison_hash;                 /* noted in shared memory while a request is rendered */
-    struct arena *arena;                  /* lives longer than the talk */
-    struct conversation conversation;     /* config, jobs, attempt, cache */
+    struct uuid workspace;
+    const char *event_id;             /* for the log and the fault points */
+    uint64_t poison_hash;             /* noted in shared memory while a request is rendered */
+    struct arena *arena;              /* lives longer than the talk */
+    struct conversation conversation; /* config, jobs, attempt, cache */
+    int rank;                         /* severity: the worse goes first */
+    bool from_mailbox;
     void (*admitted)(struct talk *talk);  /* it may begin: talk_begin or talk_leave */
+    void (*held_back)(struct talk *talk); /* instead: it would wait too long, and is not in line any more */
     void (*concluded)(struct talk *talk); /* every job has its verdict; the gate is left */
 
     /* The result, besides the verdicts. */
@@ -34,7 +38,7 @@ struct talk {
     struct transfer transfer;
 };
 
-/* Wait to be admitted; `admitted` is called later. */
+/* Wait to be admitted; `admitted` or `held_back` is called later. */
 void talk_enter(struct talk *talk);
 /* Ask the destination for its first request, and go on; `concluded` is called later, or within the call. */
 void talk_begin(struct talk *talk);

@@ -23,7 +23,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 
-enum { NOT_FOUND = 404, PRECONDITION_FAILED = 406, ARGUMENTS_MAX = 5, FIRST_LEVEL = 4, NOT_OURS = -1 };
+enum { NOT_FOUND = 404, PRECONDITION_FAILED = 406, ARGUMENTS_MAX = 5, FIRST_LEVEL = 5, NOT_OURS = -1 };
 _Static_assert(FIRST_LEVEL + TOPOLOGY_LEVELS <= 32, "a bit for each of our queues");
 
 struct declaring {
@@ -247,7 +247,8 @@ static bool ladder_level(struct declaring *d, int level)
 
 static bool declare_all(struct declaring *d, const struct conf *conf)
 {
-    static const char *const own[FIRST_LEVEL] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_DEAD};
+    static const char *const own[FIRST_LEVEL] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_WAKE,
+                                                 TOPOLOGY_DEAD};
     bool good = true;
     for (size_t i = 0; good && i < conf->broker_queues.count; i++)
         good = producers_queue(d, conf->broker_queues.items[i]);
@@ -256,7 +257,8 @@ static bool declare_all(struct declaring *d, const struct conf *conf)
     good = good && exchange(d, TOPOLOGY_DEAD, "fanout") && bind_queue(d, TOPOLOGY_DEAD, TOPOLOGY_DEAD, "") &&
            exchange(d, TOPOLOGY_DELAY_OUT, "fanout") && bind_queue(d, TOPOLOGY_DUE, TOPOLOGY_DELAY_OUT, "") &&
            exchange(d, TOPOLOGY_URGENT, "fanout") && bind_queue(d, TOPOLOGY_URGENT, TOPOLOGY_URGENT, "") &&
-           exchange(d, TOPOLOGY_BULK, "fanout") && bind_queue(d, TOPOLOGY_BULK, TOPOLOGY_BULK, "");
+           exchange(d, TOPOLOGY_BULK, "fanout") && bind_queue(d, TOPOLOGY_BULK, TOPOLOGY_BULK, "") &&
+           exchange(d, TOPOLOGY_WAKE, "fanout") && bind_queue(d, TOPOLOGY_WAKE, TOPOLOGY_WAKE, "");
     for (int level = 0; good && level < TOPOLOGY_LEVELS; level++)
         good = ladder_level(d, level);
     return good;

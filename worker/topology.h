@@ -14,6 +14,7 @@
 #define TOPOLOGY_DUE       "notify.due"
 #define TOPOLOGY_URGENT    "notify.urgent"
 #define TOPOLOGY_BULK      "notify.bulk"
+#define TOPOLOGY_WAKE      "notify.wake"
 #define TOPOLOGY_DEAD      "notify.dead"
 #define TOPOLOGY_DELAY     "notify.delay"
 #define TOPOLOGY_DELAY_OUT "notify.delay.out"

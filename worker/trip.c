@@ -27,7 +27,7 @@
 #include "worker/shared.h"
 #include "worker/trip_parts.h"
 
-enum { TWIN_DELAY_S = 2 };
+enum { TWIN_DELAY_S = 2, WOKEN_ARENA_BLOCK = 4096 };
 
 struct trips {
     struct parts *parts;
@@ -76,10 +76,14 @@ static void free_trip(struct trip *t, const char *why)
         rules_release(t->parts->rules, t->rules);
     for (int i = 0; i < TRIP_DESTINATIONS_MAX; i++)
         dest_body_cache_free(&t->bodies[i]);
+    struct trip_waker *waker = t->waker;
+    bool stays = t->job_event.stays;
     list_remove(&t->link);
     t->trips->count--;
     arena_free(&t->arena);
     free(t);
+    if (waker)
+        waker->through(waker, stays);
 }
 
 /* Everything is committed and confirmed: tell the broker, for every copy. */
@@ -178,6 +182,7 @@ static void begin_event(struct trip *t)
         .ledger_event = &t->ledger_event,
         .queue = t->decoded.origin_queue ? t->decoded.origin_queue : t->raw.queue,
         .poison_hash = hash_more(hash_text(e->id), "render", 6), /* of any message that brings it */
+        .from_mailbox = t->waker != NULL,
         .body_cache = body_cache,
         .job_done = on_job_done,
     };
@@ -222,20 +227,46 @@ static enum decode_result decode(struct trip *t)
     return result;
 }
 
-void trips_begin(struct trips *all, struct raw_message *raw, struct arena *arena,
-                 struct intake_receipt *receipt)
+static struct trip *new_trip(struct trips *all)
 {
     struct trip *t = mem_zalloc(sizeof *t);
     t->trips = all;
     t->parts = all->parts;
-    t->arena = *arena;
-    t->raw = *raw;
     t->begun_us = clock_mono_us();
     list_init(&t->receipts);
-    list_append(&t->receipts, &receipt->link);
     list_init(&t->link);
     list_append(&all->all, &t->link);
     all->count++;
+    return t;
+}
+
+void trips_begin_woken(struct trips *all, const struct event *event, const char *queue,
+                       const struct uuid *integration, int attempt, struct trip_waker *waker)
+{
+    struct trip *t = new_trip(all);
+    struct decoded *d = &t->decoded;
+    arena_init(&t->arena, WOKEN_ARENA_BLOCK);
+    t->waker = waker;
+    t->raw.from_own_queue = true;
+    d->event = *event;
+    d->event.id = arena_strdup(&t->arena, event->id);
+    d->event.change_summary = arena_strdup(&t->arena, event->change_summary);
+    d->event.error = arena_strdup(&t->arena, event->error);
+    event_hash_content(&d->event);
+    d->origin_queue = arena_strdup(&t->arena, queue);
+    d->has_integration = true;
+    d->integration = *integration;
+    d->attempt = attempt;
+    begin_event(t);
+}
+
+void trips_begin(struct trips *all, struct raw_message *raw, struct arena *arena,
+                 struct intake_receipt *receipt)
+{
+    struct trip *t = new_trip(all);
+    t->arena = *arena;
+    t->raw = *raw;
+    list_append(&t->receipts, &receipt->link);
     t->poison_hash = poison_hash(&t->raw);
     if (shared_is_poison(t->poison_hash)) {
         trip_reject_raw(t, REASON_KILLED_WORKER, "reading it ended three worker processes");
@@ -272,6 +303,7 @@ void trips_free(struct trips *all)
         struct trip *t = list_entry(all->all.next, struct trip, link);
         while ((at = list_shift(&t->receipts)))
             intake_drop(t->parts->intake, list_entry(at, struct intake_receipt, link));
+        t->waker = NULL;
         free_trip(t, "the worker ends");
     }
     table_free(&all->by_key);
@@ -304,6 +336,7 @@ void trips_hand_back(struct trips *all, int64_t max_us)
             continue;
         while ((receipt = list_shift(&t->receipts)))
             intake_requeue(t->parts->intake, list_entry(receipt, struct intake_receipt, link));
+        t->job_event.stays = true;
         free_trip(t, "handed back");
         count++;
     }

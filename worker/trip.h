@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/base/arena.h"
+#include "common/model/event.h"
 #include "worker/intake.h"
 #include "worker/parts.h"
 #include "worker/raw_message.h"
@@ -18,6 +19,17 @@ void trips_free(struct trips *t);
 /* A message has come. Takes RAW's arena and the receipt. */
 void trips_begin(struct trips *t, struct raw_message *raw, struct arena *arena,
                  struct intake_receipt *receipt);
+/* Who has taken deliveries out of a mailbox, and wants to hear when each is through. */
+struct trip_waker {
+    /* STAYS: it could not start, and is in the mailbox still. */
+    void (*through)(struct trip_waker *waker, bool stays);
+};
+/*
+ * A delivery from a mailbox, as if the message of attempt ATTEMPT for INTEGRATION had come. EVENT and QUEUE are copied.
+ * WAKER hears of it once, perhaps within the call.
+ */
+void trips_begin_woken(struct trips *t, const struct event *event, const char *queue,
+                       const struct uuid *integration, int attempt, struct trip_waker *waker);
 size_t trips_count(const struct trips *t);
 /* Hand back the messages that have waited for the database longer than MAX_US without having begun. */
 void trips_hand_back(struct trips *t, int64_t max_us);

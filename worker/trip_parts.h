@@ -45,6 +45,7 @@ struct trip {
     struct raw_message raw;
     struct decoded decoded;
     struct list receipts;
+    struct trip_waker *waker; /* it comes from a mailbox; NULL: from the broker */
     int64_t begun_us;
     struct lookup lookup;
     struct rules_wait rules_wait;

@@ -26,7 +26,10 @@
 #include "common/base/fault.h"
 #include "common/base/fernet.h"
 #include "common/base/log.h"
+#include "worker/decode.h"
 #include "worker/dial.h"
+#include "worker/health.h"
+#include "worker/mailbox.h"
 #include "worker/parts.h"
 #include "worker/pg_link.h"
 #include "worker/shared.h"
@@ -44,6 +47,8 @@ struct worker {
     struct pg_link *database;
     struct parts parts;
     struct trips *trips;
+    struct mailboxes *mailboxes;
+    struct health *health;
     struct event *signals[3];
     struct event *tick;
     int64_t drain_until_us; /* 0: not draining */
@@ -63,6 +68,7 @@ static void start_draining(struct worker *w, const char *why)
     /* The last resort, should the loop itself hang. */
     alarm((unsigned)w->conf->shutdown_grace + ALARM_EXTRA_S);
     intake_stop(w->parts.intake);
+    mailboxes_stop(w->mailboxes);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -107,13 +113,21 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         return;
     w->hand_back_at_us = now + HAND_BACK_EVERY_S * 1000000LL;
     trips_hand_back(w->trips, clock_us(w->conf->held_max));
+    mailboxes_hand_back(w->mailboxes, clock_us(w->conf->held_max));
 }
 
 static void on_message(void *owner, struct raw_message *raw, struct arena *arena,
                        struct intake_receipt *receipt)
 {
     struct worker *w = owner;
-    trips_begin(w->trips, raw, arena, receipt);
+    struct uuid integration;
+    int number;
+    if (!raw->from_own_queue || !decode_wake(raw, &integration, &number)) {
+        trips_begin(w->trips, raw, arena, receipt);
+        return;
+    }
+    arena_free(arena);
+    mailboxes_wake(w->mailboxes, &integration, number, receipt);
 }
 
 static void on_database_up(void *owner, struct pg_link *link)
@@ -125,6 +139,8 @@ static void on_database_up(void *owner, struct pg_link *link)
     rules_resume(w->parts.rules);
     ledger_resume(w->parts.ledger);
     expansions_resume(w->parts.expansions);
+    mailboxes_resume(w->mailboxes);
+    health_resume(w->health);
 }
 
 static void on_database_down(void *owner, struct pg_link *link)
@@ -181,12 +197,14 @@ static void make_parts(struct worker *w)
     p->lookups = lookups_new(w->base, w->database, c);
     p->rules = rules_new(w->base, w->database, c, &w->keys);
     p->ledger = ledger_new(w->base, w->database, c, w->owner);
-    p->gate = gate_new(w->base, c->delivery_per_integration, c->delivery_connections);
+    p->gate = gate_new(w->base, c);
     p->transfers = transfers_new(w->base, &transfer);
     p->publisher = publisher_new(w->base, w->dialer, c);
     p->expansions = expansions_new(w->base, w->database, c, p->publisher);
     p->intake = intake_new(w->base, w->dialer, c, &intake_calls, w);
     w->trips = trips_new(p);
+    w->mailboxes = mailboxes_new(w->base, w->database, c, p->gate, p->intake, w->trips);
+    w->health = health_new(w->base, w->database, c, p->gate);
 }
 
 static void watch_signals(struct worker *w)
@@ -227,6 +245,8 @@ static void make_worker(struct worker *w, const struct conf *conf)
 static void free_worker(struct worker *w)
 {
     trips_free(w->trips);
+    mailboxes_free(w->mailboxes);
+    health_free(w->health);
     intake_free(w->parts.intake);
     publisher_free(w->parts.publisher);
     transfers_free(w->parts.transfers);
@@ -246,13 +266,18 @@ static void free_worker(struct worker *w)
     curl_global_cleanup();
 }
 
+static size_t in_hand(const struct worker *w)
+{
+    return trips_count(w->trips) + mailboxes_count(w->mailboxes);
+}
+
 static bool is_finished(const struct worker *w)
 {
     if (w->leave_now)
         return true;
     if (!w->drain_until_us)
         return false;
-    return trips_count(w->trips) == 0 || clock_mono_us() >= w->drain_until_us;
+    return in_hand(w) == 0 || clock_mono_us() >= w->drain_until_us;
 }
 
 int worker_run(const struct conf *conf, int slot)
@@ -271,7 +296,7 @@ int worker_run(const struct conf *conf, int slot)
         if (event_base_loop(w.base, EVLOOP_ONCE) != 0)
             break;
     }
-    size_t left = trips_count(w.trips);
+    size_t left = in_hand(&w);
     LOG(LOG_INFO, "worker_leaves", LOG_NUM("handed_back", left),
         LOG_NUM("settled", shared_mine()->counters[COUNT_SETTLED] - w.settled_at_start));
     if (left) {

@@ -11,7 +11,8 @@
 
 #include "common/base/buf.h"
 
-static const char *const own_queues[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_DEAD};
+static const char *const own_queues[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_WAKE,
+                                         TOPOLOGY_DEAD};
 
 enum { OWN_COUNT = sizeof own_queues / sizeof own_queues[0], LIST_MAX = 65536 };
 

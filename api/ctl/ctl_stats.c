@@ -41,6 +41,24 @@ static const struct section sections[] = {
                                                 "'deferred') ORDER BY notify.deliveries.created_at"
                                                 " LIMIT 1",
      true},
+    {"integrations", "Integrations that fail or have a mailbox",
+     "SELECT s.integration_id, coalesce(i.kind, '(deleted)') AS kind, d.deferred, " OUTPUT_UTC(
+         "d.oldest") " AS oldest,"
+                     " " OUTPUT_UTC("s.failing_since") " AS failing_since, s.last_error, " OUTPUT_UTC(
+                         "s.circuit_until") " AS circuit_until,"
+                                            " s.rate, " OUTPUT_UTC(
+                                                "s.wake_at") " AS wake_at FROM notify.integration_state s"
+                                                             " LEFT JOIN public.integrations i ON i.id = "
+                                                             "s.integration_id"
+                                                             " CROSS JOIN LATERAL (SELECT count(*) AS "
+                                                             "deferred, min(due_at) AS oldest FROM "
+                                                             "notify.deliveries"
+                                                             " WHERE integration_id = s.integration_id AND "
+                                                             "state = 'deferred') d"
+                                                             " WHERE s.wake_at IS NOT NULL OR "
+                                                             "s.failing_since IS NOT NULL ORDER BY "
+                                                             "d.deferred DESC, 1 LIMIT 100",
+     false},
     {"events", "Events", "SELECT state, count(*) AS count FROM notify.events GROUP BY 1 ORDER BY 1", false},
 };
 
@@ -48,7 +66,7 @@ static PGresult *ask(struct db *db, const struct section *s, bool json)
 {
     if (!json)
         return db_query(db, s->sql, 0, NULL);
-    char sql[1024];
+    char sql[2048];
     snprintf(sql, sizeof sql,
              s->single ? "SELECT coalesce((SELECT row_to_json(x) FROM (%s) x)::text, 'null')"
                        : "SELECT coalesce(json_agg(x), '[]')::text FROM (%s) x",
@@ -102,7 +120,8 @@ static void add_queue(const char *name, const struct broker_queue *queue, bool j
 
 static enum ctl_exit add_queues(const struct ctl *ctl, bool json, struct buf *out)
 {
-    static const char *const own[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_DEAD};
+    static const char *const own[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_WAKE,
+                                      TOPOLOGY_DEAD};
     const size_t own_count = sizeof own / sizeof own[0];
     const struct conf_texts *producers = &ctl->conf->broker_queues;
     struct broker broker;

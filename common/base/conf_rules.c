@@ -22,7 +22,8 @@ enum {
 static const double grace_above_timeout = 5;
 
 /* Names that we declare ourselves and publish into; consuming one as a producer's queue would be a loop. */
-static const char *const own_queues[] = {"notify.due", "notify.bulk", "notify.urgent", "notify.dead"};
+static const char *const own_queues[] = {"notify.due", "notify.bulk", "notify.urgent", "notify.wake",
+                                         "notify.dead"};
 
 static bool starts_with(const char *text, const char *start)
 {

@@ -111,10 +111,43 @@
          "Proxy for all deliveries, http://host:port. It resolves names itself, so it must refuse private "  \
          "addresses itself.")                                                                                \
     NUM(gate_patience, "gate.patience", 2, 0, 3600,                                                          \
-        "Seconds that a delivery may wait for its integration's window before it is put off. Without "       \
-        "effect yet.")                                                                                       \
-    NUM(gate_max_age, "gate.max_age", 86400, 60, 2592000,                                                    \
-        "Seconds after which a delivery that was put off is dead. Without effect yet.")                      \
+        "Seconds that a delivery may wait in a worker for its integration's turn; one that must wait "       \
+        "longer "                                                                                            \
+        "goes to the mailbox in the ledger, where it holds up nobody.")                                      \
+    INT(gate_line, "gate.line", 32, 1, 65535,                                                                \
+        "Deliveries that may wait in a worker for one integration while it sends to others, too; the least " \
+        "severe beyond go to the mailbox, or a slow destination would fill the prefetch.")                   \
+    NUM(gate_max_age, "gate.max_age", 86400, 1, 2592000,                                                     \
+        "Seconds in the mailbox after which a delivery is dead: too_old.")                                   \
+    INT(gate_wakes, "gate.wakes", 64, 1, 10000,                                                              \
+        "Mailboxes that a worker empties at a time; messages beyond broker.prefetch.")                       \
+    INT(gate_wake_batch, "gate.wake_batch", 32, 1, 1000, "Most deliveries that leave one mailbox together.") \
+    INT(gate_wake_rows, "gate.wake_rows", 128, 1, 10000,                                                     \
+        "Deliveries from all mailboxes that a worker has in hand, beside those of broker.prefetch "          \
+        "messages.")                                                                                         \
+    NUM(gate_wake_run, "gate.wake_run", 60, 0.1, 600,                                                        \
+        "Seconds for which a worker empties one mailbox before another gets its place.")                     \
+    NUM(gate_rate_webhook, "gate.rate_webhook", 0, 0, 100000,                                                \
+        "Requests a second to one webhook, on this host; 0: no limit but what its answers ask for (429 "     \
+        "halves it).")                                                                                       \
+    NUM(gate_rate_slack, "gate.rate_slack", 1, 0, 100000,                                                    \
+        "Requests a second to one Slack webhook, on this host. Slack allows one, with short bursts, and "    \
+        "may "                                                                                               \
+        "disable an app that goes on beyond.")                                                               \
+    INT(gate_circuit_least, "gate.circuit_least", 10, 0, 32,                                                 \
+        "Requests to an integration before its circuit may open: fewer say too little. 0: never.")           \
+    NUM(gate_circuit_share, "gate.circuit_share", 0.5, 0.01, 1,                                              \
+        "Share of failures among its last 32 requests at which the circuit opens: nothing is sent but a "    \
+        "probe "                                                                                             \
+        "now and then, and deliveries wait in the mailbox without using up attempts.")                       \
+    NUM(gate_circuit_pause, "gate.circuit_pause", 5, 0.1, 3600,                                              \
+        "Seconds before the first probe; twice as long after each that fails.")                              \
+    NUM(gate_circuit_max, "gate.circuit_max", 60, 0.1, 86400,                                                \
+        "Longest pause between two probes: a destination that works again is noticed after so long at "      \
+        "most.")                                                                                             \
+    NUM(gate_report, "gate.report", 5, 0.1, 3600,                                                            \
+        "Seconds between two notes of how integrations fare in notify.integration_state; one that works is " \
+        "noted once a minute.")                                                                              \
     NUM(sweep_grace, "sweep.grace", 60, 1, 86400,                                                            \
         "Seconds that a due retry may be late before it is published again; more when notify.due is "        \
         "itself that far behind.")                                                                           \

@@ -12,8 +12,8 @@
 #include "common/base/hash.h"
 #include "common/destinations/dest_list.h"
 
-#define DEST_DECLARE(symbol) extern const struct dest symbol;
-#define DEST_POINTER(symbol) &symbol,
+#define DEST_DECLARE(symbol, kind) extern const struct dest symbol;
+#define DEST_POINTER(symbol, kind) &symbol,
 
 DEST_LIST(DEST_DECLARE)
 

@@ -43,7 +43,9 @@
 #define DELIVERY_STATE_LIST(X)                                                                               \
     X(SENDING, "sending", "an attempt is being made by the row's owner until its lease ends")                \
     X(WAITING, "waiting", "failed; the next attempt is due at due_at")                                       \
-    X(DEFERRED, "deferred", "held back by its integration's rate or circuit; no attempt was used")           \
+    X(DEFERRED, "deferred",                                                                                  \
+      "held back by its integration's rate, window or circuit; waits in the mailbox, and no attempt was "    \
+      "used")                                                                                                \
     X(DELIVERED, "delivered", "the destination accepted it")                                                 \
     X(CANCELED, "canceled", "the integration was deleted or disabled before it could be delivered")          \
     X(DEAD, "dead", "given up, with a reason")                                                               \
@@ -85,6 +87,9 @@
     X(TOO_LONG, "too_long", "the request would be longer than the limits allow")                             \
     X(REJECTED, "rejected", "the destination answered that it will never accept this request")               \
     X(GONE, "gone", "the destination answered that it no longer exists")                                     \
+    X(TOO_OLD, "too_old",                                                                                    \
+      "it waited in the mailbox for gate.max_age: its integration allows too few requests, or is down; see " \
+      "notify.integration_state")                                                                            \
     X(ATTEMPTS_EXHAUSTED, "attempts_exhausted", "every attempt allowed by retry.max_attempts failed")
 
 /* The last error of an attempt: one word, safe to show anywhere. X(ENUM, word, help) */

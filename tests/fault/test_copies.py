@@ -9,6 +9,7 @@ import pytest
 from expansion import counter, task
 from sandbox import bulk, producer, seed
 from sandbox.receiver import Answer
+from stage import HELD
 
 
 def delivered(stage, count: int, timeout: float = 60) -> None:
@@ -60,7 +61,7 @@ def test_a_backlog_of_what_is_due_is_not_published_over_and_over(stage, notifyd,
     count = 150
     stage.webhook("/hook", secret=None, severity_filter="info")
     one = notifyd({"workers": 1, "broker": {"prefetch": 8}, "delivery": {"per_integration": 1},
-                   "retry": {"base": 6.0, "jitter": 0.0}, "sweep": {"grace": 1.0}})
+                   "retry": {"base": 6.0, "jitter": 0.0}, "sweep": {"grace": 1.0}, **HELD})
     if what == "scheduled":
         app = producer.celery_app(stage.broker_url)
         for _ in range(count):
@@ -82,7 +83,8 @@ def test_retries_that_stand_at_the_gate_are_not_published_over_and_over(stage, n
     count = 14
     stage.webhook("/hook", secret=None, severity_filter="info")
     stage.receiver.script("/hook", Answer(status=503))
-    one = notifyd({"workers": 2, "delivery": {"per_integration": 1}, "retry": {"base": 4.0, "jitter": 0.0}, "sweep": {"grace": 1.0}})
+    one = notifyd({"workers": 2, "delivery": {"per_integration": 1}, "retry": {"base": 4.0, "jitter": 0.0},
+                   "sweep": {"grace": 1.0}, **HELD})
     bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(count)))
     waiting(stage, count)
     stage.receiver.script("/hook", Answer(delay=1.2))

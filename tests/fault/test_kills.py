@@ -10,7 +10,7 @@ import pytest
 from sandbox import bulk, producer, seed
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
-from stage import dead_letters
+from stage import HELD, dead_letters
 
 
 def queue(rabbit, vhost, name="notify") -> dict:
@@ -49,7 +49,7 @@ def test_a_killed_worker_is_replaced_within_a_second_and_nothing_is_lost(stage, 
 def test_a_killed_supervisor_leaves_no_orphan_and_what_was_not_begun_is_back_in_the_queue(stage, notifyd, rabbit, vhost):
     stage.webhook(secret=None)
     stage.receiver.script("/hook", Answer(delay=0.5))
-    one = notifyd({"broker": {"prefetch": 32}})
+    one = notifyd({"broker": {"prefetch": 32}, **HELD})
     ids = bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(200)))
     stage.receiver.wait_for(10, "/hook")
     started = time.monotonic()

@@ -14,7 +14,7 @@ from ctl import on_stage
 from sandbox import bulk, producer, seed
 from sandbox.processes import wait_until
 from sandbox.receiver import Answer
-from stage import dead_letters
+from stage import HELD, dead_letters
 
 LEVELS = [f"notify.delay.{level}" for level in range(17)]
 
@@ -112,7 +112,7 @@ def test_a_restart_of_everything_during_a_delay_neither_loses_nor_shifts_it(stag
 def purged_ladder(stage, notifyd, count: int) -> None:
     stage.webhook("/hook", secret=None)
     stage.receiver.script("/hook", Answer(status=503))
-    one = notifyd({"retry": {"base": 120.0, "jitter": 0.0}, "sweep": {"grace": 2.0}, "broker": {"prefetch": 512}})
+    one = notifyd({"retry": {"base": 120.0, "jitter": 0.0}, "sweep": {"grace": 2.0}, "broker": {"prefetch": 512}, **HELD})
     ids = bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(count)))
     waiting(stage, count, 120)
     stage.receiver.script("/hook", Answer())
@@ -173,7 +173,7 @@ def test_a_memory_alarm_while_every_delivery_fails(stage, notifyd, rabbit, vhost
     began = time.monotonic()
     try:
         one = notifyd({"retry": {"base": 2.0, "factor": 1.0, "jitter": 0.0, "not_found": [1.0]}, "sweep": {"grace": 1.0},
-                       "broker": {"prefetch": 128, "publish_patience": 1.0}}, ready=False)
+                       "broker": {"prefetch": 128, "publish_patience": 1.0}, **HELD}, ready=False)
         wait_until(lambda: rabbit.depth("notify", vhost) == 0 and all(
             q["messages"] == 0 for q in rabbit.list_queues(vhost) if q["name"] == "notify"), 40, "the queue is worked off")
         waiting(stage, count)
@@ -261,7 +261,7 @@ def test_two_sweepers_share_what_is_overdue(stage, notifyd):
     count = 400
     stage.webhook("/hook", secret=None)
     stage.receiver.script("/hook", Answer(status=503))
-    settings = {"workers": 1, "retry": {"base": 600.0}, "sweep": {"grace": 1.0, "batch": 25}}
+    settings = {"workers": 1, "retry": {"base": 600.0}, "sweep": {"grace": 1.0, "batch": 25}, **HELD}
     pair = [notifyd(settings), notifyd(settings)]
     ids = bulk.publish_many(stage.broker_url, "notify", (stage.event() for _ in range(count)))
     waiting(stage, count)

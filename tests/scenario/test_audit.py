@@ -142,6 +142,12 @@ BREAK = {
     "delivery_finished": "UPDATE notify.deliveries SET due_at = now() + interval '1 h' WHERE state = 'delivered'",
     "delivery_finished ": "UPDATE notify.deliveries SET lease_until = now() + interval '1 h' WHERE state = 'dead'",
     "delivery_attempts": "UPDATE notify.deliveries SET attempt = 1 WHERE state = 'dead'",
+    "mailbox_wake": "UPDATE notify.deliveries SET state = 'deferred', rank = 4 WHERE state = 'waiting'",
+    "mailbox_wake ": "UPDATE notify.deliveries SET state = 'deferred', rank = 4 WHERE state = 'waiting';"
+                     "INSERT INTO notify.integration_state (integration_id, workspace_id)"
+                     " SELECT integration_id, workspace_id FROM notify.deliveries WHERE state = 'deferred'",
+    "overdue_mailboxes": "INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at)"
+                         " VALUES (gen_random_uuid(), gen_random_uuid(), now() - interval '135 s')",
     "event_times": "UPDATE notify.events SET scheduled_for = NULL WHERE id = 'f'",
     "event_times ": "UPDATE notify.events SET finished_at = NULL WHERE id = 'e'",
     "event_times  ": "UPDATE notify.events SET finished_at = now() WHERE id = 'f'",

@@ -37,12 +37,12 @@ def test_everything_is_declared_as_the_architecture_says(stage, notifyd, rabbit,
     made = rabbit.definitions(vhost)
     type_ = {"x-queue-type": "quorum"} if kind == "quorum" else {}
     safe = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"} if kind == "quorum" else {}
-    queues = {"notify": {}, **{f"notify.{name}": type_ for name in ("due", "urgent", "bulk", "dead")}}
+    queues = {"notify": {}, **{f"notify.{name}": type_ for name in ("due", "urgent", "bulk", "wake", "dead")}}
     exchanges = {"notify": "direct", "notify.dead": "fanout", "notify.delay.out": "fanout", "notify.urgent": "fanout",
-                 "notify.bulk": "fanout"}
+                 "notify.bulk": "fanout", "notify.wake": "fanout"}
     bindings = {("notify", "queue", "notify", "notify"), ("notify.dead", "queue", "notify.dead", ""),
                 ("notify.delay.out", "queue", "notify.due", ""), ("notify.urgent", "queue", "notify.urgent", ""),
-                ("notify.bulk", "queue", "notify.bulk", "")}
+                ("notify.bulk", "queue", "notify.bulk", ""), ("notify.wake", "queue", "notify.wake", "")}
     for level in range(LEVELS):
         name, below = f"notify.delay.{level}", f"notify.delay.{level - 1}" if level else "notify.delay.out"
         queues[name] = {"x-message-ttl": 2**level * 1000, "x-dead-letter-exchange": below, **type_, **safe}

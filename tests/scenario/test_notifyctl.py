@@ -29,7 +29,7 @@ from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer as Reply
 
 ROLES = (ROOT / "schema" / "roles.sql").read_text()
-OWN_QUEUES = ["notify.due", "notify.urgent", "notify.bulk", "notify.dead"]
+OWN_QUEUES = ["notify.due", "notify.urgent", "notify.bulk", "notify.wake", "notify.dead"]
 
 
 @pytest.fixture
@@ -230,7 +230,7 @@ def test_check_is_content_when_everything_is_there(ctl: Notifyctl, broker_url: s
     answer = ctl("check")
     assert answer.code == 0 and not answer.lines("FAIL") and not answer.err, answer
     subjects = [line.split(":")[0] for line in answer.lines("ok")]
-    assert subjects == ["configuration", "keys", "broker", *["queue"] * 5, "broker rights", "database", "schema", "rights", "triggers", "clock", "settings"]
+    assert subjects == ["configuration", "keys", "broker", *["queue"] * 6, "broker rights", "database", "schema", "rights", "triggers", "clock", "settings"]
     assert "settings: 2 integrations decrypt, 1 have none" in answer.out
     assert ", as notify_worker" in answer.out
     as_json = ctl("check", "--json")
@@ -380,7 +380,7 @@ def test_check_says_when_queues_are_missing_or_of_the_wrong_type(ctl: Notifyctl,
     answer = ctl("check")
     assert answer.code == 0 and f"queue: not there yet: {', '.join(OWN_QUEUES)}; {later}" in answer.lines("note"), answer
     assert "ok   queue: notify, 0 messages" in answer.out
-    declare_queues(broker_url, *OWN_QUEUES[:3])
+    declare_queues(broker_url, *OWN_QUEUES[:-1])
     answer = ctl("check")
     assert answer.code == 1 and answer.lines("FAIL") == [
         "queue: notify.dead does not exist; restart notifyd, it makes all its queues"], answer
@@ -390,7 +390,7 @@ def test_check_says_when_queues_are_missing_or_of_the_wrong_type(ctl: Notifyctl,
     assert answer.code == 1 and line.startswith('queue type: notify.dead is not as broker.queue_type = "classic" makes it'), answer
     answer = ctl("check", broker={"queue_type": "quorum"})
     wrong = [line for line in answer.lines("FAIL") if line.startswith("queue type")]
-    assert len(wrong) == 3 and not any("notify.dead" in line for line in wrong), answer
+    assert len(wrong) == 4 and not any("notify.dead" in line for line in wrong), answer
     assert [line for line in answer.lines("note") if line.startswith("queue policy")]
 
 
@@ -416,7 +416,7 @@ OURS = r"^notify(\..*)?$"
     (("", "", ""), "no right to configure {own}; no right to write {all}; no right to read {all};"),
     ((OURS, OURS, ""), "rights: no right to read {all};"),
     ((OURS, "^amq", OURS), "rights: no right to write {all};"),
-    ((OURS, OURS, "^notify\\.(dead|delay.*)$"), "rights: no right to read notify, notify.due, notify.urgent, notify.bulk;"),
+    ((OURS, OURS, "^notify\\.(dead|delay.*)$"), "rights: no right to read notify, notify.due, notify.urgent, notify.bulk, notify.wake;"),
 ])
 def test_check_names_the_brokers_rights_that_are_missing_and_the_command(ctl: Notifyctl, broker_url: str, rabbit: RabbitServer, vhost: str,
                                                                         patterns: tuple[str, ...], said: str, started: bool) -> None:
@@ -720,7 +720,7 @@ def test_stats_with_one_server_away_shows_the_other_and_exits_75(ctl: Notifyctl,
     answer = ctl("stats", "--json", broker={"url": "amqp://127.0.0.1:1"})
     assert answer.code == 75 and answer.json()["queues"] is None and len(answer.json()["deliveries"]) == 3 and "broker" in answer.err, answer
     answer = ctl("stats", "--json", database={"url": "postgresql://127.0.0.1:1/d"})
-    assert answer.code == 75 and answer.json()["deliveries"] is None and len(answer.json()["queues"]) == 5 and "database" in answer.err, answer
+    assert answer.code == 75 and answer.json()["deliveries"] is None and len(answer.json()["queues"]) == 6 and "database" in answer.err, answer
 
 
 def test_stats_advises_as_check_does(ctl: Notifyctl, broker_url: str) -> None:

@@ -1,0 +1,238 @@
+"""One bad destination slows nobody: windows, rates, circuits, and the mailbox for what cannot start soon."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pika
+import pytest
+from sandbox import bulk, seed
+from sandbox.receiver import Answer
+from stage import dead_letters
+
+QUICK = {"circuit_pause": 1.0, "circuit_max": 2.0}
+
+
+def publish(stage, count: int, severity: str = "high") -> list[str]:
+    finding = stage.findings[severity].id
+    return bulk.publish_many(stage.broker_url, "notify", (stage.event(finding_id=finding) for _ in range(count)))
+
+
+def count(stage, state: str) -> int:
+    return stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = %s", (state,))[0][0]
+
+
+def idle(stage, rabbit, vhost) -> None:
+    """The broker holds nothing but what waits on the ladder."""
+    queues = ("notify", "notify.due", "notify.wake")
+    stage.wait(lambda: all(rabbit.depth(name, vhost) == 0 for name in queues), 20, "the queues are not worked off")
+
+
+def state_of(stage, integration) -> dict:
+    names = ("wake_at", "circuit_until", "failing_since", "last_success_at", "last_failure_at", "last_error", "rate")
+    rows = stage.database.query(f"SELECT {', '.join(names)} FROM notify.integration_state WHERE integration_id = %s", (integration.id,))
+    return dict(zip(names, rows[0])) if rows else {}
+
+
+# --- a rate
+
+@pytest.mark.calm
+def test_a_limited_integration_gets_its_rate_the_worst_first_and_others_all_at_once(stage, notifyd, rabbit, vhost):
+    """The neighbours, each slower than the rate, notice nothing of it."""
+    for number in range(10):
+        stage.webhook(f"/other/{number}", events=["scan_started"])
+    stage.webhook("/limited", events=["finding_new"], severity_filter="info")
+    notifyd({"gate": {"rate_webhook": 50.0}})
+    began = time.monotonic()
+    low = set(publish(stage, 300, "low"))
+    stage.wait(lambda: count(stage, "deferred") > 50, 10, "nothing is in the mailbox")
+    idle(stage, rabbit, vhost)
+    critical = set(publish(stage, 40, "critical"))
+    others = [stage.publish("scan_started") for _ in range(5)]
+    for number in range(10):
+        assert stage.wait_arrivals(others, 2, f"/other/{number}")
+    seen = stage.wait_arrivals(low | critical, 30, "/limited")
+    took = time.monotonic() - began
+    requests = stage.receiver.requests("/limited")
+    assert set(seen.values()) == {1} and took >= (340 - 20) / 50
+    for first, later in zip(requests, requests[75:]):
+        assert later.at - first.at > 1, "75 requests within a second: 50, and a burst of ten"
+    order = [json.loads(r.body)["id"] in critical for r in requests]
+    assert sum(order[:order.index(True) + 80]) == 40, "the critical ones did not go before the others"
+    stage.wait_settled(340 + 50, 10)
+
+
+def test_too_many_requests_halve_the_rate_and_hold_everything_for_as_long_as_it_says(stage, notifyd):
+    hook = stage.webhook()
+    stage.receiver.script("/hook", Answer(status=429, headers=(("Retry-After", "3"),)), Answer())
+    notifyd({"workers": 1, "gate": {"report": 0.2}, "delivery": {"per_integration": 1}})
+    ids = publish(stage, 20)
+    stage.wait_settled(20, 30)
+    requests = stage.receiver.requests("/hook")
+    assert set(stage.arrivals()) == set(ids) and requests[1].at - requests[0].at >= 2.9, "one went out while the receiver wanted to be left alone"
+    assert len(requests) == 21
+    stage.wait(lambda: (state_of(stage, hook).get("last_failure_at") and state_of(stage, hook)["rate"] is not None), 5)
+
+
+# --- a circuit
+
+def test_a_receiver_that_fails_gets_few_requests_and_everything_when_it_works_again(stage, notifyd, rabbit, vhost):
+    sick = stage.webhook("/sick", secret=None)
+    stage.webhook("/well", secret=None)
+    stage.receiver.script("/sick", Answer(status=503))
+    one = notifyd({"gate": {**QUICK, "report": 0.2}, "retry": {"base": 3.0, "factor": 1.0}})
+    ids = publish(stage, 400)
+    assert set(stage.wait_arrivals(ids, 20, "/well").values()) == {1}
+    stage.wait(lambda: count(stage, "deferred") + count(stage, "waiting") == 400, 20, "not all are put off")
+    idle(stage, rabbit, vhost)
+    asked = len(stage.receiver.requests("/sick"))
+    assert asked < 60, "requests went on to one that fails"
+    assert stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'deferred' AND attempt = 0")[0][0] > 300
+    stage.wait(lambda: state_of(stage, sick).get("failing_since"), 5)
+    assert state_of(stage, sick)["last_error"] == "http_status" and one.events("circuit_open")
+    stage.receiver.script("/sick")
+    seen = stage.wait_arrivals(ids, 30, "/sick")
+    stage.wait_settled(800, 10)
+    healed = [json.loads(r.body)["id"] for r in stage.receiver.requests("/sick") if r.answered == 200]
+    assert len(healed) == len(set(healed)) == 400 and sum(seen.values()) < 500
+    stage.wait(lambda: state_of(stage, sick)["failing_since"] is None and state_of(stage, sick)["wake_at"] is None, 5)
+
+
+def test_a_deferral_uses_no_attempt(stage, notifyd):
+    stage.webhook("/hook", secret=None)
+    stage.receiver.script("/hook", Answer(status=503))
+    notifyd({"workers": 1, "gate": {**QUICK, "circuit_least": 2}, "retry": {"base": 1.0, "factor": 1.0, "max_attempts": 3}})
+    ids = publish(stage, 5)
+    stage.wait(lambda: count(stage, "dead") >= 1, 60, "none has come to its end")
+    rows = stage.database.query("SELECT count(*), sum(attempt) FROM notify.deliveries")
+    asked = len(stage.receiver.requests("/hook"))
+    assert 0 <= asked - rows[0][1] <= 1 and rows[0][0] == 5, "an attempt without a request"
+    stage.receiver.script("/hook")
+    stage.wait(lambda: count(stage, "delivered") + count(stage, "dead") == 5, 30)
+    assert set(stage.arrivals()) == set(ids) and max(stage.arrivals().values()) == 3
+
+
+# --- patience
+
+@pytest.mark.calm
+def test_a_receiver_that_never_answers_holds_two_connections_and_nobody_up(stage, notifyd, rabbit, vhost):
+    stage.webhook("/mute", events=["scan_started"])
+    stage.webhook("/well", events=["scan_done"])
+    stage.receiver.script("/mute", Answer(instead="hang"))
+    notifyd({"workers": 1, "broker": {"prefetch": 32}, "shutdown_grace": 14, "delivery": {"timeout": 8.0}})
+    mute = bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_started") for _ in range(300)))
+    publisher = bulk.BulkPublisher(stage.broker_url, "notify", (stage.event("scan_done") for _ in range(200)), rate=50)
+    publisher.start()
+    well = publisher.finish()
+    seen = stage.wait_arrivals(well, 3, "/well")
+    assert set(seen.values()) == {1} and len(stage.receiver.requests("/mute")) == 2
+    stage.wait(lambda: count(stage, "deferred") == 298, 10, "what waits for it is not in the mailbox")
+    idle(stage, rabbit, vhost)
+    stage.receiver.script("/mute")
+    assert len(stage.wait_arrivals(mute, 40, "/mute")) == 300
+    stage.wait_settled(500, 15)
+
+
+# --- the mailbox
+
+def held_back(stage, notifyd, number: int, **gate):
+    """NUMBER deliveries in the mailbox of an integration that gets one request in ten seconds."""
+    hook = stage.webhook(severity_filter="info")
+    one = notifyd({"workers": 1, "gate": {"rate_webhook": 0.1, **gate}, "sweep": {"grace": 2.0}})
+    ids = publish(stage, number + 1)
+    stage.wait(lambda: count(stage, "deferred") == number, 15, "they are not in the mailbox")
+    return hook, one, ids
+
+
+def test_what_waits_for_too_long_is_dead_and_says_so(stage, notifyd):
+    hook, _, ids = held_back(stage, notifyd, 40, max_age=4.0)
+    letters = dead_letters(stage.broker_url, 39, 30)
+    assert {h["x-notify-reason"] for h, _, _ in letters} == {"too_old"} and {p.message_id for _, p, _ in letters} <= set(ids)
+    stage.wait(lambda: count(stage, "dead") >= 39 and count(stage, "deferred") == 0, 15)
+    assert {d["reason"] for d in stage.deliveries() if d["state"] == "dead"} == {"too_old"}
+    stage.wait(lambda: state_of(stage, hook)["wake_at"] is None, 15)
+
+
+def test_what_waits_for_a_disabled_integration_is_canceled(stage, notifyd):
+    hook, _, _ = held_back(stage, notifyd, 20)
+    stage.database.execute("UPDATE integrations SET enabled = false WHERE id = %s", (hook.id,))
+    stage.wait(lambda: count(stage, "canceled") >= 19 and count(stage, "deferred") == 0, 60)
+
+
+def test_a_wake_that_is_lost_comes_again_and_an_old_one_is_void(stage, notifyd, rabbit, vhost):
+    hook, one, ids = held_back(stage, notifyd, 30)
+    one.terminate()
+    assert one.wait() == 0
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now()")
+    number = stage.database.query("SELECT wake_number FROM notify.integration_state")[0][0]
+    connection = pika.BlockingConnection(pika.URLParameters(stage.broker_url))
+    channel = connection.channel()
+    channel.queue_purge("notify.wake")
+    for old in (number - 1, number - 2):
+        channel.basic_publish("notify.wake", "", b"{}", pika.BasicProperties(
+            headers={"x-notify-wake": hook.id, "x-notify-wake-number": old}))
+    for strange in ({"x-notify-wake": "nobody", "x-notify-wake-number": 1}, {"x-notify-wake": hook.id}, {}):
+        channel.basic_publish("notify.wake", "", b"{}", pika.BasicProperties(headers=strange, content_type="application/json"))
+    connection.close()
+    notifyd({"gate": {"rate_webhook": 0.0}})
+    assert set(stage.wait_arrivals(ids, 20).values()) == {1}
+    assert len(dead_letters(stage.broker_url, 3)) == 3, "what is no wake is no event either, and is not lost"
+    idle(stage, rabbit, vhost)
+    stage.wait(lambda: state_of(stage, hook)["wake_at"] is None, 10)
+
+
+def test_a_worker_that_dies_with_a_mailbox_in_hand_loses_nothing(stage, notifyd):
+    hook, first, ids = held_back(stage, notifyd, 120)
+    first.terminate()
+    assert first.wait() == 0
+    stage.receiver.script("/hook", Answer(delay=0.1))
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now()")
+    one = notifyd({"workers": 2, "gate": {"rate_webhook": 0.0}, "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "lease_slack": 1.0},
+                   "sweep": {"grace": 1.0}})
+    for _ in range(3):
+        before = len(stage.receiver.requests("/hook"))
+        stage.wait(lambda: len(stage.receiver.requests("/hook")) > before + 10, 20)
+        for pid in one.workers():
+            os.kill(pid, signal.SIGKILL)
+    seen = stage.wait_arrivals(ids, 60)
+    stage.wait_settled(121, 30)
+    again = sum(seen.values()) - 121
+    print(f"{again} of 121 were sent twice over three times two workers")
+    assert again <= 3 * 2 * 8 and state_of(stage, hook)
+
+
+def test_a_drain_while_a_mailbox_is_emptied_repeats_nothing(stage, notifyd):
+    _, first, ids = held_back(stage, notifyd, 100)
+    first.terminate()
+    assert first.wait() == 0
+    stage.receiver.script("/hook", Answer(delay=0.2))
+    one = notifyd({"workers": 1, "gate": {"rate_webhook": 0.0}})
+    stage.wait(lambda: len(stage.receiver.requests("/hook")) > 10, 20)
+    one.terminate()
+    assert one.wait() == 0 and {e["handed_back"] for e in one.events("worker_leaves")} == {"0"}
+    stage.receiver.script("/hook")
+    notifyd()
+    assert set(stage.wait_arrivals(ids, 20).values()) == {1}
+    stage.wait_settled(101)
+
+
+def test_two_hosts_empty_a_mailbox_together_and_send_each_once(stage, notifyd):
+    _, first, ids = held_back(stage, notifyd, 300)
+    first.terminate()
+    assert first.wait() == 0
+    settings = {"workers": 1, "gate": {"rate_webhook": 0.0, "wake_run": 0.2}}
+    pair = [notifyd(settings), notifyd(settings)]
+    assert set(stage.wait_arrivals(ids, 30).values()) == {1}
+    stage.wait_settled(301)
+    assert all(one.alive() for one in pair)
+
+
+def test_replayed_deliveries_meet_the_gate_too(stage, notifyd):
+    """An integration deleted from the product leaves no mailbox behind."""
+    hook, _, ids = held_back(stage, notifyd, 10)
+    stage.database.execute("DELETE FROM integrations WHERE id = %s", (hook.id,))
+    stage.wait(lambda: count(stage, "canceled") >= 9 and count(stage, "deferred") == 0, 60)
+    assert len(ids) == 11 and seed.SEVERITIES

@@ -1,0 +1,411 @@
+/*
+ * mailbox - empties the mailboxes of integrations
+ *
+ * A delivery that the gate holds back is a row (deferred) without a message of its own: however many wait, the broker
+ * has nothing to do with them. When a mailbox is looked at next stands in notify.integration_state; the sweep publishes
+ * a wake then, with a number, and one worker has it:
+ *
+ *   state     means                                               left by
+ *   WAITING   this worker has enough from mailboxes in hand       room -> READING
+ *   READING   rows are asked for                                  good -> SENDING; void -> acknowledged, gone
+ *   SENDING   they are on their way like any other (trip)         all through -> WAITING or READING; none -> ENDING
+ *   ENDING    when it is looked at next is written down           written -> acknowledged, gone
+ *
+ * Invariants:
+ *   - what is taken out stays deferred until its attempt takes the row: should the worker die, it is there still, and the
+ *     broker delivers the wake again;
+ *   - a wake whose number is not the last one is void: two of one mailbox do not go on beside each other;
+ *   - a mailbox has no time only when it was seen to be empty with its row locked, which those who fill it lock, too.
+ *
+ * Knows neither limits nor HTTP: how many are worth taking says the gate.
+ */
+#include "worker/mailbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/arena.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "worker/pg_batch.h"
+#include "worker/shared.h"
+
+enum { BATCH_MAX = 64, ARENA_BLOCK = 4096 };
+
+enum wake_state { WAKE_WAITING, WAKE_READING, WAKE_SENDING, WAKE_ENDING };
+
+/* A row that was taken out; in the wake's arena until it is on its way. */
+struct mailbox_row {
+    struct list link;
+    struct event event;
+    const char *queue;
+    int attempt; /* the last one that was made */
+};
+
+struct wake {
+    struct pg_batch_item item; /* while READING and ENDING */
+    struct list link;          /* in `all` */
+    struct list line;          /* while WAITING */
+    struct trip_waker waker;
+    struct mailboxes *mailboxes;
+    struct intake_receipt *receipt;
+    enum wake_state state;
+    struct uuid integration;
+    int number;
+    int64_t begun_us;
+    int64_t asked_us;
+    long reserved; /* of what the worker may have in hand */
+    long most;     /* of those, worth taking by severity; the rest may be too old */
+    bool good;     /* the answer: its number is the last one */
+    struct list rows;
+    struct arena arena;
+    size_t taken;
+    size_t unsent; /* of them not through, and one while they are begun */
+    bool stays;    /* one could not start */
+};
+
+struct mailboxes {
+    const struct conf *conf;
+    struct gate *gate;
+    struct intake *intake;
+    struct trips *trips;
+    struct pg_batch *batch;
+    struct list all;
+    size_t count;
+    struct list waiting;
+    long reserved;
+    bool stopped;
+};
+
+static struct wake *wake_of(struct pg_batch_item *item)
+{
+    return list_entry(item, struct wake, item);
+}
+
+static long least(long a, long b)
+{
+    return a < b ? a : b;
+}
+
+static void forget(struct wake *w)
+{
+    list_remove(&w->link);
+    list_remove(&w->line);
+    w->mailboxes->count--;
+    arena_free(&w->arena);
+    free(w);
+}
+
+static void finish(struct wake *w)
+{
+    intake_ack(w->mailboxes->intake, w->receipt);
+    forget(w);
+}
+
+static void ask(struct wake *w, enum wake_state state)
+{
+    w->state = state;
+    w->asked_us = clock_mono_us();
+    pg_batch_add(w->mailboxes->batch, &w->item);
+}
+
+static void read_more(struct wake *w)
+{
+    struct mailboxes *m = w->mailboxes;
+    long room = m->conf->gate_wake_rows - m->reserved;
+    if (room <= 0) {
+        w->state = WAKE_WAITING;
+        list_append(&m->waiting, &w->line);
+        return;
+    }
+    w->reserved = least(room, m->conf->gate_wake_batch);
+    w->most = gate_room(m->gate, &w->integration, w->reserved);
+    m->reserved += w->reserved;
+    ask(w, WAKE_READING);
+}
+
+static void give_room(struct wake *w)
+{
+    struct mailboxes *m = w->mailboxes;
+    m->reserved -= w->reserved;
+    w->reserved = 0;
+    while (m->reserved < m->conf->gate_wake_rows && !list_is_empty(&m->waiting))
+        read_more(list_entry(list_shift(&m->waiting), struct wake, line));
+}
+
+static bool is_over(const struct wake *w)
+{
+    const struct mailboxes *m = w->mailboxes;
+    return w->taken == 0 || w->stays || m->stopped ||
+           clock_mono_us() - w->begun_us > clock_us(m->conf->gate_wake_run);
+}
+
+static void on_through(struct trip_waker *waker, bool stays)
+{
+    struct wake *w = list_entry(waker, struct wake, waker);
+    w->stays |= stays;
+    if (--w->unsent > 0)
+        return;
+    give_room(w);
+    if (is_over(w))
+        ask(w, WAKE_ENDING);
+    else
+        read_more(w);
+}
+
+static const char *text_at(struct arena *a, const PGresult *r, int row, int column)
+{
+    return PQgetisnull(r, row, column) ? NULL : arena_strdup(a, PQgetvalue(r, row, column));
+}
+
+/* False when there is no such event any more, or it is none that we wrote. */
+static bool read_row(struct wake *w, const PGresult *r, int row, struct mailbox_row *out)
+{
+    struct event *e = &out->event;
+    e->id = text_at(&w->arena, r, row, WAKE_EVENT_ID);
+    if (!e->id || !event_ledger_word_parse(e, PQgetvalue(r, row, WAKE_EVENT_TYPE)) ||
+        !uuid_parse(&e->scan_id, PQgetvalue(r, row, WAKE_SCAN_ID)))
+        return false;
+    e->has_finding = !PQgetisnull(r, row, WAKE_FINDING_ID) &&
+                     uuid_parse(&e->finding_id, PQgetvalue(r, row, WAKE_FINDING_ID));
+    e->change_summary = text_at(&w->arena, r, row, WAKE_CHANGE_SUMMARY);
+    e->error = text_at(&w->arena, r, row, WAKE_ERROR);
+    e->first_seen_us = strtoll(PQgetvalue(r, row, WAKE_FIRST_SEEN_US), NULL, 10);
+    out->queue = text_at(&w->arena, r, row, WAKE_QUEUE);
+    out->attempt = atoi(PQgetvalue(r, row, WAKE_ATTEMPT));
+    return true;
+}
+
+static void take_row(struct wake *w, const PGresult *r, int row)
+{
+    struct mailbox_row *out = arena_alloc(&w->arena, sizeof *out);
+    w->good = true;
+    if (PQgetisnull(r, row, WAKE_ATTEMPT))
+        return; /* it is empty */
+    list_init(&out->link);
+    if (read_row(w, r, row, out)) {
+        list_append(&w->rows, &out->link);
+        return;
+    }
+    LOG(LOG_ERROR, "mailbox_without_event",
+        LOG_TEXT("advice", "the row in notify.events of a deferred delivery is gone; see notifyctl audit"));
+    w->stays = true;
+}
+
+static void on_rows(void *owner, enum statement statement, const PGresult *r, struct pg_batch_item **items,
+                    size_t count)
+{
+    (void)owner;
+    if (statement != STATEMENT_WAKE_READ)
+        return;
+    for (int row = 0; row < PQntuples(r); row++) {
+        long n = strtol(PQgetvalue(r, row, WAKE_N), NULL, 10);
+        check(n >= 0 && (size_t)n < count);
+        take_row(wake_of(items[n]), r, row);
+    }
+}
+
+static void send_rows(struct wake *w)
+{
+    struct mailboxes *m = w->mailboxes;
+    struct list *at;
+    w->state = WAKE_SENDING;
+    w->unsent = 1;
+    w->taken = 0;
+    while ((at = list_shift(&w->rows))) {
+        struct mailbox_row *row = list_entry(at, struct mailbox_row, link);
+        w->taken++;
+        w->unsent++;
+        shared_count(COUNT_WOKEN);
+        trips_begin_woken(m->trips, &row->event, row->queue, &w->integration, row->attempt + 1, &w->waker);
+    }
+    arena_free(&w->arena);
+    if (w->taken > 0)
+        gate_note_mailbox(&w->integration, true);
+    on_through(&w->waker, false);
+}
+
+static void on_read(struct wake *w)
+{
+    if (w->good) {
+        send_rows(w);
+        return;
+    }
+    give_room(w);
+    finish(w); /* another wake has taken its place */
+}
+
+static void on_done(void *owner, struct pg_batch_item **items, size_t count)
+{
+    (void)owner;
+    for (size_t i = 0; i < count; i++) {
+        struct wake *w = wake_of(items[i]);
+        if (w->state == WAKE_READING)
+            on_read(w);
+        else
+            finish(w);
+    }
+}
+
+/* Nothing in it but numbers and ids of our own: it is tried again, and the wake is held. */
+static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_request *why)
+{
+    struct mailboxes *m = owner;
+    char integration[UUID_TEXT];
+    uuid_format(&wake_of(item)->integration, integration);
+    LOG(LOG_ERROR, "mailbox_refused", LOG_TEXT("integration", integration),
+        LOG_TEXT("sqlstate", why->sqlstate), LOG_TEXT("words", why->words));
+    pg_batch_put_aside(m->batch, item);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct wake *x = wake_of(*(struct pg_batch_item *const *)a);
+    const struct wake *y = wake_of(*(struct pg_batch_item *const *)b);
+    return memcmp(x->integration.bytes, y->integration.bytes, sizeof x->integration.bytes);
+}
+
+/* In the order of their keys, before they are read and changed (see statements.c). */
+static void lock(struct mailboxes *m, struct pg_batch_item **items, size_t count)
+{
+    struct pg_array *c = pg_batch_columns(m->batch, STATEMENT_WAKE_LOCK);
+    for (size_t i = 0; i < count; i++)
+        pg_array_add_uuid(c, &wake_of(items[i])->integration);
+    pg_batch_execute(m->batch);
+}
+
+static void add_read(struct mailboxes *m, struct pg_array *c, struct wake *w, int32_t n)
+{
+    double lease = m->conf->sweep_grace + 2 * m->conf->delivery_timeout;
+    w->good = false;
+    list_init(&w->rows);
+    arena_free(&w->arena);
+    pg_array_add_int4(c++, n);
+    pg_array_add_uuid(c++, &w->integration);
+    pg_array_add_int4(c++, w->number);
+    pg_array_add_int4(c++, (int32_t)w->most);
+    pg_array_add_int4(c++, (int32_t)(w->reserved > w->most ? w->reserved - w->most : 1));
+    pg_array_add_float8(c++, m->conf->gate_max_age);
+    pg_array_add_float8(c, lease);
+}
+
+static void add_end(struct pg_array *c, const struct wake *w, int32_t n)
+{
+    pg_array_add_int4(c++, n);
+    pg_array_add_uuid(c++, &w->integration);
+    pg_array_add_int4(c++, w->number);
+    pg_array_add_float8(c, gate_pause(&w->integration));
+}
+
+/* One statement for those in STATE, if there are any. */
+static void send_state(struct mailboxes *m, struct pg_batch_item **items, size_t count, enum wake_state state)
+{
+    enum statement statement = state == WAKE_READING ? STATEMENT_WAKE_READ : STATEMENT_WAKE_END;
+    struct pg_array *c = pg_batch_columns(m->batch, statement);
+    for (size_t i = 0; i < count; i++) {
+        struct wake *w = wake_of(items[i]);
+        if (w->state != state)
+            continue;
+        if (state == WAKE_READING)
+            add_read(m, c, w, (int32_t)i);
+        else
+            add_end(c, w, (int32_t)i);
+    }
+    if (c[0].count)
+        pg_batch_execute(m->batch);
+}
+
+static void send_questions(void *owner, struct pg_batch_item **items, size_t count)
+{
+    struct mailboxes *m = owner;
+    qsort(items, count, sizeof(struct pg_batch_item *), compare);
+    lock(m, items, count);
+    send_state(m, items, count, WAKE_READING);
+    send_state(m, items, count, WAKE_ENDING);
+}
+
+struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
+                                struct gate *gate, struct intake *intake, struct trips *trips)
+{
+    static const struct pg_batch_calls calls = {send_questions, on_rows, on_done, on_refused};
+    static const struct pg_batch_settings settings = {
+        .name = "mailbox",
+        .most = BATCH_MAX,
+        .requests = COUNT_MAILBOX_STATEMENTS,
+        .splits = COUNT_MAILBOX_SPLITS,
+    };
+    struct mailboxes *m = mem_zalloc(sizeof *m);
+    m->conf = conf;
+    m->gate = gate;
+    m->intake = intake;
+    m->trips = trips;
+    list_init(&m->all);
+    list_init(&m->waiting);
+    m->batch = pg_batch_new(base, link, &settings, &calls, m);
+    return m;
+}
+
+void mailboxes_free(struct mailboxes *m)
+{
+    struct list *at;
+    if (!m)
+        return;
+    while ((at = list_shift(&m->all))) {
+        struct wake *w = list_entry(at, struct wake, link);
+        intake_drop(m->intake, w->receipt);
+        forget(w);
+    }
+    pg_batch_free(m->batch);
+    free(m);
+}
+
+void mailboxes_wake(struct mailboxes *m, const struct uuid *integration, int number,
+                    struct intake_receipt *receipt)
+{
+    struct wake *w = mem_zalloc(sizeof *w);
+    w->mailboxes = m;
+    w->receipt = receipt;
+    w->integration = *integration;
+    w->number = number;
+    w->begun_us = clock_mono_us();
+    w->waker.through = on_through;
+    list_init(&w->line);
+    list_init(&w->rows);
+    arena_init(&w->arena, ARENA_BLOCK);
+    list_init(&w->link);
+    list_append(&m->all, &w->link);
+    m->count++;
+    shared_count(COUNT_WAKES);
+    read_more(w);
+}
+
+void mailboxes_resume(struct mailboxes *m)
+{
+    pg_batch_resume(m->batch);
+}
+
+void mailboxes_stop(struct mailboxes *m)
+{
+    m->stopped = true;
+}
+
+void mailboxes_hand_back(struct mailboxes *m, int64_t max_us)
+{
+    struct list *at, *next;
+    int64_t now = clock_mono_us();
+    list_for_each_safe (at, next, &m->all) {
+        struct wake *w = list_entry(at, struct wake, link);
+        bool asks = w->state == WAKE_READING || w->state == WAKE_ENDING;
+        if (!asks || now - w->asked_us < max_us || !pg_batch_withdraw(m->batch, &w->item))
+            continue;
+        m->reserved -= w->reserved;
+        intake_requeue(m->intake, w->receipt);
+        forget(w);
+    }
+}
+
+size_t mailboxes_count(const struct mailboxes *m)
+{
+    return m->count;
+}
