@@ -34,7 +34,8 @@ enum {
     REPORT_SUCCESS_US = 60000000, /* between two notes of a success */
     LEAST_TURN_US = 1000,
     OTHERS_US = 2000000,
-    SMOOTHING = 8
+    SMOOTHING = 8,
+    PAUSE_MAX_S = 300 /* limits are forgotten with the host, the time of the next look is not */
 };
 
 struct gate_window {
@@ -181,7 +182,7 @@ static struct gate_window *window_of(struct gate *g, const struct gate_pass *pas
         g->idle_count--;
     }
     w->limits = shared_limits(&w->integration, now_us);
-    limits_configure(w->limits, rate_of(g->conf, pass->dest));
+    limits_configure(w->limits, rate_of(g->conf, pass->dest), pass->settings);
     return w;
 }
 
@@ -479,7 +480,8 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
 double gate_pause(const struct uuid *integration)
 {
     int64_t now = clock_mono_us();
-    return (double)limits_wait(shared_limits(integration, now), now) / 1e6;
+    double pause = (double)limits_wait(shared_limits(integration, now), now) / 1e6;
+    return pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S;
 }
 
 long gate_room(const struct gate *g, const struct uuid *integration, long most)

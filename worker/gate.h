@@ -23,6 +23,7 @@ struct gate_pass {
     struct uuid integration;
     struct uuid workspace;
     const struct dest *dest;
+    uint64_t settings; /* a hash of the integration's settings */
     int rank;          /* severity: the higher goes first */
     bool from_mailbox; /* comes from there: waits as long as the integration's limits let anybody start */
     /* Exactly one of the two is called, once, later: it may start (and gives the right back with gate_leave) ... */
@@ -62,7 +63,7 @@ void gate_free(struct gate *g);
 void gate_enter(struct gate *g, struct gate_pass *pass);
 void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *end);
 
-/* Seconds until something to INTEGRATION may start. */
+/* Seconds until something to INTEGRATION may start, or is worth asking for again. */
 double gate_pause(const struct uuid *integration);
 /* How many deliveries of INTEGRATION are worth taking from its mailbox now: 0 to MOST. */
 long gate_room(const struct gate *g, const struct uuid *integration, long most);

@@ -160,6 +160,7 @@ static void begin_sending(struct job *j)
     j->item.webhook_id = j->webhook_id;
     t->parts = j->parts;
     t->dest = j->integration->row.dest;
+    t->settings = j->integration->settings_hash;
     t->integration = j->integration_id;
     t->event_id = e->event->id;
     t->poison_hash = e->poison_hash;

@@ -34,9 +34,20 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-void limits_configure(struct limits *l, double rate)
+void limits_forget(struct limits *l)
+{
+    l->next_us = l->lowered_us = l->hold_until_us = l->open_until_us = l->pause_us = 0;
+    l->probe_until_us = l->mailbox_until_us = l->reported_us = 0;
+    l->settings = l->configured = l->lowered = l->started = l->started_before = l->outcomes = 0;
+}
+
+void limits_configure(struct limits *l, double rate, uint64_t settings)
 {
     uint64_t thousandths = (uint64_t)(rate * 1000);
+    if (l->settings != settings) {
+        limits_forget(l);
+        l->settings = settings;
+    }
     if (l->configured != thousandths)
         l->configured = thousandths;
 }

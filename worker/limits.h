@@ -14,6 +14,7 @@
 struct limits {
     _Atomic uint64_t key;             /* which integration; 0: free */
     _Atomic int64_t used_us;          /* when it was looked at last */
+    _Atomic uint64_t settings;        /* hash of the integration's settings, of which the rest is known */
     _Atomic uint64_t configured;      /* rate in thousandths of requests a second; 0: none */
     _Atomic uint64_t lowered;         /* the rate instead, after "too many"; 0: as configured */
     _Atomic int64_t lowered_us;       /* when it was lowered last */
@@ -52,8 +53,13 @@ enum limits_go {
     LIMITS_WAIT,
 };
 
-/* RATE: requests a second; 0: no limit. */
-void limits_configure(struct limits *l, double rate);
+/*
+ * RATE: requests a second; 0: no limit. SETTINGS: a hash of the integration's settings; when it is another one than before,
+ * all that was known is forgotten, since it may lead elsewhere now.
+ */
+void limits_configure(struct limits *l, double rate, uint64_t settings);
+/* Forget everything but the key. */
+void limits_forget(struct limits *l);
 /* Requests a second that are allowed now; 0: no limit. */
 double limits_rate(const struct limits *l);
 /* Microseconds until a request may start, as far as known now; 0: now. */

@@ -197,12 +197,13 @@ static void on_rows(void *owner, enum statement statement, const PGresult *r, st
                     size_t count)
 {
     (void)owner;
-    if (statement != STATEMENT_WAKE_READ)
-        return;
     for (int row = 0; row < PQntuples(r); row++) {
         long n = strtol(PQgetvalue(r, row, WAKE_N), NULL, 10);
         check(n >= 0 && (size_t)n < count);
-        take_row(wake_of(items[n]), r, row);
+        if (statement == STATEMENT_WAKE_READ)
+            take_row(wake_of(items[n]), r, row);
+        else if (*PQgetvalue(r, row, WAKE_END_SOME) == 'f')
+            gate_note_mailbox(&wake_of(items[n])->integration, false);
     }
 }
 

@@ -386,6 +386,7 @@ void rules_open_settings(struct rules *r, struct rules_entry *e, struct rules_in
         return;
     size_t before = size_of(e);
     i->opened = true;
+    i->settings_hash = hash_bytes(i->row.config_encrypted, i->row.config_size);
     open_settings(r, e, i);
     if (e->cached)
         r->held += size_of(e) - before;

@@ -23,9 +23,10 @@ struct rules_entry;
 struct rules_integration {
     struct integration row;
     bool opened;
-    const void *config; /* the destination's; NULL: see reason */
-    enum reason reason; /* why there is no config */
-    const char *detail; /* never holds a value of the settings */
+    uint64_t settings_hash; /* changes with them; set when they are opened */
+    const void *config;     /* the destination's; NULL: see reason */
+    enum reason reason;     /* why there is no config */
+    const char *detail;     /* never holds a value of the settings */
 };
 
 /* A request for the integrations of a workspace, embedded in what asks. */

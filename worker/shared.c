@@ -257,14 +257,6 @@ double shared_due_lateness(void)
     return (double)shared->due_late_us / 1e6;
 }
 
-static void forget_limits(struct limits *l, uint64_t key)
-{
-    l->next_us = l->lowered_us = l->hold_until_us = l->open_until_us = l->pause_us = l->reported_us = 0;
-    l->probe_until_us = l->mailbox_until_us = 0;
-    l->configured = l->lowered = l->started = l->started_before = l->outcomes = 0;
-    l->key = key;
-}
-
 /* Two workers that want a place at the same moment may get two, or one that the other loses: it then begins anew. */
 struct limits *shared_limits(const struct uuid *integration, int64_t now_us)
 {
@@ -279,7 +271,8 @@ struct limits *shared_limits(const struct uuid *integration, int64_t now_us)
         if (!oldest || (oldest->key && (!l->key || l->used_us < oldest->used_us)))
             oldest = l;
     }
-    forget_limits(oldest, key);
+    limits_forget(oldest);
+    oldest->key = key;
     oldest->used_us = now_us;
     return oldest;
 }

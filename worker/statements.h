@@ -129,6 +129,7 @@ enum wake_column {
     WAKE_QUEUE,
     WAKE_ATTEMPT,
 };
+enum { WAKE_END_SOME = 1 /* column of STATEMENT_WAKE_END: whether it holds something still */ };
 
 /* Parameters of STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
 enum { EVENTS_OF_EVENT = 20 };

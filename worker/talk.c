@@ -135,6 +135,7 @@ void talk_enter(struct talk *t)
         .integration = t->integration,
         .workspace = t->workspace,
         .dest = t->dest,
+        .settings = t->settings,
         .rank = t->rank,
         .from_mailbox = t->from_mailbox,
         .admitted = on_admitted,

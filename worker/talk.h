@@ -14,6 +14,7 @@
 struct talk {
     struct parts *parts;
     const struct dest *dest;
+    uint64_t settings; /* a hash of the integration's settings */
     struct uuid integration;
     struct uuid workspace;
     const char *event_id;             /* for the log and the fault points */

@@ -40,7 +40,7 @@ static void without_a_rate_everything_may_start(void)
 static void a_rate_is_kept_with_a_burst_of_a_fifth_of_a_second(void)
 {
     struct limits l = {0};
-    limits_configure(&l, 50);
+    limits_configure(&l, 50, 1);
     long first = 0;
     while (limits_start(&l, &rules, 100 * SECOND) == LIMITS_MAY)
         first++;
@@ -54,7 +54,7 @@ static void a_rate_is_kept_with_a_burst_of_a_fifth_of_a_second(void)
 static void a_rate_below_one_has_no_burst(void)
 {
     struct limits l = {0};
-    limits_configure(&l, 0.5);
+    limits_configure(&l, 0.5, 1);
     EXPECT(limits_start(&l, &rules, 7 * SECOND) == LIMITS_MAY);
     EXPECT_INT(limits_wait(&l, 7 * SECOND), 2 * SECOND);
     EXPECT(limits_start(&l, &rules, 9 * SECOND - 1) == LIMITS_WAIT);
@@ -65,7 +65,7 @@ static void too_many_halves_the_rate_once_a_second_and_success_gives_it_back(voi
 {
     struct limits l = {0};
     int64_t now = 50 * SECOND;
-    limits_configure(&l, 8);
+    limits_configure(&l, 8, 1);
     end_with(&l, now, LIMITS_THROTTLED, 5);
     EXPECT(limits_rate(&l) == 4);
     end_with(&l, now + SECOND, LIMITS_THROTTLED, 5);
@@ -106,7 +106,7 @@ static void a_lone_request_that_is_too_many_does_not_stop_the_rest(void)
 static void a_rate_never_falls_to_nothing(void)
 {
     struct limits l = {0};
-    limits_configure(&l, 1);
+    limits_configure(&l, 1, 1);
     for (int i = 1; i < 100; i++)
         end_with(&l, i * 2 * SECOND, LIMITS_THROTTLED, 1);
     EXPECT(limits_rate(&l) == 0.05);
@@ -198,13 +198,26 @@ static void a_circuit_that_may_not_open_does_not(void)
     EXPECT(limits_start(&l, &never, SECOND) == LIMITS_MAY);
 }
 
+static void other_settings_begin_anew(void)
+{
+    struct limits l = open_circuit(SECOND);
+    l.key = 7;
+    limits_configure(&l, 0, 1); /* the first that are known of */
+    limits_end(&l, &rules, SECOND, false, LIMITS_THROTTLED, 3600 * SECOND);
+    limits_configure(&l, 0, 1);
+    EXPECT_INT(limits_wait(&l, SECOND), 3600 * SECOND);
+    limits_configure(&l, 0, 2);
+    EXPECT_INT(limits_wait(&l, SECOND), 0);
+    EXPECT_INT(l.key, 7);
+}
+
 static void room_is_what_the_rate_allows_soon(void)
 {
     struct limits l = {0};
-    limits_configure(&l, 10);
+    limits_configure(&l, 10, 1);
     EXPECT_INT(limits_room(&l, SECOND, 2 * SECOND, 32), 20);
     EXPECT_INT(limits_room(&l, SECOND, 2 * SECOND, 8), 8);
-    limits_configure(&l, 0.2);
+    limits_configure(&l, 0.2, 1);
     EXPECT_INT(limits_room(&l, SECOND, 2 * SECOND, 32), 1);
     limits_start(&l, &rules, SECOND);
     EXPECT_INT(limits_room(&l, SECOND, 2 * SECOND, 32), 0);
@@ -221,4 +234,5 @@ UNIT_MAIN(UNIT_CASE(without_a_rate_everything_may_start),
           UNIT_CASE(after_the_pause_one_probe_goes_and_its_success_closes_the_circuit),
           UNIT_CASE(each_probe_that_fails_doubles_the_pause_up_to_the_longest),
           UNIT_CASE(a_probe_that_says_nothing_or_is_lost_lets_another_try),
-          UNIT_CASE(a_circuit_that_may_not_open_does_not), UNIT_CASE(room_is_what_the_rate_allows_soon))
+          UNIT_CASE(a_circuit_that_may_not_open_does_not), UNIT_CASE(other_settings_begin_anew),
+          UNIT_CASE(room_is_what_the_rate_allows_soon))
