@@ -197,6 +197,8 @@ static void on_rows(void *owner, enum statement statement, const PGresult *r, st
                     size_t count)
 {
     (void)owner;
+    if (statement == STATEMENT_WAKE_LOCK)
+        return;
     for (int row = 0; row < PQntuples(r); row++) {
         long n = strtol(PQgetvalue(r, row, WAKE_N), NULL, 10);
         check(n >= 0 && (size_t)n < count);

@@ -19,6 +19,7 @@ class Answer:
     instead: str = ""  # "close", "reset" or "hang": do that and send nothing
     drip: float = 0.0  # seconds between single bytes of the whole answer
     endless: bool = False  # after the body, more of it until the peer goes away
+    stall: bool = False  # the last byte never comes, and the connection stays open
     huge_headers: int = 0  # bytes of further header lines
     content_length: int | None = None  # a claim that may be false; when it is, the connection closes after the body
     like: str = ""  # answer as this vendor (vendors.py) answers the request; the other fields are then of no use
@@ -45,7 +46,7 @@ class Answer:
         if self.gzip:
             lines.append("Content-Encoding: gzip")
         if not self.endless and "content-length" not in names and self.status != 204:
-            lines.append(f"Content-Length: {len(body) if self.content_length is None else self.content_length}")
+            lines.append(f"Content-Length: {len(body) + self.stall if self.content_length is None else self.content_length}")
         if self.closes:
             lines.append("Connection: close")
         while self.huge_headers > sum(len(line) + 2 for line in lines):

@@ -91,7 +91,7 @@ class _Connection(asyncio.Protocol):
             if request is None:
                 return
             answer = self.receiver._arrived(request)
-            if answer.delay or answer.instead or answer.drip or answer.endless:
+            if answer.delay or answer.instead or answer.drip or answer.endless or answer.stall:
                 self.answering = asyncio.ensure_future(self._answer_slowly(answer))
                 return
             self.transport.write(answer.wire())
@@ -147,6 +147,8 @@ class _Connection(asyncio.Protocol):
                 await asyncio.sleep(answer.drip)
         else:
             self.transport.write(answer.wire())
+        if answer.stall:
+            await asyncio.Event().wait()
         while answer.endless and not self.transport.is_closing():
             if self.transport.get_write_buffer_size() < 1 << 20:
                 self.transport.write(b"x" * 65536)

@@ -716,6 +716,21 @@ def test_stats_counts_everything(ctl: Notifyctl, ledger: list[dict[str, Any]], b
     assert re.search(r"^waiting +slack +2$", table, re.M) and re.search(r"^notify\.dead +3 +0$", table, re.M), table
 
 
+def test_stats_lists_integrations_that_fail_or_have_a_mailbox(ctl: Notifyctl, ledger: list[dict[str, Any]], database: Database) -> None:
+    assert ctl("stats", "--json").json()["integrations"] == []
+    database.execute(
+        "UPDATE notify.deliveries SET state = 'deferred', rank = 4, due_at = now() - interval '1 min' WHERE state = 'waiting';"
+        "INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at, failing_since, last_error, circuit_until)"
+        " SELECT DISTINCT integration_id, workspace_id, now() + interval '5 s', now(), 'timeout', now() + interval '5 s'"
+        " FROM notify.deliveries WHERE state = 'deferred';"
+        "INSERT INTO notify.integration_state (integration_id, workspace_id, last_success_at)"
+        " VALUES (gen_random_uuid(), gen_random_uuid(), now())")
+    shown = ctl("stats", "--json").json()["integrations"]
+    assert sum(one["deferred"] for one in shown) == 2
+    assert all(one["last_error"] == "timeout" and one["wake_at"] and one["failing_since"] and one["rate"] is None for one in shown)
+    assert "Integrations that fail or have a mailbox" in ctl("stats").out
+
+
 def test_stats_with_one_server_away_shows_the_other_and_exits_75(ctl: Notifyctl, ledger: list[dict[str, Any]]) -> None:
     answer = ctl("stats", "--json", broker={"url": "amqp://127.0.0.1:1"})
     assert answer.code == 75 and answer.json()["queues"] is None and len(answer.json()["deliveries"]) == 3 and "broker" in answer.err, answer
