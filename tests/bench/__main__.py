@@ -51,7 +51,7 @@ def _measure(machine: Machine, chosen: argparse.Namespace) -> dict[str, Any]:
             machine.say(f"{name} failed: {error}")
     return {"contenders": contenders, "scenarios": scenarios, "ratios": ratios(contenders),
             "latency_rate_per_s": rounds.latency_rate, "skipped": skipped, "failed": failed,
-            "machine": reports.surroundings(machine, chosen.seconds)}
+            "others_share": reports.spread(machine.others), "machine": reports.surroundings(machine, chosen.seconds)}
 
 
 def _show(report: dict[str, Any]) -> None:

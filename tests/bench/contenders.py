@@ -23,7 +23,7 @@ from .world import World
 WORKERS = 2
 PREFETCH = 256
 NAMES = ("notifyd", "celery", "node", "floor")
-_START_TIMEOUT = 60
+_START_TIMEOUT = 120
 _STOP_TIMEOUT = 30
 
 

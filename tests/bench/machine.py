@@ -54,6 +54,7 @@ class Machine:
         self.folder = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=above))
         self.folder.chmod(0o711)  # PostgreSQL's own account passes through
         self.key = Fernet.generate_key().decode()
+        self.others: list[float] = []  # for each run, the part of the machine that was busy with something else
         self._endings: list[tuple[str, Callable[[], Any]]] = []
         self._numbers = itertools.count(1)
 

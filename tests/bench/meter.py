@@ -27,10 +27,14 @@ class Memory(NamedTuple):
 
 
 class Snapshot:
-    """The CPU time of every process at one moment; takes some milliseconds."""
+    """The CPU time of every process, and of the machine, at one moment; takes some milliseconds."""
 
     def __init__(self) -> None:
         self.entries: dict[int, Entry] = {}
+        user, nice, system, idle, waiting, interrupts, soft, stolen = (
+            int(field) * _US_PER_TICK for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+        self.busy_us = user + nice + system + stolen  # what could be others' work; interrupts are mostly ours
+        self.all_us = self.busy_us + idle + waiting + interrupts + soft
         for name in os.listdir("/proc"):
             if name.isdigit():
                 try:
@@ -59,6 +63,12 @@ def cpu_between(before: Snapshot, after: Snapshot, groups: Mapping[str, Iterable
     return {name: after.cpu_us(roots) - before.cpu_us(roots) for name, roots in groups.items()}
 
 
+def others_share(before: Snapshot, after: Snapshot) -> float:
+    """The part of the machine's processors that was used by processes which are not ours."""
+    ours = after.cpu_us([os.getpid()]) - before.cpu_us([os.getpid()])
+    return max(0.0, after.busy_us - before.busy_us - ours) / max(1.0, after.all_us - before.all_us)
+
+
 def busy_workers(before: Snapshot, after: Snapshot, roots: Iterable[int]) -> list[int]:
     """Those processes of a contender that did its work."""
     none = Entry(0, 0, 0)
@@ -73,7 +83,9 @@ def memory(pid: int) -> Memory | None:
     except OSError:
         return None
     kib = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith(("VmRSS:", "RssAnon:"))}
-    return Memory(kib.get("VmRSS", 0) / 1024, kib.get("RssAnon", 0) / 1024)
+    if "VmRSS" not in kib:  # it has ended, and nobody has asked for its exit status yet
+        return None
+    return Memory(kib["VmRSS"] / 1024, kib["RssAnon"] / 1024)
 
 
 class Peaks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -27,6 +28,13 @@ _COLUMNS = (
 )
 
 
+_QUIET = 0.05  # of the processors; with more for others, rates and latencies are no longer notifyd's own
+
+
+def spread(shares: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(shares), "max": max(shares)} if shares else {"median": 0.0, "max": 0.0}
+
+
 def table(report: Mapping[str, Any]) -> str:
     """The whole report as text."""
     parts = []
@@ -42,6 +50,10 @@ def table(report: Mapping[str, Any]) -> str:
                   for name, values in report["ratios"].items())]
         parts.append(_aligned(rows))
     parts += [f"{name}\n{_scenario(figures)}" for name, figures in report["scenarios"].items()]
+    others = report["others_share"]
+    if others["max"] > _QUIET:
+        parts.append(f"This machine was busy with something else: {others['median']:.0%} of its processors in the median run,"
+                     f" {others['max']:.0%} at most.\nRates and latencies suffer from that; CPU times do so less, and memory not.")
     for heading in ("skipped", "failed"):
         parts += [f"{heading}: {name}: {why}" for name, why in report[heading].items()]
     return "\n\n".join(parts)
@@ -67,7 +79,8 @@ def _flat(figures: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in figures.items():
         if isinstance(value, Mapping):
-            flat.update({f"{name} {part}".replace("_of ", " of "): number for part, number in value.items()})
+            kind = name.removeprefix("cpu_").removesuffix("_of").split("_per_")[0]  # us, share
+            flat.update({f"{kind} of {part}": number for part, number in value.items()})
         else:
             flat[name] = value
     return flat

@@ -6,7 +6,8 @@ How many events a contender gets is sized to its speed, which a short run before
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from pathlib import Path
+from typing import Any, Callable, Sequence
 
 from sandbox.processes import StartError
 
@@ -44,9 +45,8 @@ class Rounds:
             return {}
         machine = self._machine
         with machine.world("contenders") as world:
-            lines = world.add_workspaces(WORKSPACES, machine.nginx.url)
-            self._fast, self._timed = world.events(lines), world.events(
-                world.add_workspaces(WORKSPACES, machine.receiver.url(_PATH)))
+            self._fast = world.events(world.add_workspaces(WORKSPACES, machine.nginx.url))
+            self._timed = world.events(world.add_workspaces(WORKSPACES, machine.receiver.url(_PATH)))
             size = _body_size(machine, world, self._timed)
             machine.say(f"{WORKSPACES} workspaces with a webhook each, {size} bytes a delivery")
             contenders = {name: contender(name, machine, size) for name in self._names}
@@ -63,7 +63,7 @@ class Rounds:
         """Events/s that it reached in its first run."""
         return self._speed.get(name)
 
-    def _guarded(self, name: str, step: Any) -> None:
+    def _guarded(self, name: str, step: Callable[[], None]) -> None:
         """One that does not work must not cost us what the others have shown."""
         try:
             step()
@@ -98,7 +98,7 @@ class Rounds:
         return {**medians(runs), "events_per_s_of_runs": [run["events_per_s"] for run in runs]}
 
 
-def _body_size(machine: Machine, world: World, events: Any) -> int:
+def _body_size(machine: Machine, world: World, events: Path) -> int:
     """Bytes of what notifyd posts for one of EVENTS, as the receiver counts them."""
     machine.receiver.reset()
     with machine.vhost() as vhost:

@@ -20,7 +20,7 @@ from .world import World
 EVENTS = 50_000
 PATH = "/storm"
 _MEMORY_BOUND = 2.0  # times what a worker has when everything is delivered at once
-_HEALING_BOUND = 1.25  # times the longest pause: the ladder rounds up by an eighth, and what comes back must be sent
+_HEALING_BOUND = 1.5  # times the longest pause: it is rounded up to the next step of the ladder, and what comes back must be sent
 _PATIENCE = 600.0
 
 
@@ -32,7 +32,7 @@ def run(plan: Plan) -> dict[str, Any]:
         events = world.events(world.add_workspaces(WORKSPACES, machine.receiver.url(PATH)))
         machine.fill(vhost, events, count)
         machine.receiver.reset()
-        running = Daemon(settings={"log": {"level": "error"}}).start(machine, Site(vhost, world, ""))
+        running = Daemon().start(machine, Site(vhost, world, ""))
         try:
             lasts = _rage(plan, running, world, count)
             heals = _heal(plan, running, world, count)

@@ -14,7 +14,7 @@ from typing import Any
 
 from .contenders import Contender, Running, Site
 from .machine import BenchFailed, Machine, Vhost
-from .meter import Memory, Peaks, Snapshot, busy_workers, cpu_between
+from .meter import Memory, Peaks, Snapshot, busy_workers, cpu_between, others_share
 from .world import World
 
 FROM, TO = 0.10, 0.95
@@ -37,13 +37,14 @@ class Throughput:
     deliveries_per_s: float
     cpu_us: dict[str, float]  # per event, of: contender, broker, database, receiver
     memory: Memory  # the worker that had most
+    others: float  # part of the machine that was busy with something else
 
     def json(self) -> dict[str, Any]:
         others = {name: us for name, us in self.cpu_us.items() if name != "contender"}
         return {
             "events_per_s": self.events_per_s, "deliveries_per_s": self.deliveries_per_s,
             "cpu_us_per_event": self.cpu_us["contender"], "rss_mb_per_worker": self.memory.rss_mb,
-            "anon_mb_per_worker": self.memory.anon_mb, "cpu_us_per_event_of": others,
+            "anon_mb_per_worker": self.memory.anon_mb, "cpu_us_per_event_of": others, "others_share": self.others,
         }
 
 
@@ -124,8 +125,10 @@ def _measure(machine: Machine, contender: Contender, site: Site, work: Work, to_
     if deliveries <= 0:
         raise BenchFailed(f"{wanted} deliveries are too few to measure {contender.name}")
     cpu = cpu_between(begin.cpu, end.cpu, groups)
-    events = deliveries / work.fan_out
-    return Throughput(events / seconds, deliveries / seconds, {name: us / events for name, us in cpu.items()}, memory), base
+    events, others = deliveries / work.fan_out, others_share(begin.cpu, end.cpu)
+    machine.others.append(others)
+    per_event = {name: us / events for name, us in cpu.items()}
+    return Throughput(events / seconds, deliveries / seconds, per_event, memory, others), base
 
 
 def _check(machine: Machine, contender: Contender, world: World, vhost: Vhost, base: int, work: Work) -> None:
