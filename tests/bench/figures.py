@@ -22,7 +22,7 @@ def ratio(one: float, other: float) -> float | None:
 
 @dataclass(frozen=True)
 class Bound:
-    """FIGURE is to be at most, or at least, LIMIT."""
+    """FIGURE is to be at most `most` and at least `least`."""
 
     figure: str
     most: float | None = None
@@ -30,8 +30,8 @@ class Bound:
 
     def judge(self, value: float | None) -> dict[str, Any]:
         good = value is not None and (self.most is None or value <= self.most) and (self.least is None or value >= self.least)
-        limit = {"at_most": self.most} if self.most is not None else {"at_least": self.least}
-        return {"bound": limit, "within": good}
+        limits = {"at_least": self.least, "at_most": self.most}
+        return {"bound": {word: limit for word, limit in limits.items() if limit is not None}, "within": good}
 
 
 def judged(figures: dict[str, Any], *bounds: Bound) -> dict[str, Any]:

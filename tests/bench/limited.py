@@ -49,7 +49,7 @@ def run(plan: Plan) -> dict[str, Any]:
         "limited_ratio": ratio(beside["limited_per_s"], _RATE),
         "others_rate_ratio": ratio(beside["others_per_s"], without["others_per_s"]),
         "others_p99_ratio": ratio(beside["others_p99_ms"], without["others_p99_ms"]),
-    }, Bound("limited_ratio", most=1.1), Bound("others_rate_ratio", least=0.9), Bound("others_p99_ratio", most=2.0))
+    }, Bound("limited_ratio", least=0.8, most=1.1), Bound("others_rate_ratio", least=0.9), Bound("others_p99_ratio", most=2.0))
 
 
 def _offer(plan: Plan, world: World, others: Path, seconds: float, one: Path | None, burst: int) -> dict[str, float]:

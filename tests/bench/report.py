@@ -87,8 +87,7 @@ def _flat(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _limit(bound: Mapping[str, float]) -> str:
-    [(word, value)] = bound.items()
-    return f"{word.replace('_', ' ')} {value:g}"
+    return ", ".join(f"{word.replace('_', ' ')} {value:g}" for word, value in bound.items())
 
 
 def _number(value: Any) -> str:
