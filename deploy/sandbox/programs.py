@@ -1,4 +1,4 @@
-"""notifyd and notifyctl for a run of our own: built in the checkout's build folder, then copied away from it.
+"""Our programs for a run of their own: built in the checkout's build folder, then copied away from it.
 
 The build folder belongs to whoever works on this checkout: they may have configured it with another generator or build type,
 and tests/run or a second demo may be building at this moment. So its configuration is kept, building is done under the lock
@@ -12,14 +12,14 @@ import os
 import re
 import shutil
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Mapping
 
 from .processes import Child, StartError, tail
 
-PROGRAMS = ("notifyd", "notifyctl")
+PROGRAMS = {"notifyd": "notifyd", "notifyctl": "notifyctl"}  # targets, and where below the build folder they are
 
 
-def build_programs(root: Path, into: Path, pause: Callable[[float], None]) -> Path:
+def build_programs(root: Path, into: Path, pause: Callable[[float], None], programs: Mapping[str, str] = PROGRAMS) -> Path:
     """Builds, and copies the programs to the folder INTO; returns it. PAUSE sleeps, and raises when we are to stop."""
     build, log = root / "build", into.with_suffix(".log")
     build.mkdir(exist_ok=True)
@@ -30,9 +30,9 @@ def build_programs(root: Path, into: Path, pause: Callable[[float], None]) -> Pa
         if not (build / "build.ninja").exists() and not (build / "Makefile").exists():
             generator = [] if (build / "CMakeCache.txt").exists() else ["-G", "Ninja"]
             _run(["cmake", "-S", root, "-B", build, *generator], log, pause)
-        _run(["cmake", "--build", build, "--parallel", str(os.cpu_count() or 1), "--target", *PROGRAMS], log, pause)
-        for name in PROGRAMS:
-            shutil.copy2(build / name, into / name)
+        _run(["cmake", "--build", build, "--parallel", str(os.cpu_count() or 1), "--target", *programs], log, pause)
+        for name, path in programs.items():
+            shutil.copy2(build / path, into / name)
     return into
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from leftovers import listening_ports, processes_that_name
 from sandbox.processes import Process, descendants, processes, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,45 +86,6 @@ class Run:
 def now_in_ticks() -> int:
     """The clock of Process.start."""
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
-
-
-def listening_ports(pids: list[int]) -> dict[int, str]:
-    """The TCP ports on which these processes listen, and the command line of the process."""
-    inodes = {}
-    for pid in pids:
-        try:
-            names = os.listdir(f"/proc/{pid}/fd")
-        except OSError:
-            continue
-        for name in names:
-            try:
-                link = os.readlink(f"/proc/{pid}/fd/{name}")
-            except OSError:
-                continue
-            if link.startswith("socket:["):
-                inodes[link[8:-1]] = pid
-    found = {}
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                found[int(fields[1].rsplit(":", 1)[1], 16)] = command_line(inodes[fields[9]])
-    return found
-
-
-def command_line(pid: int) -> str:
-    """The environment included: some servers name their folder only there."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes() + Path(f"/proc/{pid}/environ").read_bytes()
-    except OSError:
-        return ""
-    return words.replace(b"\0", b" ").decode(errors="replace")
-
-
-def processes_that_name(folder: Path) -> list[str]:
-    """Whoever their parent is by now."""
-    named = ((pid, command_line(pid)) for pid in processes() if pid != os.getpid())
-    return [f"{pid}: {words}" for pid, words in named if str(folder) in words]
 
 
 def assert_success(run: Run) -> None:

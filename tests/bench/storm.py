@@ -1,0 +1,82 @@
+"""Scenario storm: everything fails at once, then the receiver is healed.
+
+While it lasts, a worker's memory must not grow with what waits: that stands in the ledger and on the ladder. After the
+healing all must be delivered little later than the last pause that was outstanding at that moment.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .contenders import Daemon, RunningNotifyd, Site
+from .figures import Bound, judged, ratio
+from .machine import BenchFailed
+from .meter import Memory, Peaks
+from .plan import Plan
+from .rounds import WORKSPACES
+from .world import World
+
+EVENTS = 50_000
+PATH = "/storm"
+_MEMORY_BOUND = 2.0  # times what a worker has when everything is delivered at once
+_HEALING_BOUND = 1.5  # times the longest pause: it is rounded up to the next step of the ladder, and what comes back must be sent
+_PATIENCE = 600.0
+
+
+def run(plan: Plan) -> dict[str, Any]:
+    machine, count = plan.machine, plan.scaled(EVENTS, 5000)
+    calm = plan.reference().memory
+    machine.receiver.answer(PATH, "fail")
+    with machine.world("storm") as world, machine.vhost() as vhost:
+        events = world.events(world.add_workspaces(WORKSPACES, machine.receiver.url(PATH)))
+        machine.fill(vhost, events, count)
+        machine.receiver.reset()
+        running = Daemon().start(machine, Site(vhost, world, ""))
+        try:
+            lasts = _rage(plan, running, world, count)
+            heals = _heal(plan, running, world, count)
+            machine.wait_acknowledged(vhost)
+            running.stop()
+        finally:
+            running.kill()
+    peak = Memory(max(lasts["memory"].rss_mb, heals["memory"].rss_mb), max(lasts["memory"].anon_mb, heals["memory"].anon_mb))
+    machine.say(f"storm of {count}: {peak.anon_mb:.1f} MB at most, all delivered {heals['seconds']:.1f} s after the healing")
+    return judged({
+        "events": count, "seconds_until_all_had_failed": lasts["seconds"], "requests_until_healed": lasts["requests"],
+        "rows_waiting": lasts["waiting"], "rss_mb_per_worker": peak.rss_mb, "anon_mb_per_worker": peak.anon_mb,
+        "anon_mb_per_worker_calm": calm.anon_mb, "anon_ratio": ratio(peak.anon_mb, calm.anon_mb),
+        "longest_delay_s": lasts["longest_delay"], "healed_in_s": heals["seconds"],
+        "healing_ratio": ratio(heals["seconds"], lasts["longest_delay"]),
+    }, Bound("anon_ratio", most=_MEMORY_BOUND), Bound("healing_ratio", most=_HEALING_BOUND))
+
+
+def _rage(plan: Plan, running: RunningNotifyd, world: World, count: int) -> dict[str, Any]:
+    """Until each delivery has failed at least once."""
+    peaks, begun = Peaks(running.daemon.workers()), time.monotonic()
+
+    def all_have_failed() -> bool:
+        running.check()
+        peaks.sample()
+        return world.query("SELECT count(*) FROM notify.deliveries WHERE attempt > 0")[0][0] >= count
+    plan.machine.wait(all_have_failed, _PATIENCE, f"{count} deliveries have failed", every=0.2)
+    [(waiting, longest)] = world.query("SELECT count(*), extract(epoch FROM max(due_at) - now())::float8"
+                                       " FROM notify.deliveries WHERE state IN ('waiting', 'deferred')")
+    return {"seconds": time.monotonic() - begun, "waiting": waiting, "longest_delay": longest,
+            "requests": plan.machine.receiver.path(PATH)["requests"], "memory": peaks.greatest(running.daemon.workers())}
+
+
+def _heal(plan: Plan, running: RunningNotifyd, world: World, count: int) -> dict[str, Any]:
+    peaks, begun = Peaks(running.daemon.workers()), time.monotonic()
+    plan.machine.receiver.answer(PATH, "ok")
+
+    def all_are_delivered() -> bool:
+        running.check()
+        peaks.sample()
+        return plan.machine.receiver.path(PATH)["delivered"] >= count
+    plan.machine.wait(all_are_delivered, _PATIENCE, f"{count} deliveries come through", every=0.1)
+    seconds = time.monotonic() - begun
+    plan.machine.wait(lambda: world.states() == {"delivered": count}, 30, "the ledger knows of all deliveries", every=0.5)
+    if plan.machine.receiver.path(PATH)["delivered"] != count:
+        raise BenchFailed("a delivery of the storm was made twice")
+    return {"seconds": seconds, "memory": peaks.greatest(running.daemon.workers())}
