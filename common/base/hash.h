@@ -20,6 +20,13 @@ void hash_sha256_piece(struct hash_sha256_pieces *h, const void *bytes, size_t n
 void hash_sha256_end(struct hash_sha256_pieces *h, unsigned char out[SHA256_SIZE]);
 void hash_hmac_sha256(const void *key, size_t key_n, const void *bytes, size_t n,
                       unsigned char out[SHA256_SIZE]);
+/* Of COUNT parts, one behind the other. */
+struct hash_part {
+    const void *bytes;
+    size_t n;
+};
+void hash_hmac_sha256_parts(const void *key, size_t key_n, const struct hash_part *parts, size_t count,
+                            unsigned char out[SHA256_SIZE]);
 /* Lower-case hexadecimal of N bytes; OUT has room for 2*N + 1. */
 void hash_hex(const unsigned char *bytes, size_t n, char *out);
 

@@ -43,12 +43,10 @@ static const char *standard_signature(struct arena *arena, const struct webhook_
                                       const char *id, const char *timestamp, const struct buf *body)
 {
     unsigned char mac[SHA256_SIZE];
-    struct buf signed_bytes, text;
-    buf_init(&signed_bytes, body->len + strlen(id) + strlen(timestamp) + 2);
-    buf_printf(&signed_bytes, "%s.%s.", id, timestamp);
-    buf_add(&signed_bytes, body->data, body->len);
-    hash_hmac_sha256(config->key, config->key_size, signed_bytes.data, signed_bytes.len, mac);
-    buf_free(&signed_bytes);
+    const char *head = arena_printf(arena, "%s.%s.", id, timestamp);
+    const struct hash_part parts[] = {{head, strlen(head)}, {body->data, body->len}};
+    struct buf text;
+    hash_hmac_sha256_parts(config->key, config->key_size, parts, 2, mac);
     buf_init(&text, 64);
     buf_add_text(&text, "v1,");
     base64_encode(BASE64_STANDARD, mac, sizeof mac, &text);
