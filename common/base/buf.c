@@ -62,14 +62,40 @@ static bool reserve(struct buf *b, size_t n)
     return true;
 }
 
-void buf_add(struct buf *b, const void *bytes, size_t n)
+/* Room that is there already, which is nearly always. */
+static inline bool has_room(const struct buf *b, size_t n)
 {
-    if (!reserve(b, n))
-        return;
-    if (n)
-        memcpy(b->data + b->len, bytes, n);
+    return n < b->cap - b->len && !b->overflow;
+}
+
+static inline void put(struct buf *b, const void *bytes, size_t n)
+{
+    memcpy(b->data + b->len, bytes, n);
     b->len += n;
     b->data[b->len] = 0;
+}
+
+static inline void put_char(struct buf *b, char c)
+{
+    b->data[b->len++] = c;
+    b->data[b->len] = 0;
+}
+
+void buf_reserve(struct buf *b, size_t n)
+{
+    size_t room = b->max - b->len;
+    if (!has_room(b, n) && !b->overflow)
+        reserve(b, n < room ? n : room);
+}
+
+void buf_add(struct buf *b, const void *bytes, size_t n)
+{
+    if (!has_room(b, n) && !reserve(b, n))
+        return;
+    if (n)
+        put(b, bytes, n);
+    else
+        b->data[b->len] = 0;
 }
 
 void buf_add_text(struct buf *b, const char *text)
@@ -79,14 +105,20 @@ void buf_add_text(struct buf *b, const char *text)
 
 void buf_add_char(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    if (has_room(b, 1) || reserve(b, 1))
+        put_char(b, c);
 }
 
 void buf_add_int(struct buf *b, int64_t value)
 {
-    char text[24];
-    int n = snprintf(text, sizeof text, "%" PRId64, value);
-    buf_add(b, text, (size_t)n);
+    char text[24], *at = text + sizeof text;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value < 0)
+        *--at = '-';
+    buf_add(b, at, (size_t)(text + sizeof text - at));
 }
 
 void buf_printf(struct buf *b, const char *format, ...)
@@ -109,9 +141,17 @@ const char *buf_text(const struct buf *b)
     return b->data ? b->data : "";
 }
 
-static bool needs_no_escape(unsigned char c)
+/* Bytes that stand for themselves in a JSON string: ASCII's printable ones but for the quote and the backslash. */
+static size_t plain_run(const char *bytes, size_t n)
 {
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    size_t i = 0;
+    while (i < n) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
+            break;
+        i++;
+    }
+    return i;
 }
 
 static void add_escaped(struct buf *b, unsigned char c)
@@ -140,31 +180,32 @@ static void add_escaped(struct buf *b, unsigned char c)
     }
 }
 
+/* One that needs an escape, or a sequence of UTF-8; a byte that is neither becomes U+FFFD. Returns its length. */
+static size_t add_special(struct buf *b, const char *bytes, size_t n)
+{
+    unsigned char c = (unsigned char)*bytes;
+    if (c < 0x80) {
+        add_escaped(b, c);
+        return 1;
+    }
+    size_t length = utf8_length_at(bytes, n);
+    if (length)
+        buf_add(b, bytes, length);
+    else
+        buf_add(b, "\xEF\xBF\xBD", 3);
+    return length ? length : 1;
+}
+
 void buf_json_bytes(struct buf *b, const char *bytes, size_t n)
 {
     buf_add_char(b, '"');
-    size_t i = 0;
-    while (i < n) {
-        size_t run = i;
-        while (run < n && needs_no_escape((unsigned char)bytes[run]))
-            run++;
-        if (run > i)
-            buf_add(b, bytes + i, run - i);
-        i = run;
-        if (i >= n)
-            break;
-        unsigned char c = (unsigned char)bytes[i];
-        if (c < 0x80) {
-            add_escaped(b, c);
-            i++;
-            continue;
-        }
-        size_t length = utf8_length_at(bytes + i, n - i);
-        if (length)
-            buf_add(b, bytes + i, length);
-        else
-            buf_add(b, "\xEF\xBF\xBD", 3);
-        i += length ? length : 1;
+    for (size_t i = 0; i < n;) {
+        size_t run = plain_run(bytes + i, n - i);
+        if (run)
+            buf_add(b, bytes + i, run);
+        i += run;
+        if (i < n)
+            i += add_special(b, bytes + i, n - i);
     }
     buf_add_char(b, '"');
 }
@@ -177,12 +218,35 @@ void buf_json_text(struct buf *b, const char *text)
         buf_add(b, "null", 4);
 }
 
+/* A number of up to six digits, three of them decimals, as %g writes it; false when it is none. */
+static bool add_short_number(struct buf *b, double value)
+{
+    if (!(value > 0 && value < 1000))
+        return false;
+    unsigned thousandths = (unsigned)(value * 1000 + 0.5);
+    /* The quotient is the number that is nearest to the decimal, so the decimal reads back as it. */
+    if ((double)thousandths / 1000 != value)
+        return false;
+    unsigned decimals = thousandths % 1000;
+    char text[5] = {'.', (char)('0' + decimals / 100), (char)('0' + decimals / 10 % 10),
+                    (char)('0' + decimals % 10), 0};
+    size_t n = 4;
+    while (n > 1 && text[n - 1] == '0')
+        n--;
+    buf_add_int(b, thousandths / 1000);
+    if (n > 1)
+        buf_add(b, text, n);
+    return true;
+}
+
 void buf_json_number(struct buf *b, double value)
 {
     if (!isfinite(value)) {
         buf_add(b, "null", 4);
         return;
     }
+    if (add_short_number(b, value))
+        return;
     char text[40];
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);

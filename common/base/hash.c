@@ -69,11 +69,22 @@ static void end(EVP_MD_CTX *context, unsigned char out[SHA256_SIZE])
     check(EVP_DigestFinal_ex(context, out, NULL) == 1);
 }
 
-void hash_sha256(const void *bytes, size_t n, unsigned char out[SHA256_SIZE])
+static void add_parts(EVP_MD_CTX *context, const struct hash_part *parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        add(context, parts[i].bytes, parts[i].n);
+}
+
+void hash_sha256_parts(const struct hash_part *parts, size_t count, unsigned char out[SHA256_SIZE])
 {
     EVP_MD_CTX *context = begin();
-    add(context, bytes, n);
+    add_parts(context, parts, count);
     end(context, out);
+}
+
+void hash_sha256(const void *bytes, size_t n, unsigned char out[SHA256_SIZE])
+{
+    hash_sha256_parts(&(struct hash_part){bytes, n}, 1, out);
 }
 
 struct hash_sha256_pieces {
@@ -121,8 +132,7 @@ void hash_hmac_sha256_parts(const void *key, size_t key_n, const struct hash_par
     else if (key_n)
         memcpy(block, key, key_n);
     EVP_MD_CTX *context = begin_with_key(block, 0x36);
-    for (size_t i = 0; i < count; i++)
-        add(context, parts[i].bytes, parts[i].n);
+    add_parts(context, parts, count);
     end(context, inner);
     context = begin_with_key(block, 0x5c);
     add(context, inner, sizeof inner);

@@ -13,18 +13,20 @@ uint64_t hash_text(const char *text);
 #define HASH_START 0xcbf29ce484222325ULL
 uint64_t hash_more(uint64_t h, const void *bytes, size_t n);
 
+/* Bytes that are hashed one behind the other. */
+struct hash_part {
+    const void *bytes;
+    size_t n;
+};
+
 void hash_sha256(const void *bytes, size_t n, unsigned char out[SHA256_SIZE]);
+void hash_sha256_parts(const struct hash_part *parts, size_t count, unsigned char out[SHA256_SIZE]);
 /* The same in pieces. `_begin` allocates, `_end` frees; OUT may be NULL to give up. */
 struct hash_sha256_pieces *hash_sha256_begin(void);
 void hash_sha256_piece(struct hash_sha256_pieces *h, const void *bytes, size_t n);
 void hash_sha256_end(struct hash_sha256_pieces *h, unsigned char out[SHA256_SIZE]);
 void hash_hmac_sha256(const void *key, size_t key_n, const void *bytes, size_t n,
                       unsigned char out[SHA256_SIZE]);
-/* Of COUNT parts, one behind the other. */
-struct hash_part {
-    const void *bytes;
-    size_t n;
-};
 void hash_hmac_sha256_parts(const void *key, size_t key_n, const struct hash_part *parts, size_t count,
                             unsigned char out[SHA256_SIZE]);
 /* Lower-case hexadecimal of N bytes; OUT has room for 2*N + 1. */
