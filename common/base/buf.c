@@ -141,16 +141,38 @@ const char *buf_text(const struct buf *b)
     return b->data ? b->data : "";
 }
 
-/* Bytes that stand for themselves in a JSON string: ASCII's printable ones but for the quote and the backslash. */
+#define EACH_BYTE(value) ((value)*UINT64_C(0x0101010101010101))
+
+/* The top bit of each byte that is less than LEAST; it may be wrong in bytes behind one where it is right. */
+static uint64_t bytes_below(uint64_t word, unsigned least)
+{
+    return (word - EACH_BYTE(least)) & ~word & EACH_BYTE(0x80);
+}
+
+/* Eight bytes that stand for themselves in a JSON string. */
+static bool is_plain_word(const char *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    return ((word & EACH_BYTE(0x80)) | bytes_below(word, 0x20) | bytes_below(word ^ EACH_BYTE('"'), 1) |
+            bytes_below(word ^ EACH_BYTE('\\'), 1) | bytes_below(word ^ EACH_BYTE(0x7f), 1)) == 0;
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/* How many bytes stand for themselves: ASCII's printable ones but for the quote and the backslash. */
 static size_t plain_run(const char *bytes, size_t n)
 {
     size_t i = 0;
-    while (i < n) {
-        unsigned char c = (unsigned char)bytes[i];
-        if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\')
-            break;
+    while (n - i >= sizeof(uint64_t) && is_plain_word(bytes + i))
+        i += sizeof(uint64_t);
+    if (i > 0 && n - i < sizeof(uint64_t) && is_plain_word(bytes + n - sizeof(uint64_t)))
+        return n; /* the last word overlaps the one before */
+    while (i < n && is_plain((unsigned char)bytes[i]))
         i++;
-    }
     return i;
 }
 
@@ -196,7 +218,26 @@ static size_t add_special(struct buf *b, const char *bytes, size_t n)
     return length ? length : 1;
 }
 
-void buf_json_bytes(struct buf *b, const char *bytes, size_t n)
+/* A string that needs no escapes and has its room, as most do: BEFORE and AFTER stand around it, unless they are 0. */
+static bool put_plain_string(struct buf *b, char before, const char *bytes, size_t n, char after)
+{
+    if (!has_room(b, n + 4) || plain_run(bytes, n) < n)
+        return false;
+    char *at = b->data + b->len;
+    if (before)
+        *at++ = before;
+    *at++ = '"';
+    memcpy(at, bytes, n);
+    at += n;
+    *at++ = '"';
+    if (after)
+        *at++ = after;
+    *at = 0;
+    b->len = (size_t)(at - b->data);
+    return true;
+}
+
+static void add_string(struct buf *b, const char *bytes, size_t n)
 {
     buf_add_char(b, '"');
     for (size_t i = 0; i < n;) {
@@ -208,6 +249,12 @@ void buf_json_bytes(struct buf *b, const char *bytes, size_t n)
             i += add_special(b, bytes + i, n - i);
     }
     buf_add_char(b, '"');
+}
+
+void buf_json_bytes(struct buf *b, const char *bytes, size_t n)
+{
+    if (!put_plain_string(b, 0, bytes, n, 0))
+        add_string(b, bytes, n);
 }
 
 void buf_json_text(struct buf *b, const char *text)
@@ -258,9 +305,13 @@ void buf_json_number(struct buf *b, double value)
 
 void buf_json_key(struct buf *b, const char *key)
 {
-    if (b->len && b->data[b->len - 1] != '{')
-        buf_add_char(b, ',');
-    buf_json_bytes(b, key, strlen(key));
+    char before = b->len && b->data[b->len - 1] != '{' ? ',' : 0;
+    size_t n = strlen(key);
+    if (put_plain_string(b, before, key, n, ':'))
+        return;
+    if (before)
+        buf_add_char(b, before);
+    add_string(b, key, n);
     buf_add_char(b, ':');
 }
 

@@ -100,6 +100,40 @@ static void json_texts_are_escaped_and_always_valid(void)
     buf_free(&b);
 }
 
+/* Texts of all lengths up to three words, with one byte in each place that does not stand for itself. */
+static void json_texts_are_escaped_wherever_it_is_needed(void)
+{
+    static const struct {
+        char byte;
+        const char *want;
+    } cases[] = {{'"', "\\\""},
+                 {'\\', "\\\\"},
+                 {'\n', "\\n"},
+                 {0, "\\u0000"},
+                 {0x1f, "\\u001f"},
+                 {0x7f, "\\u007f"},
+                 {(char)0x80, "\xEF\xBF\xBD"},
+                 {(char)0xff, "\xEF\xBF\xBD"},
+                 {' ', " "},
+                 {'~', "~"},
+                 {'!', "!"},
+                 {'#', "#"},
+                 {'[', "["},
+                 {']', "]"}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        for (size_t n = 1; n <= 24; n++) {
+            for (size_t at = 0; at < n; at++) {
+                char text[24], want[64];
+                memset(text, 'x', n);
+                text[at] = cases[c].byte;
+                snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxxxxxxx",
+                         cases[c].want, (int)(n - at - 1), "xxxxxxxxxxxxxxxxxxxxxxxx");
+                expect_json_text(text, n, want);
+            }
+        }
+    }
+}
+
 static void json_numbers_are_short_and_read_back_exactly(void)
 {
     static const struct {
@@ -409,6 +443,7 @@ static void random_uuids_are_version_4_and_differ(void)
 UNIT_MAIN(UNIT_CASE(a_buffer_takes_its_maximum_and_not_a_byte_more),
           UNIT_CASE(after_an_overflow_nothing_more_is_taken), UNIT_CASE(a_buffer_grows_to_a_large_maximum),
           UNIT_CASE(numbers_are_written_in_full), UNIT_CASE(json_texts_are_escaped_and_always_valid),
+          UNIT_CASE(json_texts_are_escaped_wherever_it_is_needed),
           UNIT_CASE(json_numbers_are_short_and_read_back_exactly),
           UNIT_CASE(json_numbers_with_few_decimals_are_those_of_printf),
           UNIT_CASE(reserving_more_than_the_maximum_is_no_overflow), UNIT_CASE(hmacs_are_those_of_rfc_4231),
