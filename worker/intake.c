@@ -5,9 +5,16 @@
  * on the connection epoch that delivered it: a tag of an older connection means another message now, and
  * acknowledging it would lose that one. The only caller of basic.ack and basic.nack.
  *
+ * What is settled in one turn of the loop is told to the broker at the end of it. Messages are settled nearly in
+ * the order in which they came, and many in one turn, with the batch of rows that they were in. So most of them
+ * are acknowledged with one `multiple`: up to the last delivery before which nothing is open. For that, `open`
+ * holds all deliveries of the connection that the broker has not been told about, in the order of their tags,
+ * also those that were dropped: an acknowledgement that reached over one of them would lose it. Told singly, each
+ * message cost the broker a round through its queue, half of all that it did for us.
+ *
  * A link that is cut takes no more once the socket's buffer is full (400 acks and more), and the library would
- * wait for it without a limit. What finds no room waits in `unsent` instead, until there is some or the
- * connection is gone; there is never more of it than the prefetch.
+ * wait for it without a limit. What finds no room waits in `settled` until there is some or the connection is gone;
+ * there is never more of it than the prefetch.
  *
  * The worker's prefetch is split over its consumers, so that a flood of first attempts, retries or expanded
  * findings leaves room for the others; each consumer's share is its own limit at the broker. Wakes of mailboxes have a
@@ -45,8 +52,10 @@ struct intake {
     struct topology topology;
     struct consumer *consumers;
     size_t consumer_count;
-    struct list unsent; /* receipts that are settled and wait for room on the link */
-    struct event *room;
+    struct list open; /* deliveries of this connection, by tag, that the broker has not been told about */
+    struct list
+        settled; /* those of them that it is to be told about, in the order in which they were settled */
+    struct event *tell;
     bool stopped;
 };
 
@@ -142,22 +151,29 @@ static bool on_up(void *owner, struct amqp_link *link)
 static void retire(struct intake_receipt *r)
 {
     check(list_is_empty(&r->link));
+    list_remove(&r->open);
     shared_mine()->in_hand--;
     free(r);
 }
 
-static void retire_unsent(struct intake *in)
+/* What the connection delivered is void: held receipts are freed when they are settled, the others now. */
+static void forget_open(struct intake *in)
 {
     struct list *at;
-    while ((at = list_shift(&in->unsent)))
-        retire(list_entry(at, struct intake_receipt, link));
+    while ((at = list_shift(&in->open))) {
+        struct intake_receipt *r = list_entry(at, struct intake_receipt, open);
+        if (r->state == INTAKE_HELD)
+            continue;
+        list_remove(&r->link);
+        retire(r);
+    }
 }
 
 static void on_down(void *owner, struct amqp_link *link)
 {
     (void)link;
     shared_mine()->consuming = 0;
-    retire_unsent(owner);
+    forget_open(owner);
 }
 
 static bool is_current(const struct intake *in, const struct intake_receipt *r)
@@ -165,50 +181,87 @@ static bool is_current(const struct intake *in, const struct intake_receipt *r)
     return amqp_link_is_up(in->link) && r->epoch == amqp_link_epoch(in->link);
 }
 
-/* Say it to the broker and free the receipt; on an older connection there is nothing to be said. */
-static void send_settled(struct intake *in, struct intake_receipt *r)
+/* False: it has to wait for room, or the link has failed, and with it all that was open. */
+static bool tell(struct intake *in, const struct intake_receipt *r, bool multiple)
 {
-    if (is_current(in, r)) {
-        amqp_connection_state_t connection = amqp_link_connection(in->link);
-        int status = r->requeue ? amqp_basic_nack(connection, AMQP_LINK_CHANNEL, r->tag, 0, 1)
-                                : amqp_basic_ack(connection, AMQP_LINK_CHANNEL, r->tag, 0);
-        amqp_link_sent(in->link, status, r->requeue ? "basic.nack" : "basic.ack");
-        shared_count(r->requeue ? COUNT_REQUEUED : COUNT_SETTLED);
-        if (!r->requeue)
-            shared_mine()->has_worked = 1;
+    if (!amqp_link_has_room(in->link, SETTLING_BYTES)) {
+        event_add(in->tell, &(struct timeval){0, AMQP_LINK_ROOM_MS * 1000});
+        return false;
     }
+    amqp_connection_state_t connection = amqp_link_connection(in->link);
+    bool requeue = r->state == INTAKE_REQUEUED;
+    int status = requeue ? amqp_basic_nack(connection, AMQP_LINK_CHANNEL, r->tag, multiple, 1)
+                         : amqp_basic_ack(connection, AMQP_LINK_CHANNEL, r->tag, multiple);
+    return amqp_link_sent(in->link, status, requeue ? "basic.nack" : "basic.ack");
+}
+
+static void retire_told(struct intake_receipt *r)
+{
+    bool requeue = r->state == INTAKE_REQUEUED;
+    shared_count(requeue ? COUNT_REQUEUED : COUNT_SETTLED);
+    if (!requeue)
+        shared_mine()->has_worked = 1;
+    list_remove(&r->link);
     retire(r);
 }
 
-static void wait_for_room(struct intake *in)
+/* The last of those at the front of `open` that are all acknowledged; NULL when the first is not. */
+static struct intake_receipt *last_of_front(struct intake *in)
 {
-    event_add(in->room, &(struct timeval){0, AMQP_LINK_ROOM_MS * 1000});
+    struct intake_receipt *last = NULL;
+    struct list *at;
+    list_for_each (at, &in->open) {
+        struct intake_receipt *r = list_entry(at, struct intake_receipt, open);
+        if (r->state != INTAKE_ACKNOWLEDGED)
+            break;
+        last = r;
+    }
+    return last;
 }
 
-static void on_room(evutil_socket_t fd, short what, void *arg)
+static bool tell_front(struct intake *in)
 {
-    struct intake *in = arg;
+    struct intake_receipt *last = last_of_front(in), *r;
+    if (!last)
+        return true;
+    if (!tell(in, last, in->open.next != &last->open))
+        return false;
+    do {
+        r = list_entry(in->open.next, struct intake_receipt, open);
+        retire_told(r);
+    } while (r != last);
+    return true;
+}
+
+static void tell_all(struct intake *in)
+{
+    if (!amqp_link_is_up(in->link) || !tell_front(in))
+        return;
+    while (!list_is_empty(&in->settled)) {
+        struct intake_receipt *r = list_entry(in->settled.next, struct intake_receipt, link);
+        if (!tell(in, r, false))
+            return;
+        retire_told(r);
+    }
+}
+
+static void on_tell(evutil_socket_t fd, short what, void *arg)
+{
     (void)fd;
     (void)what;
-    while (!list_is_empty(&in->unsent)) {
-        if (amqp_link_is_up(in->link) && !amqp_link_has_room(in->link, SETTLING_BYTES)) {
-            wait_for_room(in);
-            return;
-        }
-        send_settled(in, list_entry(list_shift(&in->unsent), struct intake_receipt, link));
-    }
+    tell_all(arg);
 }
 
-static void settle(struct intake *in, struct intake_receipt *r, bool requeue)
+static void settle(struct intake *in, struct intake_receipt *r, enum intake_state state)
 {
-    check(list_is_empty(&r->link));
-    r->requeue = requeue;
-    if (is_current(in, r) && !amqp_link_has_room(in->link, SETTLING_BYTES)) {
-        list_append(&in->unsent, &r->link);
-        wait_for_room(in);
+    check(list_is_empty(&r->link) && r->state == INTAKE_HELD);
+    r->state = state;
+    if (!is_current(in, r)) {
+        retire(r);
         return;
     }
-    send_settled(in, r);
+    list_append(&in->settled, &r->link);
+    event_active(in->tell, EV_TIMEOUT, 1);
 }
 
 static void take_message(struct intake *in, struct amqp_link *link, struct amqp_frames_message *m,
@@ -226,6 +279,7 @@ static void take_message(struct intake *in, struct amqp_link *link, struct amqp_
     }
     struct intake_receipt *receipt = mem_zalloc(sizeof *receipt);
     list_init(&receipt->link);
+    list_append(&in->open, &receipt->open);
     receipt->tag = m->delivery_tag;
     receipt->epoch = amqp_link_epoch(link);
     receipt->received_us = clock_mono_us();
@@ -269,8 +323,9 @@ struct intake *intake_new(struct event_base *base, struct dialer *dialer, const 
     in->conf = conf;
     in->calls = calls;
     in->owner = owner;
-    list_init(&in->unsent);
-    in->room = event_new(base, -1, 0, on_room, in);
+    list_init(&in->open);
+    list_init(&in->settled);
+    in->tell = event_new(base, -1, 0, on_tell, in);
     plan_consumers(in);
     amqp_frames_init(&in->frames, (size_t)conf->limits_message_bytes);
     in->link = amqp_link_new(base, dialer, conf, "pencheff-notify consumer", &link_calls, in);
@@ -286,9 +341,10 @@ void intake_free(struct intake *in)
 {
     if (!in)
         return;
+    tell_all(in);
     amqp_link_free(in->link);
-    retire_unsent(in);
-    event_free(in->room);
+    forget_open(in);
+    event_free(in->tell);
     amqp_frames_reset(&in->frames);
     free(in->consumers);
     free(in);
@@ -296,18 +352,20 @@ void intake_free(struct intake *in)
 
 void intake_ack(struct intake *in, struct intake_receipt *r)
 {
-    settle(in, r, false);
+    settle(in, r, INTAKE_ACKNOWLEDGED);
 }
 
 void intake_requeue(struct intake *in, struct intake_receipt *r)
 {
-    settle(in, r, true);
+    settle(in, r, INTAKE_REQUEUED);
 }
 
 void intake_drop(struct intake *in, struct intake_receipt *r)
 {
-    (void)in;
-    retire(r);
+    if (is_current(in, r))
+        r->state = INTAKE_DROPPED; /* stays open, until the connection goes */
+    else
+        retire(r);
 }
 
 void intake_stop(struct intake *in)

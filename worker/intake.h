@@ -17,13 +17,16 @@
  */
 struct intake;
 
+enum intake_state { INTAKE_HELD, INTAKE_ACKNOWLEDGED, INTAKE_REQUEUED, INTAKE_DROPPED };
+
 /* One delivery of one message; the right to settle it once, on the connection that delivered it. */
 struct intake_receipt {
     struct list link; /* for the holder */
+    struct list open; /* private: by tag */
     uint64_t tag;
     uint64_t epoch;
-    int64_t received_us; /* monotonic */
-    bool requeue;        /* private: how it was settled, while it waits for room on the link */
+    int64_t received_us;     /* monotonic */
+    enum intake_state state; /* private: what its holder has said */
 };
 
 struct intake_calls {
@@ -37,7 +40,10 @@ struct intake *intake_new(struct event_base *base, struct dialer *dialer, const 
 void intake_start(struct intake *in);
 void intake_free(struct intake *in);
 
-/* Settle and free the receipt. On an older connection it is void: the broker has taken the message back. */
+/*
+ * Settle the receipt, which is gone for the holder. The broker is told at the end of this turn of the loop. On an older
+ * connection it is void: the broker has taken the message back.
+ */
 void intake_ack(struct intake *in, struct intake_receipt *receipt);
 /* Hand the message back to its queue. */
 void intake_requeue(struct intake *in, struct intake_receipt *receipt);

@@ -61,7 +61,10 @@ static bool is_ours(const char *header)
 size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
                     const struct dest_response *response)
 {
-    struct window w = {.size = response->body_size < WINDOW ? response->body_size : WINDOW};
+    struct window w;
+    w.size = response->body_size < WINDOW ? response->body_size : WINDOW;
+    if (w.size == 0)
+        return 0;
     memcpy(w.bytes, response->body, w.size);
     mask_words(&w, path_of(request->url), "/?&=;#");
     for (size_t i = 0; i < request->header_count; i++)

@@ -73,13 +73,21 @@ static void reject_all(struct talk *t, const char *detail)
 
 static void go_on(struct talk *t, const struct dest_response *last);
 
+/* Most answers are empty or of no interest, and a job is held for each message: so only as much as there is. */
+static void keep_snippet(struct talk *t)
+{
+    char text[SNIPPET_MAX];
+    t->snippet_size = snippet_take(text, &t->transfer.request, &t->transfer.response);
+    t->snippet = t->snippet_size ? arena_text(t->arena, text, t->snippet_size) : NULL;
+}
+
 static void on_answered(struct transfer *transfer)
 {
     struct talk *t = list_entry(transfer, struct talk, transfer);
     fault_here(FAULT_RESPONSE, t->event_id);
     t->status = transfer->response.status;
     t->duration_ms += transfer->duration_ms;
-    t->snippet_size = snippet_take(t->snippet, &transfer->request, &transfer->response);
+    keep_snippet(t);
     struct dest_response answer = transfer->response; /* the transfer is used again for the next request */
     answer.error_text = arena_strdup(t->arena, answer.error_text); /* the verdict may keep it */
     go_on(t, &answer);

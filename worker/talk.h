@@ -30,7 +30,7 @@ struct talk {
     /* The result, besides the verdicts. */
     long status; /* HTTP, of the last answer; 0: none came */
     int duration_ms;
-    char snippet[SNIPPET_MAX]; /* of the last answer */
+    const char *snippet; /* of the last answer, in the arena; NULL: it was empty */
     size_t snippet_size;
 
     /* Private. */

@@ -75,7 +75,8 @@ static void free_trip(struct trip *t, const char *why)
     if (t->rules)
         rules_release(t->parts->rules, t->rules);
     for (int i = 0; i < TRIP_DESTINATIONS_MAX; i++)
-        dest_body_cache_free(&t->bodies[i]);
+        if (t->bodies[i])
+            dest_body_cache_free(t->bodies[i]);
     struct trip_waker *waker = t->waker;
     bool stays = t->job_event.stays;
     list_remove(&t->link);
@@ -119,9 +120,11 @@ static struct dest_body_cache *body_cache(struct job_event *je, const struct des
     while (dest_all[i] != dest)
         i++;
     check(i < TRIP_DESTINATIONS_MAX);
-    if (!t->bodies[i].layouts[0].body.max)
-        dest_body_cache_init(&t->bodies[i], (size_t)t->parts->conf->delivery_max_request);
-    return &t->bodies[i];
+    if (!t->bodies[i]) {
+        t->bodies[i] = arena_alloc(&t->arena, sizeof *t->bodies[i]);
+        dest_body_cache_init(t->bodies[i], (size_t)t->parts->conf->delivery_max_request);
+    }
+    return t->bodies[i];
 }
 
 static void look_up(struct trip *t)

@@ -59,8 +59,8 @@ struct trip {
     bool has_row;      /* the event's row is committed and says what `message` says: it may be given up */
     bool then_expand;  /* `expansion` begins then */
     struct expansion expansion;
-    bool end_written; /* by end_with_refused_rows */
-    struct dest_body_cache bodies[TRIP_DESTINATIONS_MAX];
+    bool end_written;                                      /* by end_with_refused_rows */
+    struct dest_body_cache *bodies[TRIP_DESTINATIONS_MAX]; /* in the arena, of the kinds that matched */
     int open;
 };
 

@@ -69,7 +69,7 @@ static struct arena_block *add_block(struct arena *a, size_t need)
     return b;
 }
 
-void *arena_alloc(struct arena *a, size_t size)
+static void *take(struct arena *a, size_t size)
 {
     check(size < SIZE_MAX / 2);
     size_t need = (size + (sizeof(max_align_t) - 1)) & ~(sizeof(max_align_t) - 1);
@@ -78,15 +78,22 @@ void *arena_alloc(struct arena *a, size_t size)
         b = add_block(a, need);
     void *p = b->bytes + b->used;
     b->used += need;
+    return p;
+}
+
+void *arena_alloc(struct arena *a, size_t size)
+{
+    void *p = take(a, size);
     memset(p, 0, size);
     return p;
 }
 
 char *arena_text(struct arena *a, const char *bytes, size_t n)
 {
-    char *p = arena_alloc(a, n + 1);
+    char *p = take(a, n + 1);
     if (n)
         memcpy(p, bytes, n);
+    p[n] = 0;
     return p;
 }
 

@@ -25,6 +25,8 @@ void buf_wipe(struct buf *b);
 /* Forget the contents and the overflow, keep the memory. */
 void buf_reset(struct buf *b);
 
+/* Make room for N bytes more at once, or for what is left below the maximum; for who knows what is coming. */
+void buf_reserve(struct buf *b, size_t n);
 void buf_add(struct buf *b, const void *bytes, size_t n);
 void buf_add_text(struct buf *b, const char *text);
 void buf_add_char(struct buf *b, char c);

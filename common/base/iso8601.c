@@ -6,8 +6,6 @@
  */
 #include "common/base/iso8601.h"
 
-#include <stdio.h>
-
 #include "common/base/calendar.h"
 
 static bool skip(const char **at, const char *end, char c)
@@ -83,13 +81,27 @@ bool iso8601_parse(const char *text, size_t n, int64_t *unix_us)
     return true;
 }
 
+/* COUNT digits of a number that has no more, and what follows them. */
+static char *put_digits(char *at, int number, int count, char then)
+{
+    for (int i = count; i-- > 0; number /= 10)
+        at[i] = (char)('0' + number % 10);
+    at[count] = then;
+    return at + count + 1;
+}
+
+/* By hand, because it is in every body, and snprintf took a sixth of the time that a body takes. */
 void iso8601_format(int64_t unix_us, char out[ISO8601_TEXT])
 {
     int64_t in_second = (unix_us % 1000000 + 1000000) % 1000000;
     struct calendar_time t;
     calendar_from_unix(unix_us / 1000000 - (unix_us % 1000000 < 0), &t);
-    char text[96]; /* room for what the compiler must believe; the members are in range */
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day, t.hour,
-             t.minute, t.second, (int)(in_second / 1000));
-    snprintf(out, ISO8601_TEXT, "%.24s", text);
+    char *at = put_digits(out, t.year, 4, '-');
+    at = put_digits(at, t.month, 2, '-');
+    at = put_digits(at, t.day, 2, 'T');
+    at = put_digits(at, t.hour, 2, ':');
+    at = put_digits(at, t.minute, 2, ':');
+    at = put_digits(at, t.second, 2, '.');
+    at = put_digits(at, (int)(in_second / 1000), 3, 'Z');
+    *at = 0;
 }

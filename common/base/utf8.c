@@ -6,6 +6,7 @@
  */
 #include "common/base/utf8.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "common/base/arena.h"
@@ -39,9 +40,23 @@ size_t utf8_length_at(const char *text, size_t n)
     return n >= 4 && is_continuation(p[3]) ? 4 : 0;
 }
 
+/* Eight bytes of ASCII at TEXT, none of them a NUL. */
+static bool is_plain_word(const char *text)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    /* The subtraction borrows into the top bit of a byte that is zero, and tells nothing wrong when there is none. */
+    return ((word | (word - ones)) & tops) == 0;
+}
+
 bool utf8_is_storable(const char *text, size_t n)
 {
     for (size_t i = 0; i < n;) {
+        if (n - i >= 8 && is_plain_word(text + i)) {
+            i += 8;
+            continue;
+        }
         size_t length = utf8_length_at(text + i, n - i);
         if (length == 0 || text[i] == 0)
             return false;

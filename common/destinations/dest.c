@@ -32,13 +32,9 @@ void dest_webhook_id(const char *event_id, const struct uuid *integration, char 
     /* The integration's text has a fixed length, so no two pairs give the same bytes. */
     unsigned char digest[SHA256_SIZE];
     char id[UUID_TEXT];
-    struct buf b;
     uuid_format(integration, id);
-    buf_init(&b, strlen(event_id) + sizeof id);
-    buf_add_text(&b, event_id);
-    buf_add_text(&b, id);
-    hash_sha256(b.data, b.len, digest);
-    buf_free(&b);
+    const struct hash_part parts[] = {{event_id, strlen(event_id)}, {id, UUID_TEXT - 1}};
+    hash_sha256_parts(parts, 2, digest);
     hash_hex(digest, 16, out);
 }
 

@@ -32,23 +32,23 @@ static const struct buf *cached_body(const struct conversation *c)
 static const char *pencheff_signature(struct arena *arena, const struct webhook_config *config,
                                       const struct buf *body)
 {
+    static const char prefix[] = "sha256=";
     unsigned char mac[SHA256_SIZE];
-    char hex[SHA256_HEX];
+    char *text = arena_alloc(arena, sizeof prefix + SHA256_HEX);
     hash_hmac_sha256(config->secret, config->secret_size, body->data, body->len, mac);
-    hash_hex(mac, sizeof mac, hex);
-    return arena_printf(arena, "sha256=%s", hex);
+    memcpy(text, prefix, sizeof prefix);
+    hash_hex(mac, sizeof mac, text + sizeof prefix - 1);
+    return text;
 }
 
 static const char *standard_signature(struct arena *arena, const struct webhook_config *config,
                                       const char *id, const char *timestamp, const struct buf *body)
 {
     unsigned char mac[SHA256_SIZE];
-    struct buf signed_bytes, text;
-    buf_init(&signed_bytes, body->len + strlen(id) + strlen(timestamp) + 2);
-    buf_printf(&signed_bytes, "%s.%s.", id, timestamp);
-    buf_add(&signed_bytes, body->data, body->len);
-    hash_hmac_sha256(config->key, config->key_size, signed_bytes.data, signed_bytes.len, mac);
-    buf_free(&signed_bytes);
+    const struct hash_part parts[] = {
+        {id, strlen(id)}, {".", 1}, {timestamp, strlen(timestamp)}, {".", 1}, {body->data, body->len}};
+    struct buf text;
+    hash_hmac_sha256_parts(config->key, config->key_size, parts, sizeof parts / sizeof *parts, mac);
     buf_init(&text, 64);
     buf_add_text(&text, "v1,");
     base64_encode(BASE64_STANDARD, mac, sizeof mac, &text);

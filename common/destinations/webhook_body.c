@@ -14,6 +14,8 @@
 #include "common/destinations/webhook.h"
 #include "common/destinations/wording.h"
 
+enum { BODY_USUAL = 2000 /* bytes of most bodies, at most */ };
+
 static void add_id(struct buf *b, const char *key, const struct uuid *id)
 {
     char text[UUID_TEXT];
@@ -121,6 +123,7 @@ void webhook_body_build(const struct event *event, const struct facts *facts, st
 {
     char seen[ISO8601_TEXT];
     iso8601_format(event->first_seen_us, seen);
+    buf_reserve(b, BODY_USUAL);
     buf_add_char(b, '{');
     buf_json_member(b, "tool", "pencheff");
     buf_json_member(b, "version", "1");

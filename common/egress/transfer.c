@@ -24,13 +24,14 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 
-enum { POOL_MAX = 64, HEADER_VALUE_MAX = 256, CA_CACHE_S = 3600 };
+enum { POOL_MAX = 64, HEADER_VALUE_MAX = 256, HEADER_TEXT_MAX = 65536, CA_CACHE_S = 3600 };
 
 struct transfer_state {
     struct list link; /* in transfers: active or pool */
     struct transfers *owner;
     CURL *easy;
-    struct curl_slist *headers;
+    struct curl_slist headers[DEST_HEADERS_MAX + 1];
+    struct buf header_text;
     struct transfer *transfer;
     struct buf body;
     size_t header_bytes;
@@ -241,6 +242,7 @@ static struct transfer_state *take_state(struct transfers *t)
     s->easy = curl_easy_init();
     check(s->easy != NULL);
     buf_init(&s->body, t->settings.max_response);
+    buf_init(&s->header_text, HEADER_TEXT_MAX);
     set_constant_options(s);
     return s;
 }
@@ -248,16 +250,16 @@ static struct transfer_state *take_state(struct transfers *t)
 static void free_state(struct transfer_state *s)
 {
     curl_easy_cleanup(s->easy);
-    curl_slist_free_all(s->headers);
+    buf_wipe(&s->header_text);
     buf_free(&s->body);
     free(s);
 }
 
 static void give_state(struct transfers *t, struct transfer_state *s)
 {
-    curl_slist_free_all(s->headers);
-    s->headers = NULL;
     curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, NULL);
+    if (s->header_text.len)
+        explicit_bzero(s->header_text.data, s->header_text.len); /* signatures and tokens */
     s->transfer = NULL;
     if (t->pool_count >= POOL_MAX) {
         free_state(s);
@@ -268,23 +270,35 @@ static void give_state(struct transfers *t, struct transfer_state *s)
     t->pool_count++;
 }
 
+/* The texts one behind the other in `header_text`, each with its NUL; false when one would end its line early. */
+static bool add_header_texts(struct transfer_state *s, const struct dest_request *r)
+{
+    buf_reset(&s->header_text);
+    buf_add(&s->header_text, "Expect:", sizeof "Expect:");
+    for (size_t i = 0; i < r->header_count; i++) {
+        const struct dest_header *h = &r->headers[i];
+        if (strpbrk(h->name, "\r\n") || strpbrk(h->value, "\r\n"))
+            return false;
+        buf_add_text(&s->header_text, h->name);
+        buf_add_text(&s->header_text, ": ");
+        buf_add_text(&s->header_text, h->value);
+        buf_add_char(&s->header_text, 0);
+    }
+    return !s->header_text.overflow;
+}
+
+/* curl only reads the list while it sends, so its nodes and texts are ours, and are used again for the next request. */
 static bool add_headers(struct transfer_state *s, const struct dest_request *r)
 {
-    struct buf line;
-    bool good = true;
-    buf_init(&line, 65536);
-    s->headers = curl_slist_append(NULL, "Expect:");
-    check(s->headers != NULL);
-    for (size_t i = 0; good && i < r->header_count; i++) {
-        buf_reset(&line);
-        buf_printf(&line, "%s: %s", r->headers[i].name, r->headers[i].value);
-        good = !line.overflow && !strpbrk(line.data, "\r\n");
-        if (good)
-            s->headers = curl_slist_append(s->headers, line.data);
-        check(s->headers != NULL);
+    if (!add_header_texts(s, r))
+        return false;
+    char *text = s->header_text.data;
+    for (size_t i = 0; i <= r->header_count; i++) {
+        s->headers[i] = (struct curl_slist){text, i < r->header_count ? &s->headers[i + 1] : NULL};
+        text += strlen(text) + 1;
     }
-    buf_free(&line);
-    return good;
+    curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers);
+    return true;
 }
 
 static bool set_request(struct transfer_state *s, const struct dest_request *r)
@@ -292,7 +306,6 @@ static bool set_request(struct transfer_state *s, const struct dest_request *r)
     CURL *e = s->easy;
     if (!add_headers(s, r))
         return false;
-    curl_easy_setopt(e, CURLOPT_HTTPHEADER, s->headers);
     if (curl_easy_setopt(e, CURLOPT_URL, r->url) != CURLE_OK)
         return false;
     curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->commit_first ? 1L : 0L);

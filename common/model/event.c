@@ -12,10 +12,13 @@
 
 #include "common/base/buf.h"
 
+enum { CONTENT_USUAL = 200 /* bytes; only texts make it longer */ };
+
 static void add_part(struct buf *b, const void *bytes, size_t n)
 {
     /* Length first, so that no two different lists of parts give the same bytes. */
-    buf_printf(b, "%zu:", n);
+    buf_add_int(b, (int64_t)n);
+    buf_add_char(b, ':');
     buf_add(b, bytes, n);
 }
 
@@ -46,6 +49,7 @@ void event_hash_content(struct event *event)
 {
     struct buf b;
     buf_init(&b, 3 * EVENT_TEXT_MAX);
+    buf_reserve(&b, CONTENT_USUAL);
     add_text_part(&b, event_ledger_word(event));
     add_part(&b, event->scan_id.bytes, sizeof event->scan_id.bytes);
     if (event->has_finding)

@@ -1,13 +1,15 @@
 /*
- * The foundations that hold things: buf, arena, table, list, uuid.
+ * The foundations that hold things: buf, arena, table, list, hash, uuid.
  */
 #include <math.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/base/hash.h"
 #include "common/base/list.h"
 #include "common/base/table.h"
 #include "common/base/uuid.h"
@@ -98,6 +100,40 @@ static void json_texts_are_escaped_and_always_valid(void)
     buf_free(&b);
 }
 
+/* Texts of all lengths up to three words, with one byte in each place that does not stand for itself. */
+static void json_texts_are_escaped_wherever_it_is_needed(void)
+{
+    static const struct {
+        char byte;
+        const char *want;
+    } cases[] = {{'"', "\\\""},
+                 {'\\', "\\\\"},
+                 {'\n', "\\n"},
+                 {0, "\\u0000"},
+                 {0x1f, "\\u001f"},
+                 {0x7f, "\\u007f"},
+                 {(char)0x80, "\xEF\xBF\xBD"},
+                 {(char)0xff, "\xEF\xBF\xBD"},
+                 {' ', " "},
+                 {'~', "~"},
+                 {'!', "!"},
+                 {'#', "#"},
+                 {'[', "["},
+                 {']', "]"}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
+        for (size_t n = 1; n <= 24; n++) {
+            for (size_t at = 0; at < n; at++) {
+                char text[24], want[64];
+                memset(text, 'x', n);
+                text[at] = cases[c].byte;
+                snprintf(want, sizeof want, "\"%.*s%s%.*s\"", (int)at, "xxxxxxxxxxxxxxxxxxxxxxxx",
+                         cases[c].want, (int)(n - at - 1), "xxxxxxxxxxxxxxxxxxxxxxxx");
+                expect_json_text(text, n, want);
+            }
+        }
+    }
+}
+
 static void json_numbers_are_short_and_read_back_exactly(void)
 {
     static const struct {
@@ -122,6 +158,43 @@ static void json_numbers_are_short_and_read_back_exactly(void)
         EXPECT_TEXT(buf_text(&b), cases[i].want);
         buf_free(&b);
     }
+}
+
+/* All that have three decimals at most and three digits before them, and the two numbers beside each. */
+static void json_numbers_with_few_decimals_are_those_of_printf(void)
+{
+    struct buf b;
+    char want[40];
+    buf_init(&b, 100);
+    for (int i = 1; i < 1000000; i += 7) {
+        double value = i / 1000.0;
+        snprintf(want, sizeof want, "%.6g", value);
+        buf_reset(&b);
+        buf_json_number(&b, value);
+        EXPECT_TEXT(buf_text(&b), want);
+        buf_reset(&b);
+        buf_json_number(&b, nextafter(value, i % 2 ? 0 : 2000));
+        EXPECT(strcmp(buf_text(&b), want) != 0);
+        EXPECT(strtod(buf_text(&b), NULL) == nextafter(value, i % 2 ? 0 : 2000));
+    }
+    buf_free(&b);
+}
+
+static void reserving_more_than_the_maximum_is_no_overflow(void)
+{
+    struct buf b;
+    buf_init(&b, 5);
+    buf_add_text(&b, "ab");
+    buf_reserve(&b, 100);
+    EXPECT(!b.overflow);
+    buf_add_text(&b, "cde");
+    EXPECT_TEXT(buf_text(&b), "abcde");
+    buf_add_char(&b, 'f');
+    EXPECT(b.overflow);
+    buf_reserve(&b, 1);
+    EXPECT(b.overflow);
+    EXPECT_TEXT(buf_text(&b), "abcde");
+    buf_free(&b);
 }
 
 static void json_keys_put_their_own_commas(void)
@@ -291,6 +364,45 @@ static void a_list_keeps_its_order(void)
 
 /* ---- uuid ---- */
 
+/* RFC 4231: cases 1, 2, 3 and 6, whose key is longer than a block. Parts count as the bytes that they are. */
+static void hmacs_are_those_of_rfc_4231(void)
+{
+    static const struct {
+        char key_byte;
+        size_t key_size;
+        const char *key;
+        char byte;
+        size_t size;
+        const char *text;
+        const char *want;
+    } cases[] = {
+        {0x0b, 20, NULL, 0, 0, "Hi There",
+         "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+        {0, 0, "Jefe", 0, 0, "what do ya want for nothing?",
+         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+        {(char)0xaa, 20, NULL, (char)0xdd, 50, NULL,
+         "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"},
+        {(char)0xaa, 131, NULL, 0, 0, "Test Using Larger Than Block-Size Key - Hash Key First",
+         "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char key[131], data[50], hex[SHA256_HEX];
+        unsigned char mac[SHA256_SIZE];
+        memset(key, cases[i].key_byte, sizeof key);
+        memset(data, cases[i].byte, sizeof data);
+        const char *k = cases[i].key ? cases[i].key : key, *d = cases[i].text ? cases[i].text : data;
+        size_t k_n = cases[i].key ? strlen(k) : cases[i].key_size,
+               n = cases[i].text ? strlen(d) : cases[i].size;
+        hash_hmac_sha256(k, k_n, d, n, mac);
+        hash_hex(mac, sizeof mac, hex);
+        EXPECT_TEXT(hex, cases[i].want);
+        const struct hash_part parts[] = {{d, 3}, {d + 3, 0}, {d + 3, n - 3}};
+        hash_hmac_sha256_parts(k, k_n, parts, 3, mac);
+        hash_hex(mac, sizeof mac, hex);
+        EXPECT_TEXT(hex, cases[i].want);
+    }
+}
+
 static void only_canonical_uuids_are_read(void)
 {
     static const char good[] = "0123aBcd-4567-89ab-cdef-0123456789Ab";
@@ -331,8 +443,12 @@ static void random_uuids_are_version_4_and_differ(void)
 UNIT_MAIN(UNIT_CASE(a_buffer_takes_its_maximum_and_not_a_byte_more),
           UNIT_CASE(after_an_overflow_nothing_more_is_taken), UNIT_CASE(a_buffer_grows_to_a_large_maximum),
           UNIT_CASE(numbers_are_written_in_full), UNIT_CASE(json_texts_are_escaped_and_always_valid),
-          UNIT_CASE(json_numbers_are_short_and_read_back_exactly), UNIT_CASE(json_keys_put_their_own_commas),
-          UNIT_CASE(json_lists_put_their_own_commas), UNIT_CASE(arena_memory_is_zeroed_aligned_and_separate),
+          UNIT_CASE(json_texts_are_escaped_wherever_it_is_needed),
+          UNIT_CASE(json_numbers_are_short_and_read_back_exactly),
+          UNIT_CASE(json_numbers_with_few_decimals_are_those_of_printf),
+          UNIT_CASE(reserving_more_than_the_maximum_is_no_overflow), UNIT_CASE(hmacs_are_those_of_rfc_4231),
+          UNIT_CASE(json_keys_put_their_own_commas), UNIT_CASE(json_lists_put_their_own_commas),
+          UNIT_CASE(arena_memory_is_zeroed_aligned_and_separate),
           UNIT_CASE(a_large_request_does_not_waste_the_current_block), UNIT_CASE(arena_texts_are_copies),
           UNIT_CASE(a_table_finds_all_members_of_a_hash), UNIT_CASE(a_list_keeps_its_order),
           UNIT_CASE(only_canonical_uuids_are_read), UNIT_CASE(random_uuids_are_version_4_and_differ))
