@@ -41,7 +41,6 @@ struct rules_entry {
     struct arena arena;
     struct rules_integration *integrations; /* sorted by id */
     size_t count;
-    size_t room;
     int users;
     bool cached; /* in `entries` */
 };
@@ -163,17 +162,15 @@ void rules_release(struct rules *r, struct rules_entry *e)
         free_entry(e);
 }
 
-static struct rules_integration *add_integration(struct rules_entry *e)
+/* The answer has the rows of a workspace together: so many of them from ROW on. */
+static size_t rows_together(const PGresult *res, int row)
 {
-    if (e->count == e->room) {
-        size_t room = e->room ? e->room * 2 : 8;
-        struct rules_integration *bigger = arena_alloc(&e->arena, room * sizeof *bigger);
-        if (e->count)
-            memcpy(bigger, e->integrations, e->count * sizeof *bigger);
-        e->integrations = bigger;
-        e->room = room;
-    }
-    return &e->integrations[e->count++];
+    const char *workspace = PQgetvalue(res, row, RULES_WORKSPACE);
+    size_t n = 1;
+    while (row + (int)n < PQntuples(res) &&
+           strcmp(PQgetvalue(res, row + (int)n, RULES_WORKSPACE), workspace) == 0)
+        n++;
+    return n;
 }
 
 static const char *value_at(const PGresult *res, int row, int column)
@@ -195,11 +192,11 @@ static void read_row(struct rules_entry *e, const PGresult *res, int row)
         .target_kinds = value_at(res, row, RULES_TARGET_KINDS),
         .config_encrypted = value_at(res, row, RULES_CONFIG),
     };
-    struct rules_integration *out = add_integration(e);
+    struct rules_integration *out = &e->integrations[e->count];
     if (!integration_read(&e->arena, &out->row, &columns))
-        e->count--; /* no UUID: cannot come from a uuid column */
-    else
-        out->row.dest = out->row.kind ? dest_find(out->row.kind) : NULL;
+        return; /* no UUID: cannot come from a uuid column */
+    e->count++;
+    out->row.dest = out->row.kind ? dest_find(out->row.kind) : NULL;
 }
 
 static void on_rows(void *owner, enum statement statement, const PGresult *res, struct pg_batch_item **items,
@@ -209,13 +206,18 @@ static void on_rows(void *owner, enum statement statement, const PGresult *res, 
     (void)statement;
     (void)items;
     (void)count;
-    for (int row = 0; row < PQntuples(res); row++) {
+    for (int row = 0, n; row < PQntuples(res); row += n) {
         struct uuid workspace;
-        if (!uuid_parse(&workspace, PQgetvalue(res, row, RULES_WORKSPACE)))
+        n = (int)rows_together(res, row);
+        struct rules_entry *e = NULL;
+        if (uuid_parse(&workspace, PQgetvalue(res, row, RULES_WORKSPACE)))
+            e = find(&r->loads, &workspace);
+        if (!e)
             continue;
-        struct rules_entry *e = find(&r->loads, &workspace);
-        if (e)
-            read_row(e, res, row);
+        e->integrations = arena_alloc(&e->arena, (size_t)n * sizeof *e->integrations);
+        e->count = 0;
+        for (int i = 0; i < n; i++)
+            read_row(e, res, row + i);
     }
 }
 
@@ -263,7 +265,7 @@ static void send_loads(void *owner, struct pg_batch_item **items, size_t count)
         struct list *at;
         arena_wipe(&e->arena);
         e->integrations = NULL;
-        e->count = e->room = 0;
+        e->count = 0;
         e->generation = shared_generation(&e->workspace);
         e->loaded_us = clock_mono_us();
         list_for_each (at, &e->waiting)

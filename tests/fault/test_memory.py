@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -48,7 +49,10 @@ def held(stage, notifyd, answer: Answer, text: int) -> int:
     stage.wait(lambda: counter(daemon, "messages_received") >= MESSAGES, 20)
     time.sleep(1)  # for the answers
     assert stage.receiver.count(None) == REQUESTS
-    return anonymous_kib(daemon.workers()[0])
+    value = anonymous_kib(daemon.workers()[0])
+    daemon.signal(signal.SIGQUIT)
+    assert daemon.wait() == 0
+    return value
 
 
 @pytest.mark.parametrize(("answer", "text"), [
