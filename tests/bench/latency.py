@@ -1,7 +1,7 @@
 """One run at a fixed rate: how long after its publishing an event has arrived at the receiver.
 
 The moment of publishing travels in the event, written just before it is sent; one clock serves the publisher and the
-receiver. The first second is not counted.
+receiver. The first second (half of a run that is shorter than two) is not counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .contenders import Contender, Site
 from .machine import BenchFailed, Machine
 from .world import World
 
-_WARM_UP = 1.0
+_WARM_UP = 1.0  # seconds
 _ARRIVE = 30.0  # seconds for the last event
 
 
@@ -30,13 +30,14 @@ class Latency:
 def run(machine: Machine, contender: Contender, world: World, events: Path, path: str, rate: float, seconds: float) -> Latency:
     """EVENTS lead to PATH of machine.receiver."""
     world.empty_ledger()
-    receiver, count = machine.receiver, int(rate * (_WARM_UP + seconds))
+    warm_up = min(_WARM_UP, seconds / 2)
+    receiver, count = machine.receiver, int(rate * (warm_up + seconds))
     with machine.vhost() as vhost:
         running = contender.start(machine, Site(vhost, world, receiver.url(path)))
         try:
             receiver.reset()
             publisher = machine.publish(vhost, events, count, rate)
-            machine.stop.pause(_WARM_UP)
+            machine.stop.pause(warm_up)
             before = receiver.path(path, receiver.reset())["requests"]
             machine.wait(lambda: publisher.ended, seconds + _ARRIVE, f"{count} events are published")
             said = publisher.finish(5)

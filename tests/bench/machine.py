@@ -16,7 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator
 
 import pika
 from cryptography.fernet import Fernet
@@ -28,12 +28,14 @@ from sandbox.programs import PROGRAMS, build_programs
 from sandbox.rabbit import RabbitServer
 
 from .load import Publisher, make_stencil
+from .meter import Snapshot, cpu_between
 from .receivers import Nginx, Receiver
 from .world import TEMPLATE, World
 
 ROOT = Path(__file__).resolve().parents[2]
 _TOOLS = {name: f"tests/bench/{name}" for name in ("bench_floor", "bench_publish", "bench_receiver")}
 _FILLED_PER_S = 1000  # messages that a publisher gets rid of at least, or something is wrong
+_REST, _AT_REST_US = 10.0, 15_000  # seconds to wait at most, and CPU time in a quarter of a second that is next to nothing
 
 
 class BenchFailed(Exception):
@@ -96,6 +98,10 @@ class Machine:
 
     # --- for a run
 
+    def groups(self, contender: Iterable[int], receiver: int) -> dict[str, Iterable[int]]:
+        """Whose CPU time is told apart: roots of process trees by name."""
+        return {"contender": contender, "broker": [self.rabbit.pid], "database": [self.postgres.pid], "receiver": [receiver]}
+
     @contextlib.contextmanager
     def vhost(self) -> Iterator[Vhost]:
         """A fresh one with the producers' queue, as Celery declares it; nothing of it is left for the next run."""
@@ -128,10 +134,17 @@ class Machine:
                          rate=rate)
 
     def fill(self, vhost: Vhost, events: Path, count: int) -> None:
-        """Puts COUNT messages into the queue."""
+        """Puts COUNT messages into the queue, and returns when the broker has come to rest."""
         publisher = self.publish(vhost, events, count)
         self.wait(lambda: publisher.ended, 30 + count / _FILLED_PER_S, f"{count} messages are published")
         publisher.finish(10)
+        deadline, last = time.monotonic() + _REST, Snapshot()
+        while time.monotonic() < deadline:
+            self.stop.pause(0.25)
+            now = Snapshot()
+            if cpu_between(last, now, {"broker": [self.rabbit.pid]})["broker"] < _AT_REST_US:
+                break
+            last = now
 
     def wait_acknowledged(self, vhost: Vhost, timeout: float = 30) -> None:
         """The producers' queue is empty and nobody holds a message of it."""

@@ -20,7 +20,7 @@ _CONF = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log; worker_rlimit_nofile 16384;
 events {{ worker_connections 8192; }}
 http {{
-    access_log off; keepalive_requests 1000000000; keepalive_timeout 1d;
+    access_log off; keepalive_requests 1000000000; keepalive_timeout 1d; client_header_timeout 1d;
     client_body_temp_path {folder}/body; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
     uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
     server {{

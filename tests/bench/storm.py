@@ -12,7 +12,7 @@ from typing import Any
 from .contenders import Daemon, RunningNotifyd, Site
 from .figures import Bound, judged, ratio
 from .machine import BenchFailed
-from .meter import Memory, Peaks
+from .meter import Memory, Peaks, Snapshot, cpu_between
 from .plan import Plan
 from .rounds import WORKSPACES
 from .world import World
@@ -44,7 +44,7 @@ def run(plan: Plan) -> dict[str, Any]:
     machine.say(f"storm of {count}: {peak.anon_mb:.1f} MB at most, all delivered {heals['seconds']:.1f} s after the healing")
     return judged({
         "events": count, "seconds_until_all_had_failed": lasts["seconds"], "requests_until_healed": lasts["requests"],
-        "rows_waiting": lasts["waiting"], "rss_mb_per_worker": peak.rss_mb, "anon_mb_per_worker": peak.anon_mb,
+        **{f"{name}_cpu_us_per_request": us for name, us in lasts["cpu_us"].items()}, "rows_waiting": lasts["waiting"], "rss_mb_per_worker": peak.rss_mb, "anon_mb_per_worker": peak.anon_mb,
         "anon_mb_per_worker_calm": calm.anon_mb, "anon_ratio": ratio(peak.anon_mb, calm.anon_mb),
         "longest_delay_s": lasts["longest_delay"], "healed_in_s": heals["seconds"],
         "healing_ratio": ratio(heals["seconds"], lasts["longest_delay"]),
@@ -53,7 +53,7 @@ def run(plan: Plan) -> dict[str, Any]:
 
 def _rage(plan: Plan, running: RunningNotifyd, world: World, count: int) -> dict[str, Any]:
     """Until each delivery has failed at least once."""
-    peaks, begun = Peaks(running.daemon.workers()), time.monotonic()
+    peaks, begun, before = Peaks(running.daemon.workers()), time.monotonic(), Snapshot()
 
     def all_have_failed() -> bool:
         running.check()
@@ -62,8 +62,10 @@ def _rage(plan: Plan, running: RunningNotifyd, world: World, count: int) -> dict
     plan.machine.wait(all_have_failed, _PATIENCE, f"{count} deliveries have failed", every=0.2)
     [(waiting, longest)] = world.query("SELECT count(*), extract(epoch FROM max(due_at) - now())::float8"
                                        " FROM notify.deliveries WHERE state IN ('waiting', 'deferred')")
-    return {"seconds": time.monotonic() - begun, "waiting": waiting, "longest_delay": longest,
-            "requests": plan.machine.receiver.path(PATH)["requests"], "memory": peaks.greatest(running.daemon.workers())}
+    requests = plan.machine.receiver.path(PATH)["requests"]
+    cpu = cpu_between(before, Snapshot(), plan.machine.groups(running.roots, plan.machine.receiver.pid))
+    return {"seconds": time.monotonic() - begun, "waiting": waiting, "longest_delay": longest, "requests": requests,
+            "cpu_us": {name: us / requests for name, us in cpu.items()}, "memory": peaks.greatest(running.daemon.workers())}
 
 
 def _heal(plan: Plan, running: RunningNotifyd, world: World, count: int) -> dict[str, Any]:

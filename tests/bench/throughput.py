@@ -119,8 +119,7 @@ def _measure(machine: Machine, contender: Contender, site: Site, work: Work, to_
         running.stop()
     finally:
         running.kill()
-    groups = {"contender": running.roots, "broker": [machine.rabbit.pid], "database": [machine.postgres.pid],
-              "receiver": [machine.nginx.pid]}
+    groups = machine.groups(running.roots, machine.nginx.pid)
     deliveries, seconds = end.deliveries - begin.deliveries, end.at - begin.at
     if deliveries <= 0:
         raise BenchFailed(f"{wanted} deliveries are too few to measure {contender.name}")
