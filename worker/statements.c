@@ -22,7 +22,9 @@
 #define NUMBER(macro)      NUMBER_(macro)
 #define NUMBER_(number)    #number
 #define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
-#define UTC_ISO            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+/* The first MAX characters. left() walks through them all, also when there are few. */
+#define CUT(column, max)                                                                                     \
+    "CASE WHEN octet_length(" column ") <= " max " THEN " column " ELSE left(" column ", " max ") END"
 
 /* As severity_parse numbers them: whatever the case of ASCII's letters, and what is unknown or missing is the first.
    The words' own NULL only ends the list. */
@@ -31,19 +33,25 @@
     "coalesce(array_position(ARRAY[" SEVERITY_LIST(SEVERITY_WORD) "NULL], lower(coalesce(" text              \
                                                                   ", '') COLLATE \"C\")), 1) - 1"
 
+const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
+
 /* clang-format off */
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
+    /*
+     * Casts where the product's tables could have a type of like meaning, since the rows come in the binary formats of
+     * just these types. The summary is written out once, in the subquery; a text's octets are known without a look at it.
+     */
     [STATEMENT_LOOKUP] = {"lookup",
-        "SELECT x.n, s.workspace_id, s.status, s.profile, s.grade, s.score,"
-        " CASE WHEN jsonb_typeof(s.summary) = 'object' AND length(s.summary::text) <= 4096 THEN s.summary::text END,"
-        " left(s.error, 4096), t.id, t.name, t.base_url, t.kind,"
+        "SELECT x.n, s.workspace_id, s.status, s.profile, s.grade, s.score::float8,"
+        " CASE WHEN octet_length(s.summary) <= 4096 THEN s.summary END,"
+        " " CUT("s.error", "4096") ", t.id, t.name, t.base_url, t.kind,"
         " f.scan_id, f.pencheff_finding_id, f.title, f.severity, f.category, f.owasp_category, f.cwe_id,"
-        " f.cvss_score, f.cvss_vector, f.endpoint, f.parameter,"
-        " left(f.description, " NUMBER(LOOKUP_TEXT_MAX) "), left(f.remediation, " NUMBER(LOOKUP_TEXT_MAX) "),"
-        " f.verification_status, f.suppressed, f.suppress_reason, f.epss, f.kev, f.risk_score,"
-        " f.reachability, to_char(f.resolved_at, " UTC_ISO "), to_char(f.created_at, " UTC_ISO "),"
-        " encode(e.content_hash, 'hex'), e.state, e.reason,"
-        " extract(epoch FROM greatest(e.scheduled_for, e.swept_at) - now()),"
+        " f.cvss_score::float8, f.cvss_vector, f.endpoint, f.parameter,"
+        " " CUT("f.description", NUMBER(LOOKUP_TEXT_MAX)) ", " CUT("f.remediation", NUMBER(LOOKUP_TEXT_MAX)) ","
+        " f.verification_status, f.suppressed, f.suppress_reason, f.epss::float8, f.kev, f.risk_score::float8,"
+        " f.reachability, f.resolved_at::timestamptz, f.created_at::timestamptz,"
+        " e.content_hash, e.state, e.reason,"
+        " extract(epoch FROM greatest(e.scheduled_for, e.swept_at) - now())::float8,"
         /* One line per delivery: integration, state, attempt, seconds until it is due (or was swept) or its lease has
            surely ended, reason, error. */
         " CASE WHEN e.id IS NOT NULL THEN (SELECT string_agg(concat_ws(' ', d.integration_id, d.state, d.attempt,"
@@ -51,8 +59,9 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ELSE greatest(d.due_at, d.swept_at) END - now()), 3)::text, coalesce(nullif(d.reason, ''), 'none'),"
         " coalesce(nullif(d.error, ''), 'none')), E'\\n')"
         " FROM notify.deliveries d WHERE d.event_id = e.id) END"
-        " FROM unnest($1, $2, $3, $4) AS x(n, event, scan, finding)"
-        " LEFT JOIN LATERAL (SELECT id, target_id, workspace_id, status, profile, grade, score, summary, error"
+        " FROM (SELECT unnest($1) AS n, unnest($2) AS event, unnest($3) AS scan, unnest($4) AS finding) x"
+        " LEFT JOIN LATERAL (SELECT id, target_id, workspace_id, status, profile, grade, score,"
+        " CASE WHEN jsonb_typeof(summary) = 'object' THEN summary::text END AS summary, error"
         " FROM public.scans WHERE id = x.scan OFFSET 0) s ON true"
         " LEFT JOIN LATERAL (SELECT id, name, base_url, kind FROM public.targets WHERE id = s.target_id OFFSET 0) t"
         " ON true"

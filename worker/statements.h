@@ -27,6 +27,8 @@ enum statement {
 };
 
 extern const struct pg_statement worker_statements[STATEMENT_COUNT];
+/* Whose rows come in binary formats: of the one that brings many. */
+extern const bool worker_binary_rows[STATEMENT_COUNT];
 
 /* Columns of STATEMENT_LOOKUP, in order. */
 enum lookup_column {
