@@ -36,6 +36,39 @@
 const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
 
 /* clang-format off */
+
+/*
+ * Events and first rows of their deliveries. The arrays are unnested in a select list: in FROM, each is written into a
+ * store of its own and read again, which was a third of what the statement cost.
+ */
+#define INSERT_EVENTS \
+    "INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type," \
+    " finding_id, change_summary, error, queue, state, reason, first_seen, scheduled_for, considered, matched," \
+    " filtered_disabled, filtered_target, filtered_event, filtered_target_kind, filtered_severity, finished_at)" \
+    " SELECT x.*, CASE WHEN x.state IN ('done', 'dead', 'expired') THEN now() END" \
+    " FROM (SELECT unnest($1) AS id, unnest($2) AS content_hash, unnest($3) AS workspace_id, unnest($4) AS scan_id," \
+    " unnest($5) AS event_type, unnest($6) AS finding_id, unnest($7) AS change_summary, unnest($8) AS error," \
+    " unnest($9) AS queue, unnest($10) AS state, unnest($11) AS reason, unnest($12) AS first_seen," \
+    " unnest($13) AS scheduled_for, unnest($14) AS considered, unnest($15) AS matched, unnest($16) AS disabled," \
+    " unnest($17) AS target, unnest($18) AS event, unnest($19) AS target_kind, unnest($20) AS severity) x"
+#define INSERT_DELIVERIES \
+    "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason," \
+    " error, detail, status, response, duration_ms, due_at)" \
+    " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail," \
+    " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second'" \
+    " FROM (SELECT unnest($21) AS event, unnest($22) AS integration, unnest($23) AS workspace, unnest($24) AS state," \
+    " unnest($25) AS attempt, unnest($26) AS owner, unnest($27) AS reason, unnest($28) AS error," \
+    " unnest($29) AS detail, unnest($30) AS status, unnest($31) AS response, unnest($32) AS duration_ms," \
+    " unnest($33) AS due) x"
+#define TYPES_OF_EVENTS \
+    /* of an event, as many as EVENTS_OF_EVENT */ \
+    PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, \
+    PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, \
+    PG_INT4S, \
+    /* of a delivery */ \
+    PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S, \
+    PG_BYTEAS, PG_INT4S, PG_FLOAT8S
+
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /*
      * Casts where the product's tables could have a type of like meaning, since the rows come in the binary formats of
@@ -79,20 +112,14 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM public.integrations i WHERE i.workspace_id = ANY ($1) ORDER BY i.workspace_id, i.id",
         1, {PG_UUIDS}},
 
-    /*
-     * The arrays are unnested in a select list: in FROM, each is written into a store of its own and read again, which
-     * was a third of what this statement costs.
-     */
+    /* Events that the look-up did not find, which is nearly all. Should one have come meanwhile, all of it fails, and is
+       sent again as the next one, which takes both. */
+    [STATEMENT_NEW_EVENTS] = {"new_events",
+        "WITH event_rows AS (" INSERT_EVENTS ") " INSERT_DELIVERIES,
+        33, {TYPES_OF_EVENTS}},
+
     [STATEMENT_EVENTS] = {"events",
-        "WITH event_rows AS (INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type,"
-        " finding_id, change_summary, error, queue, state, reason, first_seen, scheduled_for, considered, matched,"
-        " filtered_disabled, filtered_target, filtered_event, filtered_target_kind, filtered_severity, finished_at)"
-        " SELECT x.*, CASE WHEN x.state IN ('done', 'dead', 'expired') THEN now() END"
-        " FROM (SELECT unnest($1) AS id, unnest($2) AS content_hash, unnest($3) AS workspace_id, unnest($4) AS scan_id,"
-        " unnest($5) AS event_type, unnest($6) AS finding_id, unnest($7) AS change_summary, unnest($8) AS error,"
-        " unnest($9) AS queue, unnest($10) AS state, unnest($11) AS reason, unnest($12) AS first_seen,"
-        " unnest($13) AS scheduled_for, unnest($14) AS considered, unnest($15) AS matched, unnest($16) AS disabled,"
-        " unnest($17) AS target, unnest($18) AS event, unnest($19) AS target_kind, unnest($20) AS severity) x"
+        "WITH event_rows AS (" INSERT_EVENTS
         " ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
         " workspace_id = coalesce(excluded.workspace_id, events.workspace_id),"
         " considered = excluded.considered, matched = excluded.matched,"
@@ -100,23 +127,9 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " filtered_event = excluded.filtered_event, filtered_target_kind = excluded.filtered_target_kind,"
         " filtered_severity = excluded.filtered_severity, finished_at = excluded.finished_at,"
         " scheduled_for = coalesce(excluded.scheduled_for, events.scheduled_for), owed = false"
-        " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash)"
-        " INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason,"
-        " error, detail, status, response, duration_ms, due_at)"
-        " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail,"
-        " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second'"
-        " FROM (SELECT unnest($21) AS event, unnest($22) AS integration, unnest($23) AS workspace, unnest($24) AS state,"
-        " unnest($25) AS attempt, unnest($26) AS owner, unnest($27) AS reason, unnest($28) AS error,"
-        " unnest($29) AS detail, unnest($30) AS status, unnest($31) AS response, unnest($32) AS duration_ms,"
-        " unnest($33) AS due) x"
-        " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        33, {/* of an event, as many as EVENTS_OF_EVENT */
-             PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS,
-             PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S,
-             PG_INT4S,
-             /* of a delivery */
-             PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
-             PG_BYTEAS, PG_INT4S, PG_FLOAT8S}},
+        " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash) "
+        INSERT_DELIVERIES " ON CONFLICT (event_id, integration_id) DO NOTHING",
+        33, {TYPES_OF_EVENTS}},
 
     [STATEMENT_LOCK] = {"lock",
         "SELECT FROM unnest($1, $2) AS x(event, integration)"

@@ -10,6 +10,7 @@
 enum statement {
     STATEMENT_LOOKUP,
     STATEMENT_RULES,
+    STATEMENT_NEW_EVENTS,
     STATEMENT_EVENTS,
     STATEMENT_LOCK,
     STATEMENT_TAKE,
@@ -112,7 +113,7 @@ enum sweep_column {
     SWEEP_DETAIL,
 };
 
-/* Parameters of STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
+/* Parameters of STATEMENT_NEW_EVENTS and STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
 enum { EVENTS_OF_EVENT = 20 };
 
 #endif
