@@ -374,6 +374,7 @@ void judge_looked_up(struct lookup *q)
 {
     struct trip *t = list_entry(q, struct trip, lookup);
     trip_move(t, TRIP_WORKING, "looked up");
+    t->ledger_event.is_new = !q->has_event && !t->decoded.redelivered;
     t->open++;
     judge(t);
     trip_close_one(t);

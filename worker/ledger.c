@@ -2,7 +2,9 @@
  * ledger - writes events and deliveries, many rows per transaction
  *
  * Owns the batch of writes (pg_batch), which says when it leaves and finds the one that spoils it. A batch is one
- * transaction: events, first rows, takes, outcomes, ends, failed attempts, marks, each sorted by key. Invariants:
+ * transaction: events, first rows, takes, outcomes, ends, failed attempts, marks, each sorted by key. Events that the
+ * look-up did not find are inserted without a thought for others of their ids, which makes their rows a third cheaper;
+ * when one has come meanwhile, the batch is refused, and its halves go the careful way. Invariants:
  *   - an event's row is `done` only in or after the transaction that holds the last of its delivery rows;
  *   - a write is reported only after its commit, or when the database refused it standing alone;
  *   - every statement may be repeated: after a lost link nobody knows whether the batch took effect.
@@ -102,7 +104,10 @@ static void add_event(struct pg_array *columns, const struct ledger_event *e)
     check(c == columns + EVENTS_OF_EVENT);
 }
 
-/* Which event goes with this batch, and with how many of its rows. */
+/*
+ * Which event goes with this batch, and with how many of its rows. As a new one it goes once: if that fails, or nobody
+ * knows whether it took effect, it is there, or may be.
+ */
 static void count_rows(struct ledger *l)
 {
     l->batch_number++;
@@ -111,8 +116,11 @@ static void count_rows(struct ledger *l)
         struct ledger_event *e = w->event;
         if (!e)
             continue;
-        if (e->in_batch != l->batch_number)
+        if (e->in_batch != l->batch_number) {
             e->rows_in_batch = 0;
+            e->new_in_batch = e->is_new;
+            e->is_new = false;
+        }
         e->in_batch = l->batch_number;
         e->rows_in_batch += makes_row(w);
     }
@@ -151,18 +159,19 @@ static void add_row(struct pg_array *c, const struct ledger_write *w, const char
     add_rank(c, w);
 }
 
-/* Events and the first rows of their deliveries, in one statement. */
-static void write_events(struct ledger *l)
+/* Events and the first rows of their deliveries, in one statement: of those that are new, or of the others. */
+static void write_events(struct ledger *l, enum statement statement, bool are_new)
 {
     struct ledger_event *last = NULL;
-    count_rows(l);
-    struct pg_array *columns = pg_batch_columns(l->batch, STATEMENT_EVENTS);
+    struct pg_array *columns = pg_batch_columns(l->batch, statement);
     for (size_t i = 0; i < l->count; i++) {
         const struct ledger_write *w = write_of(l->items[i]);
         struct ledger_event *e = w->event;
+        if (!e || e->new_in_batch != are_new)
+            continue;
         if (makes_row(w))
             add_row(columns + EVENTS_OF_EVENT, w, l->owner);
-        if (!e || e == last) /* sorted: the writes of one event stand together */
+        if (e == last) /* sorted: the writes of one event stand together */
             continue;
         last = e;
         /* Needed when it is not there yet, or becomes whole now. */
@@ -318,7 +327,9 @@ static void send_writes(void *owner, struct pg_batch_item **items, size_t count)
     l->count = count;
     for (size_t i = 0; i < count; i++)
         write_of(items[i])->applied = false;
-    write_events(l);
+    count_rows(l);
+    write_events(l, STATEMENT_NEW_EVENTS, true);
+    write_events(l, STATEMENT_EVENTS, false);
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
         write_step(l, &steps[i]);
 }
@@ -362,10 +373,20 @@ static void on_done(void *owner, struct pg_batch_item **items, size_t count)
     }
 }
 
+/* It went as new, alone by now, and its event has come meanwhile: from another host, or from a link that was lost. */
+static bool has_come_meanwhile(const struct ledger_write *w, const struct pg_request *why)
+{
+    return w->event && w->event->new_in_batch && strcmp(why->sqlstate, "23505") == 0;
+}
+
 static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_request *why)
 {
+    struct ledger *l = owner;
     struct ledger_write *w = write_of(item);
-    (void)owner;
+    if (has_come_meanwhile(w, why)) {
+        pg_batch_add(l->batch, item);
+        return;
+    }
     LOG(LOG_ERROR, "row_refused", LOG_TEXT("id", w->event_id), LOG_TEXT("sqlstate", why->sqlstate),
         LOG_TEXT("words", why->words));
     w->refused = true;

@@ -18,6 +18,7 @@ struct ledger_event {
     struct uuid workspace_id;
     bool has_workspace;
     const char *queue;
+    bool is_new; /* the ledger did not know it when it was looked up, and nothing of it was sent yet */
     enum event_state state;
     enum reason reason;
     int64_t scheduled_us; /* wall clock, for EVENT_STATE_SCHEDULED; 0: none */
@@ -28,6 +29,7 @@ struct ledger_event {
     int rows_committed;
     int rows_refused;       /* will never be committed: the event stays open until it is written alone */
     int rows_in_batch;      /* private */
+    bool new_in_batch;      /* private: it went as new, which fails if it has come meanwhile */
     bool committed;         /* private: its row exists */
     unsigned long in_batch; /* private: the batch that carries it */
 };

@@ -7,13 +7,14 @@
  */
 #include "worker/lookup.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/iso8601.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
+#include "worker/pg_row.h"
 
 enum { TEXT_MAX = 4 * LOOKUP_TEXT_MAX /* bytes */ };
 
@@ -33,22 +34,14 @@ static char *text_at(struct arena *a, const PGresult *r, int row, int column)
     return utf8_storable_copy(a, PQgetvalue(r, row, column), (size_t)PQgetlength(r, row, column), TEXT_MAX);
 }
 
-static bool flag_at(const PGresult *r, int row, int column)
+static char *time_at(struct arena *a, const PGresult *r, int row, int column)
 {
-    return !PQgetisnull(r, row, column) && *PQgetvalue(r, row, column) == 't';
-}
-
-static bool number_at(const PGresult *r, int row, int column, double *out)
-{
-    if (PQgetisnull(r, row, column))
-        return false;
-    *out = strtod(PQgetvalue(r, row, column), NULL);
-    return true;
-}
-
-static bool uuid_at(const PGresult *r, int row, int column, struct uuid *out)
-{
-    return !PQgetisnull(r, row, column) && uuid_parse(out, PQgetvalue(r, row, column));
+    int64_t us;
+    if (!pg_row_time(r, row, column, &us))
+        return NULL;
+    char *text = arena_alloc(a, ISO8601_TEXT);
+    iso8601_format(us, text);
+    return text;
 }
 
 static void read_scan(struct lookup *q, const PGresult *r, int row)
@@ -59,7 +52,7 @@ static void read_scan(struct lookup *q, const PGresult *r, int row)
     s->status = text_at(q->arena, r, row, LOOKUP_SCAN_STATUS);
     s->profile = text_at(q->arena, r, row, LOOKUP_SCAN_PROFILE);
     s->grade = text_at(q->arena, r, row, LOOKUP_SCAN_GRADE);
-    s->has_score = number_at(r, row, LOOKUP_SCAN_SCORE, &score);
+    s->has_score = pg_row_number(r, row, LOOKUP_SCAN_SCORE, &score);
     s->score = s->has_score ? (long)score : 0;
     s->summary_json = text_at(q->arena, r, row, LOOKUP_SCAN_SUMMARY);
     s->error = text_at(q->arena, r, row, LOOKUP_SCAN_ERROR);
@@ -82,21 +75,21 @@ static void read_finding(struct lookup *q, const PGresult *r, int row)
     f->category = text_at(a, r, row, LOOKUP_CATEGORY);
     f->owasp_category = text_at(a, r, row, LOOKUP_OWASP);
     f->cwe_id = text_at(a, r, row, LOOKUP_CWE);
-    f->has_cvss_score = number_at(r, row, LOOKUP_CVSS_SCORE, &f->cvss_score);
+    f->has_cvss_score = pg_row_number(r, row, LOOKUP_CVSS_SCORE, &f->cvss_score);
     f->cvss_vector = text_at(a, r, row, LOOKUP_CVSS_VECTOR);
     f->endpoint = text_at(a, r, row, LOOKUP_ENDPOINT);
     f->parameter = text_at(a, r, row, LOOKUP_PARAMETER);
     f->description = text_at(a, r, row, LOOKUP_DESCRIPTION);
     f->remediation = text_at(a, r, row, LOOKUP_REMEDIATION);
     f->verification_status = text_at(a, r, row, LOOKUP_VERIFICATION);
-    f->suppressed = flag_at(r, row, LOOKUP_SUPPRESSED);
+    f->suppressed = pg_row_flag(r, row, LOOKUP_SUPPRESSED);
     f->suppress_reason = text_at(a, r, row, LOOKUP_SUPPRESS_REASON);
-    f->has_epss = number_at(r, row, LOOKUP_EPSS, &f->epss);
-    f->kev = flag_at(r, row, LOOKUP_KEV);
-    f->has_risk_score = number_at(r, row, LOOKUP_RISK_SCORE, &f->risk_score);
+    f->has_epss = pg_row_number(r, row, LOOKUP_EPSS, &f->epss);
+    f->kev = pg_row_flag(r, row, LOOKUP_KEV);
+    f->has_risk_score = pg_row_number(r, row, LOOKUP_RISK_SCORE, &f->risk_score);
     f->reachability = text_at(a, r, row, LOOKUP_REACHABILITY);
-    f->resolved_at = text_at(a, r, row, LOOKUP_RESOLVED_AT);
-    f->created_at = text_at(a, r, row, LOOKUP_CREATED_AT);
+    f->resolved_at = time_at(a, r, row, LOOKUP_RESOLVED_AT);
+    f->created_at = time_at(a, r, row, LOOKUP_CREATED_AT);
     q->facts.has_finding = true;
 }
 
@@ -134,32 +127,20 @@ static void read_deliveries(struct lookup *q, char *text)
             q->row_count++;
 }
 
-static bool hex_to_hash(const char *hex, unsigned char out[SHA256_SIZE])
-{
-    if (strlen(hex) != 2 * SHA256_SIZE)
-        return false;
-    for (size_t i = 0; i < SHA256_SIZE; i++) {
-        unsigned value;
-        if (sscanf(hex + 2 * i, "%2x", &value) != 1)
-            return false;
-        out[i] = (unsigned char)value;
-    }
-    return true;
-}
-
 static void read_ledger(struct lookup *q, const PGresult *r, int row)
 {
-    if (PQgetisnull(r, row, LOOKUP_EVENT_HASH))
-        return;
+    if (PQgetlength(r, row, LOOKUP_EVENT_HASH) != SHA256_SIZE)
+        return; /* NULL, as a rule */
     int state = event_state_parse(PQgetvalue(r, row, LOOKUP_EVENT_STATE));
     int reason =
         PQgetisnull(r, row, LOOKUP_EVENT_REASON) ? 0 : reason_parse(PQgetvalue(r, row, LOOKUP_EVENT_REASON));
-    if (state < 0 || !hex_to_hash(PQgetvalue(r, row, LOOKUP_EVENT_HASH), q->event_hash))
+    if (state < 0)
         return;
     q->has_event = true;
+    memcpy(q->event_hash, PQgetvalue(r, row, LOOKUP_EVENT_HASH), SHA256_SIZE);
     q->event_state = (enum event_state)state;
     q->event_reason = reason < 0 ? REASON_NONE : (enum reason)reason;
-    number_at(r, row, LOOKUP_EVENT_SCHEDULED, &q->scheduled_in);
+    pg_row_number(r, row, LOOKUP_EVENT_SCHEDULED, &q->scheduled_in);
     /* Ids, states and numbers of our own table, a line for each integration: never cut. */
     if (!PQgetisnull(r, row, LOOKUP_ROWS))
         read_deliveries(q, arena_text(q->arena, PQgetvalue(r, row, LOOKUP_ROWS),
@@ -170,14 +151,14 @@ static void read_answer(struct lookup *q, const PGresult *r, int row)
 {
     struct uuid finding_scan;
     read_ledger(q, r, row);
-    if (!uuid_at(r, row, LOOKUP_WORKSPACE, &q->facts.scan.workspace_id) ||
-        !uuid_at(r, row, LOOKUP_TARGET_ID, &q->facts.target.id))
+    if (!pg_row_uuid(r, row, LOOKUP_WORKSPACE, &q->facts.scan.workspace_id) ||
+        !pg_row_uuid(r, row, LOOKUP_TARGET_ID, &q->facts.target.id))
         return;
     read_scan(q, r, row);
     q->found = true;
     if (!q->has_finding)
         return;
-    if (!uuid_at(r, row, LOOKUP_FINDING_SCAN, &finding_scan)) {
+    if (!pg_row_uuid(r, row, LOOKUP_FINDING_SCAN, &finding_scan)) {
         q->found = false;
         return;
     }
@@ -191,8 +172,8 @@ static void on_rows(void *owner, enum statement statement, const PGresult *r, st
     (void)owner;
     (void)statement;
     for (int row = 0; row < PQntuples(r); row++) {
-        long n = strtol(PQgetvalue(r, row, LOOKUP_N), NULL, 10);
-        check(n >= 0 && (size_t)n < count);
+        int32_t n = -1;
+        check(pg_row_int4(r, row, LOOKUP_N, &n) && n >= 0 && (size_t)n < count);
         read_answer(lookup_of(items[n]), r, row);
     }
 }

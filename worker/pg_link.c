@@ -362,7 +362,8 @@ void pg_link_execute(struct pg_link *l, struct pg_request *r, int statement, int
     if (l->state != PG_UP)
         return; /* failed since begin: done has been called or will be by end */
     r->statements++;
-    if (!PQsendQueryPrepared(l->conn, s->name, count, values, lengths, formats, 0))
+    int row_format = l->settings.binary_rows && l->settings.binary_rows[statement];
+    if (!PQsendQueryPrepared(l->conn, s->name, count, values, lengths, formats, row_format))
         pg_link_fail_by_server(l, s->name);
 }
 

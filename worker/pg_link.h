@@ -63,6 +63,8 @@ struct pg_link_settings {
     double reconnect_max_s;
     const struct pg_statement *statements;
     int statement_count;
+    const bool *
+        binary_rows; /* of each statement: its rows come in binary formats (pg_row); NULL: all come as texts */
 };
 
 struct pg_link *pg_link_new(struct event_base *base, struct dialer *dialer,

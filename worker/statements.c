@@ -25,7 +25,9 @@ _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
 #define NUMBER_(number)    #number
 #define RANK_MAX           4 /* SEVERITY_CRITICAL */
 #define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
-#define UTC_ISO            "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'"
+/* The first MAX characters. left() walks through them all, also when there are few. */
+#define CUT(column, max)                                                                                     \
+    "CASE WHEN octet_length(" column ") <= " max " THEN " column " ELSE left(" column ", " max ") END"
 
 /* As severity_parse numbers them: whatever the case of ASCII's letters, and what is unknown or missing is the first.
    The words' own NULL only ends the list. */
@@ -34,19 +36,58 @@ _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
     "coalesce(array_position(ARRAY[" SEVERITY_LIST(SEVERITY_WORD) "NULL], lower(coalesce(" text              \
                                                                   ", '') COLLATE \"C\")), 1) - 1"
 
+const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
+
 /* clang-format off */
+
+/*
+ * Events and first rows of their deliveries. The arrays are unnested in a select list: in FROM, each is written into a
+ * store of its own and read again, which was a third of what the statement cost.
+ */
+#define INSERT_EVENTS \
+    "INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type," \
+    " finding_id, change_summary, error, queue, state, reason, first_seen, scheduled_for, considered, matched," \
+    " filtered_disabled, filtered_target, filtered_event, filtered_target_kind, filtered_severity, finished_at)" \
+    " SELECT x.*, CASE WHEN x.state IN ('done', 'dead', 'expired') THEN now() END" \
+    " FROM (SELECT unnest($1) AS id, unnest($2) AS content_hash, unnest($3) AS workspace_id, unnest($4) AS scan_id," \
+    " unnest($5) AS event_type, unnest($6) AS finding_id, unnest($7) AS change_summary, unnest($8) AS error," \
+    " unnest($9) AS queue, unnest($10) AS state, unnest($11) AS reason, unnest($12) AS first_seen," \
+    " unnest($13) AS scheduled_for, unnest($14) AS considered, unnest($15) AS matched, unnest($16) AS disabled," \
+    " unnest($17) AS target, unnest($18) AS event, unnest($19) AS target_kind, unnest($20) AS severity) x"
+#define INSERT_DELIVERIES \
+    "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason," \
+    " error, detail, status, response, duration_ms, due_at, rank)" \
+    " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail," \
+    " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', x.rank" \
+    " FROM (SELECT unnest($21) AS event, unnest($22) AS integration, unnest($23) AS workspace, unnest($24) AS state," \
+    " unnest($25) AS attempt, unnest($26) AS owner, unnest($27) AS reason, unnest($28) AS error," \
+    " unnest($29) AS detail, unnest($30) AS status, unnest($31) AS response, unnest($32) AS duration_ms," \
+    " unnest($33) AS due, unnest($34) AS rank) x"
+#define TYPES_OF_EVENTS \
+    /* of an event, as many as EVENTS_OF_EVENT */ \
+    PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, \
+    PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, \
+    PG_INT4S, \
+    /* of a delivery */ \
+    PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S, \
+    PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S
+
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
+    /*
+     * Casts where the product's tables could have a type of like meaning, since the rows come in the binary formats of
+     * just these types. The summary is written out once, in the subquery; a text's octets are known without a look at it.
+     */
     [STATEMENT_LOOKUP] = {"lookup",
-        "SELECT x.n, s.workspace_id, s.status, s.profile, s.grade, s.score,"
-        " CASE WHEN jsonb_typeof(s.summary) = 'object' AND length(s.summary::text) <= 4096 THEN s.summary::text END,"
-        " left(s.error, 4096), t.id, t.name, t.base_url, t.kind,"
+        "SELECT x.n, s.workspace_id, s.status, s.profile, s.grade, s.score::float8,"
+        " CASE WHEN octet_length(s.summary) <= 4096 THEN s.summary END,"
+        " " CUT("s.error", "4096") ", t.id, t.name, t.base_url, t.kind,"
         " f.scan_id, f.pencheff_finding_id, f.title, f.severity, f.category, f.owasp_category, f.cwe_id,"
-        " f.cvss_score, f.cvss_vector, f.endpoint, f.parameter,"
-        " left(f.description, " NUMBER(LOOKUP_TEXT_MAX) "), left(f.remediation, " NUMBER(LOOKUP_TEXT_MAX) "),"
-        " f.verification_status, f.suppressed, f.suppress_reason, f.epss, f.kev, f.risk_score,"
-        " f.reachability, to_char(f.resolved_at, " UTC_ISO "), to_char(f.created_at, " UTC_ISO "),"
-        " encode(e.content_hash, 'hex'), e.state, e.reason,"
-        " extract(epoch FROM greatest(e.scheduled_for, e.swept_at) - now()),"
+        " f.cvss_score::float8, f.cvss_vector, f.endpoint, f.parameter,"
+        " " CUT("f.description", NUMBER(LOOKUP_TEXT_MAX)) ", " CUT("f.remediation", NUMBER(LOOKUP_TEXT_MAX)) ","
+        " f.verification_status, f.suppressed, f.suppress_reason, f.epss::float8, f.kev, f.risk_score::float8,"
+        " f.reachability, f.resolved_at::timestamptz, f.created_at::timestamptz,"
+        " e.content_hash, e.state, e.reason,"
+        " extract(epoch FROM greatest(e.scheduled_for, e.swept_at) - now())::float8,"
         /* One line per delivery: integration, state, attempt, seconds until it is due (or was swept) or its lease has
            surely ended, reason, error. */
         " CASE WHEN e.id IS NOT NULL THEN (SELECT string_agg(concat_ws(' ', d.integration_id, d.state, d.attempt,"
@@ -54,8 +95,9 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ELSE greatest(d.due_at, d.swept_at) END - now()), 3)::text, coalesce(nullif(d.reason, ''), 'none'),"
         " coalesce(nullif(d.error, ''), 'none')), E'\\n')"
         " FROM notify.deliveries d WHERE d.event_id = e.id) END"
-        " FROM unnest($1, $2, $3, $4) AS x(n, event, scan, finding)"
-        " LEFT JOIN LATERAL (SELECT id, target_id, workspace_id, status, profile, grade, score, summary, error"
+        " FROM (SELECT unnest($1) AS n, unnest($2) AS event, unnest($3) AS scan, unnest($4) AS finding) x"
+        " LEFT JOIN LATERAL (SELECT id, target_id, workspace_id, status, profile, grade, score,"
+        " CASE WHEN jsonb_typeof(summary) = 'object' THEN summary::text END AS summary, error"
         " FROM public.scans WHERE id = x.scan OFFSET 0) s ON true"
         " LEFT JOIN LATERAL (SELECT id, name, base_url, kind FROM public.targets WHERE id = s.target_id OFFSET 0) t"
         " ON true"
@@ -73,14 +115,14 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM public.integrations i WHERE i.workspace_id = ANY ($1) ORDER BY i.workspace_id, i.id",
         1, {PG_UUIDS}},
 
+    /* Events that the look-up did not find, which is nearly all. Should one have come meanwhile, all of it fails, and is
+       sent again as the next one, which takes both. */
+    [STATEMENT_NEW_EVENTS] = {"new_events",
+        "WITH event_rows AS (" INSERT_EVENTS ") " INSERT_DELIVERIES,
+        34, {TYPES_OF_EVENTS}},
+
     [STATEMENT_EVENTS] = {"events",
-        "WITH event_rows AS (INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type,"
-        " finding_id, change_summary, error, queue, state, reason, first_seen, scheduled_for, considered, matched,"
-        " filtered_disabled, filtered_target, filtered_event, filtered_target_kind, filtered_severity, finished_at)"
-        " SELECT x.*, CASE WHEN x.state IN ('done', 'dead', 'expired') THEN now() END"
-        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)"
-        " AS x(id, content_hash, workspace_id, scan_id, event_type, finding_id, change_summary, error, queue, state,"
-        " reason, first_seen, scheduled_for, considered, matched, disabled, target, event, target_kind, severity)"
+        "WITH event_rows AS (" INSERT_EVENTS
         " ON CONFLICT (id) DO UPDATE SET state = excluded.state, reason = excluded.reason,"
         " workspace_id = coalesce(excluded.workspace_id, events.workspace_id),"
         " considered = excluded.considered, matched = excluded.matched,"
@@ -88,22 +130,9 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " filtered_event = excluded.filtered_event, filtered_target_kind = excluded.filtered_target_kind,"
         " filtered_severity = excluded.filtered_severity, finished_at = excluded.finished_at,"
         " scheduled_for = coalesce(excluded.scheduled_for, events.scheduled_for), owed = false"
-        " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash)"
-        " INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason,"
-        " error, detail, status, response, duration_ms, due_at, rank)"
-        " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail,"
-        " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', x.rank"
-        " FROM unnest($21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)"
-        " AS x(event, integration, workspace, state, attempt, owner, reason, error, detail, status, response,"
-        " duration_ms, due, rank)"
-        " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        34, {/* of an event, as many as EVENTS_OF_EVENT */
-             PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS,
-             PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S,
-             PG_INT4S,
-             /* of a delivery */
-             PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
-             PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S}},
+        " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash) "
+        INSERT_DELIVERIES " ON CONFLICT (event_id, integration_id) DO NOTHING",
+        34, {TYPES_OF_EVENTS}},
 
     [STATEMENT_LOCK] = {"lock",
         "SELECT FROM unnest($1, $2) AS x(event, integration)"

@@ -10,6 +10,7 @@
 enum statement {
     STATEMENT_LOOKUP,
     STATEMENT_RULES,
+    STATEMENT_NEW_EVENTS,
     STATEMENT_EVENTS,
     STATEMENT_LOCK,
     STATEMENT_TAKE,
@@ -33,6 +34,8 @@ enum statement {
 };
 
 extern const struct pg_statement worker_statements[STATEMENT_COUNT];
+/* Whose rows come in binary formats: of the one that brings many. */
+extern const bool worker_binary_rows[STATEMENT_COUNT];
 
 /* Columns of STATEMENT_LOOKUP, in order. */
 enum lookup_column {
@@ -131,7 +134,7 @@ enum wake_column {
 };
 enum { WAKE_END_SOME = 1 /* column of STATEMENT_WAKE_END: whether it holds something still */ };
 
-/* Parameters of STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
+/* Parameters of STATEMENT_NEW_EVENTS and STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
 enum { EVENTS_OF_EVENT = 20 };
 
 #endif

@@ -162,6 +162,7 @@ static void make_database(struct worker *w)
         .reconnect_max_s = w->conf->database_reconnect_max,
         .statements = worker_statements,
         .statement_count = STATEMENT_COUNT,
+        .binary_rows = worker_binary_rows,
     };
     w->database = pg_link_new(w->base, w->dialer, &settings, &calls, w);
 }
