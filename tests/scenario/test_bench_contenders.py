@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from sandbox.answers import Answer
 from sandbox.processes import Child, tail, wait_until
 from sandbox.signatures import verify_signatures
 
+QUEUE = "events"  # not the one that is the default everywhere
 BENCH = Path(__file__).resolve().parents[1] / "bench"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOT_REACHED = re.compile("ENOTFOUND|EAI_AGAIN|ETIMEDOUT|ECONNREFUSED|ECONNRESET|ENETUNREACH")
@@ -47,7 +49,7 @@ class Case:
 @pytest.fixture
 def case(stage: Any) -> Case:
     connection, scan = stage.connection, stage.scan
-    repository = seed.add_target(connection, stage.workspace, "repo", name="acme/shop “ü”", base_url="https://git.example.com/acme/shop")
+    repository = seed.add_target(connection, stage.workspace, "repo", name="acme/shop “ü”", base_url="https://git.example.com/a")
     failed = seed.add_scan(connection, repository, status="failed", grade=None, score=None, error="no route\tto <host> \x7f",
                            summary={"high": 2, "low": 1.5, "info": 3.0, "note": "é", "none": None, "flag": True, "list": [1]})
     other_scan = seed.add_scan(connection, seed.add_target(connection, seed.add_workspace(connection), "llm"), summary={})
@@ -75,16 +77,16 @@ def case(stage: Any) -> Case:
         producer.event(scan.id, "finding_new", finding_id=stage.findings["low"].id),  # whsec
         producer.event(other_scan.id, "scan_done"),  # elsewhere
     ]
-    secrets = {"/whsec": WHSEC, "/plain?a=1&b=%20": "s3cret é", "/unsigned": None, "/repositories": "s3cret", "/one-target": "s3cret",
-               "/elsewhere": WHSEC}
+    secrets = {"/whsec": WHSEC, "/plain?a=1&b=%20": "s3cret é", "/unsigned": None, "/repositories": "s3cret",
+               "/one-target": "s3cret", "/elsewhere": WHSEC}
     return Case(events, secrets, 2 + 2 + 5 + 5 + 3 + 2 + 1 + 1 + 1)
 
 
 def delivered(stage: Any, case: Case, idle: Any) -> dict[tuple[str, str], Any]:
-    """Publishes the events for whoever consumes; what it sent until the queue was empty and acknowledged, by path and webhook-id."""
+    """Publishes the events for whoever consumes; what it sent until all were acknowledged, by path and webhook-id."""
     stage.receiver.clear()
     for event in case.events:
-        producer.publish_event(stage.broker_url, event)
+        producer.publish_event(stage.broker_url, event, queue=QUEUE)
     stage.receiver.wait_for(case.requests)
     wait_until(idle, 10, "every message is acknowledged")
     requests = stage.receiver.requests()
@@ -109,7 +111,8 @@ def comparable(request: Any, secret: str | None) -> tuple:
 
 def require(name: str) -> None:
     """Skips what the packages of the group `bench` are missing for."""
-    if name == "celery" and not importlib.util.find_spec("pycurl") or name == "node" and not (shutil.which("node") and shutil.which("npm")):
+    there = importlib.util.find_spec("pycurl") if name == "celery" else shutil.which("node") and shutil.which("npm")
+    if not there:
         pytest.skip("deploy/packages bench")
     if name == "node":
         done = subprocess.run([BENCH / "node" / "install"], capture_output=True, text=True, timeout=300)
@@ -126,8 +129,8 @@ def contender(request: pytest.FixtureRequest, stage: Any, tmp_path: Path) -> Ite
     children: list[Child] = []
 
     def start() -> None:
-        environment = {"AMQP_URL": stage.broker_url, "DATABASE_URL": stage.database.url, "FERNET_KEY": stage.key, "BENCH_WORKERS": "2",
-                       "BENCH_PREFETCH": "4", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        environment = {"AMQP_URL": stage.broker_url, "DATABASE_URL": stage.database.url, "FERNET_KEY": stage.key,
+                       "BENCH_WORKERS": "2", "BENCH_PREFETCH": "4", "BENCH_QUEUE": QUEUE, "PATH": os.environ["PATH"], "HOME": str(tmp_path)}
         child = Child([BENCH / request.param / "run"], log=log, env=environment)
         children.append(child)
         wait_until(lambda: "ready" in tail(log).splitlines() or child.exit_code() is not None, 30, "it is ready")
@@ -152,7 +155,7 @@ def test_a_contender_sends_what_notifyd_sends(stage, notifyd, case, contender, r
     def idle() -> bool:
         return unacknowledged(rabbit, vhost) == 0
 
-    daemon = notifyd()
+    daemon = notifyd({"broker": {"queues": [QUEUE]}})
     expected = delivered(stage, case, idle)
     daemon.terminate()
     daemon.wait()
@@ -173,11 +176,12 @@ def test_the_node_contender_acknowledges_what_is_done_behind_a_slow_receiver(sta
     stage.receiver.script("/slow", Answer(delay=6))
     contender()
     for _ in range(2):  # one for each process
-        producer.publish_event(stage.broker_url, producer.event(slow.id, "scan_done"))
+        producer.publish_event(stage.broker_url, producer.event(slow.id, "scan_done"), queue=QUEUE)
     stage.receiver.wait_for(2, "/slow")
     for _ in range(20):
-        producer.publish_event(stage.broker_url, stage.event("scan_done"))
+        producer.publish_event(stage.broker_url, stage.event("scan_done"), queue=QUEUE)
     stage.receiver.wait_for(20, "/hook", timeout=5)
-    wait_until(lambda: unacknowledged(rabbit, vhost) <= 4, 5, "all but the slow ones, and one that waits for company in each process")
+    # Left are the slow ones, and one in each process that waits for company.
+    wait_until(lambda: unacknowledged(rabbit, vhost) <= 4, 5, "those behind the slow ones are acknowledged")
     wait_until(lambda: unacknowledged(rabbit, vhost) == 0, 10, "all are acknowledged when the slow ones have answered")
     assert stage.receiver.count() == 22

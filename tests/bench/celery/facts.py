@@ -10,9 +10,9 @@ SEVERITIES = {"info": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 
 _TARGET = ("id", "name", "url", "kind")
 _SCAN = ("id", "profile", "status", "grade", "score", "summary")
-_FINDING = ("id", "pencheff_finding_id", "title", "severity", "category", "owasp_category", "cwe_id", "cvss_score", "cvss_vector",
-            "endpoint", "parameter", "description", "remediation", "verification_status", "suppressed", "suppress_reason", "epss",
-            "kev", "risk_score", "reachability", "resolved_at", "created_at")
+_FINDING = ("id", "pencheff_finding_id", "title", "severity", "category", "owasp_category", "cwe_id", "cvss_score",
+            "cvss_vector", "endpoint", "parameter", "description", "remediation", "verification_status", "suppressed",
+            "suppress_reason", "epss", "kev", "risk_score", "reachability", "resolved_at", "created_at")
 _TIME = """'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""
 
 _PREPARE = f"""

@@ -11,7 +11,7 @@ const SELECT = `
     SELECT id, enabled, target_ids::text[], events::text[], target_kinds, severity_filter, config_encrypted
       FROM public.integrations WHERE workspace_id = $1 AND kind = 'webhook' ORDER BY id`;
 
-/* https://github.com/fernet/spec: version, time, IV, AES-128-CBC, HMAC-SHA256; a key is 16 bytes for signing, 16 for AES. */
+/* Fernet: version, time, IV, AES-128-CBC, HMAC-SHA256; the first half of a key signs, the second one encrypts. */
 function fernetOpen(keys, token) {
     const bytes = Buffer.from(token.toString('latin1'), 'base64url');
     const [signed, mac] = [bytes.subarray(0, -32), bytes.subarray(-32)];
