@@ -46,36 +46,40 @@ static void follow_up_rows(struct trip *t)
 }
 
 /*
- * Ask the filters for every integration, count what each stage held back, and collect those that fire. An
- * integration that has a row already counts as matched, whatever the filters say now.
+ * Those that are to be started, and the counts of the event's row. An integration that has a row already counts as matched,
+ * whatever the filters say now: its row decides.
  */
-static size_t match_all(struct trip *t, struct rules_integration **fires)
+static size_t match_all(struct trip *t, struct rules_integration ***out)
 {
     struct ledger_event *e = &t->ledger_event;
-    size_t count = rules_count(t->rules), n = 0, seen_rows = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct rules_integration *integration = rules_at(t->rules, i);
-        if (t->lookup.row_count && row_of(t, &integration->row.id)) {
-            seen_rows++;
-            continue;
-        }
+    const struct matches_found *found =
+        rules_match(t->parts->rules, t->rules, t->decoded.event.type, &t->lookup.facts);
+    size_t n = 0, rows = t->lookup.row_count;
+    struct rules_integration **fires = *out =
+        arena_alloc(&t->arena, (found->count + 1) * sizeof(struct rules_integration *));
+    memcpy(e->filtered, found->held_back, sizeof e->filtered);
+    for (size_t i = 0; i < found->count; i++)
+        if (!rows || !row_of(t, &found->fires[i]->row.id))
+            fires[n++] = found->fires[i];
+    size_t considered = rules_count(t->rules) + rows;
+    for (size_t i = 0; i < rows; i++) {
+        const struct rules_integration *now = rules_find(t->rules, &t->lookup.rows[i].integration);
         enum match_verdict verdict =
-            match_integration(&integration->row, t->decoded.event.type, &t->lookup.facts);
-        if (verdict == MATCH_FIRES)
-            fires[n++] = integration;
-        else
-            e->filtered[verdict]++;
+            now ? match_integration(&now->row, t->decoded.event.type, &t->lookup.facts) : MATCH_FIRES;
+        considered -= now != NULL; /* counted twice */
+        if (verdict != MATCH_FIRES)
+            e->filtered[verdict]--;
     }
-    e->matched = (int)(n + t->lookup.row_count);
-    e->considered = (int)(count + t->lookup.row_count - seen_rows);
+    e->matched = (int)(n + rows);
+    e->considered = (int)considered;
     e->rows_total = (int)n;
     return n;
 }
 
 static void start_jobs(struct trip *t)
 {
-    struct rules_integration **fires = mem_alloc(rules_count(t->rules) * sizeof(struct rules_integration *));
-    size_t n = match_all(t, fires);
+    struct rules_integration **fires;
+    size_t n = match_all(t, &fires);
     t->job_event.seen_before = t->lookup.has_event || t->decoded.redelivered;
     for (size_t i = 0; i < n; i++)
         rules_open_settings(t->parts->rules, t->rules, fires[i]);
@@ -83,7 +87,6 @@ static void start_jobs(struct trip *t)
     t->open += (int)n;
     for (size_t i = 0; i < n; i++)
         job_start_first(&t->job_event, fires[i]);
-    free(fires);
     if (n == 0) {
         if (t->ledger_event.matched == 0)
             shared_count(COUNT_FILTERED);

@@ -41,6 +41,7 @@ struct rules_entry {
     struct arena arena;
     struct rules_integration *integrations; /* sorted by id */
     size_t count;
+    struct matches matches;
     int users;
     bool cached; /* in `entries` */
 };
@@ -69,13 +70,14 @@ static void free_entry(struct rules_entry *e)
 {
     check(e->users == 0 && !e->cached);
     arena_wipe(&e->arena);
+    matches_free(&e->matches);
     free(e);
 }
 
 /* What it counts against rules.cache_bytes; a workspace without integrations has an arena that holds nothing. */
 static size_t size_of(const struct rules_entry *e)
 {
-    return sizeof *e + e->arena.held;
+    return sizeof *e + e->arena.held + e->matches.held;
 }
 
 static void drop(struct rules *r, struct rules_entry *e)
@@ -264,6 +266,7 @@ static void send_loads(void *owner, struct pg_batch_item **items, size_t count)
         struct rules_entry *e = entry_of(items[i]);
         struct list *at;
         arena_wipe(&e->arena);
+        matches_free(&e->matches);
         e->integrations = NULL;
         e->count = 0;
         e->generation = shared_generation(&e->workspace);
@@ -350,6 +353,16 @@ struct rules_integration *rules_find(struct rules_entry *e, const struct uuid *i
 {
     /* ORDER BY id: PostgreSQL orders UUIDs by their bytes. */
     return e->count ? bsearch(id, e->integrations, e->count, sizeof *e->integrations, compare_id) : NULL;
+}
+
+const struct matches_found *rules_match(struct rules *r, struct rules_entry *e, enum event_type type,
+                                        const struct facts *facts)
+{
+    size_t before = size_of(e);
+    const struct matches_found *found = matches_find(&e->matches, e->integrations, e->count, type, facts);
+    if (e->cached)
+        r->held += size_of(e) - before;
+    return found;
 }
 
 static void open_settings(struct rules *r, struct rules_entry *e, struct rules_integration *i)

@@ -10,6 +10,7 @@
 #include "common/base/list.h"
 #include "common/destinations/dest.h"
 #include "common/model/integration.h"
+#include "worker/matches.h"
 #include "worker/pg_link.h"
 
 /*
@@ -53,6 +54,9 @@ size_t rules_count(const struct rules_entry *entry);
 struct rules_integration *rules_at(struct rules_entry *entry, size_t index);
 /* NULL when the workspace has no such integration. */
 struct rules_integration *rules_find(struct rules_entry *entry, const struct uuid *id);
+/* Those that an event of TYPE fires; good until the next such question about ENTRY. */
+const struct matches_found *rules_match(struct rules *r, struct rules_entry *entry, enum event_type type,
+                                        const struct facts *facts);
 /* Decrypt and check the settings, once. INTEGRATION->config or ->reason tells the result. */
 void rules_open_settings(struct rules *r, struct rules_entry *entry, struct rules_integration *integration);
 

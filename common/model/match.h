@@ -6,7 +6,7 @@
 
 /*
  * Does this integration fire for this event? MATCH_FIRES, or the first filter that held it back. Pure.
- * The rules are those of the product (compat.md section 4): enabled; target in scope; event subscribed;
+ * The rules are those of the product: enabled; target in scope; event subscribed;
  * target kind; and, for finding events only, severity at or above the filter.
  */
 enum match_verdict match_integration(const struct integration *integration, enum event_type type,
