@@ -60,8 +60,7 @@ def _offer(plan: Plan, world: World, others: Path, seconds: float, one: Path | N
         running = Daemon(settings={"gate": {"rate_webhook": _RATE}}).start(machine, Site(vhost, world, ""))
         try:
             publisher = machine.publish(vhost, others, count, _OTHERS_RATE)
-            if one:
-                machine.fill(vhost, one, burst)
+            too_much = machine.publish(vhost, one, burst, _OTHERS_RATE) if one else None
             machine.stop.pause(_WARM_UP)
             before = machine.receiver.path(OTHERS, machine.receiver.reset())["requests"]
             begun = time.monotonic()
@@ -69,11 +68,14 @@ def _offer(plan: Plan, world: World, others: Path, seconds: float, one: Path | N
             took = time.monotonic() - begun
             figures = machine.receiver.figures()
             publisher.finish(5)
+            if too_much:
+                machine.wait(lambda: too_much.ended, seconds + _ARRIVE, f"{burst} events are published")
+                too_much.finish(5)
             _wait_for_others(plan, count - before)
             late = machine.receiver.path(OTHERS)
             running.check()
         finally:
-            running.kill()  # most of the burst still waits for its turn
+            running.kill()  # most of what is too much still waits for its turn
     return {"limited_per_s": machine.receiver.path(LIMITED, figures)["requests"] / took,
             "others_per_s": machine.receiver.path(OTHERS, figures)["requests"] / took,
             "others_p50_ms": late["latency_ms"]["p50"], "others_p99_ms": late["latency_ms"]["p99"]}
