@@ -28,7 +28,6 @@
 #include "worker/shared.h"
 
 enum {
-    WINDOW_START = 2,
     IDLE_WINDOWS = 1024,          /* kept, for what they have learned and to spare their making */
     MAILBOX_SEEN_US = 5000000,    /* a note of a mailbox is good for */
     REPORT_SUCCESS_US = 60000000, /* between two notes of a success */
@@ -159,7 +158,7 @@ static struct gate_window *new_window(struct gate *g, const struct gate_pass *pa
     struct gate_window *w = mem_zalloc(sizeof *w);
     w->gate = g;
     w->integration = pass->integration;
-    w->most = least(WINDOW_START, g->conf->delivery_per_integration);
+    w->most = least(g->conf->gate_window, g->conf->delivery_per_integration);
     list_init(&w->ready);
     list_init(&w->idle);
     list_init(&w->to_report);

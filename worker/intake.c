@@ -221,15 +221,14 @@ static struct intake_receipt *last_of_front(struct intake *in)
 
 static bool tell_front(struct intake *in)
 {
-    struct intake_receipt *last = last_of_front(in), *r;
+    struct intake_receipt *last = last_of_front(in);
     if (!last)
         return true;
+    const struct list *behind = last->open.next;
     if (!tell(in, last, in->open.next != &last->open))
         return false;
-    do {
-        r = list_entry(in->open.next, struct intake_receipt, open);
-        retire_told(r);
-    } while (r != last);
+    while (in->open.next != behind)
+        retire_told(list_entry(list_shift(&in->open), struct intake_receipt, open));
     return true;
 }
 

@@ -114,6 +114,10 @@
         "Seconds that a delivery may wait in a worker for its integration's turn; one that must wait "       \
         "longer "                                                                                            \
         "goes to the mailbox in the ledger, where it holds up nobody.")                                      \
+    INT(gate_window, "gate.window", 2, 1, 1000,                                                              \
+        "Requests at a time to an integration that nothing is known of: it grows by one with each success, " \
+        "up "                                                                                                \
+        "to delivery.per_integration. Few, because one that never answers holds them for delivery.timeout.") \
     INT(gate_line, "gate.line", 32, 1, 65535,                                                                \
         "Deliveries that may wait in a worker for one integration while it sends to others, too; the least " \
         "severe beyond go to the mailbox, or a slow destination would fill the prefetch.")                   \

@@ -11,6 +11,7 @@ import far
 import pytest
 from sandbox.bulk import publish_many
 from sandbox.receiver import Answer
+from stage import HELD
 
 pytestmark = pytest.mark.calm  # seven hundred requests at once are to be answered in their time
 
@@ -47,6 +48,7 @@ def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_i
         "workers": 1, "watchdog": 5.0,
         "broker": {"url": link.broker(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
         "delivery": {"per_integration": max(events, good), "connections": 600},
+        "gate": {**HELD["gate"], "window": 1000},
     }, wrapper=link.wrapper, env=tiny_buffers(tmp_path) if buffers == "tiny" else {})
     pids = one.workers()
     publish_many(stage.broker_url, "notify", [

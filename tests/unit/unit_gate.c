@@ -68,6 +68,7 @@ static struct stage *begin(void)
     s->conf.delivery_connections = 20;
     s->conf.delivery_timeout = 5;
     s->conf.gate_patience = 2;
+    s->conf.gate_window = 2;
     s->conf.gate_line = 10;
     s->conf.gate_circuit_least = 4;
     s->conf.gate_circuit_share = 0.5;
