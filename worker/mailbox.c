@@ -363,10 +363,39 @@ void mailboxes_free(struct mailboxes *m)
     free(m);
 }
 
+/* A wake of INTEGRATION that will ask again. */
+static struct wake *find_going_on(struct mailboxes *m, const struct uuid *integration)
+{
+    struct list *at;
+    list_for_each (at, &m->all) {
+        struct wake *w = list_entry(at, struct wake, link);
+        if (uuid_equal(&w->integration, integration) &&
+            (w->state == WAKE_WAITING || w->state == WAKE_SENDING))
+            return w;
+    }
+    return NULL;
+}
+
+/*
+ * Its mailbox is in hand here: what it sends takes longer than a wake is good for, or the broker's link was lost. It goes on
+ * under the later number; beside it, the other would take out the same rows, and each would join its copy.
+ */
+static void renew(struct wake *w, int number, struct intake_receipt *receipt)
+{
+    intake_ack(w->mailboxes->intake, w->receipt);
+    w->receipt = receipt;
+    w->number = number > w->number ? number : w->number;
+}
+
 void mailboxes_wake(struct mailboxes *m, const struct uuid *integration, int number,
                     struct intake_receipt *receipt)
 {
-    struct wake *w = mem_zalloc(sizeof *w);
+    struct wake *w = find_going_on(m, integration);
+    if (w) {
+        renew(w, number, receipt);
+        return;
+    }
+    w = mem_zalloc(sizeof *w);
     w->mailboxes = m;
     w->receipt = receipt;
     w->integration = *integration;

@@ -9,6 +9,7 @@ import time
 
 import pika
 import pytest
+from expansion import counter
 from sandbox import bulk, seed
 from sandbox.receiver import Answer
 from stage import dead_letters
@@ -202,6 +203,26 @@ def test_a_worker_that_dies_with_a_mailbox_in_hand_loses_nothing(stage, notifyd)
     again = sum(seen.values()) - 121
     print(f"{again} of 121 were sent twice over three times two workers")
     assert again <= 3 * 2 * 8 and state_of(stage, hook)
+
+
+@pytest.mark.parametrize("why", ["its wake runs out", "the broker delivers its wake again"])
+def test_a_mailbox_that_is_in_hand_is_not_taken_out_once_more(stage, notifyd, rabbit, why):
+    """What is taken out a second time would join its copy in hand, be through at once, and be taken out again, and so on."""
+    hook, first, ids = held_back(stage, notifyd, 12)
+    first.terminate()
+    assert first.wait() == 0
+    stage.receiver.script("/hook", Answer(delay=0.8))
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now()")
+    lease = 1.0 if why == "its wake runs out" else 60.0
+    one = notifyd({"workers": 1, "gate": {"rate_webhook": 0.0, "patience": 30.0}, "sweep": {"grace": lease},
+                   "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "per_integration": 1}})
+    stage.receiver.wait_for(4, "/hook")
+    if why == "the broker delivers its wake again":
+        rabbit.close_connections()
+    assert set(stage.wait_arrivals(ids, 40).values()) == {1}
+    stage.wait_settled(13)
+    wakes = stage.database.query("SELECT wake_number FROM notify.integration_state")[0][0]
+    assert counter(one, "mailbox_deliveries") <= 40, f"12 deliveries, {wakes} wakes"
 
 
 def test_a_drain_while_a_mailbox_is_emptied_repeats_nothing(stage, notifyd):
