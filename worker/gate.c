@@ -139,7 +139,12 @@ static double rate_of(const struct conf *conf, const struct dest *dest)
     return 0;
 }
 
-static struct gate_window *find_window(struct gate *g, const struct uuid *integration, uint64_t hash)
+static uint64_t hash_of(const struct uuid *integration)
+{
+    return hash_bytes(integration->bytes, sizeof integration->bytes);
+}
+
+static struct gate_window *find_window(const struct gate *g, const struct uuid *integration, uint64_t hash)
 {
     for (struct table_entry *at = table_first(&g->windows, hash); at; at = table_next(at)) {
         struct gate_window *w = list_entry(at, struct gate_window, by_integration);
@@ -173,7 +178,7 @@ static struct gate_window *new_window(struct gate *g, const struct gate_pass *pa
 
 static struct gate_window *window_of(struct gate *g, const struct gate_pass *pass, int64_t now_us)
 {
-    uint64_t hash = hash_bytes(pass->integration.bytes, sizeof pass->integration.bytes);
+    uint64_t hash = hash_of(&pass->integration);
     struct gate_window *w = find_window(g, &pass->integration, hash);
     if (!w)
         w = new_window(g, pass, hash);
@@ -344,15 +349,19 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
     await_age(g);
 }
 
-/* How long the last of the line waits for those before it; one that has no answer yet says as much as one that had. */
+/* How long requests take at present; one that has no answer yet says as much as one that had. 0: not known. */
+static double service_time(const struct gate_window *w, int64_t now)
+{
+    int64_t age = 0;
+    if (!list_is_empty(&w->active))
+        age = now - list_entry(w->active.next, struct gate_pass, link)->started_us;
+    return (double)(age > w->service_us ? age : w->service_us);
+}
+
+/* How long the last of the line waits for those before it. */
 static double wait_in_line(const struct gate_window *w, int64_t now)
 {
-    int64_t service = w->service_us;
-    if (!list_is_empty(&w->active)) {
-        int64_t age = now - list_entry(w->active.next, struct gate_pass, link)->started_us;
-        service = age > service ? age : service;
-    }
-    return w->running < w->most ? 0 : (double)service * (double)w->waiting_count / (double)w->most;
+    return w->running < w->most ? 0 : service_time(w, now) * (double)w->waiting_count / (double)w->most;
 }
 
 /* As far as can be known now: would the last of the line wait for longer than is good? */
@@ -484,10 +493,21 @@ double gate_pause(const struct uuid *integration)
     return pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S;
 }
 
+/* So many go through the integration's window within the patience; as many as it lets run when nothing is known of it. */
+static double window_room(const struct gate *g, const struct uuid *integration, int64_t now)
+{
+    const struct gate_window *w = find_window(g, integration, hash_of(integration));
+    double running = (double)(w ? w->most : least(WINDOW_START, g->conf->delivery_per_integration));
+    double service = w ? service_time(w, now) : 0;
+    return service > 0 ? running * (1 + (double)g->patience_us / service) : running;
+}
+
 long gate_room(const struct gate *g, const struct uuid *integration, long most)
 {
     int64_t now = clock_mono_us();
-    return limits_room(shared_limits(integration, now), now, g->patience_us, most);
+    double room = window_room(g, integration, now);
+    return limits_room(shared_limits(integration, now), now, g->patience_us,
+                       room < (double)most ? (long)room : most);
 }
 
 void gate_note_mailbox(const struct uuid *integration, bool some)

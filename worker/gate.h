@@ -65,7 +65,10 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
 
 /* Seconds until something to INTEGRATION may start, or is worth asking for again. */
 double gate_pause(const struct uuid *integration);
-/* How many deliveries of INTEGRATION are worth taking from its mailbox now: 0 to MOST. */
+/*
+ * How many deliveries of INTEGRATION are worth taking from its mailbox now, since they can start within the patience: 0
+ * to MOST.
+ */
 long gate_room(const struct gate *g, const struct uuid *integration, long most);
 /* Some are in its mailbox; false: none, as far as the ledger said. */
 void gate_note_mailbox(const struct uuid *integration, bool some);

@@ -55,7 +55,7 @@ struct wake {
     int number;
     int64_t begun_us;
     int64_t asked_us;
-    long reserved; /* of what the worker may have in hand */
+    long reserved; /* of what the worker may have in hand: a batch while it is read, then what came of it */
     long most;     /* of those, worth taking by severity; the rest may be too old */
     bool good;     /* the answer: its number is the last one */
     struct list rows;
@@ -125,11 +125,12 @@ static void read_more(struct wake *w)
     ask(w, WAKE_READING);
 }
 
-static void give_room(struct wake *w)
+/* Of what is reserved for W, only LEFT is needed from now on. */
+static void give_room(struct wake *w, long left)
 {
     struct mailboxes *m = w->mailboxes;
-    m->reserved -= w->reserved;
-    w->reserved = 0;
+    m->reserved += left - w->reserved;
+    w->reserved = left;
     while (m->reserved < m->conf->gate_wake_rows && !list_is_empty(&m->waiting))
         read_more(list_entry(list_shift(&m->waiting), struct wake, line));
 }
@@ -147,7 +148,7 @@ static void on_through(struct trip_waker *waker, bool stays)
     w->stays |= stays;
     if (--w->unsent > 0)
         return;
-    give_room(w);
+    give_room(w, 0);
     if (is_over(w))
         ask(w, WAKE_ENDING);
     else
@@ -226,6 +227,7 @@ static void send_rows(struct wake *w)
     arena_free(&w->arena);
     if (w->taken > 0)
         gate_note_mailbox(&w->integration, true);
+    give_room(w, (long)w->taken);
     on_through(&w->waker, false);
 }
 
@@ -235,7 +237,7 @@ static void on_read(struct wake *w)
         send_rows(w);
         return;
     }
-    give_room(w);
+    give_room(w, 0);
     finish(w); /* another wake has taken its place */
 }
 

@@ -205,6 +205,50 @@ def test_a_worker_that_dies_with_a_mailbox_in_hand_loses_nothing(stage, notifyd)
     assert again <= 3 * 2 * 8 and state_of(stage, hook)
 
 
+def in_mailboxes(stage, notifyd, paths: list[str], number: int) -> tuple[dict[str, str], set[str]]:
+    """NUMBER events in the mailbox of each path, which is not looked at yet, and one has arrived: integrations, events."""
+    hooks = {path: stage.webhook(path, secret=None).id for path in paths}
+    first = notifyd({"workers": 1, "gate": {"rate_webhook": 0.01}})
+    publish(stage, number + 1)
+    stage.wait(lambda: count(stage, "deferred") == number * len(paths), 20, "they are not in the mailboxes")
+    first.terminate()
+    assert first.wait() == 0
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now() + interval '1 h'")
+    return hooks, {e["id"] for e in stage.events()}
+
+
+def wake(stage, *hooks: str) -> None:
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now() WHERE integration_id = ANY (%s::uuid[])", (list(hooks),))
+
+
+@pytest.mark.calm
+def test_slow_mailboxes_leave_room_for_a_quick_one(stage, notifyd):
+    slow = [f"/slow/{number}" for number in range(4)]
+    hooks, ids = in_mailboxes(stage, notifyd, [*slow, "/quick"], 40)
+    for path in slow:
+        stage.receiver.script(path, Answer(delay=4.0))
+    wake(stage, *(hooks[path] for path in slow))
+    notifyd({"workers": 1, "gate": {"rate_webhook": 0.0}})
+    for path in slow:
+        stage.receiver.wait_for(2, path)
+    wake(stage, hooks["/quick"])
+    stage.wait_arrivals(ids, 6, "/quick")
+    for path in slow:
+        stage.receiver.script(path)
+    stage.wait_settled(5 * 41, 30)
+
+
+@pytest.mark.calm
+def test_each_of_many_limited_integrations_gets_its_rate_from_its_mailbox(stage, notifyd):
+    paths = [f"/limited/{number}" for number in range(20)]
+    hooks, _ = in_mailboxes(stage, notifyd, paths, 11)
+    wake(stage, *hooks.values())
+    began = time.monotonic()
+    notifyd({"workers": 1, "gate": {"rate_webhook": 1.0}})
+    stage.wait_settled(20 * 12, 20)
+    print(f"20 times 11 at one a second: {time.monotonic() - began:.1f} s")
+
+
 @pytest.mark.parametrize("why", ["its wake runs out", "the broker delivers its wake again"])
 def test_a_mailbox_that_is_in_hand_is_not_taken_out_once_more(stage, notifyd, rabbit, why):
     """What is taken out a second time would join its copy in hand, be through at once, and be taken out again, and so on."""
