@@ -67,7 +67,9 @@ struct gate {
     struct list idle; /* the longest unused first */
     size_t idle_count;
     struct list to_report;
-    struct list by_age; /* passes that wait, the oldest first */
+    struct list by_age;       /* passes that wait, the oldest first */
+    struct list from_mailbox; /* passes from there that wait */
+    bool mailbox_closed;
     struct list held_back;
     struct event *admit;
     struct event *age;
@@ -96,6 +98,7 @@ struct gate *gate_new(struct event_base *base, const struct conf *conf)
     list_init(&g->idle);
     list_init(&g->to_report);
     list_init(&g->by_age);
+    list_init(&g->from_mailbox);
     list_init(&g->held_back);
     g->admit = event_new(base, -1, 0, on_admit, g);
     g->age = event_new(base, -1, 0, on_age, g);
@@ -371,7 +374,7 @@ static bool would_wait(const struct gate *g, const struct gate_window *w, const 
     double rate = limits_rate(w->limits), patience = (double)g->patience_us;
     int64_t wait = limits_wait(w->limits, now);
     if (pass->from_mailbox || wait > g->patience_us)
-        return wait > g->patience_us;
+        return wait > g->patience_us || g->mailbox_closed;
     if (rate > 0 && (now < w->limits->mailbox_until_us ||
                      (double)wait + (double)(w->waiting_count - 1) * 1e6 / rate > patience))
         return true;
@@ -414,13 +417,26 @@ void gate_enter(struct gate *g, struct gate_pass *pass)
     stand_in_line(w, pass);
     if (would_wait(g, w, pass, now)) {
         hold_back(g, pass);
-    } else if (!pass->from_mailbox) {
+    } else if (pass->from_mailbox) {
+        list_append(&g->from_mailbox, &pass->by_age);
+    } else {
         pass->deadline_us = now + g->patience_us;
         list_append(&g->by_age, &pass->by_age);
         shorten_line(g, w, now);
         await_age(g);
     }
     arrange(g, w);
+}
+
+void gate_close_mailbox(struct gate *g)
+{
+    g->mailbox_closed = true;
+    while (!list_is_empty(&g->from_mailbox)) {
+        struct gate_pass *pass = list_entry(g->from_mailbox.next, struct gate_pass, by_age);
+        struct gate_window *w = pass->window;
+        hold_back(g, pass);
+        arrange(g, w);
+    }
 }
 
 /* What people are to know of it: each failure, and a success after one or once in a while. */

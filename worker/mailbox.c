@@ -231,8 +231,20 @@ static void send_rows(struct wake *w)
     on_through(&w->waker, false);
 }
 
+/* Whoever gets it next goes on at once. */
+static void hand_back(struct wake *w)
+{
+    w->mailboxes->reserved -= w->reserved;
+    intake_requeue(w->mailboxes->intake, w->receipt);
+    forget(w);
+}
+
 static void on_read(struct wake *w)
 {
+    if (w->good && w->mailboxes->stopped) {
+        hand_back(w);
+        return;
+    }
     if (w->good) {
         send_rows(w);
         return;
@@ -421,7 +433,11 @@ void mailboxes_resume(struct mailboxes *m)
 
 void mailboxes_stop(struct mailboxes *m)
 {
+    struct list *at;
     m->stopped = true;
+    while ((at = list_shift(&m->waiting)))
+        hand_back(list_entry(at, struct wake, line));
+    gate_close_mailbox(m->gate);
 }
 
 void mailboxes_hand_back(struct mailboxes *m, int64_t max_us)
@@ -433,9 +449,7 @@ void mailboxes_hand_back(struct mailboxes *m, int64_t max_us)
         bool asks = w->state == WAKE_READING || w->state == WAKE_ENDING;
         if (!asks || now - w->asked_us < max_us || !pg_batch_withdraw(m->batch, &w->item))
             continue;
-        m->reserved -= w->reserved;
-        intake_requeue(m->intake, w->receipt);
-        forget(w);
+        hand_back(w);
     }
 }
 

@@ -284,6 +284,27 @@ def test_a_drain_while_a_mailbox_is_emptied_repeats_nothing(stage, notifyd):
     stage.wait_settled(101)
 
 
+def test_a_drain_begins_nothing_more_of_the_mailboxes(stage, notifyd):
+    """However much was taken out: what was begun ends within the grace, and so nothing is sent twice."""
+    paths = [f"/hook/{number}" for number in range(4)]
+    hooks, ids = in_mailboxes(stage, notifyd, paths, 30)
+    for path in paths:
+        stage.receiver.script(path, Answer(delay=1.0))
+    wake(stage, *hooks.values())
+    one = notifyd({"workers": 1, "gate": {"rate_webhook": 0.0, "patience": 30.0, "wake_rows": 60}, "delivery": {"per_integration": 1}})
+    stage.wait(lambda: sum(stage.receiver.count(path) > 1 for path in paths) >= 2, 10, "no mailbox is being emptied")
+    began = time.monotonic()
+    one.terminate()
+    assert one.wait() == 0 and {e["handed_back"] for e in one.events("worker_leaves")} == {"0"}
+    assert time.monotonic() - began < 6
+    for path in paths:
+        stage.receiver.script(path)
+    notifyd()
+    for path in paths:
+        assert set(stage.wait_arrivals(ids, 20, path).values()) == {1}
+    stage.wait_settled(4 * 31)
+
+
 def test_two_hosts_empty_a_mailbox_together_and_send_each_once(stage, notifyd):
     _, first, ids = held_back(stage, notifyd, 300)
     first.terminate()

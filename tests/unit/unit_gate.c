@@ -273,6 +273,23 @@ static void no_more_is_taken_from_a_mailbox_than_can_start_soon(void)
     finish(s);
 }
 
+static void nothing_from_a_mailbox_starts_when_it_is_closed(void)
+{
+    struct stage *s = begin();
+    enter(s, 1, 0), enter(s, 1, 0);
+    turn(s);
+    s->wishes[2].pass.from_mailbox = true;
+    struct wish *waits = enter(s, 1, 0), *newcomer = enter(s, 1, 0);
+    turn(s);
+    EXPECT(!waits->held_back && !newcomer->held_back);
+    gate_close_mailbox(s->gate);
+    s->wishes[4].pass.from_mailbox = true;
+    struct wish *comes = enter(s, 1, 0);
+    turn(s);
+    EXPECT(waits->held_back && comes->held_back && !newcomer->held_back);
+    finish(s);
+}
+
 static void what_is_new_of_an_integration_is_reported_once(void)
 {
     struct stage *s = begin();
@@ -304,4 +321,5 @@ UNIT_MAIN(UNIT_CASE(a_window_begins_with_two_and_grows_with_each_success),
           UNIT_CASE(an_open_circuit_holds_all_back_and_a_probe_closes_it),
           UNIT_CASE(at_a_limited_rate_newcomers_go_behind_those_in_the_mailbox),
           UNIT_CASE(no_more_is_taken_from_a_mailbox_than_can_start_soon),
+          UNIT_CASE(nothing_from_a_mailbox_starts_when_it_is_closed),
           UNIT_CASE(what_is_new_of_an_integration_is_reported_once))
