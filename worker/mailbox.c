@@ -120,7 +120,9 @@ static void read_more(struct wake *w)
         return;
     }
     w->reserved = least(room, m->conf->gate_wake_batch);
+    /* One at least: only what comes out meets the rules as they are now, and limits begin anew with other settings. */
     w->most = gate_room(m->gate, &w->integration, w->reserved);
+    w->most = w->most > 0 ? w->most : 1;
     m->reserved += w->reserved;
     ask(w, WAKE_READING);
 }

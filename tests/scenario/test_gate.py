@@ -249,6 +249,25 @@ def test_each_of_many_limited_integrations_gets_its_rate_from_its_mailbox(stage,
     print(f"20 times 11 at one a second: {time.monotonic() - began:.1f} s")
 
 
+@pytest.mark.parametrize("change", ["other settings", "disabled"])
+def test_a_change_of_the_integration_reaches_its_mailbox_while_it_is_held_for_long(stage, notifyd, change):
+    """A 429 that wants an hour is about the old URL, and nobody waits for a disabled integration."""
+    hook = stage.webhook("/old")
+    stage.receiver.script("/old", Answer(status=429, headers=(("Retry-After", "3600"),)))
+    notifyd({"workers": 1, "delivery": {"per_integration": 1}})
+    publish(stage, 10)
+    stage.wait(lambda: count(stage, "deferred") == 9, 10, "they are not in the mailbox")
+    if change == "disabled":
+        stage.database.execute("UPDATE integrations SET enabled = false WHERE id = %s", (hook.id,))
+    else:
+        stage.database.execute("UPDATE integrations SET config_encrypted = %s WHERE id = %s", (
+            seed.encrypt_config({"webhook_url": stage.receiver.url("/new")}, stage.key), hook.id))
+    time.sleep(0.5)
+    wake(stage, hook.id)  # as it comes every five minutes
+    stage.wait(lambda: count(stage, "canceled" if change == "disabled" else "delivered") == 9, 10, "they wait on")
+    assert stage.receiver.count("/old") == 1
+
+
 @pytest.mark.parametrize("why", ["its wake runs out", "the broker delivers its wake again"])
 def test_a_mailbox_that_is_in_hand_is_not_taken_out_once_more(stage, notifyd, rabbit, why):
     """What is taken out a second time would join its copy in hand, be through at once, and be taken out again, and so on."""
