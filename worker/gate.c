@@ -66,7 +66,9 @@ struct gate {
     struct list idle; /* the longest unused first */
     size_t idle_count;
     struct list to_report;
-    struct list by_age; /* passes that wait, the oldest first */
+    struct list by_age;       /* passes that wait, the oldest first */
+    struct list from_mailbox; /* passes from there that wait */
+    bool mailbox_closed;
     struct list held_back;
     struct event *admit;
     struct event *age;
@@ -95,6 +97,7 @@ struct gate *gate_new(struct event_base *base, const struct conf *conf)
     list_init(&g->idle);
     list_init(&g->to_report);
     list_init(&g->by_age);
+    list_init(&g->from_mailbox);
     list_init(&g->held_back);
     g->admit = event_new(base, -1, 0, on_admit, g);
     g->age = event_new(base, -1, 0, on_age, g);
@@ -138,7 +141,12 @@ static double rate_of(const struct conf *conf, const struct dest *dest)
     return 0;
 }
 
-static struct gate_window *find_window(struct gate *g, const struct uuid *integration, uint64_t hash)
+static uint64_t hash_of(const struct uuid *integration)
+{
+    return hash_bytes(integration->bytes, sizeof integration->bytes);
+}
+
+static struct gate_window *find_window(const struct gate *g, const struct uuid *integration, uint64_t hash)
 {
     for (struct table_entry *at = table_first(&g->windows, hash); at; at = table_next(at)) {
         struct gate_window *w = list_entry(at, struct gate_window, by_integration);
@@ -172,7 +180,7 @@ static struct gate_window *new_window(struct gate *g, const struct gate_pass *pa
 
 static struct gate_window *window_of(struct gate *g, const struct gate_pass *pass, int64_t now_us)
 {
-    uint64_t hash = hash_bytes(pass->integration.bytes, sizeof pass->integration.bytes);
+    uint64_t hash = hash_of(&pass->integration);
     struct gate_window *w = find_window(g, &pass->integration, hash);
     if (!w)
         w = new_window(g, pass, hash);
@@ -343,15 +351,19 @@ static void on_age(evutil_socket_t fd, short what, void *arg)
     await_age(g);
 }
 
-/* How long the last of the line waits for those before it; one that has no answer yet says as much as one that had. */
+/* How long requests take at present; one that has no answer yet says as much as one that had. 0: not known. */
+static double service_time(const struct gate_window *w, int64_t now)
+{
+    int64_t age = 0;
+    if (!list_is_empty(&w->active))
+        age = now - list_entry(w->active.next, struct gate_pass, link)->started_us;
+    return (double)(age > w->service_us ? age : w->service_us);
+}
+
+/* How long the last of the line waits for those before it. */
 static double wait_in_line(const struct gate_window *w, int64_t now)
 {
-    int64_t service = w->service_us;
-    if (!list_is_empty(&w->active)) {
-        int64_t age = now - list_entry(w->active.next, struct gate_pass, link)->started_us;
-        service = age > service ? age : service;
-    }
-    return w->running < w->most ? 0 : (double)service * (double)w->waiting_count / (double)w->most;
+    return w->running < w->most ? 0 : service_time(w, now) * (double)w->waiting_count / (double)w->most;
 }
 
 /* As far as can be known now: would the last of the line wait for longer than is good? */
@@ -361,7 +373,7 @@ static bool would_wait(const struct gate *g, const struct gate_window *w, const 
     double rate = limits_rate(w->limits), patience = (double)g->patience_us;
     int64_t wait = limits_wait(w->limits, now);
     if (pass->from_mailbox || wait > g->patience_us)
-        return wait > g->patience_us;
+        return wait > g->patience_us || g->mailbox_closed;
     if (rate > 0 && (now < w->limits->mailbox_until_us ||
                      (double)wait + (double)(w->waiting_count - 1) * 1e6 / rate > patience))
         return true;
@@ -404,13 +416,26 @@ void gate_enter(struct gate *g, struct gate_pass *pass)
     stand_in_line(w, pass);
     if (would_wait(g, w, pass, now)) {
         hold_back(g, pass);
-    } else if (!pass->from_mailbox) {
+    } else if (pass->from_mailbox) {
+        list_append(&g->from_mailbox, &pass->by_age);
+    } else {
         pass->deadline_us = now + g->patience_us;
         list_append(&g->by_age, &pass->by_age);
         shorten_line(g, w, now);
         await_age(g);
     }
     arrange(g, w);
+}
+
+void gate_close_mailbox(struct gate *g)
+{
+    g->mailbox_closed = true;
+    while (!list_is_empty(&g->from_mailbox)) {
+        struct gate_pass *pass = list_entry(g->from_mailbox.next, struct gate_pass, by_age);
+        struct gate_window *w = pass->window;
+        hold_back(g, pass);
+        arrange(g, w);
+    }
 }
 
 /* What people are to know of it: each failure, and a success after one or once in a while. */
@@ -483,10 +508,21 @@ double gate_pause(const struct uuid *integration)
     return pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S;
 }
 
+/* So many go through the integration's window within the patience; as many as it lets run when nothing is known of it. */
+static double window_room(const struct gate *g, const struct uuid *integration, int64_t now)
+{
+    const struct gate_window *w = find_window(g, integration, hash_of(integration));
+    double running = (double)(w ? w->most : least(WINDOW_START, g->conf->delivery_per_integration));
+    double service = w ? service_time(w, now) : 0;
+    return service > 0 ? running * (1 + (double)g->patience_us / service) : running;
+}
+
 long gate_room(const struct gate *g, const struct uuid *integration, long most)
 {
     int64_t now = clock_mono_us();
-    return limits_room(shared_limits(integration, now), now, g->patience_us, most);
+    double room = window_room(g, integration, now);
+    return limits_room(shared_limits(integration, now), now, g->patience_us,
+                       room < (double)most ? (long)room : most);
 }
 
 void gate_note_mailbox(const struct uuid *integration, bool some)

@@ -33,7 +33,7 @@ struct gate_pass {
 
     /* Private. */
     struct list link;
-    struct list by_age;
+    struct list by_age;         /* or, from the mailbox, among those */
     struct gate_window *window; /* while waiting or holding */
     int64_t deadline_us;
     int64_t started_us;
@@ -65,8 +65,13 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
 
 /* Seconds until something to INTEGRATION may start, or is worth asking for again. */
 double gate_pause(const struct uuid *integration);
-/* How many deliveries of INTEGRATION are worth taking from its mailbox now: 0 to MOST. */
+/*
+ * How many deliveries of INTEGRATION are worth taking from its mailbox now, since they can start within the patience: 0
+ * to MOST.
+ */
 long gate_room(const struct gate *g, const struct uuid *integration, long most);
+/* Nothing from a mailbox starts any more: what waits is held back, and so is what comes. */
+void gate_close_mailbox(struct gate *g);
 /* Some are in its mailbox; false: none, as far as the ledger said. */
 void gate_note_mailbox(const struct uuid *integration, bool some);
 /* A report that is due, into *OUT; false when there is none. */

@@ -55,7 +55,7 @@ struct wake {
     int number;
     int64_t begun_us;
     int64_t asked_us;
-    long reserved; /* of what the worker may have in hand */
+    long reserved; /* of what the worker may have in hand: a batch while it is read, then what came of it */
     long most;     /* of those, worth taking by severity; the rest may be too old */
     bool good;     /* the answer: its number is the last one */
     struct list rows;
@@ -120,16 +120,19 @@ static void read_more(struct wake *w)
         return;
     }
     w->reserved = least(room, m->conf->gate_wake_batch);
+    /* One at least: only what comes out meets the rules as they are now, and limits begin anew with other settings. */
     w->most = gate_room(m->gate, &w->integration, w->reserved);
+    w->most = w->most > 0 ? w->most : 1;
     m->reserved += w->reserved;
     ask(w, WAKE_READING);
 }
 
-static void give_room(struct wake *w)
+/* Of what is reserved for W, only LEFT is needed from now on. */
+static void give_room(struct wake *w, long left)
 {
     struct mailboxes *m = w->mailboxes;
-    m->reserved -= w->reserved;
-    w->reserved = 0;
+    m->reserved += left - w->reserved;
+    w->reserved = left;
     while (m->reserved < m->conf->gate_wake_rows && !list_is_empty(&m->waiting))
         read_more(list_entry(list_shift(&m->waiting), struct wake, line));
 }
@@ -147,7 +150,7 @@ static void on_through(struct trip_waker *waker, bool stays)
     w->stays |= stays;
     if (--w->unsent > 0)
         return;
-    give_room(w);
+    give_room(w, 0);
     if (is_over(w))
         ask(w, WAKE_ENDING);
     else
@@ -226,16 +229,29 @@ static void send_rows(struct wake *w)
     arena_free(&w->arena);
     if (w->taken > 0)
         gate_note_mailbox(&w->integration, true);
+    give_room(w, (long)w->taken);
     on_through(&w->waker, false);
+}
+
+/* Whoever gets it next goes on at once. */
+static void hand_back(struct wake *w)
+{
+    w->mailboxes->reserved -= w->reserved;
+    intake_requeue(w->mailboxes->intake, w->receipt);
+    forget(w);
 }
 
 static void on_read(struct wake *w)
 {
+    if (w->good && w->mailboxes->stopped) {
+        hand_back(w);
+        return;
+    }
     if (w->good) {
         send_rows(w);
         return;
     }
-    give_room(w);
+    give_room(w, 0);
     finish(w); /* another wake has taken its place */
 }
 
@@ -363,10 +379,39 @@ void mailboxes_free(struct mailboxes *m)
     free(m);
 }
 
+/* A wake of INTEGRATION that will ask again. */
+static struct wake *find_going_on(struct mailboxes *m, const struct uuid *integration)
+{
+    struct list *at;
+    list_for_each (at, &m->all) {
+        struct wake *w = list_entry(at, struct wake, link);
+        if (uuid_equal(&w->integration, integration) &&
+            (w->state == WAKE_WAITING || w->state == WAKE_SENDING))
+            return w;
+    }
+    return NULL;
+}
+
+/*
+ * Its mailbox is in hand here: what it sends takes longer than a wake is good for, or the broker's link was lost. It goes on
+ * under the later number; beside it, the other would take out the same rows, and each would join its copy.
+ */
+static void renew(struct wake *w, int number, struct intake_receipt *receipt)
+{
+    intake_ack(w->mailboxes->intake, w->receipt);
+    w->receipt = receipt;
+    w->number = number > w->number ? number : w->number;
+}
+
 void mailboxes_wake(struct mailboxes *m, const struct uuid *integration, int number,
                     struct intake_receipt *receipt)
 {
-    struct wake *w = mem_zalloc(sizeof *w);
+    struct wake *w = find_going_on(m, integration);
+    if (w) {
+        renew(w, number, receipt);
+        return;
+    }
+    w = mem_zalloc(sizeof *w);
     w->mailboxes = m;
     w->receipt = receipt;
     w->integration = *integration;
@@ -390,7 +435,11 @@ void mailboxes_resume(struct mailboxes *m)
 
 void mailboxes_stop(struct mailboxes *m)
 {
+    struct list *at;
     m->stopped = true;
+    while ((at = list_shift(&m->waiting)))
+        hand_back(list_entry(at, struct wake, line));
+    gate_close_mailbox(m->gate);
 }
 
 void mailboxes_hand_back(struct mailboxes *m, int64_t max_us)
@@ -402,9 +451,7 @@ void mailboxes_hand_back(struct mailboxes *m, int64_t max_us)
         bool asks = w->state == WAKE_READING || w->state == WAKE_ENDING;
         if (!asks || now - w->asked_us < max_us || !pg_batch_withdraw(m->batch, &w->item))
             continue;
-        m->reserved -= w->reserved;
-        intake_requeue(m->intake, w->receipt);
-        forget(w);
+        hand_back(w);
     }
 }
 

@@ -25,7 +25,7 @@ void mailboxes_wake(struct mailboxes *m, const struct uuid *integration, int num
                     struct intake_receipt *receipt);
 /* The link has come up. */
 void mailboxes_resume(struct mailboxes *m);
-/* Take no more out; the wakes in hand end when what they took is through. */
+/* Take no more out, and begin none of what was; the wakes in hand end when what was begun is through. */
 void mailboxes_stop(struct mailboxes *m);
 /* Hand back the wakes that have waited for the database longer than MAX_US. */
 void mailboxes_hand_back(struct mailboxes *m, int64_t max_us);

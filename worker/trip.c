@@ -168,6 +168,8 @@ static void join(struct trip *t, struct trip *first)
 {
     shared_count(COUNT_JOINED);
     first->decoded.redelivered |= t->decoded.redelivered; /* what its rows are owed follows */
+    t->job_event.stays =
+        true; /* as far as its waker is concerned: to take it out again would only join it again */
     list_splice(&first->receipts, &t->receipts);
     free_trip(t, "joined its copy in hand");
 }

@@ -9,6 +9,7 @@ import time
 
 import pika
 import pytest
+from expansion import counter
 from sandbox import bulk, seed
 from sandbox.receiver import Answer
 from stage import dead_letters
@@ -204,6 +205,89 @@ def test_a_worker_that_dies_with_a_mailbox_in_hand_loses_nothing(stage, notifyd)
     assert again <= 3 * 2 * 8 and state_of(stage, hook)
 
 
+def in_mailboxes(stage, notifyd, paths: list[str], number: int) -> tuple[dict[str, str], set[str]]:
+    """NUMBER events in the mailbox of each path, which is not looked at yet, and one has arrived: integrations, events."""
+    hooks = {path: stage.webhook(path, secret=None).id for path in paths}
+    first = notifyd({"workers": 1, "gate": {"rate_webhook": 0.01}})
+    publish(stage, number + 1)
+    stage.wait(lambda: count(stage, "deferred") == number * len(paths), 20, "they are not in the mailboxes")
+    first.terminate()
+    assert first.wait() == 0
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now() + interval '1 h'")
+    return hooks, {e["id"] for e in stage.events()}
+
+
+def wake(stage, *hooks: str) -> None:
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now() WHERE integration_id = ANY (%s::uuid[])", (list(hooks),))
+
+
+@pytest.mark.calm
+def test_slow_mailboxes_leave_room_for_a_quick_one(stage, notifyd):
+    slow = [f"/slow/{number}" for number in range(4)]
+    hooks, ids = in_mailboxes(stage, notifyd, [*slow, "/quick"], 40)
+    for path in slow:
+        stage.receiver.script(path, Answer(delay=4.0))
+    wake(stage, *(hooks[path] for path in slow))
+    notifyd({"workers": 1, "gate": {"rate_webhook": 0.0}})
+    for path in slow:
+        stage.receiver.wait_for(2, path)
+    wake(stage, hooks["/quick"])
+    stage.wait_arrivals(ids, 6, "/quick")
+    for path in slow:
+        stage.receiver.script(path)
+    stage.wait_settled(5 * 41, 30)
+
+
+@pytest.mark.calm
+def test_each_of_many_limited_integrations_gets_its_rate_from_its_mailbox(stage, notifyd):
+    paths = [f"/limited/{number}" for number in range(20)]
+    hooks, _ = in_mailboxes(stage, notifyd, paths, 11)
+    wake(stage, *hooks.values())
+    began = time.monotonic()
+    notifyd({"workers": 1, "gate": {"rate_webhook": 1.0}})
+    stage.wait_settled(20 * 12, 20)
+    print(f"20 times 11 at one a second: {time.monotonic() - began:.1f} s")
+
+
+@pytest.mark.parametrize("change", ["other settings", "disabled"])
+def test_a_change_of_the_integration_reaches_its_mailbox_while_it_is_held_for_long(stage, notifyd, change):
+    """A 429 that wants an hour is about the old URL, and nobody waits for a disabled integration."""
+    hook = stage.webhook("/old")
+    stage.receiver.script("/old", Answer(status=429, headers=(("Retry-After", "3600"),)))
+    notifyd({"workers": 1, "delivery": {"per_integration": 1}})
+    publish(stage, 10)
+    stage.wait(lambda: count(stage, "deferred") == 9, 10, "they are not in the mailbox")
+    if change == "disabled":
+        stage.database.execute("UPDATE integrations SET enabled = false WHERE id = %s", (hook.id,))
+    else:
+        stage.database.execute("UPDATE integrations SET config_encrypted = %s WHERE id = %s", (
+            seed.encrypt_config({"webhook_url": stage.receiver.url("/new")}, stage.key), hook.id))
+    time.sleep(0.5)
+    wake(stage, hook.id)  # as it comes every five minutes
+    stage.wait(lambda: count(stage, "canceled" if change == "disabled" else "delivered") == 9, 10, "they wait on")
+    assert stage.receiver.count("/old") == 1
+
+
+@pytest.mark.parametrize("why", ["its wake runs out", "the broker delivers its wake again"])
+def test_a_mailbox_that_is_in_hand_is_not_taken_out_once_more(stage, notifyd, rabbit, why):
+    """What is taken out a second time would join its copy in hand, be through at once, and be taken out again, and so on."""
+    hook, first, ids = held_back(stage, notifyd, 12)
+    first.terminate()
+    assert first.wait() == 0
+    stage.receiver.script("/hook", Answer(delay=0.8))
+    stage.database.execute("UPDATE notify.integration_state SET wake_at = now()")
+    lease = 1.0 if why == "its wake runs out" else 60.0
+    one = notifyd({"workers": 1, "gate": {"rate_webhook": 0.0, "patience": 30.0}, "sweep": {"grace": lease},
+                   "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "per_integration": 1}})
+    stage.receiver.wait_for(4, "/hook")
+    if why == "the broker delivers its wake again":
+        rabbit.close_connections()
+    assert set(stage.wait_arrivals(ids, 40).values()) == {1}
+    stage.wait_settled(13)
+    wakes = stage.database.query("SELECT wake_number FROM notify.integration_state")[0][0]
+    assert counter(one, "mailbox_deliveries") <= 40, f"12 deliveries, {wakes} wakes"
+
+
 def test_a_drain_while_a_mailbox_is_emptied_repeats_nothing(stage, notifyd):
     _, first, ids = held_back(stage, notifyd, 100)
     first.terminate()
@@ -217,6 +301,27 @@ def test_a_drain_while_a_mailbox_is_emptied_repeats_nothing(stage, notifyd):
     notifyd()
     assert set(stage.wait_arrivals(ids, 20).values()) == {1}
     stage.wait_settled(101)
+
+
+def test_a_drain_begins_nothing_more_of_the_mailboxes(stage, notifyd):
+    """However much was taken out: what was begun ends within the grace, and so nothing is sent twice."""
+    paths = [f"/hook/{number}" for number in range(4)]
+    hooks, ids = in_mailboxes(stage, notifyd, paths, 30)
+    for path in paths:
+        stage.receiver.script(path, Answer(delay=1.0))
+    wake(stage, *hooks.values())
+    one = notifyd({"workers": 1, "gate": {"rate_webhook": 0.0, "patience": 30.0, "wake_rows": 60}, "delivery": {"per_integration": 1}})
+    stage.wait(lambda: sum(stage.receiver.count(path) > 1 for path in paths) >= 2, 10, "no mailbox is being emptied")
+    began = time.monotonic()
+    one.terminate()
+    assert one.wait() == 0 and {e["handed_back"] for e in one.events("worker_leaves")} == {"0"}
+    assert time.monotonic() - began < 6
+    for path in paths:
+        stage.receiver.script(path)
+    notifyd()
+    for path in paths:
+        assert set(stage.wait_arrivals(ids, 20, path).values()) == {1}
+    stage.wait_settled(4 * 31)
 
 
 def test_two_hosts_empty_a_mailbox_together_and_send_each_once(stage, notifyd):

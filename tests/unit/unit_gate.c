@@ -254,6 +254,43 @@ static void at_a_limited_rate_newcomers_go_behind_those_in_the_mailbox(void)
     finish(s);
 }
 
+static void no_more_is_taken_from_a_mailbox_than_can_start_soon(void)
+{
+    struct stage *s = begin();
+    struct wish *a = enter(s, 1, 0), *b = enter(s, 1, 0);
+    turn(s);
+    const struct uuid *id = &a->pass.integration;
+    EXPECT_INT(gate_room(s->gate, id, 32), 2); /* as many as may run at a time: nothing is known yet */
+    now_us += 1000000;
+    EXPECT_INT(gate_room(s->gate, id, 32), 6); /* no answer for a second, and the patience is two */
+    now_us += 9000000;
+    EXPECT_INT(gate_room(s->gate, id, 32), 2);
+    leave(s, a, LIMITS_FAILURE);
+    leave(s, b, LIMITS_SUCCESS);
+    EXPECT_INT(gate_room(s->gate, id, 32), 2); /* requests take ten seconds */
+    for (int i = 0; i < 60; i++)
+        leave(s, (turn(s), a = enter(s, 1, 0), turn(s), a), LIMITS_SUCCESS);
+    EXPECT_INT(gate_room(s->gate, id, 32), 32);
+    finish(s);
+}
+
+static void nothing_from_a_mailbox_starts_when_it_is_closed(void)
+{
+    struct stage *s = begin();
+    enter(s, 1, 0), enter(s, 1, 0);
+    turn(s);
+    s->wishes[2].pass.from_mailbox = true;
+    struct wish *waits = enter(s, 1, 0), *newcomer = enter(s, 1, 0);
+    turn(s);
+    EXPECT(!waits->held_back && !newcomer->held_back);
+    gate_close_mailbox(s->gate);
+    s->wishes[4].pass.from_mailbox = true;
+    struct wish *comes = enter(s, 1, 0);
+    turn(s);
+    EXPECT(waits->held_back && comes->held_back && !newcomer->held_back);
+    finish(s);
+}
+
 static void what_is_new_of_an_integration_is_reported_once(void)
 {
     struct stage *s = begin();
@@ -284,4 +321,6 @@ UNIT_MAIN(UNIT_CASE(a_window_begins_with_two_and_grows_with_each_success),
           UNIT_CASE(who_would_wait_too_long_is_held_back_at_once),
           UNIT_CASE(an_open_circuit_holds_all_back_and_a_probe_closes_it),
           UNIT_CASE(at_a_limited_rate_newcomers_go_behind_those_in_the_mailbox),
+          UNIT_CASE(no_more_is_taken_from_a_mailbox_than_can_start_soon),
+          UNIT_CASE(nothing_from_a_mailbox_starts_when_it_is_closed),
           UNIT_CASE(what_is_new_of_an_integration_is_reported_once))
