@@ -24,7 +24,13 @@
 #include "common/base/list.h"
 #include "common/base/log.h"
 
-enum { POOL_MAX = 64, HEADER_VALUE_MAX = 256, HEADER_TEXT_MAX = 65536, CA_CACHE_S = 3600 };
+enum {
+    POOL_MAX = 256,
+    RECEIVE_BUFFER = 4096,
+    HEADER_VALUE_MAX = 256,
+    HEADER_TEXT_MAX = 65536,
+    CA_CACHE_S = 3600
+};
 
 struct transfer_state {
     struct list link; /* in transfers: active or pool */
@@ -203,6 +209,9 @@ static void set_constant_options(struct transfer_state *s)
     curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, set->allow_http ? "https,http" : "https");
     curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(e, CURLOPT_PROXY, set->proxy);
+    curl_easy_setopt(e, CURLOPT_NOPROXY,
+                     *set->proxy ? "" : "*"); /* else the environment is asked, each time */
+    curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER);
     curl_easy_setopt(e, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(set->timeout_s * 1000));
     curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(set->connect_timeout_s * 1000));

@@ -523,7 +523,7 @@ def test_the_environments_proxies_are_ignored_and_the_configured_one_is_used(sta
         first.close()
         stage.database.execute("DELETE FROM integrations")
         stage.webhook(url="http://10.99.99.99/behind")
-        notifyd({"delivery": {"proxy": address}})
+        notifyd({"delivery": {"proxy": address}}, env={"NO_PROXY": "*", "no_proxy": "*"})
         stage.publish()
         assert proxy.wait_for(1)[0].path == "http://10.99.99.99/behind"
         assert stage.receiver.count() == 1
