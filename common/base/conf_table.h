@@ -97,8 +97,9 @@
         "Requests at a time to one integration, per worker.")                                                \
     INT(delivery_connections, "delivery.connections", 256, 1, 10000,                                         \
         "Requests at a time, per worker; each holds a descriptor.")                                          \
-    INT(delivery_idle_connections, "delivery.idle_connections", 64, 1, 10000,                                \
-        "Kept-alive connections, per worker.")                                                               \
+    INT(delivery_idle_connections, "delivery.idle_connections", 256, 1, 10000,                               \
+        "Connections that are kept, busy and idle ones, per worker; with fewer than are busy at once, each " \
+        "request closes one that the next has to open again.")                                               \
     NUM(delivery_lease_slack, "delivery.lease_slack", 30, 1, 3600,                                           \
         "Seconds beyond twice delivery.timeout for which an attempt belongs to its worker, for what comes "  \
         "before and after the request; when they are over, its outcome counts as unknown.")                  \
