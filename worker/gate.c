@@ -512,7 +512,7 @@ double gate_pause(const struct uuid *integration)
 static double window_room(const struct gate *g, const struct uuid *integration, int64_t now)
 {
     const struct gate_window *w = find_window(g, integration, hash_of(integration));
-    double running = (double)(w ? w->most : least(WINDOW_START, g->conf->delivery_per_integration));
+    double running = (double)(w ? w->most : least(g->conf->gate_window, g->conf->delivery_per_integration));
     double service = w ? service_time(w, now) : 0;
     return service > 0 ? running * (1 + (double)g->patience_us / service) : running;
 }
