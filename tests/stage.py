@@ -18,7 +18,7 @@ from sandbox import producer, seed
 
 
 # Settings of a worker that puts nothing into a mailbox: it holds what waits for a slow receiver, and goes on trying one that fails.
-HELD = {"gate": {"patience": 3600.0, "circuit_least": 0}}
+HELD = {"gate": {"patience": 3600.0, "line": 65535, "circuit_least": 0}}
 
 
 class Stage:
