@@ -44,7 +44,9 @@ struct gate_window {
     struct list to_report;
     struct gate *gate;
     struct uuid integration;
-    struct limits *limits;
+    struct limits *limits; /* as find_limits left it */
+    double rate;           /* as configured */
+    uint64_t settings;
     struct list waiting; /* worst first */
     struct list active;  /* the longest running first */
     long waiting_count;
@@ -178,6 +180,13 @@ static struct gate_window *new_window(struct gate *g, const struct gate_pass *pa
     return w;
 }
 
+/* Before each use: their place in shared memory may have become another integration's, which must not suffer for this one. */
+static void find_limits(struct gate_window *w, int64_t now_us)
+{
+    w->limits = shared_limits(&w->integration, now_us);
+    limits_configure(w->limits, w->rate, w->settings);
+}
+
 static struct gate_window *window_of(struct gate *g, const struct gate_pass *pass, int64_t now_us)
 {
     uint64_t hash = hash_of(&pass->integration);
@@ -188,8 +197,9 @@ static struct gate_window *window_of(struct gate *g, const struct gate_pass *pas
         list_remove(&w->idle);
         g->idle_count--;
     }
-    w->limits = shared_limits(&w->integration, now_us);
-    limits_configure(w->limits, rate_of(g->conf, pass->dest), pass->settings);
+    w->rate = rate_of(g->conf, pass->dest);
+    w->settings = pass->settings;
+    find_limits(w, now_us);
     return w;
 }
 
@@ -292,6 +302,7 @@ static void count_running(struct gate *g, struct gate_window *w, long change)
 static void serve(struct gate *g, struct gate_window *w)
 {
     int64_t now = clock_mono_us();
+    find_limits(w, now);
     enum limits_go go = limits_start(w->limits, &g->rules, now);
     int64_t wait = go == LIMITS_WAIT ? limits_wait(w->limits, now) : 0;
     if (wait > g->patience_us) {
@@ -484,6 +495,7 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
     pass->window = NULL;
     list_remove(&pass->link);
     count_running(g, w, -1);
+    find_limits(w, now);
     if (limits_end(w->limits, &g->rules, now, pass->probe, end->outcome, clock_us(end->hold_s)))
         say_open(w, now, end->error);
     if (end->outcome == LIMITS_THROTTLED)

@@ -44,6 +44,8 @@ void limits_forget(struct limits *l)
 void limits_configure(struct limits *l, double rate, uint64_t settings)
 {
     uint64_t thousandths = (uint64_t)(rate * 1000);
+    if (rate > 0 && !thousandths)
+        thousandths = 1; /* 0 would be no limit */
     if (l->settings != settings) {
         limits_forget(l);
         l->settings = settings;
@@ -123,14 +125,15 @@ enum limits_go limits_start(struct limits *l, const struct limits_rules *rules, 
 static void lower(struct limits *l, int64_t now_us)
 {
     uint64_t in_second = l->started & UINT32_MAX, before = l->started_before, lowered = l->lowered;
-    uint64_t rate = lowered ? lowered : l->configured;
+    uint64_t configured = l->configured, rate = lowered ? lowered : configured;
+    uint64_t least = configured && configured < LEAST_RATE ? configured : LEAST_RATE;
     if (lowered && now_us - l->lowered_us < SECOND_US)
         return;
     if (!rate)
         rate = 1000 * (in_second > before ? in_second : before);
-    if (!lowered && !l->configured && rate < FIRST_RATE)
+    if (!lowered && !configured && rate < FIRST_RATE)
         rate = FIRST_RATE;
-    l->lowered = rate / 2 > LEAST_RATE ? rate / 2 : LEAST_RATE;
+    l->lowered = rate / 2 > least ? rate / 2 : least;
     l->lowered_us = now_us;
 }
 

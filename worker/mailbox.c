@@ -162,7 +162,7 @@ static const char *text_at(struct arena *a, const PGresult *r, int row, int colu
     return PQgetisnull(r, row, column) ? NULL : arena_strdup(a, PQgetvalue(r, row, column));
 }
 
-/* False when there is no such event any more, or it is none that we wrote. */
+/* False when the event was deleted at this very moment, or is none that this version knows. */
 static bool read_row(struct wake *w, const PGresult *r, int row, struct mailbox_row *out)
 {
     struct event *e = &out->event;
@@ -191,8 +191,8 @@ static void take_row(struct wake *w, const PGresult *r, int row)
         list_append(&w->rows, &out->link);
         return;
     }
-    LOG(LOG_ERROR, "mailbox_without_event",
-        LOG_TEXT("advice", "the row in notify.events of a deferred delivery is gone; see notifyctl audit"));
+    LOG(LOG_ERROR, "mailbox_event_unknown", LOG_TEXT("id", out->event.id),
+        LOG_TEXT("type", PQgetvalue(r, row, WAKE_EVENT_TYPE)));
     w->stays = true;
 }
 

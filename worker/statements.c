@@ -36,6 +36,10 @@ _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
     "coalesce(array_position(ARRAY[" SEVERITY_LIST(SEVERITY_WORD) "NULL], lower(coalesce(" text              \
                                                                   ", '') COLLATE \"C\")), 1) - 1"
 
+/* OFFSET 0: looked up by key for each row, in the rows' order, and not joined. */
+#define HAS_EVENT(delivery)                                                                                  \
+    " EXISTS (SELECT FROM notify.events e WHERE e.id = " delivery ".event_id OFFSET 0)"
+
 const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
 
 /* clang-format off */
@@ -217,7 +221,8 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /*
      * What is taken from a mailbox: the worst, the oldest of them first; and what has waited for too long, of any
      * severity. A line without an event says that the wake is good and there is nothing. While it is good, the next one
-     * comes after the lease only.
+     * comes after the lease only. Deliveries whose event somebody deleted are left out, here and below, or they would be
+     * all that comes out for ever; the audit says that they are there.
      */
     [STATEMENT_WAKE_READ] = {"wake_read",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.integration, x.most, x.oldest, x.age, x.lease, r.row"
@@ -230,11 +235,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt"
         " FROM mine LEFT JOIN LATERAL"
         " ((SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
-        " WHERE integration_id = mine.integration AND state = 'deferred' ORDER BY rank DESC, due_at LIMIT mine.most)"
+        " WHERE integration_id = mine.integration AND state = 'deferred' AND" HAS_EVENT("deliveries") " ORDER BY rank DESC, due_at LIMIT mine.most)"
         " UNION (SELECT o.* FROM generate_series(0, " NUMBER(RANK_MAX) ") AS r(rank)"
         " CROSS JOIN LATERAL (SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
         " WHERE integration_id = mine.integration AND state = 'deferred' AND rank = r.rank"
-        " AND due_at < now() - mine.age * interval '1 second' ORDER BY due_at LIMIT mine.oldest) o)) d ON true"
+        " AND due_at < now() - mine.age * interval '1 second' AND" HAS_EVENT("deliveries") " ORDER BY due_at LIMIT mine.oldest) o)) d ON true"
         " LEFT JOIN LATERAL (SELECT id, scan_id, event_type, finding_id, change_summary, error, first_seen, queue"
         " FROM notify.events WHERE id = d.event_id OFFSET 0) e ON true"
         " ORDER BY mine.n, d.rank DESC, d.due_at",
@@ -243,7 +248,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /* Its turn is over: it is looked at again after the pause, unless it is empty. */
     [STATEMENT_WAKE_END] = {"wake_end",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.pause, r.row, EXISTS (SELECT FROM notify.deliveries d"
-        " WHERE d.integration_id = x.integration AND d.state = 'deferred') AS some"
+        " WHERE d.integration_id = x.integration AND d.state = 'deferred' AND" HAS_EVENT("d") ") AS some"
         " FROM unnest($1, $2, $3, $4) AS x(n, integration, number, pause)"
         " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.wake_number FROM notify.integration_state s"
         " WHERE s.integration_id = x.integration OFFSET 0) r WHERE r.wake_number = x.number)"

@@ -249,6 +249,20 @@ def test_each_of_many_limited_integrations_gets_its_rate_from_its_mailbox(stage,
     print(f"20 times 11 at one a second: {time.monotonic() - began:.1f} s")
 
 
+@pytest.mark.unbalanced("deliveries without an event, which are made by hand")
+def test_deliveries_whose_event_was_deleted_do_not_stand_before_the_others(stage, notifyd):
+    hooks, ids = in_mailboxes(stage, notifyd, ["/hook"], 12)
+    gone = {row[0] for row in stage.database.query(
+        "SELECT event_id FROM notify.deliveries WHERE state = 'deferred' ORDER BY rank DESC, due_at LIMIT 3")}
+    stage.database.execute("DELETE FROM notify.events WHERE id = ANY (%s)", (list(gone),))
+    wake(stage, *hooks.values())
+    notifyd({"workers": 1, "gate": {"rate_webhook": 1.0, "patience": 0.9}})
+    stage.wait_arrivals(ids - gone, 20)
+    stage.wait(lambda: stage.database.query("SELECT wake_at FROM notify.integration_state") == [(None,)], 10,
+               "a mailbox in which nothing can be sent is looked at for ever")
+    assert count(stage, "deferred") == 3
+
+
 @pytest.mark.parametrize("change", ["other settings", "disabled"])
 def test_a_change_of_the_integration_reaches_its_mailbox_while_it_is_held_for_long(stage, notifyd, change):
     """A 429 that wants an hour is about the old URL, and nobody waits for a disabled integration."""

@@ -291,6 +291,23 @@ static void nothing_from_a_mailbox_starts_when_it_is_closed(void)
     finish(s);
 }
 
+static void who_has_lost_the_place_in_shared_memory_takes_a_new_one(void)
+{
+    struct stage *s = begin();
+    struct wish *one = enter(s, 1, 0);
+    turn(s);
+    struct uuid other = {{1, fresh}};
+    now_us += 1000000;
+    for (int i = 0; i < 8 * SHARED_LIMITS; i++) {
+        memcpy(other.bytes + 4, &i, sizeof i);
+        shared_limits(&other, now_us);
+    }
+    struct gate_end end = {.outcome = LIMITS_THROTTLED, .hold_s = 30};
+    gate_leave(s->gate, &one->pass, &end);
+    EXPECT(gate_pause(&one->pass.integration) > 29);
+    finish(s);
+}
+
 static void what_is_new_of_an_integration_is_reported_once(void)
 {
     struct stage *s = begin();
@@ -323,4 +340,5 @@ UNIT_MAIN(UNIT_CASE(a_window_begins_with_two_and_grows_with_each_success),
           UNIT_CASE(at_a_limited_rate_newcomers_go_behind_those_in_the_mailbox),
           UNIT_CASE(no_more_is_taken_from_a_mailbox_than_can_start_soon),
           UNIT_CASE(nothing_from_a_mailbox_starts_when_it_is_closed),
+          UNIT_CASE(who_has_lost_the_place_in_shared_memory_takes_a_new_one),
           UNIT_CASE(what_is_new_of_an_integration_is_reported_once))

@@ -112,6 +112,16 @@ static void a_rate_never_falls_to_nothing(void)
     EXPECT(limits_rate(&l) == 0.05);
 }
 
+static void a_rate_that_is_configured_very_low_is_kept(void)
+{
+    struct limits l = {0};
+    limits_configure(&l, 0.02, 1);
+    end_with(&l, SECOND, LIMITS_THROTTLED, 1);
+    EXPECT(limits_rate(&l) == 0.02); /* and not raised to the lowest to which it is lowered */
+    limits_configure(&l, 0.0001, 2);
+    EXPECT(limits_rate(&l) == 0.001);
+}
+
 static void a_hold_stops_everything_until_its_end(void)
 {
     struct limits l = {0};
@@ -229,7 +239,8 @@ UNIT_MAIN(UNIT_CASE(without_a_rate_everything_may_start),
           UNIT_CASE(too_many_halves_the_rate_once_a_second_and_success_gives_it_back),
           UNIT_CASE(without_a_rate_too_many_begins_with_half_of_what_was_sent),
           UNIT_CASE(a_lone_request_that_is_too_many_does_not_stop_the_rest),
-          UNIT_CASE(a_rate_never_falls_to_nothing), UNIT_CASE(a_hold_stops_everything_until_its_end),
+          UNIT_CASE(a_rate_never_falls_to_nothing), UNIT_CASE(a_rate_that_is_configured_very_low_is_kept),
+          UNIT_CASE(a_hold_stops_everything_until_its_end),
           UNIT_CASE(the_circuit_opens_when_half_of_enough_requests_have_failed),
           UNIT_CASE(after_the_pause_one_probe_goes_and_its_success_closes_the_circuit),
           UNIT_CASE(each_probe_that_fails_doubles_the_pause_up_to_the_longest),
