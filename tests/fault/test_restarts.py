@@ -143,7 +143,8 @@ def test_a_silent_broker_is_noticed_within_two_heartbeats_and_found_again(stage,
 def test_while_the_broker_blocks_publishers_deliveries_and_acknowledgements_go_on(stage, notifyd, rabbit, vhost):
     stage.webhook("/good", secret=None, name="good")
     stage.webhook("/bad", secret=None, name="bad", events=["scan_failed"])
-    one = notifyd({"workers": 1, "broker": {"publish_patience": 600.0}, "gate": {**HELD["gate"], "window": 100}})
+    one = notifyd({"workers": 1, "broker": {"publish_patience": 600.0}, "gate": {**HELD["gate"], "window": 20},
+                   "delivery": {"per_integration": 20}})
     stage.receiver.script("/bad", *[Answer(status=503, delay=1.0)] * 11, Answer())
     good = [stage.event("scan_done") for _ in range(100)]
     bad = [stage.event("scan_failed", error="x") for _ in range(11)]
