@@ -17,6 +17,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -63,11 +64,21 @@ struct transfers {
     struct list pool;
     size_t active_count;
     size_t pool_count;
+    struct watched *watched; /* by descriptor */
+    size_t watched_room;
 };
 
-/* What curl wants to be told about one socket. */
+/*
+ * What curl wants to be told about one socket. It takes a socket off the loop after each answer and puts it back with
+ * the next request; the event stays where it is meanwhile, and is taken off when the receiver says something that
+ * nobody asked for (that it closes, as a rule), or when curl closes the socket. Only for sockets of open_socket, whose
+ * close we see: an event of a closed one would hide the next socket of its number from epoll.
+ */
 struct watched {
     struct event *event;
+    short events; /* that it waits for */
+    bool wanted;  /* curl wants to be told */
+    bool ours;    /* made by open_socket */
 };
 
 static void collect(struct transfers *t);
@@ -80,10 +91,36 @@ static void kick(struct transfers *t, curl_socket_t fd, int what)
     collect(t);
 }
 
+static struct watched *watched_at(struct transfers *t, curl_socket_t fd)
+{
+    size_t at = (size_t)fd;
+    if (at >= t->watched_room) {
+        size_t room = (at + 1) * 2;
+        t->watched = mem_realloc(t->watched, room * sizeof *t->watched);
+        memset(t->watched + t->watched_room, 0, (room - t->watched_room) * sizeof *t->watched);
+        t->watched_room = room;
+    }
+    return &t->watched[at];
+}
+
+static void unwatch(struct watched *w)
+{
+    if (w->event)
+        event_free(w->event);
+    w->event = NULL;
+    w->wanted = false;
+}
+
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
+    struct transfers *t = arg;
+    struct watched *w = watched_at(t, fd);
+    if (!w->wanted) {
+        unwatch(w);
+        return;
+    }
     int action = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-    kick(arg, (curl_socket_t)fd, action);
+    kick(t, (curl_socket_t)fd, action);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -96,25 +133,24 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct transfers *t = arg;
-    struct watched *w = socket_arg;
+    struct watched *w = watched_at(t, fd);
     (void)easy;
-    if (w && w->event) {
-        event_free(w->event);
-        w->event = NULL;
-    }
+    (void)socket_arg;
     if (what == CURL_POLL_REMOVE) {
-        free(w);
-        curl_multi_assign(t->multi, fd, NULL);
+        w->wanted = false;
+        if (!w->ours)
+            unwatch(w);
         return 0;
-    }
-    if (!w) {
-        w = mem_zalloc(sizeof *w);
-        curl_multi_assign(t->multi, fd, w);
     }
     short events =
         (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
-    w->event = event_new(t->base, fd, events, on_socket, t);
-    event_add(w->event, NULL);
+    if (!w->event || w->events != events) {
+        unwatch(w);
+        w->events = events;
+        w->event = event_new(t->base, fd, events, on_socket, t);
+        event_add(w->event, NULL);
+    }
+    w->wanted = true;
     return 0;
 }
 
@@ -145,7 +181,18 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
         s->address_refused = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
+    if (fd >= 0)
+        watched_at(t, fd)->ours = true;
+    return fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct watched *w = watched_at(arg, fd);
+    unwatch(w); /* before the number can be given out again */
+    w->ours = false;
+    return close(fd);
 }
 
 /*
@@ -230,6 +277,8 @@ static void set_constant_options(struct transfer_state *s)
     curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, (long)CA_CACHE_S);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, s);
+    curl_easy_setopt(e, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(e, CURLOPT_CLOSESOCKETDATA, s->owner);
     curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, allow_request);
     curl_easy_setopt(e, CURLOPT_PREREQDATA, s);
     curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
@@ -501,6 +550,9 @@ void transfers_free(struct transfers *t)
     free_list(t, &t->finished);
     free_list(t, &t->pool);
     curl_multi_cleanup(t->multi);
+    for (size_t i = 0; i < t->watched_room; i++)
+        unwatch(&t->watched[i]);
+    free(t->watched);
     event_free(t->timer);
     event_free(t->finish);
     free(t);

@@ -173,6 +173,21 @@ def test_a_kept_connection_that_the_server_has_closed_costs_no_delivery(stage, n
     assert (stage.receiver.count(), stage.receiver.connections) == (3, 3)
 
 
+def test_a_kept_connection_that_the_server_has_closed_does_not_keep_the_loop_busy(stage, notifyd, sanitized):
+    """Its descriptor is readable from then on, and stays watched until somebody looks."""
+    stage.webhook()
+    worker, = notifyd({"workers": 1}).workers()
+    stage.publish()
+    stage.wait(lambda: stage.deliveries())
+    stage.receiver.drop_connections()
+    stage.wait(lambda: stage.receiver.open_connections() == 0)
+    before = cpu_seconds(worker)
+    time.sleep(1)
+    assert cpu_seconds(worker) - before < (0.5 if sanitized else 0.1)
+    stage.publish()
+    stage.wait(lambda: len(stage.deliveries()) == 2)
+
+
 def test_no_integration_gets_more_requests_at_a_time_than_its_window(stage, notifyd):
     """The answer comes 0.4 s after the request, so requests that arrive within less than that run side by side."""
     for path in ("/a", "/b"):
