@@ -184,7 +184,8 @@ static struct gate_window *new_window(struct gate *g, const struct gate_pass *pa
 static void find_limits(struct gate_window *w, int64_t now_us)
 {
     w->limits = shared_limits(&w->integration, now_us);
-    limits_configure(w->limits, w->rate, w->settings);
+    if (!w->limits->settings) /* a new place; others that differ know better */
+        limits_configure(w->limits, w->rate, w->settings);
 }
 
 static struct gate_window *window_of(struct gate *g, const struct gate_pass *pass, int64_t now_us)
@@ -200,6 +201,7 @@ static struct gate_window *window_of(struct gate *g, const struct gate_pass *pas
     w->rate = rate_of(g->conf, pass->dest);
     w->settings = pass->settings;
     find_limits(w, now_us);
+    limits_configure(w->limits, w->rate, w->settings);
     return w;
 }
 
