@@ -171,7 +171,8 @@ static bool note_outcome(struct limits *l, const struct limits_rules *rules, boo
 static bool end_probe(struct limits *l, const struct limits_rules *rules, int64_t now_us, bool failed)
 {
     if (failed) {
-        open_circuit(l, now_us, earlier(2 * l->pause_us, rules->circuit_max_us));
+        open_circuit(l, now_us,
+                     later(rules->circuit_pause_us, earlier(2 * l->pause_us, rules->circuit_max_us)));
         return true;
     }
     l->outcomes = 0;

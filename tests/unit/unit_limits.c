@@ -198,6 +198,15 @@ static void a_probe_that_says_nothing_or_is_lost_lets_another_try(void)
     EXPECT(limits_start(&l, &rules, 36 * SECOND) == LIMITS_PROBE);
 }
 
+static void a_probe_of_what_was_forgotten_meanwhile_opens_the_circuit_for_the_first_pause(void)
+{
+    struct limits l = open_circuit(SECOND);
+    EXPECT(limits_start(&l, &rules, 6 * SECOND) == LIMITS_PROBE);
+    limits_configure(&l, 0, 2);
+    EXPECT(limits_end(&l, &rules, 7 * SECOND, true, LIMITS_FAILURE, 0));
+    EXPECT_INT(limits_wait(&l, 7 * SECOND), 5 * SECOND);
+}
+
 static void a_circuit_that_may_not_open_does_not(void)
 {
     struct limits l = {0};
@@ -245,5 +254,6 @@ UNIT_MAIN(UNIT_CASE(without_a_rate_everything_may_start),
           UNIT_CASE(after_the_pause_one_probe_goes_and_its_success_closes_the_circuit),
           UNIT_CASE(each_probe_that_fails_doubles_the_pause_up_to_the_longest),
           UNIT_CASE(a_probe_that_says_nothing_or_is_lost_lets_another_try),
+          UNIT_CASE(a_probe_of_what_was_forgotten_meanwhile_opens_the_circuit_for_the_first_pause),
           UNIT_CASE(a_circuit_that_may_not_open_does_not), UNIT_CASE(other_settings_begin_anew),
           UNIT_CASE(room_is_what_the_rate_allows_soon))
