@@ -21,7 +21,8 @@ def get(daemon, path: str) -> tuple[int, str]:
 def test_health_is_life_and_readiness_is_both_servers(stage, notifyd, rabbit, vhost):
     one = notifyd()
     assert get(one, "/healthz") == (200, "ok\n")
-    assert get(one, "/readyz") == (200, "ready\nworkers 2, consuming from the broker 2, connected to the database 2\n")
+    whole = (200, "ready\nworkers 2, consuming from the broker 2, connected to the database 2\n")
+    wait_until(lambda: get(one, "/readyz") == whole, 5, "all are connected")
     assert get(one, "/nothing")[0] == 404
     user = stage.broker_url.split("//")[1].split(":")[0]
     rabbit.ctl("clear_permissions", "-p", vhost, user)
