@@ -18,6 +18,7 @@ enum { BATCH_MAX = 500 };
 
 struct health_note {
     struct pg_batch_item item;
+    struct list link;
     struct gate_report report;
 };
 
@@ -25,7 +26,8 @@ struct health {
     struct gate *gate;
     struct pg_batch *batch;
     struct event *tick;
-    size_t open; /* notes that are not written yet */
+    struct list open; /* notes that are not written yet */
+    size_t count;
 };
 
 static struct health_note *note_of(struct pg_batch_item *item)
@@ -81,7 +83,8 @@ static void send_notes(void *owner, struct pg_batch_item **items, size_t count)
 
 static void drop(struct health *h, struct pg_batch_item *item)
 {
-    h->open--;
+    h->count--;
+    list_remove(&note_of(item)->link);
     free(note_of(item));
 }
 
@@ -103,10 +106,12 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     struct gate_report report;
     (void)fd;
     (void)what;
-    while (h->open < BATCH_MAX && gate_take_report(h->gate, &report)) {
+    while (h->count < BATCH_MAX && gate_take_report(h->gate, &report)) {
         struct health_note *note = mem_zalloc(sizeof *note);
         note->report = report;
-        h->open++;
+        list_init(&note->link);
+        list_append(&h->open, &note->link);
+        h->count++;
         pg_batch_add(h->batch, &note->item);
     }
 }
@@ -124,6 +129,7 @@ struct health *health_new(struct event_base *base, struct pg_link *link, const s
     struct health *h = mem_zalloc(sizeof *h);
     struct timeval every = clock_timeval(conf->gate_report);
     h->gate = gate;
+    list_init(&h->open);
     h->batch = pg_batch_new(base, link, &settings, &calls, h);
     h->tick = event_new(base, -1, EV_PERSIST, on_tick, h);
     event_add(h->tick, &every);
@@ -132,10 +138,13 @@ struct health *health_new(struct event_base *base, struct pg_link *link, const s
 
 void health_free(struct health *h)
 {
+    struct list *at;
     if (!h)
         return;
     event_free(h->tick);
     pg_batch_free(h->batch);
+    while ((at = list_shift(&h->open)))
+        free(list_entry(at, struct health_note, link));
     free(h);
 }
 

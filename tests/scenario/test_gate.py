@@ -116,6 +116,21 @@ def test_a_deferral_uses_no_attempt(stage, notifyd):
     assert set(stage.arrivals()) == set(ids) and max(stage.arrivals().values()) == 3
 
 
+def test_a_worker_leaves_nothing_behind_when_its_last_notes_cannot_be_written(stage, notifyd):
+    """A leak, in the build with sanitizers; nothing else waits for these notes."""
+    stage.webhook("/hook", secret=None)
+    one = notifyd({"workers": 1, "gate": {"report": 0.1}})
+    connection = stage.database.connect()
+    connection.autocommit = False
+    connection.cursor().execute("LOCK TABLE notify.integration_state")
+    stage.publish()
+    stage.wait_settled(1)
+    stage.wait(lambda: counter(one, "health_statements") > 0, 5)
+    one.terminate()
+    assert one.wait() == 0
+    connection.close()
+
+
 # --- patience
 
 @pytest.mark.calm
