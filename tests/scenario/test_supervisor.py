@@ -88,7 +88,8 @@ def test_term_drains_and_nothing_is_repeated(stage, notifyd, rabbit, vhost):
     assert all(e["handed_back"] == "0" for e in one.events("worker_leaves"))
     seen = stage.arrivals()
     print(f"drained in {took:.2f} s, {len(seen)} delivered, {ready(rabbit, vhost)} left in the queue")
-    assert set(seen.values()) == {1} and len(seen) + ready(rabbit, vhost) == 60 and len(seen) < 60
+    kept = sum(d["state"] == "deferred" for d in stage.deliveries())  # for which the receiver was too slow
+    assert set(seen.values()) == {1} and len(seen) + kept + ready(rabbit, vhost) == 60 and len(seen) < 60
     assert {d["event_id"] for d in stage.deliveries() if d["state"] == "delivered"} == set(seen)
     stage.receiver.script("/hook")
     notifyd()
