@@ -133,7 +133,7 @@ static void give_room(struct wake *w, long left)
     struct mailboxes *m = w->mailboxes;
     m->reserved += left - w->reserved;
     w->reserved = left;
-    while (m->reserved < m->conf->gate_wake_rows && !list_is_empty(&m->waiting))
+    while (!m->stopped && m->reserved < m->conf->gate_wake_rows && !list_is_empty(&m->waiting))
         read_more(list_entry(list_shift(&m->waiting), struct wake, line));
 }
 
@@ -236,7 +236,7 @@ static void send_rows(struct wake *w)
 /* Whoever gets it next goes on at once. */
 static void hand_back(struct wake *w)
 {
-    w->mailboxes->reserved -= w->reserved;
+    give_room(w, 0);
     intake_requeue(w->mailboxes->intake, w->receipt);
     forget(w);
 }

@@ -332,6 +332,30 @@ def test_a_drain_while_a_mailbox_is_emptied_repeats_nothing(stage, notifyd):
     stage.wait_settled(101)
 
 
+def test_a_wake_that_is_handed_back_leaves_its_room_to_those_that_wait(stage, notifyd):
+    """The database keeps both waiting for held_max; then another host, played here, takes the one that had asked."""
+    hooks, ids = in_mailboxes(stage, notifyd, ["/one", "/two"], 3)
+    stage.database.execute("UPDATE notify.integration_state SET wake_number = 1")
+    one = notifyd({"workers": 1, "held_max": 10, "gate": {"rate_webhook": 0.0, "wake_rows": 1}, "sweep": {"grace": 2.0}})
+    connection, broker = stage.database.connect(), pika.BlockingConnection(pika.URLParameters(stage.broker_url))
+    connection.autocommit = False
+    connection.cursor().execute("LOCK TABLE notify.integration_state")
+    channel = broker.channel()
+    for hook in hooks.values():
+        channel.basic_publish("notify.wake", "", b"{}", pika.BasicProperties(
+            headers={"x-notify-wake": hook, "x-notify-wake-number": 1}))
+    stage.wait(lambda: counter(one, "mailbox_wakes") == 2, 10)
+    taken = []
+    channel.basic_consume("notify.wake", lambda c, method, p, b: taken.append(p.headers["x-notify-wake"]), True, arguments={"x-priority": 9})
+    stage.wait(lambda: broker.process_data_events(0.1) or taken, 20, "nothing is handed back")
+    broker.close()
+    connection.close()
+    for path, hook in sorted(hooks.items(), key=lambda item: item[1] in taken):
+        wake(stage, hook)
+        stage.wait_arrivals(ids, 15, path)
+    stage.wait_settled(8)
+
+
 def test_a_drain_begins_nothing_more_of_the_mailboxes(stage, notifyd):
     """However much was taken out: what was begun ends within the grace, and so nothing is sent twice."""
     paths = [f"/hook/{number}" for number in range(4)]
