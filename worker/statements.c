@@ -204,11 +204,16 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         10, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_FLOAT8S, PG_INT4S}},
 
     /* Deliveries have gone into mailboxes: when each is to be looked at, unless there is such a time already. After their
-       rows, so that whoever finds no time for a mailbox can be sure that nothing is in it (see wake_end). */
+       rows, so that whoever finds no time for a mailbox can be sure that nothing is in it (see wake_end). A time that is
+       there is only shared: workers that fill the same mailbox would wait for each other's commits otherwise. */
     [STATEMENT_WAKES] = {"wakes",
-        "INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at)"
-        " SELECT x.integration, (array_agg(x.workspace))[1], now() + min(x.pause) * interval '1 second'"
-        " FROM unnest($1, $2, $3) AS x(integration, workspace, pause) GROUP BY x.integration ORDER BY x.integration"
+        "WITH x AS MATERIALIZED (SELECT integration, (array_agg(workspace))[1] AS workspace, min(pause) AS pause"
+        " FROM unnest($1, $2, $3) AS x(integration, workspace, pause) GROUP BY integration ORDER BY integration),"
+        " known AS MATERIALIZED (SELECT x.integration FROM x CROSS JOIN LATERAL (SELECT FROM notify.integration_state s"
+        " WHERE s.integration_id = x.integration AND s.wake_at IS NOT NULL FOR SHARE) r)"
+        " INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at)"
+        " SELECT integration, workspace, now() + pause * interval '1 second' FROM x"
+        " WHERE integration <> ALL (ARRAY(SELECT integration FROM known)) ORDER BY integration"
         " ON CONFLICT (integration_id) DO UPDATE SET"
         " wake_at = coalesce(integration_state.wake_at, excluded.wake_at), updated_at = now()",
         3, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S}},
