@@ -70,10 +70,13 @@ class Stage:
         return [dict(zip(names, row)) for row in rows]
 
     def wait(self, what: Callable[[], Any], timeout: float = 10, why: str = "") -> Any:
-        """The first true value of WHAT."""
+        """The first true value of WHAT; the first row of none (an IndexError) is not there yet."""
         deadline = time.monotonic() + timeout
         while True:
-            value = what()
+            try:
+                value = what()
+            except IndexError:
+                value = None
             if value:
                 return value
             assert time.monotonic() < deadline, why or "did not happen in time"
