@@ -92,6 +92,7 @@ struct gate *gate_new(struct event_base *base, const struct conf *conf)
         .circuit_pause_us = clock_us(conf->gate_circuit_pause),
         .circuit_max_us = clock_us(conf->gate_circuit_max),
         .probe_us = clock_us(2 * conf->delivery_timeout),
+        .held_for_us = clock_us(conf->gate_max_age),
     };
     g->patience_us = clock_us(conf->gate_patience);
     table_init(&g->windows);
@@ -520,6 +521,12 @@ double gate_pause(const struct uuid *integration)
     int64_t now = clock_mono_us();
     double pause = (double)limits_wait(shared_limits(integration, now), now) / 1e6;
     return pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S;
+}
+
+double gate_max_age(const struct gate *g, const struct uuid *integration)
+{
+    int64_t now = clock_mono_us();
+    return g->conf->gate_max_age + (double)limits_held(shared_limits(integration, now), &g->rules, now) / 1e6;
 }
 
 /* So many go through the integration's window within the patience; as many as it lets run when nothing is known of it. */

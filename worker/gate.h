@@ -66,6 +66,11 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
 /* Seconds until something to INTEGRATION may start, or is worth asking for again. */
 double gate_pause(const struct uuid *integration);
 /*
+ * Seconds in its mailbox after which a delivery of INTEGRATION is too old: gate.max_age, and on top of it the time that the
+ * destination itself has asked to wait, which may be as long.
+ */
+double gate_max_age(const struct gate *g, const struct uuid *integration);
+/*
  * How many deliveries of INTEGRATION are worth taking from its mailbox now, since they can start within the patience: 0
  * to MOST.
  */

@@ -133,7 +133,7 @@ static bool is_too_old(const struct trip *t)
 {
     const struct lookup_row *row = row_of(t, &t->decoded.integration);
     return t->waker && row && row->state == DELIVERY_DEFERRED &&
-           -row->seconds_left > t->parts->conf->gate_max_age;
+           -row->seconds_left > gate_max_age(t->parts->gate, &t->decoded.integration);
 }
 
 static void start_retry(struct trip *t)

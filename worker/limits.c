@@ -3,8 +3,10 @@
  *
  * Rate: requests keep a distance of 1/rate, with a burst of what a fifth of a second allows (the generic cell rate
  * algorithm: one word says when the next is due). An answer "too many" halves it, once a second at most, since the
- * others that were under way say the same; each success gives a fiftieth back, until it is as configured. Without a
- * configured rate it starts from what was sent in a second, ten at least, and is forgotten above a thousand a second.
+ * others that were under way say the same. What was halved several times in a row comes back by doubling with each
+ * success (a destination that refused everything for a while allows as much as before), up to half of the rate that was
+ * too many first; from there each success gives a fiftieth back, until it is as configured. Without a configured rate it
+ * starts from what was sent in a second, ten at least, and is forgotten above a thousand a second.
  *
  * Circuit: of the last outcomes (32 at most) so large a share failed: open, nobody starts for a pause. Then one probe
  * goes; it closes the circuit or doubles the pause. What was under way when it opened has no say.
@@ -36,9 +38,10 @@ static int64_t earlier(int64_t a, int64_t b)
 
 void limits_forget(struct limits *l)
 {
-    l->next_us = l->lowered_us = l->hold_until_us = l->open_until_us = l->pause_us = 0;
+    l->next_us = l->lowered_us = l->hold_until_us = l->held_us = l->open_until_us = l->pause_us = 0;
     l->probe_until_us = l->mailbox_until_us = l->reported_us = 0;
-    l->settings = l->configured = l->lowered = l->started = l->started_before = l->outcomes = 0;
+    l->settings = l->configured = l->lowered = l->refused = l->restored = 0;
+    l->started = l->started_before = l->outcomes = 0;
 }
 
 void limits_configure(struct limits *l, double rate, uint64_t settings)
@@ -133,17 +136,24 @@ static void lower(struct limits *l, int64_t now_us)
         rate = 1000 * (in_second > before ? in_second : before);
     if (!lowered && !configured && rate < FIRST_RATE)
         rate = FIRST_RATE;
+    if (!atomic_exchange(&l->refused, 1))
+        l->restored = rate / 2;
     l->lowered = rate / 2 > least ? rate / 2 : least;
     l->lowered_us = now_us;
 }
 
 static void give_back(struct limits *l)
 {
-    uint64_t lowered = l->lowered, configured = l->configured;
+    uint64_t lowered = l->lowered, configured = l->configured, restored = l->restored;
     uint64_t most = configured ? configured : UNLIMITED * 1000;
     if (!lowered)
         return;
-    lowered += lowered / GIVE_BACK + 1;
+    if (l->refused)
+        l->refused = 0;
+    if (lowered < restored)
+        lowered = 2 * lowered < restored ? 2 * lowered : restored;
+    else
+        lowered += lowered / GIVE_BACK + 1;
     l->lowered = lowered >= most ? 0 : lowered;
 }
 
@@ -181,12 +191,23 @@ static bool end_probe(struct limits *l, const struct limits_rules *rules, int64_
     return false;
 }
 
+int64_t limits_held(const struct limits *l, const struct limits_rules *rules, int64_t now_us)
+{
+    return now_us < l->hold_until_us + rules->held_for_us ? l->held_us : 0;
+}
+
+static void hold(struct limits *l, const struct limits_rules *rules, int64_t now_us, int64_t hold_us)
+{
+    l->held_us = later(limits_held(l, rules, now_us), hold_us);
+    l->hold_until_us = later(l->hold_until_us, now_us + hold_us);
+}
+
 bool limits_end(struct limits *l, const struct limits_rules *rules, int64_t now_us, bool probe,
                 enum limits_outcome outcome, int64_t hold_us)
 {
     bool failed = outcome == LIMITS_FAILURE;
     if (hold_us > 0)
-        l->hold_until_us = later(l->hold_until_us, now_us + hold_us);
+        hold(l, rules, now_us, hold_us);
     if (outcome == LIMITS_NOTHING) {
         if (probe)
             l->probe_until_us = 0; /* somebody else may try */

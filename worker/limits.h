@@ -18,10 +18,13 @@ struct limits {
     _Atomic uint64_t configured;      /* rate in thousandths of requests a second; 0: none */
     _Atomic uint64_t lowered;         /* the rate instead, after "too many"; 0: as configured */
     _Atomic int64_t lowered_us;       /* when it was lowered last */
+    _Atomic uint64_t refused;         /* nothing has succeeded since it was lowered */
+    _Atomic uint64_t restored;        /* up to there a success doubles it: half of what was too many first */
     _Atomic int64_t next_us;          /* when the next request was due, had all kept their distance */
     _Atomic uint64_t started;         /* second << 32 | requests started in it */
     _Atomic uint64_t started_before;  /* requests started in the second before */
     _Atomic int64_t hold_until_us;    /* the destination asked for it */
+    _Atomic int64_t held_us;          /* the longest time that it asked for lately */
     _Atomic uint64_t outcomes;        /* count << 32 | a bit for each of the last 32, 1: failed */
     _Atomic int64_t open_until_us;    /* the circuit is open; 0: closed; past: a probe may go */
     _Atomic int64_t pause_us;         /* how long it was opened for last */
@@ -37,6 +40,7 @@ struct limits_rules {
     int64_t circuit_pause_us; /* before the first probe */
     int64_t circuit_max_us;   /* each pause is twice the one before, up to this */
     int64_t probe_us;         /* after so long a probe counts as lost */
+    int64_t held_for_us;      /* so long after a hold its length is of account */
 };
 
 enum limits_outcome {
@@ -72,6 +76,8 @@ enum limits_go limits_start(struct limits *l, const struct limits_rules *rules, 
  */
 bool limits_end(struct limits *l, const struct limits_rules *rules, int64_t now_us, bool probe,
                 enum limits_outcome outcome, int64_t hold_us);
+/* Microseconds that the destination has asked to wait, in one, as far as that is of account still. */
+int64_t limits_held(const struct limits *l, const struct limits_rules *rules, int64_t now_us);
 /* How many may start within AHEAD_US: 1 to MOST, 0 when the first has to wait longer. */
 long limits_room(const struct limits *l, int64_t now_us, int64_t ahead_us, long most);
 

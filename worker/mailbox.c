@@ -305,7 +305,7 @@ static void add_read(struct mailboxes *m, struct pg_array *c, struct wake *w, in
     pg_array_add_int4(c++, w->number);
     pg_array_add_int4(c++, (int32_t)w->most);
     pg_array_add_int4(c++, (int32_t)(w->reserved > w->most ? w->reserved - w->most : 1));
-    pg_array_add_float8(c++, m->conf->gate_max_age);
+    pg_array_add_float8(c++, gate_max_age(m->gate, &w->integration));
     pg_array_add_float8(c, lease);
 }
 

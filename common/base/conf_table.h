@@ -123,7 +123,9 @@
         "Deliveries that may wait in a worker for one integration while it sends to others, too; the least " \
         "severe beyond go to the mailbox, or a slow destination would fill the prefetch.")                   \
     NUM(gate_max_age, "gate.max_age", 86400, 1, 2592000,                                                     \
-        "Seconds in the mailbox after which a delivery is dead: too_old.")                                   \
+        "Seconds in the mailbox after which a delivery is dead: too_old. What the destination asked to "     \
+        "wait "                                                                                              \
+        "comes on top.")                                                                                     \
     INT(gate_wakes, "gate.wakes", 64, 1, 10000,                                                              \
         "Mailboxes that a worker empties at a time; messages beyond broker.prefetch.")                       \
     INT(gate_wake_batch, "gate.wake_batch", 32, 1, 1000, "Most deliveries that leave one mailbox together.") \

@@ -172,6 +172,16 @@ def test_what_waits_for_too_long_is_dead_and_says_so(stage, notifyd):
     stage.wait(lambda: state_of(stage, hook)["wake_at"] is None, 15)
 
 
+def test_what_a_destination_asks_to_wait_makes_nothing_too_old(stage, notifyd):
+    """Retry-After may be as long as the mailbox keeps things: a day, as delivered."""
+    stage.webhook(severity_filter="info")
+    stage.receiver.script("/hook", Answer(status=429, headers=(("Retry-After", "8"),)), Answer())
+    notifyd({"workers": 1, "gate": {"max_age": 6.0}, "sweep": {"grace": 2.0}})
+    ids = publish(stage, 10)
+    assert len(stage.wait_arrivals(ids, 40)) == 10
+    stage.wait_settled(10, 15)
+
+
 def test_what_waits_for_a_disabled_integration_is_canceled(stage, notifyd):
     hook, _, _ = held_back(stage, notifyd, 20)
     stage.database.execute("UPDATE integrations SET enabled = false WHERE id = %s", (hook.id,))

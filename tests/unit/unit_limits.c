@@ -10,6 +10,7 @@ static const struct limits_rules rules = {
     .circuit_pause_us = 5 * SECOND,
     .circuit_max_us = 15 * SECOND,
     .probe_us = 30 * SECOND,
+    .held_for_us = 3600 * SECOND,
 };
 
 /* How many may start in the SECONDS from NOW on, asked every millisecond. */
@@ -133,6 +134,40 @@ static void a_hold_stops_everything_until_its_end(void)
     EXPECT(limits_start(&l, &rules, 31 * SECOND) == LIMITS_MAY);
 }
 
+/* A window of a minute that is used up refuses everything until its end, and then allows what it did before. */
+static void what_was_halved_in_a_row_comes_back_by_doubling(void)
+{
+    struct limits l = {0};
+    int64_t now = 50 * SECOND;
+    limits_configure(&l, 64, 1);
+    for (int i = 0; i < 20; i++)
+        end_with(&l, now + i * SECOND, LIMITS_THROTTLED, 1);
+    EXPECT(limits_rate(&l) == 0.05);
+    end_with(&l, now + 60 * SECOND, LIMITS_SUCCESS, 1);
+    EXPECT(limits_rate(&l) == 0.1);
+    end_with(&l, now + 60 * SECOND, LIMITS_SUCCESS, 9);
+    EXPECT(limits_rate(&l) == 32);
+    end_with(&l, now + 60 * SECOND, LIMITS_SUCCESS, 1);
+    EXPECT(limits_rate(&l) > 32 && limits_rate(&l) < 33);
+    /* With successes between, the next too many is news: it is doubled up to half of that only. */
+    end_with(&l, now + 70 * SECOND, LIMITS_THROTTLED, 1);
+    end_with(&l, now + 71 * SECOND, LIMITS_THROTTLED, 1);
+    end_with(&l, now + 72 * SECOND, LIMITS_SUCCESS, 3);
+    EXPECT(limits_rate(&l) > 16 && limits_rate(&l) < 18);
+}
+
+static void the_longest_hold_counts_until_those_that_waited_for_it_are_through(void)
+{
+    struct limits l = {0};
+    EXPECT_INT(limits_held(&l, &rules, SECOND), 0);
+    limits_end(&l, &rules, SECOND, false, LIMITS_THROTTLED, 30 * SECOND);
+    limits_end(&l, &rules, 31 * SECOND, false, LIMITS_THROTTLED, 10 * SECOND);
+    EXPECT_INT(limits_held(&l, &rules, 3640 * SECOND), 30 * SECOND);
+    EXPECT_INT(limits_held(&l, &rules, 3641 * SECOND), 0);
+    limits_end(&l, &rules, 3700 * SECOND, false, LIMITS_THROTTLED, SECOND);
+    EXPECT_INT(limits_held(&l, &rules, 3700 * SECOND), SECOND);
+}
+
 static void the_circuit_opens_when_half_of_enough_requests_have_failed(void)
 {
     struct limits l = {0};
@@ -250,6 +285,8 @@ UNIT_MAIN(UNIT_CASE(without_a_rate_everything_may_start),
           UNIT_CASE(a_lone_request_that_is_too_many_does_not_stop_the_rest),
           UNIT_CASE(a_rate_never_falls_to_nothing), UNIT_CASE(a_rate_that_is_configured_very_low_is_kept),
           UNIT_CASE(a_hold_stops_everything_until_its_end),
+          UNIT_CASE(what_was_halved_in_a_row_comes_back_by_doubling),
+          UNIT_CASE(the_longest_hold_counts_until_those_that_waited_for_it_are_through),
           UNIT_CASE(the_circuit_opens_when_half_of_enough_requests_have_failed),
           UNIT_CASE(after_the_pause_one_probe_goes_and_its_success_closes_the_circuit),
           UNIT_CASE(each_probe_that_fails_doubles_the_pause_up_to_the_longest),
