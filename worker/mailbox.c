@@ -19,69 +19,15 @@
  *
  * Knows neither limits nor HTTP: how many are worth taking says the gate.
  */
-#include "worker/mailbox.h"
-
 #include <stdlib.h>
-#include <string.h>
 
-#include "common/base/arena.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "worker/pg_batch.h"
+#include "worker/mailbox_parts.h"
 #include "worker/shared.h"
 
 enum { BATCH_MAX = 64, ARENA_BLOCK = 4096 };
-
-enum wake_state { WAKE_WAITING, WAKE_READING, WAKE_SENDING, WAKE_ENDING };
-
-/* A row that was taken out; in the wake's arena until it is on its way. */
-struct mailbox_row {
-    struct list link;
-    struct event event;
-    const char *queue;
-    int attempt; /* the last one that was made */
-};
-
-struct wake {
-    struct pg_batch_item item; /* while READING and ENDING */
-    struct list link;          /* in `all` */
-    struct list line;          /* while WAITING */
-    struct trip_waker waker;
-    struct mailboxes *mailboxes;
-    struct intake_receipt *receipt;
-    enum wake_state state;
-    struct uuid integration;
-    int number;
-    int64_t begun_us;
-    int64_t asked_us;
-    long reserved; /* of what the worker may have in hand: a batch while it is read, then what came of it */
-    long most;     /* of those, worth taking by severity; the rest may be too old */
-    bool good;     /* the answer: its number is the last one */
-    struct list rows;
-    struct arena arena;
-    size_t taken;
-    size_t unsent; /* of them not through, and one while they are begun */
-    bool stays;    /* one could not start */
-};
-
-struct mailboxes {
-    const struct conf *conf;
-    struct gate *gate;
-    struct intake *intake;
-    struct trips *trips;
-    struct pg_batch *batch;
-    struct list all;
-    size_t count;
-    struct list waiting;
-    long reserved;
-    bool stopped;
-};
-
-static struct wake *wake_of(struct pg_batch_item *item)
-{
-    return list_entry(item, struct wake, item);
-}
 
 static long least(long a, long b)
 {
@@ -157,61 +103,6 @@ static void on_through(struct trip_waker *waker, bool stays)
         read_more(w);
 }
 
-static const char *text_at(struct arena *a, const PGresult *r, int row, int column)
-{
-    return PQgetisnull(r, row, column) ? NULL : arena_strdup(a, PQgetvalue(r, row, column));
-}
-
-/* False when the event was deleted at this very moment, or is none that this version knows. */
-static bool read_row(struct wake *w, const PGresult *r, int row, struct mailbox_row *out)
-{
-    struct event *e = &out->event;
-    e->id = text_at(&w->arena, r, row, WAKE_EVENT_ID);
-    if (!e->id || !event_ledger_word_parse(e, PQgetvalue(r, row, WAKE_EVENT_TYPE)) ||
-        !uuid_parse(&e->scan_id, PQgetvalue(r, row, WAKE_SCAN_ID)))
-        return false;
-    e->has_finding = !PQgetisnull(r, row, WAKE_FINDING_ID) &&
-                     uuid_parse(&e->finding_id, PQgetvalue(r, row, WAKE_FINDING_ID));
-    e->change_summary = text_at(&w->arena, r, row, WAKE_CHANGE_SUMMARY);
-    e->error = text_at(&w->arena, r, row, WAKE_ERROR);
-    e->first_seen_us = strtoll(PQgetvalue(r, row, WAKE_FIRST_SEEN_US), NULL, 10);
-    out->queue = text_at(&w->arena, r, row, WAKE_QUEUE);
-    out->attempt = atoi(PQgetvalue(r, row, WAKE_ATTEMPT));
-    return true;
-}
-
-static void take_row(struct wake *w, const PGresult *r, int row)
-{
-    struct mailbox_row *out = arena_alloc(&w->arena, sizeof *out);
-    w->good = true;
-    if (PQgetisnull(r, row, WAKE_ATTEMPT))
-        return; /* it is empty */
-    list_init(&out->link);
-    if (read_row(w, r, row, out)) {
-        list_append(&w->rows, &out->link);
-        return;
-    }
-    LOG(LOG_ERROR, "mailbox_event_unknown", LOG_TEXT("id", out->event.id),
-        LOG_TEXT("type", PQgetvalue(r, row, WAKE_EVENT_TYPE)));
-    w->stays = true;
-}
-
-static void on_rows(void *owner, enum statement statement, const PGresult *r, struct pg_batch_item **items,
-                    size_t count)
-{
-    (void)owner;
-    if (statement == STATEMENT_WAKE_LOCK)
-        return;
-    for (int row = 0; row < PQntuples(r); row++) {
-        long n = strtol(PQgetvalue(r, row, WAKE_N), NULL, 10);
-        check(n >= 0 && (size_t)n < count);
-        if (statement == STATEMENT_WAKE_READ)
-            take_row(wake_of(items[n]), r, row);
-        else if (*PQgetvalue(r, row, WAKE_END_SOME) == 'f')
-            gate_note_mailbox(&wake_of(items[n])->integration, false);
-    }
-}
-
 static void send_rows(struct wake *w)
 {
     struct mailboxes *m = w->mailboxes;
@@ -278,76 +169,10 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
     pg_batch_put_aside(m->batch, item);
 }
 
-static int compare(const void *a, const void *b)
-{
-    const struct wake *x = wake_of(*(struct pg_batch_item *const *)a);
-    const struct wake *y = wake_of(*(struct pg_batch_item *const *)b);
-    return memcmp(x->integration.bytes, y->integration.bytes, sizeof x->integration.bytes);
-}
-
-/* In the order of their keys, before they are read and changed (see statements.c). */
-static void lock(struct mailboxes *m, struct pg_batch_item **items, size_t count)
-{
-    struct pg_array *c = pg_batch_columns(m->batch, STATEMENT_WAKE_LOCK);
-    for (size_t i = 0; i < count; i++)
-        pg_array_add_uuid(c, &wake_of(items[i])->integration);
-    pg_batch_execute(m->batch);
-}
-
-static void add_read(struct mailboxes *m, struct pg_array *c, struct wake *w, int32_t n)
-{
-    double lease = m->conf->sweep_grace + 2 * m->conf->delivery_timeout;
-    w->good = false;
-    list_init(&w->rows);
-    arena_free(&w->arena);
-    pg_array_add_int4(c++, n);
-    pg_array_add_uuid(c++, &w->integration);
-    pg_array_add_int4(c++, w->number);
-    pg_array_add_int4(c++, (int32_t)w->most);
-    pg_array_add_int4(c++, (int32_t)(w->reserved > w->most ? w->reserved - w->most : 1));
-    pg_array_add_float8(c++, gate_max_age(m->gate, &w->integration));
-    pg_array_add_float8(c, lease);
-}
-
-static void add_end(struct pg_array *c, const struct wake *w, int32_t n)
-{
-    pg_array_add_int4(c++, n);
-    pg_array_add_uuid(c++, &w->integration);
-    pg_array_add_int4(c++, w->number);
-    pg_array_add_float8(c, gate_pause(&w->integration));
-}
-
-/* One statement for those in STATE, if there are any. */
-static void send_state(struct mailboxes *m, struct pg_batch_item **items, size_t count, enum wake_state state)
-{
-    enum statement statement = state == WAKE_READING ? STATEMENT_WAKE_READ : STATEMENT_WAKE_END;
-    struct pg_array *c = pg_batch_columns(m->batch, statement);
-    for (size_t i = 0; i < count; i++) {
-        struct wake *w = wake_of(items[i]);
-        if (w->state != state)
-            continue;
-        if (state == WAKE_READING)
-            add_read(m, c, w, (int32_t)i);
-        else
-            add_end(c, w, (int32_t)i);
-    }
-    if (c[0].count)
-        pg_batch_execute(m->batch);
-}
-
-static void send_questions(void *owner, struct pg_batch_item **items, size_t count)
-{
-    struct mailboxes *m = owner;
-    qsort(items, count, sizeof(struct pg_batch_item *), compare);
-    lock(m, items, count);
-    send_state(m, items, count, WAKE_READING);
-    send_state(m, items, count, WAKE_ENDING);
-}
-
 struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
                                 struct gate *gate, struct intake *intake, struct trips *trips)
 {
-    static const struct pg_batch_calls calls = {send_questions, on_rows, on_done, on_refused};
+    static const struct pg_batch_calls calls = {mailbox_rows_ask, mailbox_rows_take, on_done, on_refused};
     static const struct pg_batch_settings settings = {
         .name = "mailbox",
         .most = BATCH_MAX,

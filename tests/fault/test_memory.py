@@ -8,12 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
+from authority import Authority
 from expansion import counter
 from sandbox import bulk, seed
 from sandbox.answers import Answer
+from sandbox.receiver import Receiver
 from sandbox.receiver_process import ReceiverProcess
 from stage import HELD
 from test_growth import anonymous_kib
+from test_recovery import purge
 
 pytestmark = pytest.mark.alone
 
@@ -32,11 +35,11 @@ def receiver():
         yield made
 
 
-def held(stage, notifyd, answer: Answer, text: int) -> int:
+def held(stage, notifyd, answer: Answer, text: int, **delivery: str) -> int:
     """KiB of a worker with MESSAGES in hand, REQUESTS of them in requests that are stuck in ANSWER."""
     stage.receiver.script("*", answer)
     daemon = notifyd({"workers": 1, "broker": {"prefetch": 2 * MESSAGES}, "shutdown_grace": 60.0, **HELD,
-                      "delivery": {"timeout": 50.0, "connections": REQUESTS, "max_response": ANSWER}})
+                      "delivery": {"timeout": 50.0, "connections": REQUESTS, "max_response": ANSWER, **delivery}})
     events = []
     for number in range(REQUESTS // 2):  # a window begins with two
         workspace = seed.add_workspace(stage.connection)
@@ -65,6 +68,18 @@ def test_what_a_worker_holds_is_what_the_page_says(stage, notifyd, sanitized, an
     value = held(stage, notifyd, answer, text)
     print(f"{value} KiB of at most {bound}")
     assert sanitized or bound / 2.5 < value <= bound, "the page's figures are too small, or say nothing"
+
+
+def test_what_a_request_over_tls_takes_beside_is_what_the_page_says(stage, notifyd, sanitized, tmp_path):
+    hang = Answer(instead="hang")
+    plain = held(stage, notifyd, hang, 100)
+    authority = Authority(tmp_path / "authority")
+    purge(stage.broker_url, "notify", "notify.due")
+    with Receiver(tls=authority.context("127.0.0.1")) as stage.receiver:
+        over_tls = held(stage, notifyd, hang, 100, ca_file=str(authority.file))
+    each = (over_tls - plain) / REQUESTS
+    print(f"{each:.1f} KiB for each request over TLS")
+    assert sanitized or figure("a request over TLS") / 2.5 < each <= figure("a request over TLS")
 
 
 def test_what_cached_integrations_take_is_what_the_page_says(stage, notifyd, sanitized):
