@@ -1,5 +1,8 @@
 """Scenario limited: one integration has far more to get than its rate allows; what the others notice of it.
 
+The others alone, then beside it, and for comparison beside the same events with a rate that lets them through. When the
+others are done, the rest still waits in the mailbox: that is when one sees what waiting costs whom.
+
 Only with a notifyd that can limit the rate of a webhook (gate.rate_webhook).
 """
 
@@ -10,8 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .contenders import Daemon, Site
+from .contenders import Daemon, RunningNotifyd, Site
 from .figures import Bound, judged, ratio
+from .meter import Snapshot, cpu_between
 from .plan import Plan
 from .rounds import WORKSPACES
 from .world import World
@@ -20,9 +24,11 @@ EVENTS = 20_000
 LIMITED, OTHERS = "/limited", "/others"
 SETTING = "gate.rate_webhook"
 _RATE = 50.0  # requests a second that an integration may get
+_NO_LIMIT = 0.0
 _OTHERS_RATE = 1000.0
 _WARM_UP = 2.0
 _ARRIVE = 30.0
+_WAITING = 3.0  # seconds for which is watched what waiting costs
 
 
 def unavailable(plan: Plan) -> str:
@@ -39,25 +45,27 @@ def run(plan: Plan) -> dict[str, Any]:
         url = machine.receiver.url
         one = world.events(world.add_workspaces(1, url(LIMITED)))
         others = world.events(world.add_workspaces(WORKSPACES, url(OTHERS)))
-        without = _offer(plan, world, others, seconds, None, 0)
-        beside = _offer(plan, world, others, seconds, one, burst)
+        without = _offer(plan, world, _RATE, others, seconds, None, 0)
+        unlimited = _offer(plan, world, _NO_LIMIT, others, seconds, one, burst)
+        beside = _offer(plan, world, _RATE, others, seconds, one, burst)
     machine.say(f"limited: {beside['limited_per_s']:.0f}/s, others {beside['others_per_s']:.0f}/s,"
                 f" p99 {beside['others_p99_ms']:.1f} ms ({without['others_p99_ms']:.1f} without)")
     return judged({
         "events": burst, "rate_limit_per_s": _RATE, "others_offered_per_s": _OTHERS_RATE,
-        **{f"{name}_without": value for name, value in without.items() if name.startswith("others")}, **beside,
+        **{f"{name}_without": value for name, value in without.items() if name.startswith("others")},
+        **{f"{name}_beside_unlimited": value for name, value in unlimited.items() if name.startswith("others")}, **beside,
         "limited_ratio": ratio(beside["limited_per_s"], _RATE),
         "others_rate_ratio": ratio(beside["others_per_s"], without["others_per_s"]),
         "others_p99_ratio": ratio(beside["others_p99_ms"], without["others_p99_ms"]),
     }, Bound("limited_ratio", least=0.8, most=1.1), Bound("others_rate_ratio", least=0.9), Bound("others_p99_ratio", most=2.0))
 
 
-def _offer(plan: Plan, world: World, others: Path, seconds: float, one: Path | None, burst: int) -> dict[str, float]:
+def _offer(plan: Plan, world: World, rate: float, others: Path, seconds: float, one: Path | None, burst: int) -> dict[str, float]:
     machine = plan.machine
     count = int(_OTHERS_RATE * (_WARM_UP + seconds))
     world.empty_ledger()
     with machine.vhost() as vhost:
-        running = Daemon(settings={"gate": {"rate_webhook": _RATE}}).start(machine, Site(vhost, world, ""))
+        running = Daemon(settings={"gate": {"rate_webhook": rate}}).start(machine, Site(vhost, world, ""))
         try:
             publisher = machine.publish(vhost, others, count, _OTHERS_RATE)
             too_much = machine.publish(vhost, one, burst, _OTHERS_RATE) if one else None
@@ -73,12 +81,23 @@ def _offer(plan: Plan, world: World, others: Path, seconds: float, one: Path | N
                 too_much.finish(5)
             _wait_for_others(plan, count - before)
             late = machine.receiver.path(OTHERS)
+            waiting = _cores(plan, running) if one and rate else {}
             running.check()
         finally:
             running.kill()  # most of what is too much still waits for its turn
     return {"limited_per_s": machine.receiver.path(LIMITED, figures)["requests"] / took,
             "others_per_s": machine.receiver.path(OTHERS, figures)["requests"] / took,
-            "others_p50_ms": late["latency_ms"]["p50"], "others_p99_ms": late["latency_ms"]["p99"]}
+            "others_p50_ms": late["latency_ms"]["p50"], "others_p99_ms": late["latency_ms"]["p99"],
+            **{f"cores_while_the_rest_waits_{name}": cores for name, cores in waiting.items()}}
+
+
+def _cores(plan: Plan, running: RunningNotifyd) -> dict[str, float]:
+    """How many processors each of them uses now: a hundredth is 10 ms in a second."""
+    before, begun = Snapshot(), time.monotonic()
+    plan.machine.stop.pause(_WAITING)
+    seconds = time.monotonic() - begun
+    used = cpu_between(before, Snapshot(), plan.machine.groups(running.roots, plan.machine.receiver.pid))
+    return {name: us / 1e6 / seconds for name, us in used.items()}
 
 
 def _wait_for_others(plan: Plan, wanted: int) -> None:

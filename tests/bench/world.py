@@ -14,7 +14,7 @@ from sandbox import seed
 from sandbox.postgres import PostgresServer
 
 TEMPLATE = "bench_template"
-_LEDGER = ("attempts", "deliveries", "events")
+_LEDGER = ("attempts", "deliveries", "events", "integration_state")
 _BATCH = 1000
 
 
