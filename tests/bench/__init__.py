@@ -12,7 +12,8 @@ Everything runs on loopback, on servers, ports and a folder of its own (see depl
     throughput.py    one run over a queue that was filled beforehand
     latency.py       one run at a fixed rate
     rounds.py        the contenders one after the other, three times
-    scenarios.py     the list of scenarios; fan_out.py, crowd.py, backlog.py, neighbours.py, storm.py, limited.py, scaling.py
+    scenarios.py     the list of scenarios; fan_out.py, crowd.py, backlog.py, neighbours.py, storm.py, limited.py, scaling.py,
+                     answer_time.py
     figures.py       medians, ratios, bounds
     report.py        the table and bench.json; chart.py the picture
     floor.c          the contender that is nothing but the libraries

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from . import backlog, crowd, fan_out, limited, neighbours, scaling, storm
+from . import answer_time, backlog, crowd, fan_out, limited, neighbours, scaling, storm
 from .plan import Plan
 
 SCENARIOS: dict[str, Callable[[Plan], dict[str, Any]]] = {
     "fan_out": fan_out.run, "crowd": crowd.run, "backlog": backlog.run, "neighbours": neighbours.run, "storm": storm.run,
-    "limited": limited.run, "scaling": scaling.run,
+    "limited": limited.run, "scaling": scaling.run, "answer_time": answer_time.run,
 }
 
 
