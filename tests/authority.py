@@ -32,7 +32,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
-        if newest < ssl.TLSVersion.TLSv1_2:
+        if ssl.TLSVersion.MAXIMUM_SUPPORTED != newest < ssl.TLSVersion.TLSv1_2:
             context.set_ciphers("ALL:@SECLEVEL=0")
             context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = newest
