@@ -65,6 +65,8 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
 
 /* Seconds until something to INTEGRATION may start, or is worth asking for again. */
 double gate_pause(const struct uuid *integration);
+/* Its circuit is open: nothing but a probe goes to INTEGRATION. */
+bool gate_is_shut(const struct uuid *integration);
 /*
  * Seconds in its mailbox after which a delivery of INTEGRATION is too old: gate.max_age, and on top of it the time that the
  * destination itself has asked to wait, which may be as long.

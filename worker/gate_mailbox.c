@@ -17,6 +17,11 @@ double gate_pause(const struct uuid *integration)
     return pause < PAUSE_MAX_S ? pause : PAUSE_MAX_S;
 }
 
+bool gate_is_shut(const struct uuid *integration)
+{
+    return shared_limits(integration, clock_mono_us())->open_until_us != 0;
+}
+
 double gate_max_age(const struct gate *g, const struct uuid *integration)
 {
     int64_t now = clock_mono_us();

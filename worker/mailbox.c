@@ -86,7 +86,7 @@ static void give_room(struct wake *w, long left)
 static bool is_over(const struct wake *w)
 {
     const struct mailboxes *m = w->mailboxes;
-    return w->taken == 0 || w->stays || m->stopped ||
+    return w->taken == 0 || w->stays || m->stopped || gate_is_shut(&w->integration) ||
            clock_mono_us() - w->begun_us > clock_us(m->conf->gate_wake_run);
 }
 

@@ -266,6 +266,19 @@ def test_slow_mailboxes_leave_room_for_a_quick_one(stage, notifyd):
 
 
 @pytest.mark.calm
+def test_probes_that_fail_one_after_the_other_let_go_of_the_mailbox(stage, notifyd):
+    """With a pause between them that is no longer than the gate's patience, so that what waits is never held back."""
+    hooks, ids = in_mailboxes(stage, notifyd, ["/sick", "/quick"], 20)
+    stage.receiver.script("/sick", Answer(status=503))
+    wake(stage, hooks["/sick"])
+    notifyd({"workers": 1, "retry": {"base": 60.0},
+             "gate": {"rate_webhook": 0.0, "wakes": 1, "circuit_least": 1, "circuit_pause": 1.0, "circuit_max": 1.0}})
+    stage.receiver.wait_for(2, "/sick")
+    wake(stage, hooks["/quick"])
+    stage.wait_arrivals(ids, 8, "/quick")
+
+
+@pytest.mark.calm
 def test_each_of_many_limited_integrations_gets_its_rate_from_its_mailbox(stage, notifyd):
     paths = [f"/limited/{number}" for number in range(20)]
     hooks, _ = in_mailboxes(stage, notifyd, paths, 11)
