@@ -270,7 +270,8 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM due WHERE s.ctid = due.row RETURNING s.integration_id, s.wake_number",
         2, {PG_INT4, PG_FLOAT8}},
 
-    /* How integrations fare, for people. Ages in seconds. */
+    /* How integrations fare, for people. Ages in seconds. What two workers saw comes in any order: times decide, and one that
+       fails does so since the first failure after its last success. */
     [STATEMENT_HEALTH] = {"health",
         "INSERT INTO notify.integration_state AS s (integration_id, workspace_id, last_success_at, last_failure_at,"
         " failing_since, last_error, circuit_until, rate)"
@@ -282,8 +283,10 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ON CONFLICT (integration_id) DO UPDATE SET"
         " last_success_at = greatest(s.last_success_at, excluded.last_success_at),"
         " last_failure_at = greatest(s.last_failure_at, excluded.last_failure_at),"
-        " failing_since = CASE WHEN excluded.failing_since IS NOT NULL THEN"
-        " coalesce(s.failing_since, excluded.failing_since) END,"
+        " failing_since = CASE WHEN greatest(s.last_failure_at, excluded.last_failure_at) IS NULL"
+        " OR greatest(s.last_success_at, excluded.last_success_at) >= greatest(s.last_failure_at, excluded.last_failure_at) THEN NULL"
+        " WHEN s.failing_since > coalesce(excluded.last_success_at, '-infinity') THEN s.failing_since"
+        " ELSE coalesce(excluded.failing_since, s.failing_since) END,"
         " last_error = coalesce(excluded.last_error, s.last_error), circuit_until = excluded.circuit_until,"
         " rate = excluded.rate, updated_at = now()",
         8, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S, PG_FLOAT8S}},

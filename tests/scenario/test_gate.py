@@ -104,6 +104,23 @@ def test_a_receiver_that_fails_gets_few_requests_and_everything_when_it_works_ag
     stage.wait(lambda: state_of(stage, sick)["failing_since"] is None and state_of(stage, sick)["wake_at"] is None, 5)
 
 
+@pytest.mark.parametrize(("status", "earlier", "later"), [(503, "last_success_at", None), (200, "last_failure_at", "failing_since")],
+                         ids=["a failure", "a success"])
+def test_what_another_worker_saw_later_stays_what_is_known(stage, notifyd, status, earlier, later):
+    """An integration stood there as failing although it worked: the report of a failure came after that of a later success."""
+    hook = stage.webhook("/hook", secret=None)
+    stage.receiver.script("/hook", Answer(status=status))
+    columns = ", ".join(filter(None, [earlier, later]))
+    stage.database.execute(f"INSERT INTO notify.integration_state (integration_id, workspace_id, {columns})"
+                           f" VALUES (%s, %s{', now() + interval ' + repr('1 h') if later else ''}, now() + interval '1 h')",
+                           (hook.id, stage.workspace.id))
+    notifyd({"workers": 1, "gate": {"report": 0.1}})
+    stage.publish()
+    seen = "last_failure_at" if status == 503 else "last_success_at"
+    stage.wait(lambda: state_of(stage, hook)[seen])
+    assert (state_of(stage, hook)["failing_since"] is not None) == (status == 200)
+
+
 def test_a_deferral_uses_no_attempt(stage, notifyd):
     stage.webhook("/hook", secret=None)
     stage.receiver.script("/hook", Answer(status=503))
