@@ -34,10 +34,22 @@ from sandbox.receiver import Receiver  # noqa: E402
 pytest_plugins = ["unit_programs", "counts", "stage", "fast_receiver"]
 
 
+def seeds(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that wants a `long_seed` runs once for each seed that is asked for."""
+    if "long_seed" in metafunc.fixturenames:
+        metafunc.parametrize("long_seed", metafunc.config.getoption("--seeds"))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("pencheff-notify")
     group.addoption("--long", action="store_true", help="run the tests marked long as well")
     group.addoption("--san", action="store_true", help="the build has sanitizers")
+    group.addoption("--seeds", default="1-1", type=seeds, help="A-B: which seeds the long runs that have some take")
     group.addoption("--build", default=str(ROOT / "build"), help="the build folder")
     group.addoption("--word", action="append", default=[], help="only tests whose name contains this")
 

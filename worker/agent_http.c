@@ -93,7 +93,7 @@ static void on_metrics(struct evhttp_request *request, void *arg)
 #define AGENT_COUNTER(e, w, h) {w, h},
         COUNTER_LIST(AGENT_COUNTER)};
     struct evbuffer *b = new_body();
-    uint64_t in_hand = 0, sending = 0;
+    uint64_t in_hand = 0, sending = 0, unwritten = 0;
     struct readiness r = look();
     (void)arg;
     for (int i = 0; i < COUNTER_COUNT; i++)
@@ -104,6 +104,7 @@ static void on_metrics(struct evhttp_request *request, void *arg)
     for (int i = 0; i < SHARED_SLOTS; i++) {
         in_hand += shared_slot_at(i)->in_hand;
         sending += shared_slot_at(i)->sending;
+        unwritten += shared_slot_at(i)->unwritten;
     }
     evbuffer_add_printf(
         b, "# HELP notify_workers worker processes\n# TYPE notify_workers gauge\nnotify_workers %d\n",
@@ -126,6 +127,11 @@ static void on_metrics(struct evhttp_request *request, void *arg)
         "# HELP notify_requests_in_flight requests under way\n# TYPE notify_requests_in_flight gauge\n"
         "notify_requests_in_flight %" PRIu64 "\n",
         sending);
+    evbuffer_add_printf(
+        b,
+        "# HELP notify_deliveries_unwritten requests made whose outcome is not in the database yet\n"
+        "# TYPE notify_deliveries_unwritten gauge\nnotify_deliveries_unwritten %" PRIu64 "\n",
+        unwritten);
     answer(request, 200, "text/plain; version=0.0.4", b);
 }
 

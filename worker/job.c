@@ -42,6 +42,19 @@ static const unsigned may_follow[] = {
     [JOB_DONE] = 0,
 };
 
+/* From the first request until the row is committed, or nothing is left to commit. */
+static void count_unwritten(struct job *j, enum job_state to)
+{
+    struct shared_slot *mine = shared_mine();
+    if (to == JOB_TALKING) {
+        j->unwritten = true;
+        mine->unwritten++;
+    } else if (j->unwritten && to != JOB_WRITING) {
+        j->unwritten = false;
+        mine->unwritten--;
+    }
+}
+
 void job_move(struct job *j, enum job_state to, const char *why)
 {
     check(may_follow[j->state] & 1u << to);
@@ -51,6 +64,7 @@ void job_move(struct job *j, enum job_state to, const char *why)
         LOG(LOG_DEBUG, "job", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
             LOG_TEXT("from", state_names[j->state]), LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
     }
+    count_unwritten(j, to);
     j->state = to;
 }
 

@@ -36,9 +36,10 @@ struct job {
     struct uuid integration_id;
     struct rules_integration *integration; /* NULL: it is gone, or no request is to be made */
     enum job_state state;
-    int attempt;  /* the one that is made; when `decided`, the last that was made */
-    bool exists;  /* the row is there already: it is taken, and its end is an update */
-    bool decided; /* the outcome was known before any request: no attempt is made */
+    int attempt;    /* the one that is made; when `decided`, the last that was made */
+    bool exists;    /* the row is there already: it is taken, and its end is an update */
+    bool unwritten; /* requests were made, and their outcome is not committed */
+    bool decided;   /* the outcome was known before any request: no attempt is made */
     struct outcome outcome;
     struct arena arena;
     struct conversation_job item;

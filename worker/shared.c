@@ -63,7 +63,7 @@ int shared_slot_claim(enum shared_role role)
         s->alive_us = clock_mono_us();
         s->handling = 0;
         s->has_worked = s->consuming = s->database_up = s->draining = 0;
-        s->in_hand = s->sending = 0;
+        s->in_hand = s->sending = s->unwritten = 0;
         return i;
     }
     return -1;
@@ -98,7 +98,7 @@ int shared_slot_release(int slot)
         if (shared->in_hand[i] && in_hand_slot(shared->in_hand[i]) == slot)
             shared->in_hand[i] = 0;
     s->handling = 0;
-    s->in_hand = s->sending = 0;
+    s->in_hand = s->sending = s->unwritten = 0;
     s->consuming = s->database_up = 0;
     s->pid = 0;
     s->role = SHARED_FREE;

@@ -35,8 +35,9 @@ struct shared_slot {
     _Atomic int consuming;     /* consumes from the broker */
     _Atomic int database_up;
     _Atomic int draining;
-    _Atomic uint64_t in_hand;                 /* messages held now */
-    _Atomic uint64_t sending;                 /* requests in flight now */
+    _Atomic uint64_t in_hand;   /* messages held now */
+    _Atomic uint64_t sending;   /* requests in flight now */
+    _Atomic uint64_t unwritten; /* deliveries begun whose outcome is not committed: what a kill may repeat */
     _Atomic uint64_t counters[COUNTER_COUNT]; /* kept when the slot changes hands, so sums never fall */
 };
 

@@ -209,6 +209,7 @@ static void note_death(struct supervisor *s, const struct child *c, int status)
     struct throttle *t = &s->throttles[c->role];
     bool had_worked = c->role == SHARED_WORKER && shared_slot_at(c->slot)->has_worked;
     bool expected = c->asked_to_end || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    uint64_t unwritten = shared_slot_at(c->slot)->unwritten;
     int kills = shared_slot_release(c->slot);
     LOG(expected ? LOG_INFO : LOG_WARN, "child_ended", LOG_TEXT("role", role_name(c->role)),
         LOG_NUM("child", c->pid),
@@ -216,7 +217,8 @@ static void note_death(struct supervisor *s, const struct child *c, int status)
                         : WEXITSTATUS(status) > 0 ? "exit status"
                                                   : "drained"),
         LOG_NUM("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
-        LOG_TEXT("watchdog", c->killed_by_watchdog ? "yes" : "no"), LOG_NUM("message_killed", kills));
+        LOG_TEXT("watchdog", c->killed_by_watchdog ? "yes" : "no"), LOG_NUM("message_killed", kills),
+        LOG_NUM("unwritten", (double)unwritten));
     if (c->asked_to_end || had_worked) {
         t->deaths = 0;
         t->not_before_us = 0;
