@@ -187,7 +187,8 @@ enum amqp_frames_result amqp_frames_take(struct amqp_frames *f, const amqp_frame
     case AMQP_FRAME_METHOD:
         return take_method(f, &frame->payload.method);
     case AMQP_FRAME_HEADER:
-        if (f->state != FRAMES_WANT_HEADER)
+        /* The library decodes the properties of any class, to a struct of that class. */
+        if (f->state != FRAMES_WANT_HEADER || frame->payload.properties.class_id != AMQP_BASIC_CLASS)
             return FRAMES_BROKEN;
         read_properties(f, frame->payload.properties.decoded, frame->payload.properties.body_size);
         f->state = FRAMES_WANT_BODY;

@@ -1,0 +1,79 @@
+/*
+ * The broker's side of a connection: bytes, as the library makes frames of them, put together to messages. Whatever comes
+ * out is whole: no more of a body than the limit, texts that end, and an arena that holds all of it.
+ *
+ * Input: a byte for the limit of a body, and then what the broker sends.
+ */
+#include "tests/fuzz/fuzz.h"
+#include "worker/amqp_frames.h"
+
+enum { HEADERS_MOST = 256 };
+
+static size_t sum_of(const char *text)
+{
+    return text ? strlen(text) : 0;
+}
+
+/* Every byte is read, so that one that is not there is noticed. */
+static void check_whole(const struct amqp_frames_message *m, size_t body_max)
+{
+    const struct raw_message *raw = &m->raw;
+    size_t seen = 0;
+    check(raw->body_size <= body_max && raw->body_cut == (raw->announced_size > body_max));
+    check(raw->body_size == (raw->body_cut ? body_max : raw->announced_size));
+    check(raw->header_count <= HEADERS_MOST);
+    for (size_t i = 0; i < raw->body_size; i++)
+        seen += (unsigned char)raw->body[i];
+    for (size_t i = 0; i < raw->header_count; i++) {
+        const struct raw_header *h = &raw->headers[i];
+        seen += strlen(h->name);
+        if (h->kind == RAW_HEADER_TEXT) {
+            check(h->text[h->size] == 0);
+            seen += strlen(h->text);
+        }
+    }
+    seen += sum_of(raw->content_type) + sum_of(raw->content_encoding) + sum_of(raw->message_id);
+    seen += sum_of(m->consumer_tag) + sum_of(m->return_text) + sum_of(m->return_exchange);
+    seen += sum_of(m->return_key) + sum_of(m->return_correlation);
+    check(m->returned ? m->return_text != NULL : m->consumer_tag != NULL);
+    check(seen < SIZE_MAX);
+}
+
+/* False when the bytes after these are of no interest: the link would be closed. */
+static bool take(struct amqp_frames *frames, const amqp_frame_t *frame, size_t body_max)
+{
+    struct amqp_frames_message message;
+    struct arena arena;
+    enum amqp_frames_result result = amqp_frames_take(frames, frame, &message, &arena);
+    if (result == FRAMES_WHOLE) {
+        check_whole(&message, body_max);
+        arena_free(&arena);
+    }
+    return result != FRAMES_BROKEN;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input in = {data, size};
+    size_t body_max = 4 * (size_t)fuzz_byte(&in);
+    amqp_connection_state_t connection = amqp_new_connection();
+    struct amqp_frames frames;
+    check(connection != NULL);
+    amqp_frames_init(&frames, body_max);
+    while (in.size > 0) {
+        amqp_frame_t frame;
+        int eaten =
+            amqp_handle_input(connection, (amqp_bytes_t){in.size, (void *)(uintptr_t)in.data}, &frame);
+        if (eaten <= 0 || (size_t)eaten > in.size)
+            break;
+        in.data += eaten;
+        in.size -= (size_t)eaten;
+        if (frame.frame_type != 0 && frame.frame_type != AMQP_FRAME_HEARTBEAT &&
+            !take(&frames, &frame, body_max))
+            break;
+        amqp_maybe_release_buffers(connection);
+    }
+    amqp_frames_reset(&frames);
+    amqp_destroy_connection(connection);
+    return 0;
+}
