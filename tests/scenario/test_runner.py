@@ -7,6 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import evidence
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -62,6 +63,25 @@ def test_wrong_options_are_refused_with_a_hint() -> None:
     for script in ("tests/run", "deploy/packages"):
         done = subprocess.run([TESTS.parent / script, "--wrong"], capture_output=True, text=True)
         assert done.returncode == 2 and "--wrong" in done.stderr and "--help" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("--seeds", "x"), ("--seeds",), ("--seeds", "1-2-3"), ("--seeds", "-3"), ("--jobs", "0"), ("--jobs",)])
+def test_wrong_values_of_options_are_refused_with_a_hint(words) -> None:
+    done = subprocess.run([TESTS.parent / "tests/run", *words], capture_output=True, text=True)
+    assert done.returncode == 2 and f"tests/run: {words[0]} " in done.stderr, done.stderr
+
+
+def test_a_seed_is_known_at_its_commit_only(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(evidence, "PAGE", tmp_path / "evidence.md")
+    monkeypatch.setattr(evidence, "commit", lambda: "abc")
+    assert not evidence.known("chaos", 3)
+    evidence.note("chaos", 3, "0 lost")
+    evidence.note("chaos", 4, "0 lost")
+    lines = (tmp_path / "evidence.md").read_text().splitlines()
+    assert evidence.known("chaos", 3) and not evidence.known("chaos", 33) and not evidence.known("soak", 3)
+    assert lines[-1].endswith("| abc | chaos | 4 | 0 lost |") and lines[0] == "# Evidence"
+    monkeypatch.setattr(evidence, "commit", lambda: "abd")
+    assert not evidence.known("chaos", 3)
 
 
 def test_package_groups_are_listed_once_and_installed_here() -> None:
