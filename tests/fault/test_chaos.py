@@ -11,30 +11,10 @@ import evidence
 import pytest
 from chaos import SETTINGS, Chaos, Servers, Tally, World
 from sandbox import bulk
-from sandbox.postgres import PostgresServer
-from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Receiver
+from test_restarts import postgres, rabbit  # noqa: F401 (servers of their own, that go and come)
 
 pytestmark = pytest.mark.alone
-
-
-@pytest.fixture(scope="module")
-def rabbit(server_folder):
-    server = RabbitServer(server_folder / "rabbit-chaos")
-    try:
-        yield server.start()
-    finally:
-        server.remove()
-
-
-@pytest.fixture(scope="module")
-def postgres(server_folder):
-    """With fsync: here the power is cut."""
-    server = PostgresServer(server_folder / "postgres-chaos")
-    try:
-        yield server.start()
-    finally:
-        server.remove()
 
 
 @pytest.fixture

@@ -55,19 +55,20 @@ static bool take(struct amqp_frames *frames, const amqp_frame_t *frame, size_t b
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
-    size_t body_max = 4 * (size_t)fuzz_byte(&in);
+    size_t body_max = 4 * (size_t)fuzz_byte(&in), left = in.size;
     amqp_connection_state_t connection = amqp_new_connection();
+    char *all = mem_alloc(left + 1), *at = all;
     struct amqp_frames frames;
     check(connection != NULL);
+    memcpy(all, in.data, left);
     amqp_frames_init(&frames, body_max);
-    while (in.size > 0) {
+    while (left > 0) {
         amqp_frame_t frame;
-        int eaten =
-            amqp_handle_input(connection, (amqp_bytes_t){in.size, (void *)(uintptr_t)in.data}, &frame);
-        if (eaten <= 0 || (size_t)eaten > in.size)
+        int eaten = amqp_handle_input(connection, (amqp_bytes_t){left, at}, &frame);
+        if (eaten <= 0 || (size_t)eaten > left)
             break;
-        in.data += eaten;
-        in.size -= (size_t)eaten;
+        at += eaten;
+        left -= (size_t)eaten;
         if (frame.frame_type != 0 && frame.frame_type != AMQP_FRAME_HEARTBEAT &&
             !take(&frames, &frame, body_max))
             break;
@@ -75,5 +76,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     amqp_frames_reset(&frames);
     amqp_destroy_connection(connection);
+    free(all);
     return 0;
 }
