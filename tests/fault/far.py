@@ -1,7 +1,7 @@
-"""A link with the MTU of Ethernet, which can be cut without a word, between notifyd and its broker.
+"""A link with the MTU of Ethernet, which can be cut without a word, between notifyd and any of its servers or receivers.
 
     with far.Link() as link:
-        url = link.broker(stage.broker_url)             # the broker, at the other end
+        url = link.beyond(stage.broker_url)             # the broker, at the other end
         link.here(database.server.port, receiver.port)  # loopback ports that notifyd needs
         daemon = notifyd({"broker": {"url": url}}, wrapper=link.wrapper)
         link.cut()
@@ -22,13 +22,15 @@ import socket
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
+import pytest
 from sandbox.processes import Child, wait_until
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNET = 0x40000000
-_ADDRESSES = ("192.0.2.1", "192.0.2.2")  # of notifyd's end and of the broker's
+_ADDRESSES = ("192.0.2.1", "192.0.2.2")  # of notifyd's end and of the other
+NETWORK = "192.0.2.0/24"
 
 
 def trouble() -> str | None:
@@ -53,11 +55,11 @@ class Link:
             self._run(i, "sh", "-c", "echo reno >/proc/sys/net/ipv4/tcp_congestion_control")
         self.wrapper = ("nsenter", "-t", str(self._ends[0].pid), "-n")
 
-    def broker(self, url: str) -> str:
-        """The broker of URL, as it is called from this end."""
-        port = int(re.search(r":(\d+)/", url)[1])  # type: ignore[index]
+    def beyond(self, url: str) -> str:
+        """What URL leads to on this machine's loopback, as it is called from notifyd's end."""
+        port = int(re.search(r"127\.0\.0\.1:(\d+)/", url)[1])  # type: ignore[index]
         self._carry(1, (_ADDRESSES[1], port), port)
-        return url.replace("@127.0.0.1:", f"@{_ADDRESSES[1]}:")
+        return url.replace("127.0.0.1:", f"{_ADDRESSES[1]}:")
 
     def here(self, *ports: int) -> None:
         for port in ports:
@@ -144,3 +146,12 @@ class Link:
                     one.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+
+
+@pytest.fixture
+def link(tmp_path: Path) -> Iterator[Link]:
+    why = trouble()
+    if why:
+        pytest.skip(f"no network namespace with a pair of interfaces: {why}")
+    with Link(tmp_path) as made:
+        yield made

@@ -7,22 +7,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import far
 import pytest
+from far import link  # noqa: F401 (a fixture)
 from sandbox.bulk import publish_many
 from sandbox.receiver import Answer
 from stage import HELD
 
 pytestmark = pytest.mark.calm  # seven hundred requests at once are to be answered in their time
-
-
-@pytest.fixture
-def link(tmp_path):
-    trouble = far.trouble()
-    if trouble:
-        pytest.skip(f"no network namespace with a pair of interfaces: {trouble}")
-    with far.Link(tmp_path) as made:
-        yield made
 
 
 def tiny_buffers(folder: Path) -> dict[str, str]:
@@ -46,7 +37,7 @@ def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_i
     link.here(stage.database.server.port, stage.receiver.port)
     one = notifyd({
         "workers": 1, "watchdog": 5.0,
-        "broker": {"url": link.broker(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
+        "broker": {"url": link.beyond(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
         "delivery": {"per_integration": max(events, good), "connections": 600},
         "gate": {**HELD["gate"], "window": 1000},
     }, wrapper=link.wrapper, env=tiny_buffers(tmp_path) if buffers == "tiny" else {})
