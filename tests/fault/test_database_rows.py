@@ -1,0 +1,135 @@
+"""Rows that nobody should have written: each has a clear end, and every other event goes through."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import psycopg2.errors
+import pytest
+from cryptography.fernet import Fernet
+from sandbox import bulk, producer, seed
+from stage import dead_letters
+
+pytestmark = pytest.mark.calm
+
+ODD = "".join(map(chr, [*range(1, 32), 0x7F, 0x85, 0xFFFD, 0xFFFE, 0xFFFF, 0x10FFFF, 0x202E])) + "\"\\e\u0301</script>"
+
+
+def strict(body: bytes) -> Any:
+    """As JSON, without the words for numbers that Python's own parser adds."""
+    return json.loads(body.decode(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+# --- integrations
+
+def test_an_integration_that_cannot_be_used_is_dead_or_held_back_alone(stage, notifyd, fernet_key):
+    def settings(**more: Any) -> bytes:
+        return seed.encrypt_config({"webhook_url": stage.receiver.url("/bad"), **more}, fernet_key)
+
+    def token(text: bytes) -> bytes:
+        return Fernet(fernet_key).encrypt(text)
+
+    deep = b'{"webhook_url": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    values = {  # column: values and what becomes of the delivery; (filter) when there is none
+        "config_encrypted": [
+            (b"", "config_unreadable"), (bytes(range(256)) * 40, "config_unreadable"),
+            (b"\\x6741", "config_unreadable"), (settings()[:100] + b"\0" + settings()[101:], "config_unreadable"),
+            (settings()[:-1], "config_unreadable"), (token(b""), "config_unreadable"), (token(b"null"), "config_unreadable"),
+            (token(b"[{}]"), "config_unreadable"), (token(b"\xff\xfe{}"), "config_unreadable"),
+            (token(deep), "config_unreadable"), (settings(headers={"X-Long": "x" * 400_000}), "config_unreadable"),
+            (settings(headers=["no", "object"]), "config_invalid"), (settings(headers={"X\r\nY": "z"}), "config_invalid")],
+        "kind": [("", "unknown_kind"), ("WEBHOOK", "unknown_kind"), (ODD[:32], "unknown_kind"), ("👾" * 32, "unknown_kind")],
+        "target_kinds": [(text, "filtered_target_kind") for text in (
+            "{}", '{"url": true}', '"url"', "5", "true", "[]", "[null]", '[["url"]]', "[" * 500 + '"url"' + "]" * 500)],
+        "events": [(text, "filtered_event") for text in ("{{finding_new},{scan_done}}", "{NULL}", '{""}', "{FINDING_NEW}")],
+        "target_ids": [("{{%s}}" % stage.target.id, "filtered_target"), ("{NULL}", "filtered_target")],
+        "severity_filter": [("", "delivered"), ("nonsense", "delivered"), (ODD[:16], "delivered")],  # as the default: high
+        "name": [(ODD, "delivered"), ("", "delivered")],
+    }
+    good = stage.webhook("/hook", secret=None)
+    expected: dict[str, str] = {good.id: "delivered"}
+    for column, cases in values.items():
+        for value, end in cases:
+            made = stage.webhook("/bad", secret=None)
+            stage.database.execute(f"UPDATE integrations SET {column} = %s WHERE id = %s", (value, made.id))
+            expected[made.id] = end
+    held = {made: end for made, end in expected.items() if end.startswith("filtered_")}
+    one = notifyd()
+    ids = bulk.publish_many(stage.broker_url, "notify", [stage.event() for _ in range(10)])
+    assert set(stage.wait_arrivals(ids).values()) == {1}
+    rows = stage.wait(lambda: len(rows := stage.deliveries()) == len(ids) * (len(expected) - len(held)) and rows)
+    found = {(row["event_id"], row["integration_id"]): row["reason"] or row["state"] for row in rows}
+    assert found == {(id, made): end for id in ids for made, end in expected.items() if made not in held}
+    assert {row["attempt"] for row in rows if row["state"] == "dead"} == {0}
+    for event in stage.events():
+        assert (event["considered"], event["matched"]) == (len(expected), len(expected) - len(held))
+        assert {name: event[name] for name in set(held.values())} == Counter(held.values())
+    dead = Counter(end for end in found.values() if end != "delivered")
+    letters = dead_letters(stage.broker_url, dead.total())
+    assert Counter(h["x-notify-reason"] for h, _, _ in letters) == dead and all(h["x-notify-detail"] for h, _, _ in letters)
+    unreadable = {made for made, end in expected.items() if end == "config_unreadable"}
+    assert {e["integration"] for e in one.events("settings_unreadable")} == unreadable
+
+
+# --- what an event is about
+
+def test_scans_and_findings_with_absurd_values_arrive_as_json_and_what_is_missing_is_named(stage, notifyd):
+    stage.webhook(secret=None, severity_filter="info")
+    scans = {name: seed.add_scan(stage.connection, stage.target) for name in ("nowhere", "summary", "huge summary", "texts")}
+    findings = {name: seed.add_finding(stage.connection, stage.scan).id for name in (
+        "huge", "odd", "numbers", "infinity", "minus infinity", "severity", "scan nowhere")}
+
+    def change(table: str, row: str, **columns: Any) -> None:
+        names = ", ".join(f"{name} = %s" for name in columns)
+        assert stage.database.execute(f"UPDATE {table} SET {names} WHERE id = %s", (*columns.values(), row)) == 1
+
+    change("scans", scans["nowhere"].id, target_id=seed.new_id())
+    change("scans", scans["summary"].id, summary='["no", "object"]', score=-2147483648, status="")
+    change("scans", scans["huge summary"].id, summary=json.dumps({f"k{n}": "x" * 100 for n in range(20_000)}))
+    change("scans", scans["texts"].id, error="é" * 2_000_000, status=ODD[:32], profile="👾" * 32, grade="\x01")
+    change("findings", findings["huge"], description="👾x" * 1_500_000, remediation="\x01" * 3_000_000, title="\x02" * 500)
+    change("findings", findings["odd"], description=ODD, remediation=ODD, title=ODD, endpoint=ODD, category=ODD, parameter=ODD,
+           cwe_id=ODD[-32:], verification_status="", suppress_reason=ODD, pencheff_finding_id=ODD)
+    change("findings", findings["numbers"], cvss_score="NaN", epss="Infinity", risk_score="-Infinity")
+    change("findings", findings["infinity"], created_at="infinity", resolved_at="infinity", cvss_score="1e308", epss="-1e-308")
+    change("findings", findings["minus infinity"], created_at="-infinity", resolved_at="4713-01-01 BC")
+    change("findings", findings["severity"], severity="catastrophic")
+    change("findings", findings["scan nowhere"], scan_id=seed.new_id())
+
+    named = {name: producer.event(scan.id, "scan_done") for name, scan in scans.items()}
+    named |= {name: stage.event(finding_id=id) for name, id in findings.items()}
+    good = [stage.event() for _ in range(200)]
+    notifyd({"retry": {"not_found": [1]}})
+    missing = {"nowhere": "not_found", "scan nowhere": "finding_of_other_scan"}
+    # Among the others, so that they share statements and batches with them.
+    bulk.publish_many(stage.broker_url, "notify", [*good[:100], *named.values(), *good[100:]])
+    wanted = [e.id for e in (*named.values(), *good) if e.id not in {named[name].id for name in missing}]
+    assert set(stage.wait_arrivals(wanted).values()) == {1}
+    letters = {p.message_id: h["x-notify-reason"] for h, p, _ in dead_letters(stage.broker_url, len(missing))}
+    assert letters == {named[name].id: reason for name, reason in missing.items()}
+    assert {e["id"]: e["reason"] for e in stage.events() if e["state"] == "dead"} == letters
+    stage.wait_settled(len(wanted))
+
+    bodies = {body["id"]: body for body in (strict(r.body) for r in stage.receiver.requests("/hook"))}
+    got = {name: bodies[e.id] for name, e in named.items() if e.id in bodies}
+    assert got["summary"]["scan"]["summary"] in (None, {}) and got["summary"]["scan"]["score"] == -2147483648
+    assert got["texts"]["scan"]["profile"] == "👾" * 32 and len(json.dumps(got["texts"])) < 100_000
+    assert got["huge"]["finding"]["title"] == "\x02" * 500
+    assert got["huge"]["finding"]["description"].startswith("👾x👾x") and len(json.dumps(got["huge"])) < 1_000_000
+    assert {got["odd"]["finding"][name] for name in ("description", "remediation", "title", "endpoint")} == {ODD}
+    assert {got["numbers"]["finding"][name] for name in ("cvss_score", "epss", "risk_score")} == {None}
+    assert got["severity"]["finding"]["severity"] == "catastrophic"
+
+
+# --- the ledger
+
+def test_the_ledger_takes_no_state_that_this_version_does_not_know(stage, notifyd):
+    stage.webhook(secret=None)
+    notifyd()
+    stage.publish()
+    stage.wait_settled(1)
+    for table in ("events", "deliveries"):
+        with pytest.raises(psycopg2.errors.CheckViolation):
+            stage.database.execute(f"UPDATE notify.{table} SET state = 'unheard-of'")
