@@ -133,3 +133,37 @@ def test_the_ledger_takes_no_state_that_this_version_does_not_know(stage, notify
     for table in ("events", "deliveries"):
         with pytest.raises(psycopg2.errors.CheckViolation):
             stage.database.execute(f"UPDATE notify.{table} SET state = 'unheard-of'")
+
+
+def test_rows_of_a_later_version_are_left_alone(stage, notifyd):
+    """Its migration has widened the constraints, and workers of this version still run: a copy of the event comes to them."""
+    first, second = stage.webhook("/first", secret=None, name="first"), stage.webhook("/hook", secret=None, name="second")
+    one = notifyd()
+    names = ("state of a delivery", "of a delivery of an open event", "state of an event", "words")
+    events = {name: stage.event() for name in names}
+    bulk.publish_many(stage.broker_url, "notify", events.values())
+    stage.wait_settled(2 * len(events))
+    for table in ("events", "deliveries"):
+        stage.database.execute(f"ALTER TABLE notify.{table} DROP CONSTRAINT {table}_state")
+    of_first = "event_id = %s AND integration_id = %s"
+    for name in names[:2]:
+        stage.database.execute(f"UPDATE notify.deliveries SET state = 'unheard-of' WHERE {of_first}", (events[name].id, first.id))
+    begun = events[names[1]].id
+    stage.database.execute("DELETE FROM notify.deliveries WHERE event_id = %s AND integration_id = %s", (begun, second.id))
+    stage.database.execute("UPDATE notify.events SET state = 'open', finished_at = NULL, matched = 1, considered = 1 WHERE id = %s", (begun,))
+    stage.database.execute("UPDATE notify.events SET state = 'unheard-of' WHERE id = %s", (events["state of an event"].id,))
+    stage.database.execute("UPDATE notify.deliveries SET reason = 'two words', error = E'a\nline', owner = repeat('x', 9999)"
+                           f" WHERE {of_first}", (events["words"].id, first.id))
+    good = [stage.event() for _ in range(100)]
+    ids = bulk.publish_many(stage.broker_url, "notify", [*good[:50], *events.values(), *good[50:]])
+    sent = {e.id: 1 for e in (*good, *events.values())}
+    stage.wait_arrivals(ids, path="/first")
+    stage.wait(lambda: stage.arrivals("/hook")[begun] == 2, why="what the open event lacked was not sent")
+    stage.wait(lambda: [e["state"] for e in stage.events(begun)] == ["done"])
+    assert stage.arrivals("/first") == sent, "it was sent again, beside a row of another version"
+    assert stage.arrivals("/hook") == {**sent, begun: 2}
+    kept = {row["event_id"] for row in stage.deliveries() if row["state"] == "unheard-of"}
+    assert kept == {events[name].id for name in names[:2]}
+    assert [e["state"] for e in stage.events(events["state of an event"].id)] == ["unheard-of"]
+    said = {(e["id"], e["state"]) for e in one.wait_event("ledger_row_unknown", count=3)}
+    assert said == {(events[name].id, "unheard-of") for name in names[:3]}
