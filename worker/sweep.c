@@ -198,6 +198,18 @@ static void make_ladder_message(struct sweep *s, const PGresult *r, int row, str
     ladder_put(&out->message, &s->arena, 0);
 }
 
+static void say_unreadable(const PGresult *r, int row)
+{
+    const char *id = PQgetvalue(r, row, SWEEP_EVENT_ID);
+    if (PQgetisnull(r, row, SWEEP_EVENT_TYPE))
+        LOG(LOG_ERROR, "sweep_without_event", LOG_TEXT("id", id),
+            LOG_TEXT("advice", "its row in notify.events is gone; see notifyctl audit"));
+    else
+        LOG(LOG_ERROR, "sweep_event_unknown", LOG_TEXT("id", id),
+            LOG_TEXT("type", PQgetvalue(r, row, SWEEP_EVENT_TYPE)),
+            LOG_TEXT("scan_id", PQgetvalue(r, row, SWEEP_SCAN_ID)));
+}
+
 static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integration)
 {
     struct sweep_row *out = arena_alloc(&s->arena, sizeof *out);
@@ -205,8 +217,7 @@ static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integ
     out->sweep = s;
     out->has_integration = has_integration;
     if (!read_event(s, r, row, &out->event)) {
-        LOG(LOG_ERROR, "sweep_without_event", LOG_TEXT("id", PQgetvalue(r, row, SWEEP_EVENT_ID)),
-            LOG_TEXT("advice", "its row in notify.events is gone; see notifyctl audit"));
+        say_unreadable(r, row);
         return;
     }
     if (has_integration && !uuid_parse(&out->integration, PQgetvalue(r, row, SWEEP_INTEGRATION)))

@@ -167,3 +167,20 @@ def test_rows_of_a_later_version_are_left_alone(stage, notifyd):
     assert [e["state"] for e in stage.events(events["state of an event"].id)] == ["unheard-of"]
     said = {(e["id"], e["state"]) for e in one.wait_event("ledger_row_unknown", count=3)}
     assert said == {(events[name].id, "unheard-of") for name in names[:3]}
+
+
+def test_the_sweep_names_an_overdue_event_whose_type_it_does_not_know_and_goes_on(stage, notifyd):
+    hook = stage.webhook(secret=None)
+    stage.webhook("/other", secret=None, name="other")
+    one = notifyd({"sweep": {"grace": 2.0, "interval": 0.2}, "held_max": 10})
+    ids = bulk.publish_many(stage.broker_url, "notify", [stage.event() for _ in range(4)])
+    stage.wait_settled(2 * len(ids))
+    # As a purged ladder leaves them.
+    stage.database.execute("UPDATE notify.deliveries SET state = 'waiting', due_at = now() - interval '5 s' WHERE integration_id = %s", (hook.id,))
+    stage.database.execute("UPDATE notify.events SET event_type = 'scan_paused' WHERE id = %s", (ids[0],))
+    stage.database.execute("UPDATE notify.events SET event_type = '' WHERE id = %s", (ids[1],))
+    stage.wait(lambda: Counter(stage.arrivals().values()) == {1: 2, 2: 2}, 15)
+    said = {e["id"]: e for e in one.wait_event("sweep_event_unknown", count=2)}
+    assert said.keys() == set(ids[:2])
+    assert (said[ids[0]]["type"], said[ids[1]]["type"]) == ("scan_paused", "") and not one.events("sweep_without_event")
+    assert {d["event_id"] for d in stage.deliveries() if d["state"] == "waiting"} == set(ids[:2])
