@@ -184,3 +184,19 @@ def test_the_sweep_names_an_overdue_event_whose_type_it_does_not_know_and_goes_o
     assert said.keys() == set(ids[:2])
     assert (said[ids[0]]["type"], said[ids[1]]["type"]) == ("scan_paused", "") and not one.events("sweep_without_event")
     assert {d["event_id"] for d in stage.deliveries() if d["state"] == "waiting"} == set(ids[:2])
+
+
+def test_deliveries_of_unknown_events_in_a_mailbox_do_not_stand_before_the_others(stage, notifyd):
+    hook = stage.webhook(secret=None)
+    one = notifyd({"sweep": {"interval": 0.2}})
+    ids = bulk.publish_many(stage.broker_url, "notify", [stage.event() for _ in range(400)])
+    stage.wait_settled(len(ids))
+    bad, good = ids[:300], ids[300:]
+    stage.database.execute("UPDATE notify.events SET event_type = 'scan_paused' WHERE id = ANY (%s)", (bad,))
+    stage.database.execute("UPDATE notify.deliveries SET state = 'deferred', due_at = now(), attempt = 0,"
+                           " rank = CASE WHEN event_id = ANY (%s) THEN 4 ELSE 3 END", (bad,))
+    stage.database.execute("INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at) VALUES (%s, %s, now())"
+                           " ON CONFLICT (integration_id) DO UPDATE SET wake_at = now()", (hook.id, stage.workspace.id))
+    stage.wait(lambda: Counter(stage.arrivals().values()) == {1: len(bad), 2: len(good)}, 15)
+    stage.wait(lambda: Counter(d["state"] for d in stage.deliveries()) == {"deferred": len(bad), "delivered": len(good)})
+    assert {e["id"] for e in one.wait_event("mailbox_event_unknown", type="scan_paused")} <= set(bad)
