@@ -175,10 +175,10 @@ def test_the_sweep_names_an_overdue_event_whose_type_it_does_not_know_and_goes_o
     one = notifyd({"sweep": {"grace": 2.0, "interval": 0.2}, "held_max": 10})
     ids = bulk.publish_many(stage.broker_url, "notify", [stage.event() for _ in range(4)])
     stage.wait_settled(2 * len(ids))
-    # As a purged ladder leaves them.
-    stage.database.execute("UPDATE notify.deliveries SET state = 'waiting', due_at = now() - interval '5 s' WHERE integration_id = %s", (hook.id,))
     stage.database.execute("UPDATE notify.events SET event_type = 'scan_paused' WHERE id = %s", (ids[0],))
     stage.database.execute("UPDATE notify.events SET event_type = '' WHERE id = %s", (ids[1],))
+    # As a purged ladder leaves them.
+    stage.database.execute("UPDATE notify.deliveries SET state = 'waiting', due_at = now() - interval '5 s' WHERE integration_id = %s", (hook.id,))
     stage.wait(lambda: Counter(stage.arrivals().values()) == {1: 2, 2: 2}, 15)
     said = {e["id"]: e for e in one.wait_event("sweep_event_unknown", count=2)}
     assert said.keys() == set(ids[:2])
@@ -200,3 +200,22 @@ def test_deliveries_of_unknown_events_in_a_mailbox_do_not_stand_before_the_other
     stage.wait(lambda: Counter(stage.arrivals().values()) == {1: len(bad), 2: len(good)}, 15)
     stage.wait(lambda: Counter(d["state"] for d in stage.deliveries()) == {"deferred": len(bad), "delivered": len(good)})
     assert {e["id"] for e in one.wait_event("mailbox_event_unknown", type="scan_paused")} <= set(bad)
+
+
+def test_overdue_deliveries_with_numbers_that_no_worker_wrote_fill_no_queue(stage, notifyd, rabbit, vhost):
+    stage.webhook(secret=None)
+    one = notifyd({"sweep": {"grace": 1.0, "interval": 0.2}, "held_max": 10})
+    overdue = "due_at = now() - interval '5 s'"
+    changes = {"most": f"{overdue}, attempt = 2147483647", "negative": f"{overdue}, attempt = -7", "long ago": "due_at = '-infinity'",
+               "owner": f"{overdue}, owner = repeat('x', 100000), error = E'two\\nlines', reason = ''"}
+    ids = dict(zip(changes, bulk.publish_many(stage.broker_url, "notify", [stage.event() for _ in changes])))
+    stage.wait_settled(len(ids))
+    for name, change in changes.items():
+        stage.database.execute(f"UPDATE notify.deliveries SET state = 'waiting', {change} WHERE event_id = %s", (ids[name],))
+    bad = {ids["most"], ids["negative"]}
+    stage.wait_arrivals(ids.values())
+    stage.wait(lambda: {d["event_id"] for d in stage.deliveries() if d["state"] == "waiting"} == bad)
+    assert {e["id"] for e in one.wait_event("sweep_attempt_impossible", count=4)} == bad, "looked at again after each grace"
+    assert stage.arrivals() == {id: 1 if id in bad else 2 for id in ids.values()}
+    assert not one.events("message_rejected")
+    assert all(q["messages"] == 0 for q in rabbit.list_queues(vhost))
