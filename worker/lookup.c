@@ -93,8 +93,14 @@ static void read_finding(struct lookup *q, const PGresult *r, int row)
     q->facts.has_finding = true;
 }
 
+/* A later version wrote it, or somebody by hand. What it stands for is not ours to send, and its row stays as it is. */
+static void say_unknown(const struct lookup *q, const char *state)
+{
+    LOG(LOG_ERROR, "ledger_row_unknown", LOG_TEXT("id", q->event_id), LOG_TEXT("state", state));
+}
+
 /* "integration state attempt seconds reason error", as the statement writes it; false when it does not fit. */
-static bool read_delivery(char *line, struct lookup_row *out)
+static bool read_delivery(const struct lookup *q, char *line, struct lookup_row *out)
 {
     char *words[6], *save = NULL;
     size_t n = 0;
@@ -106,8 +112,8 @@ static bool read_delivery(char *line, struct lookup_row *out)
     int state = delivery_state_parse(words[1]), reason = reason_parse(words[n - 2]);
     int error = error_word_parse(words[n - 1]);
     if (state < 0)
-        return false;
-    out->state = (enum delivery_state)state;
+        say_unknown(q, words[1]);
+    out->state = state < 0 ? DELIVERY_DROPPED : (enum delivery_state)state; /* over, as far as we know */
     out->attempt = atoi(words[2]);
     out->seconds_left = n == 6 ? strtod(words[3], NULL) : 0;
     out->reason = reason < 0 ? REASON_NONE : (enum reason)reason;
@@ -123,7 +129,7 @@ static void read_deliveries(struct lookup *q, char *text)
     q->rows = arena_alloc(q->arena, lines * sizeof *q->rows);
     char *save = NULL;
     for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        if (read_delivery(line, &q->rows[q->row_count]))
+        if (read_delivery(q, line, &q->rows[q->row_count]))
             q->row_count++;
 }
 
@@ -135,10 +141,10 @@ static void read_ledger(struct lookup *q, const PGresult *r, int row)
     int reason =
         PQgetisnull(r, row, LOOKUP_EVENT_REASON) ? 0 : reason_parse(PQgetvalue(r, row, LOOKUP_EVENT_REASON));
     if (state < 0)
-        return;
+        say_unknown(q, PQgetvalue(r, row, LOOKUP_EVENT_STATE));
     q->has_event = true;
     memcpy(q->event_hash, PQgetvalue(r, row, LOOKUP_EVENT_HASH), SHA256_SIZE);
-    q->event_state = (enum event_state)state;
+    q->event_state = state < 0 ? EVENT_STATE_EXPIRED : (enum event_state)state; /* over, as far as we know */
     q->event_reason = reason < 0 ? REASON_NONE : (enum reason)reason;
     pg_row_number(r, row, LOOKUP_EVENT_SCHEDULED, &q->scheduled_in);
     /* Ids, states and numbers of our own table, a line for each integration: never cut. */

@@ -13,7 +13,7 @@ static const char *text_at(struct arena *a, const PGresult *r, int row, int colu
     return PQgetisnull(r, row, column) ? NULL : arena_strdup(a, PQgetvalue(r, row, column));
 }
 
-/* False when the event was deleted at this very moment, or is none that this version knows. */
+/* False when the event is none that this version knows. */
 static bool read_row(struct wake *w, const PGresult *r, int row, struct mailbox_row *out)
 {
     struct event *e = &out->event;
@@ -35,14 +35,15 @@ static void take_row(struct wake *w, const PGresult *r, int row)
 {
     struct mailbox_row *out = arena_alloc(&w->arena, sizeof *out);
     w->good = true;
-    if (PQgetisnull(r, row, WAKE_ATTEMPT))
+    if (PQgetisnull(r, row, WAKE_EVENT_ID))
         return; /* it is empty */
     list_init(&out->link);
-    if (read_row(w, r, row, out)) {
+    if (!PQgetisnull(r, row, WAKE_ATTEMPT) && read_row(w, r, row, out)) {
         list_append(&w->rows, &out->link);
         return;
     }
-    LOG(LOG_ERROR, "mailbox_event_unknown", LOG_TEXT("id", out->event.id),
+    /* Without an attempt: one of those that are all that is in it. */
+    LOG(LOG_ERROR, "mailbox_event_unknown", LOG_TEXT("id", PQgetvalue(r, row, WAKE_EVENT_ID)),
         LOG_TEXT("type", PQgetvalue(r, row, WAKE_EVENT_TYPE)));
     w->stays = true;
 }

@@ -39,6 +39,11 @@ _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
 /* OFFSET 0: looked up by key for each row, in the rows' order, and not joined. */
 #define HAS_EVENT(delivery)                                                                                  \
     " EXISTS (SELECT FROM notify.events e WHERE e.id = " delivery ".event_id OFFSET 0)"
+/* And one that this version can send, or those of a later one would stand before all others for ever. */
+#define EVENT_WORD(e, word, help) "'" word "', "
+#define HAS_KNOWN_EVENT(delivery)                                                                            \
+    " EXISTS (SELECT FROM notify.events e WHERE e.id = " delivery ".event_id AND e.scan_id IS NOT NULL"      \
+    " AND e.event_type IN (" EVENT_TYPE_LIST(EVENT_WORD) "NULL) OFFSET 0)"
 
 const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
 
@@ -227,7 +232,8 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
      * What is taken from a mailbox: the worst, the oldest of them first; and what has waited for too long, of any
      * severity. A line without an event says that the wake is good and there is nothing. While it is good, the next one
      * comes after the lease only. Deliveries whose event somebody deleted are left out, here and below, or they would be
-     * all that comes out for ever; the audit says that they are there.
+     * all that comes out for ever; the audit says that they are there. So are those whose event only a later version
+     * knows; when nothing else is in the mailbox, a line without an attempt names one of them.
      */
     [STATEMENT_WAKE_READ] = {"wake_read",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.integration, x.most, x.oldest, x.age, x.lease, r.row"
@@ -240,13 +246,14 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt"
         " FROM mine LEFT JOIN LATERAL"
         " ((SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
-        " WHERE integration_id = mine.integration AND state = 'deferred' AND" HAS_EVENT("deliveries") " ORDER BY rank DESC, due_at LIMIT mine.most)"
+        " WHERE integration_id = mine.integration AND state = 'deferred' AND" HAS_KNOWN_EVENT("deliveries") " ORDER BY rank DESC, due_at LIMIT mine.most)"
         " UNION (SELECT o.* FROM generate_series(0, " NUMBER(RANK_MAX) ") AS r(rank)"
         " CROSS JOIN LATERAL (SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
         " WHERE integration_id = mine.integration AND state = 'deferred' AND rank = r.rank"
-        " AND due_at < now() - mine.age * interval '1 second' AND" HAS_EVENT("deliveries") " ORDER BY due_at LIMIT mine.oldest) o)) d ON true"
+        " AND due_at < now() - mine.age * interval '1 second' AND" HAS_KNOWN_EVENT("deliveries") " ORDER BY due_at LIMIT mine.oldest) o)) d ON true"
         " LEFT JOIN LATERAL (SELECT id, scan_id, event_type, finding_id, change_summary, error, first_seen, queue"
-        " FROM notify.events WHERE id = d.event_id OFFSET 0) e ON true"
+        " FROM notify.events WHERE id = coalesce(d.event_id, (SELECT u.event_id FROM notify.deliveries u"
+        " WHERE u.integration_id = mine.integration AND u.state = 'deferred' AND" HAS_EVENT("u") " LIMIT 1)) OFFSET 0) e ON true"
         " ORDER BY mine.n, d.rank DESC, d.due_at",
         7, {PG_INT4S, PG_UUIDS, PG_INT4S, PG_INT4S, PG_INT4S, PG_FLOAT8S, PG_FLOAT8S}},
 

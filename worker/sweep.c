@@ -198,22 +198,47 @@ static void make_ladder_message(struct sweep *s, const PGresult *r, int row, str
     ladder_put(&out->message, &s->arena, 0);
 }
 
+static void say_unreadable(const PGresult *r, int row)
+{
+    const char *id = PQgetvalue(r, row, SWEEP_EVENT_ID);
+    if (PQgetisnull(r, row, SWEEP_EVENT_TYPE))
+        LOG(LOG_ERROR, "sweep_without_event", LOG_TEXT("id", id),
+            LOG_TEXT("advice", "its row in notify.events is gone; see notifyctl audit"));
+    else
+        LOG(LOG_ERROR, "sweep_event_unknown", LOG_TEXT("id", id),
+            LOG_TEXT("type", PQgetvalue(r, row, SWEEP_EVENT_TYPE)),
+            LOG_TEXT("scan_id", PQgetvalue(r, row, SWEEP_SCAN_ID)));
+}
+
+/* A message cannot hold another number: whoever got it would dead-letter it, and again after each grace. */
+static bool has_next_attempt(const PGresult *r, int row)
+{
+    int attempt = atoi(PQgetvalue(r, row, SWEEP_ATTEMPT));
+    if (attempt >= 0 && attempt < OWN_ATTEMPT_MAX)
+        return true;
+    LOG(LOG_ERROR, "sweep_attempt_impossible", LOG_TEXT("id", PQgetvalue(r, row, SWEEP_EVENT_ID)),
+        LOG_TEXT("integration", PQgetvalue(r, row, SWEEP_INTEGRATION)), LOG_NUM("attempt", attempt));
+    return false;
+}
+
 static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integration)
 {
     struct sweep_row *out = arena_alloc(&s->arena, sizeof *out);
-    const char *state = PQgetvalue(r, row, SWEEP_STATE);
+    /* The same word for an event. */
+    bool dead = strcmp(PQgetvalue(r, row, SWEEP_STATE), delivery_state_name(DELIVERY_DEAD)) == 0;
     out->sweep = s;
     out->has_integration = has_integration;
     if (!read_event(s, r, row, &out->event)) {
-        LOG(LOG_ERROR, "sweep_without_event", LOG_TEXT("id", PQgetvalue(r, row, SWEEP_EVENT_ID)),
-            LOG_TEXT("advice", "its row in notify.events is gone; see notifyctl audit"));
+        say_unreadable(r, row);
         return;
     }
     if (has_integration && !uuid_parse(&out->integration, PQgetvalue(r, row, SWEEP_INTEGRATION)))
         return;
+    if (has_integration && !dead && !has_next_attempt(r, row))
+        return;
     out->owed = *PQgetvalue(r, row, SWEEP_OWED) == 't';
     out->swept_us = strtoll(PQgetvalue(r, row, SWEEP_SWEPT_AT_US), NULL, 10);
-    if (strcmp(state, delivery_state_name(DELIVERY_DEAD)) == 0) /* the same word for an event */
+    if (dead)
         make_dead_letter(s, r, row, out);
     else
         make_ladder_message(s, r, row, out);

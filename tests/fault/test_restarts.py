@@ -7,6 +7,7 @@ from collections import Counter
 
 import pika
 import pytest
+from load import RATE, Load
 from sandbox import bulk, producer
 from sandbox.postgres import PostgresServer
 from sandbox.processes import wait_until
@@ -15,9 +16,6 @@ from sandbox.receiver import Answer
 from stage import HELD
 
 pytestmark = pytest.mark.calm
-
-RATE = 500
-
 
 @pytest.fixture(scope="module")
 def rabbit(server_folder):
@@ -36,35 +34,6 @@ def postgres(server_folder):
         yield server.start()
     finally:
         server.remove()
-
-
-class Load:
-    """500 events a second for some seconds, through whatever happens meanwhile."""
-
-    def __init__(self, stage, notifyd, seconds: float, **settings) -> None:
-        stage.webhook(secret=None)
-        self.stage = stage
-        quick = {"broker": {"reconnect_max": 2.0}, "database": {"timeout": 3.0, "reconnect_max": 1.0}}
-        self.one = notifyd({**quick, **settings})
-        self.pids = {p.pid for p in self.one.family()}
-        self.publisher = bulk.BulkPublisher(stage.broker_url, "notify",
-                                            (stage.event() for _ in range(int(seconds * RATE))), rate=RATE)
-        self.publisher.start()
-        stage.receiver.wait_for(RATE, "/hook")
-        self.started = time.monotonic()
-
-    def end(self, what: str) -> int:
-        """All that was confirmed has arrived, and the same processes are at work; returns how many requests were repeats."""
-        confirmed = self.publisher.finish(120)
-        seen = self.stage.wait_arrivals(confirmed, 60)
-        took = time.monotonic() - self.started
-        repeats = sum(seen.values()) - len(seen)
-        unknown = len(self.publisher.unknown)
-        print(f"{what}: {len(confirmed)} confirmed, all delivered {took:.1f} s after it began; {repeats} requests repeated;"
-              f" {unknown} events of unknown fate, {len(seen.keys() - set(confirmed))} of them delivered")
-        assert {p.pid for p in self.one.family()} == self.pids, "a process was replaced"
-        self.stage.wait_settled(len(seen), 30)
-        return repeats
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

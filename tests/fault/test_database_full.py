@@ -1,0 +1,102 @@
+"""A database whose disk is full: what was confirmed arrives when there is room again."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Iterator
+
+import psycopg2
+import pytest
+from load import Load
+from sandbox.postgres import PostgresServer
+from sandbox.processes import wait_until
+
+pytestmark = pytest.mark.calm
+
+MEGABYTES = 128
+
+
+class SmallDisk:
+    """A file system of its own, to be filled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._filler = folder, folder / "filler"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m,mode=0711", "tmpfs", folder], check=True)
+
+    def fill(self) -> None:
+        with open(self._filler, "ab", buffering=0) as filler:
+            try:
+                while filler.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+
+    def make_room(self) -> None:
+        self._filler.unlink()
+
+    def close(self) -> None:
+        subprocess.run(["umount", "--lazy", self.folder], check=True)
+        self.folder.rmdir()
+
+
+@pytest.fixture(scope="module")
+def disk(server_folder: Path) -> Iterator[SmallDisk]:
+    if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
+        pytest.skip("to mount a small disk takes the right to mount")
+    made = SmallDisk(server_folder / "small-disk")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def postgres(disk: SmallDisk) -> Iterator[PostgresServer]:
+    # One segment of the log ahead at most: what is there already can be written without room.
+    server = PostgresServer(disk.folder / "server", settings={"min_wal_size": "32MB", "max_wal_size": "48MB"})
+    server.log = disk.folder.with_suffix(".log")  # on another disk, or it could not say why it died
+    try:
+        yield server.start()
+    finally:
+        server.remove()
+
+
+def test_the_disk_is_full_under_load_and_then_no_longer(stage, notifyd, postgres, disk):
+    """The log has room ahead, the tables have none: each commit that needs a new page fails."""
+    load = Load(stage, notifyd, 4)
+    pid = postgres.pid
+    disk.fill()
+    try:
+        load.one.wait_event("batch_again", batch="ledger", sqlstate="53100", count=2)
+        time.sleep(1.5)
+    finally:
+        disk.make_room()
+    assert load.end("disk full") == 0
+    assert (postgres.pid, postgres.running) == (pid, True)
+    assert not load.one.events("database_link_down"), "an error is no reason to connect anew"
+
+
+def test_the_server_dies_of_a_full_disk_under_load_and_is_started_again_when_there_is_room(stage, notifyd, postgres, disk):
+    load = Load(stage, notifyd, 3)
+
+    def switched() -> bool:
+        try:
+            postgres.query("SELECT pg_switch_wal()")
+            return False
+        except psycopg2.Error:
+            return True
+
+    disk.fill()
+    try:
+        wait_until(switched, 20, "there is no room for another segment of the log", every=0.2)
+        load.one.wait_event("database_link_down", count=2)
+        assert "PANIC:  could not write" in postgres.log.read_text()
+    finally:
+        disk.make_room()
+        postgres.kill()
+    time.sleep(0.5)
+    postgres.start()
+    assert load.end("server dead of a full disk") == 0
