@@ -1,0 +1,87 @@
+"""A broker that deletes, refuses, returns and times out: nothing confirmed is lost, and nothing goes round and round."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+import pika
+import pytest
+from ctl import on_stage
+from sandbox import bulk, producer, seed
+from sandbox.processes import wait_until
+from sandbox.rabbit import RabbitServer
+from sandbox.receiver import Answer
+from stage import HELD, dead_letters
+from test_growth import anonymous_kib
+
+pytestmark = pytest.mark.calm
+
+FRAME_MAX = 131072  # RabbitMQ's default, which notifyd asks for
+QUICK = {"retry": {"base": 1.0, "factor": 1.0, "jitter": 0.0}, "sweep": {"grace": 1.0}, **HELD}
+
+
+@contextmanager
+def channel_to(url: str) -> Iterator[Any]:
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        yield connection.channel()
+    finally:
+        connection.close()
+
+
+def publish_raw(url: str, queue: str, body: bytes, properties: pika.BasicProperties) -> None:
+    with channel_to(url) as channel:
+        producer.declare(channel, queue)
+        channel.confirm_delivery()
+        channel.basic_publish("", queue, body, properties, mandatory=True)
+
+
+# --- sizes
+
+def frame_size(body: bytes, properties: pika.BasicProperties) -> int:
+    """Bytes of the frame that holds PROPERTIES, with its envelope."""
+    return len(pika.frame.Header(1, len(body), properties).marshal())
+
+
+def with_headers_of(stage: Any, size: int) -> tuple[str, bytes, pika.BasicProperties]:
+    """An event whose header frame has SIZE bytes."""
+    event = stage.event("scan_done")
+    body, properties = producer.celery_message(event)
+    properties.headers["padding"] = ""
+    properties.headers["padding"] = "p" * (size - frame_size(body, properties))
+    assert frame_size(body, properties) == size
+    return event.id, body, properties
+
+
+@pytest.mark.parametrize("size", [FRAME_MAX - 1, FRAME_MAX, FRAME_MAX + 1, FRAME_MAX + 8])
+def test_headers_that_fill_a_frame_stop_nobody(stage, notifyd, size):
+    """RabbitMQ takes frames that are eight bytes larger than agreed, and passes them on."""
+    stage.webhook(secret=None)
+    event, body, properties = with_headers_of(stage, size)
+    publish_raw(stage.broker_url, "notify", body, properties)
+    behind = bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_done") for _ in range(20)))
+    one = notifyd({"workers": 1, "broker": {"prefetch": 4}})
+    assert set(stage.wait_arrivals([event, *behind], 10).values()) == {1}
+    stage.wait_settled(21)
+    assert not one.events("broker_link_down")
+
+
+def test_headers_that_grow_beyond_a_frame_on_their_way_stop_nobody(stage, notifyd):
+    """A queue whose messages expire into ours: RabbitMQ writes into their headers where they were."""
+    stage.webhook(secret=None)
+    with channel_to(stage.broker_url) as channel:
+        producer.declare(channel)
+        channel.queue_declare("before", durable=True, arguments={
+            "x-message-ttl": 1, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "notify"})
+        event, body, properties = with_headers_of(stage, FRAME_MAX)
+        channel.basic_publish("", "before", body, properties)
+        wait_until(lambda: channel.queue_declare("notify", passive=True).method.message_count == 1, 5, "it has expired")
+    behind = bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_done") for _ in range(20)))
+    one = notifyd({"workers": 1, "broker": {"prefetch": 4}})
+    assert set(stage.wait_arrivals([event, *behind], 10).values()) == {1}
+    stage.wait_settled(21)
+    assert not one.events("broker_link_down")
