@@ -70,6 +70,33 @@ def test_headers_that_fill_a_frame_stop_nobody(stage, notifyd, size):
     assert not one.events("broker_link_down")
 
 
+def test_headers_too_many_or_too_long_are_named_and_not_overlooked(stage, notifyd):
+    """What stands behind those that are kept could be the time before which nothing may be sent."""
+    stage.webhook(secret=None)
+    later = "2100-01-01T00:00:00+00:00"
+    bad, good = {}, []
+    for count in (256, 257, 20_000):
+        event = stage.event("scan_done")
+        body, properties = producer.celery_message(event)
+        eta = properties.headers.pop("eta")
+        fillers = count - len(properties.headers) - 1
+        properties.headers.update({f"{number:x}": None for number in range(fillers)})
+        properties.headers["eta"] = eta if count == 256 else later
+        assert len(properties.headers) == count
+        publish_raw(stage.broker_url, "notify", body, properties)
+        if count == 256:
+            good.append(event.id)
+        else:
+            bad[event.id] = f"the message has {count} headers"
+    one = notifyd({"workers": 1, "broker": {"prefetch": 4}})
+    good += bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_done") for _ in range(20)))
+    assert stage.wait_arrivals(good, 10) == Counter(good)
+    letters = dead_letters(stage.broker_url, len(bad))
+    assert {properties.message_id: headers["x-notify-detail"].split(",")[0] for headers, properties, _ in letters} == bad
+    assert {headers["x-notify-reason"] for headers, _, _ in letters} == {"too_large"}
+    assert stage.receiver.count("/hook") == len(good) and not one.events("broker_link_down")
+
+
 def test_headers_that_grow_beyond_a_frame_on_their_way_stop_nobody(stage, notifyd):
     """A queue whose messages expire into ours: RabbitMQ writes into their headers where they were."""
     stage.webhook(secret=None)
