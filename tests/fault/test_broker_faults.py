@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -205,8 +204,10 @@ def test_a_queue_of_ours_is_deleted_again_and_again_while_retries_go_through_it(
     stage.receiver.script("/hook", Answer())
     stage.wait_settled(count, 30)
     attempts = {row["event_id"]: row["attempt"] for row in stage.deliveries()}
-    print(f"{lost} messages deleted; {len(one.events('publish_returned'))} publishes returned,"
-          f" {sum(int(e['rows']) for e in one.events('swept'))} rows swept, attempts {Counter(attempts.values())}")
+    swept = sum(int(e["rows"]) for e in one.events("swept"))
+    print(f"{lost} messages deleted; {len(one.events('publish_returned'))} publishes returned, {swept} rows swept,"
+          f" attempts {Counter(attempts.values())}")
+    assert swept, "something was lost"
     assert stage.arrivals() == Counter(attempts), "each attempt is one request"
     assert attempts.keys() == set(ids)
 
@@ -289,8 +290,9 @@ def test_a_rung_of_the_ladder_that_takes_one_at_a_time(stage, notifyd, rabbit, v
         refused = len(one.events("publish_refused"))
     stage.wait_settled(count, 20)
     attempts = {row["event_id"]: row["attempt"] for row in stage.deliveries()}
-    print(f"{refused} publishes refused, {sum(int(e['rows']) for e in one.events('swept'))} rows swept,"
-          f" attempts {Counter(attempts.values())}")
+    swept = sum(int(e["rows"]) for e in one.events("swept"))
+    print(f"{refused} publishes refused, {swept} rows swept, attempts {Counter(attempts.values())}")
+    assert refused or swept
     assert stage.arrivals() == Counter(attempts) and attempts.keys() == set(ids)
     assert refused <= 8 * count if delay == 1.0 else refused == 0
     wait_until(lambda: all(q["messages"] == 0 for q in rabbit.list_queues(vhost)), 10, "nothing goes round any more")
@@ -338,7 +340,7 @@ def impatient(server_folder: Any, request: pytest.FixtureRequest) -> Iterator[Ra
 
 
 @pytest.mark.parametrize(("impatient", "held_max", "seconds"), [
-    pytest.param(3, 10.0, 8, id="8 seconds"), pytest.param(60, 30.0, 180, id="3 minutes", marks=pytest.mark.long)],
+    pytest.param(3, 10.0, 6, id="6 seconds"), pytest.param(60, 30.0, 180, id="3 minutes", marks=pytest.mark.long)],
     indirect=["impatient"])
 def test_the_broker_ends_channels_while_the_database_stands_still(
         impatient, postgres, stage, notifyd, request, held_max, seconds):
