@@ -4,15 +4,18 @@
  * Owns the message that is being put together. The library's own amqp_read_message waits without a deadline
  * and loses frames of other channels; this takes one frame at a time and never waits. All bytes are copied,
  * because the library's memory goes after each frame. The announced size of a body is 64 bits from outside:
- * no more than body_max is ever kept, and the rest is counted, hashed and dropped.
+ * no more than body_max is ever kept, and the rest is counted, hashed and dropped. Of headers, the first are kept,
+ * and it is noted when those are not all.
  */
 #include "worker/amqp_frames.h"
 
 #include <string.h>
 
 #include "common/base/check.h"
+#include "worker/amqp_link.h"
 
-enum { HEADERS_MAX = 256, ARENA_BLOCK = 4096 };
+/* Twice what a producer can put into one frame of RabbitMQ's default, since the frame grows on its way. */
+enum { HEADERS_MAX = 256, HEADER_BYTES_MAX = 2 * AMQP_LINK_FRAME_MAX, ARENA_BLOCK = 4096 };
 
 void amqp_frames_init(struct amqp_frames *f, size_t body_max)
 {
@@ -90,11 +93,17 @@ static void read_header_value(struct arena *a, const amqp_field_value_t *v, stru
     out->kind = RAW_HEADER_INT;
 }
 
+static size_t bytes_of(const amqp_table_entry_t *e)
+{
+    bool text = e->value.kind == AMQP_FIELD_KIND_UTF8 || e->value.kind == AMQP_FIELD_KIND_BYTES;
+    return e->key.len + (text ? e->value.value.bytes.len : 0);
+}
+
 static void read_headers(struct arena *a, const amqp_table_t *table, struct raw_message *raw)
 {
-    size_t n = (size_t)table->num_entries;
-    if (n > HEADERS_MAX)
-        n = HEADERS_MAX;
+    size_t all = (size_t)table->num_entries, n = 0, bytes = 0;
+    while (n < all && n < HEADERS_MAX && (bytes += bytes_of(&table->entries[n])) <= HEADER_BYTES_MAX)
+        n++;
     struct raw_header *headers = arena_alloc(a, n * sizeof *headers);
     for (size_t i = 0; i < n; i++) {
         headers[i].name = copy(a, table->entries[i].key);
@@ -102,6 +111,7 @@ static void read_headers(struct arena *a, const amqp_table_t *table, struct raw_
     }
     raw->headers = headers;
     raw->header_count = n;
+    raw->headers_cut = all - n;
 }
 
 static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t *p, uint64_t body_size)

@@ -16,7 +16,8 @@
 enum {
     AMQP_LINK_CHANNEL = 1,
     AMQP_LINK_SCRATCH_CHANNEL = 2,
-    AMQP_LINK_FRAME_MAX = 131072,
+    AMQP_LINK_FRAME_MAX = 131072,    /* agreed with the broker: RabbitMQ's default */
+    AMQP_LINK_FRAME_TAKEN = 1 << 24, /* bytes; what comes may be larger than agreed */
     AMQP_LINK_ROOM_MS = 20
 };
 

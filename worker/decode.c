@@ -248,7 +248,12 @@ enum decode_result decode_message(const struct conf *conf, struct arena *arena, 
     out->redelivered = raw->redelivered;
     out->origin_queue = raw->queue;
     out->event.first_seen_us = now_us;
-    if (!read_identity(&d, &has_task_header))
+    bool known = read_identity(&d, &has_task_header);
+    /* What is not kept could be its task, or the time before which nothing may be sent. */
+    if (raw->headers_cut)
+        known = decode_refuse(&d, REASON_TOO_LARGE, "the message has %zu headers, of which %zu can be kept",
+                              raw->header_count + raw->headers_cut, raw->header_count);
+    if (!known)
         return DECODE_REJECT;
     struct buf body;
     bool good = decode_body_read(&d, &body) && read_json(&d, &body, has_task_header);

@@ -34,6 +34,7 @@ struct raw_message {
     const char *message_id;
     const struct raw_header *headers;
     size_t header_count;
+    size_t headers_cut; /* further headers, which are not kept */
     bool redelivered;
     bool from_own_queue; /* notify.due, .bulk, .urgent, .wake: x-notify-* headers are ours and believed */
     const char *queue;

@@ -58,7 +58,9 @@
     X(BAD_CONTENT_TYPE, "bad_content_type",                                                                  \
       "only application/json in UTF-8 is accepted; set task_serializer to json")                             \
     X(BAD_COMPRESSION, "bad_compression", "the body does not decompress, or not by zlib; use gzip or none")  \
-    X(TOO_LARGE, "too_large", "the message or its decompressed body is larger than limits.message_bytes")    \
+    X(TOO_LARGE, "too_large",                                                                                \
+      "the message or its decompressed body is larger than limits.message_bytes, or it has more than 256 "   \
+      "headers or 256 KiB of them")                                                                          \
     X(UNKNOWN_TASK, "unknown_task",                                                                          \
       "the task's name is in neither of the tasks lists; fix the producer's task_routes")                    \
     X(BAD_ARGUMENTS, "bad_arguments",                                                                        \

@@ -247,6 +247,13 @@ static void size_limits_hold_before_and_after_decompression(void)
     reject(REASON_TOO_LARGE, "the body has 99999999999 bytes, allowed are 4096", "task-1");
 }
 
+static void headers_that_are_not_all_kept_are_a_reason(void)
+{
+    begin_event("[[\"" SCAN "\",\"scan_done\"],{}]");
+    raw.headers_cut = 1000;
+    reject(REASON_TOO_LARGE, "the message has 1008 headers, of which 8 can be kept", "task-1");
+}
+
 static void a_small_bomb_is_stopped_at_the_limit(void)
 {
     static char zeros[1 << 22];
@@ -412,7 +419,8 @@ UNIT_MAIN(UNIT_CASE(protocol_1_is_read_from_the_body), UNIT_CASE(broken_protocol
           UNIT_CASE(only_json_in_utf8_is_taken), UNIT_CASE(zlib_bodies_are_read_whatever_they_are_called),
           UNIT_CASE(what_does_not_decompress_is_refused),
           UNIT_CASE(size_limits_hold_before_and_after_decompression),
-          UNIT_CASE(a_small_bomb_is_stopped_at_the_limit), UNIT_CASE(begin_own),
+          UNIT_CASE(a_small_bomb_is_stopped_at_the_limit),
+          UNIT_CASE(headers_that_are_not_all_kept_are_a_reason), UNIT_CASE(begin_own),
           UNIT_CASE(a_scans_findings_come_back_as_a_scan_done_with_a_header),
           UNIT_CASE(a_scans_findings_are_for_no_integration_and_no_other_event),
           UNIT_CASE(own_headers_are_believed_on_own_queues), UNIT_CASE(own_headers_may_be_texts_or_left_out),
