@@ -55,8 +55,8 @@ def disk(server_folder: Path) -> Iterator[SmallDisk]:
 
 @pytest.fixture(scope="module")
 def postgres(disk: SmallDisk) -> Iterator[PostgresServer]:
-    # One segment of the log ahead at most: what is there already can be written without room.
-    server = PostgresServer(disk.folder / "server", settings={"min_wal_size": "32MB", "max_wal_size": "48MB"})
+    # No segment of the log is used again: how much of it can be written without room would be a matter of luck.
+    server = PostgresServer(disk.folder / "server", settings={"wal_keep_size": "1GB", "wal_recycle": "off"})
     server.log = disk.folder.with_suffix(".log")  # on another disk, or it could not say why it died
     try:
         yield server.start()
@@ -64,10 +64,17 @@ def postgres(disk: SmallDisk) -> Iterator[PostgresServer]:
         server.remove()
 
 
+def begin_segment(postgres: PostgresServer) -> None:
+    """From here on the log has room for 16 MiB; without a record in it a segment would not be left, and not be made."""
+    postgres.query("SELECT pg_switch_wal()")
+    postgres.query("SELECT pg_logical_emit_message(true, 'test', '')")
+
+
 def test_the_disk_is_full_under_load_and_then_no_longer(stage, notifyd, postgres, disk):
     """The log has room ahead, the tables have none: each commit that needs a new page fails."""
     load = Load(stage, notifyd, 4)
     pid = postgres.pid
+    begin_segment(postgres)
     disk.fill()
     try:
         load.one.wait_event("batch_again", batch="ledger", sqlstate="53100", count=2)
@@ -82,16 +89,16 @@ def test_the_disk_is_full_under_load_and_then_no_longer(stage, notifyd, postgres
 def test_the_server_dies_of_a_full_disk_under_load_and_is_started_again_when_there_is_room(stage, notifyd, postgres, disk):
     load = Load(stage, notifyd, 3)
 
-    def switched() -> bool:
+    def gone() -> bool:
         try:
-            postgres.query("SELECT pg_switch_wal()")
+            begin_segment(postgres)
             return False
         except psycopg2.Error:
             return True
 
     disk.fill()
     try:
-        wait_until(switched, 20, "there is no room for another segment of the log", every=0.2)
+        wait_until(gone, 20, "there is no room for another segment of the log", every=0.2)
         load.one.wait_event("database_link_down", count=2)
         assert "PANIC:  could not write" in postgres.log.read_text()
     finally:
