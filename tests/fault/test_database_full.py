@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Iterator
@@ -19,12 +20,12 @@ MEGABYTES = 128
 
 
 class SmallDisk:
-    """A file system of its own, to be filled."""
+    """A file system of its own, to be filled; in /tmp, where PostgreSQL's account may pass."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._filler = folder, folder / "filler"
-        folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m,mode=0711", "tmpfs", folder], check=True)
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="notify-small-disk-", dir="/tmp"))
+        self._filler = self.folder / "filler"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m,mode=0711", "tmpfs", self.folder], check=True)
 
     def fill(self) -> None:
         with open(self._filler, "ab", buffering=0) as filler:
@@ -43,10 +44,10 @@ class SmallDisk:
 
 
 @pytest.fixture(scope="module")
-def disk(server_folder: Path) -> Iterator[SmallDisk]:
+def disk() -> Iterator[SmallDisk]:
     if subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0:
         pytest.skip("to mount a small disk takes the right to mount")
-    made = SmallDisk(server_folder / "small-disk")
+    made = SmallDisk()
     try:
         yield made
     finally:
@@ -54,20 +55,28 @@ def disk(server_folder: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.fixture(scope="module")
-def postgres(disk: SmallDisk) -> Iterator[PostgresServer]:
-    # One segment of the log ahead at most: what is there already can be written without room.
-    server = PostgresServer(disk.folder / "server", settings={"min_wal_size": "32MB", "max_wal_size": "48MB"})
-    server.log = disk.folder.with_suffix(".log")  # on another disk, or it could not say why it died
+def postgres(disk: SmallDisk, server_folder: Path) -> Iterator[PostgresServer]:
+    # No segment of the log is used again: how much of it can be written without room would be a matter of luck.
+    server = PostgresServer(disk.folder / "server", settings={"wal_keep_size": "1GB", "wal_recycle": "off"})
+    assert disk.folder in server.data.parents
+    server.log = server_folder / "small-disk.log"  # on another disk, or it could not say why it died
     try:
         yield server.start()
     finally:
         server.remove()
 
 
+def begin_segment(postgres: PostgresServer) -> None:
+    """From here on the log has room for 16 MiB; without a record in it a segment would not be left, and not be made."""
+    postgres.query("SELECT pg_switch_wal()")
+    postgres.query("SELECT pg_logical_emit_message(true, 'test', '')")
+
+
 def test_the_disk_is_full_under_load_and_then_no_longer(stage, notifyd, postgres, disk):
     """The log has room ahead, the tables have none: each commit that needs a new page fails."""
     load = Load(stage, notifyd, 4)
     pid = postgres.pid
+    begin_segment(postgres)
     disk.fill()
     try:
         load.one.wait_event("batch_again", batch="ledger", sqlstate="53100", count=2)
@@ -82,16 +91,16 @@ def test_the_disk_is_full_under_load_and_then_no_longer(stage, notifyd, postgres
 def test_the_server_dies_of_a_full_disk_under_load_and_is_started_again_when_there_is_room(stage, notifyd, postgres, disk):
     load = Load(stage, notifyd, 3)
 
-    def switched() -> bool:
+    def gone() -> bool:
         try:
-            postgres.query("SELECT pg_switch_wal()")
+            begin_segment(postgres)
             return False
         except psycopg2.Error:
             return True
 
     disk.fill()
     try:
-        wait_until(switched, 20, "there is no room for another segment of the log", every=0.2)
+        wait_until(gone, 20, "there is no room for another segment of the log", every=0.2)
         load.one.wait_event("database_link_down", count=2)
         assert "PANIC:  could not write" in postgres.log.read_text()
     finally:
