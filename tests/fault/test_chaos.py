@@ -48,12 +48,19 @@ def lost(world: World, confirmed: list[str], rows: dict, tally: Tally) -> list[s
             arrived = path.startswith("/slack/") or tally.taken[path, event] > 0
             if not (state == "delivered" and arrived or state == "dead" and reason):
                 missing.append(f"{event} to {path}: {state}, {'arrived' if arrived else 'not arrived'}")
-    return missing
+    chats = {path: count for path, count in delivered_to(world, rows).items() if path.startswith("/slack/")}
+    return missing + [f"{count - tally.taken[path, None]} of {count} to {path}: delivered, not arrived"
+                      for path, count in chats.items() if tally.taken[path, None] < count]
+
+
+def delivered_to(world: World, rows: dict) -> Counter[str]:
+    """How many deliveries to each path the ledger calls delivered."""
+    return Counter(world.path[integration] for (_, integration), (state, _) in rows.items() if state == "delivered")
 
 
 def repeats(world: World, rows: dict, tally: Tally) -> int:
     """Requests that were answered with success and made again. Of chat messages all of a channel are counted together."""
-    delivered = Counter(world.path[integration] for (_, integration), (state, _) in rows.items() if state == "delivered")
+    delivered = delivered_to(world, rows)
     chats = sum(max(0, count - delivered[path]) for (path, id), count in tally.taken.items() if id is None)
     return chats + sum(count - 1 for (_, id), count in tally.taken.items() if id is not None)
 
@@ -77,7 +84,7 @@ def chaos(stage, notifyd, rabbit, postgres, receiver, tally, seed: int, count: i
     servers.daemon.wait_ready()
     publisher = bulk.BulkPublisher(stage.broker_url, "notify", world.events(count), rate=rate)
     publisher.start()
-    acts = Chaos(servers, random.Random(-seed), 0.4)
+    acts = Chaos(servers, random.Random(f"acts of {seed}"), 0.4)
     acts.start()
     confirmed = publisher.finish(300 + count / rate * 10)
     acts.end()
