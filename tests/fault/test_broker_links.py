@@ -38,7 +38,7 @@ def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_i
     one = notifyd({
         "workers": 1, "watchdog": 5.0,
         "broker": {"url": link.beyond(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
-        "delivery": {"per_integration": max(events, good), "connections": 600},
+        "delivery": {"per_integration": max(events, good), "connections": 600, "timeout": 30.0},
         "gate": {**HELD["gate"], "window": 1000},
     }, wrapper=link.wrapper, env=tiny_buffers(tmp_path) if buffers == "tiny" else {})
     pids = one.workers()
@@ -48,7 +48,7 @@ def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_i
     link.cut()
     try:
         done = Counter(waiting=hooks * events, delivered=good)
-        stage.wait(lambda: Counter(d["state"] for d in stage.deliveries()) == done, 10)
+        stage.wait(lambda: Counter(d["state"] for d in stage.deliveries()) == done, 30)
         # All this is to be published and acknowledged now, and for longer than the watchdog waits nobody takes it.
         cut = time.monotonic()
         one.wait_event("broker_link_down", count=2, timeout=30)
