@@ -36,7 +36,7 @@ def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_i
     stage.receiver.script("/good", Answer(delay=2.0))
     link.here(stage.database.server.port, stage.receiver.port)
     one = notifyd({
-        "workers": 1, "watchdog": 5.0,
+        "workers": 1, "watchdog": 5.0, "shutdown_grace": 35,
         "broker": {"url": link.beyond(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
         "delivery": {"per_integration": max(events, good), "connections": 600, "timeout": 30.0},
         "gate": {**HELD["gate"], "window": 1000},
