@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import time
-import urllib.request
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Iterator
@@ -92,8 +90,3 @@ def in_state(stage: Any, task_id: str, state: str = "done") -> int:
     """How many of the events that the task became are in STATE."""
     return stage.database.query("SELECT count(*) FROM notify.events WHERE starts_with(id, %s) AND state = %s",
                                 (f"{task_id}.", state))[0][0]
-
-
-def counter(one: Any, name: str) -> int:
-    with urllib.request.urlopen(f"{one.agent_url}/metrics", timeout=5) as answer:
-        return int(re.search(rf"^notify_{name}_total (\d+)$", answer.read().decode(), re.M)[1])

@@ -7,8 +7,9 @@
  * nack or a return it waits RETRY_SECONDS; after a return what should have taken it is declared again first,
  * since somebody has deleted it.
  *
- * Or it is given up: when the broker has blocked publishing for broker.publish_patience, those whose owners have
- * written down what is owed are told so, at once from then on.
+ * Or it is given up, if its owner has written down what is owed: when the broker has blocked publishing for
+ * broker.publish_patience, or has refused this message, or all that went its way, for so long (refusals.c). Then the
+ * owners hear it at once, until the broker takes something again.
  *
  * A send in librabbitmq blocks without a limit once the socket's buffer is full, which happens when the
  * broker is in alarm or the link is cut. So a message is only sent when the kernel takes all of it at once,
@@ -32,6 +33,7 @@
 #include "worker/amqp_frames.h"
 #include "worker/amqp_link.h"
 #include "worker/publish_wire.h"
+#include "worker/refusals.h"
 #include "worker/shared.h"
 #include "worker/topology.h"
 
@@ -42,6 +44,7 @@ struct publisher {
     struct amqp_link *link;
     struct amqp_frames frames;
     struct topology topology;
+    struct refusals refusals;
     struct list waiting;
     struct list refused;     /* until the next turn of `retry` */
     struct list unconfirmed; /* in the order of their sequence numbers */
@@ -104,9 +107,21 @@ static void set_blocked(struct publisher *p, bool blocked)
     }
 }
 
+static int64_t patience_us(const struct publisher *p)
+{
+    return clock_us(p->conf->broker_publish_patience);
+}
+
 static bool is_impatient(const struct publisher *p)
 {
-    return p->blocked_us && clock_mono_us() - p->blocked_us >= clock_us(p->conf->broker_publish_patience);
+    return p->blocked_us && clock_mono_us() - p->blocked_us >= patience_us(p);
+}
+
+static void give_up_one(struct publisher *p, struct publish_message *m)
+{
+    p->pending--;
+    shared_count(COUNT_OWED);
+    m->given_up(m);
 }
 
 static void give_up_list(struct publisher *p, struct list *list)
@@ -117,9 +132,7 @@ static void give_up_list(struct publisher *p, struct list *list)
         if (!m->given_up)
             continue;
         list_remove(&m->link);
-        p->pending--;
-        shared_count(COUNT_OWED);
-        m->given_up(m);
+        give_up_one(p, m);
     }
 }
 
@@ -150,6 +163,22 @@ static void give_up(struct publisher *p)
     p->said_given_up |= p->pending < before;
 }
 
+static void refuse(struct publisher *p, struct publish_message *m)
+{
+    int64_t now = clock_mono_us(), since = refusals_add(&p->refusals, m, now);
+    shared_count(COUNT_RETURNED);
+    p->unroutable |= m->returned;
+    m->returned = false;
+    if (!m->refused_us)
+        m->refused_us = now;
+    if (m->given_up && now - (m->refused_us < since ? m->refused_us : since) >= patience_us(p)) {
+        give_up_one(p, m);
+        return;
+    }
+    list_append(&p->refused, &m->link);
+    later(p);
+}
+
 /* The broker's word on one sequence number. */
 static void settle_one(struct publisher *p, uint64_t sequence, bool accepted)
 {
@@ -163,15 +192,10 @@ static void settle_one(struct publisher *p, uint64_t sequence, bool accepted)
     list_remove(&m->link);
     p->unconfirmed_bytes -= weight(m);
     if (!accepted || m->returned) {
-        LOG(LOG_WARN, m->returned ? "publish_returned" : "publish_refused", LOG_TEXT("exchange", m->exchange),
-            LOG_TEXT("key", m->routing_key), LOG_TEXT("id", m->message_id));
-        shared_count(COUNT_RETURNED);
-        p->unroutable |= m->returned;
-        m->returned = false;
-        list_append(&p->refused, &m->link);
-        later(p);
+        refuse(p, m);
         return;
     }
+    refusals_end(&p->refusals, m);
     p->pending--;
     shared_count(COUNT_PUBLISHED);
     m->confirmed(m);
@@ -261,6 +285,7 @@ static void on_down(void *owner, struct amqp_link *link)
     memset(p->ring, 0, p->ring_size * sizeof *p->ring);
     p->first_sequence = p->next_sequence = 1;
     p->unconfirmed_bytes = 0;
+    refusals_forget(&p->refusals);
     set_blocked(p, false);
 }
 
@@ -401,6 +426,7 @@ void publish_add_number(struct publish_message *m, const char *name, long long n
 void publisher_send(struct publisher *p, struct publish_message *m)
 {
     m->returned = false;
+    m->refused_us = 0;
     if (!m->content_type)
         m->content_type = "application/json";
     list_append(&p->waiting, &m->link);

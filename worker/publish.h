@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/base/conf.h"
 #include "common/base/list.h"
@@ -36,11 +37,13 @@ struct publish_message {
     size_t header_count;
     void (*confirmed)(struct publish_message *message);
     /*
-     * Called instead, when the broker has blocked publishing for broker.publish_patience: whoever has written down what is
-     * owed can go on without. The message may still arrive. NULL: it has to be confirmed.
+     * Called instead, when the broker has blocked publishing or refused this message or its like for
+     * broker.publish_patience: whoever has written down what is owed can go on without. The message may still arrive.
+     * NULL: it has to be confirmed.
      */
     void (*given_up)(struct publish_message *message);
-    bool returned; /* private: came back as unroutable */
+    bool returned;      /* private: came back as unroutable */
+    int64_t refused_us; /* private: monotonic, the first time; 0: it was not */
 };
 
 struct publisher;

@@ -5,7 +5,7 @@
  * rows whose time is past by the grace, and for rows that are owed a message at once (replayed; or dead, and the
  * broker did not take the letter), and makes their messages anew. One round at a time:
  *
- *   IDLE -> READING rows are marked and read -> PUBLISHING until all are confirmed -> CLEARING the marks of what was
+ *   IDLE -> READING rows are marked and read -> PUBLISHING until all are confirmed or given up -> CLEARING the marks of what was
  *   owed -> IDLE, or the next round at once when this one was full
  *
  * Invariants:
@@ -44,7 +44,7 @@ struct sweep_row {
     struct sweep *sweep;
     struct publish_message message;
     struct event event;
-    bool owed;
+    bool owed;        /* and the broker has confirmed it, once all are settled */
     int64_t swept_us; /* the database's clock */
     bool wake;        /* no row of these, but the mailbox of `integration` */
     bool has_integration;
@@ -122,6 +122,17 @@ static void on_confirmed(struct publish_message *m)
     struct sweep *s = row->sweep;
     if (!row->wake)
         shared_count(COUNT_SWEPT);
+    if (--s->unconfirmed == 0)
+        clear_owed(s);
+}
+
+/* The queue of dead letters is full, say. The row keeps its mark, and what the others are owed goes out meanwhile. */
+static void on_given_up(struct publish_message *m)
+{
+    struct sweep_row *row = list_entry(m, struct sweep_row, message);
+    struct sweep *s = row->sweep;
+    s->owed -= row->owed;
+    row->owed = false;
     if (--s->unconfirmed == 0)
         clear_owed(s);
 }
@@ -243,6 +254,7 @@ static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integ
     else
         make_ladder_message(s, r, row, out);
     out->message.confirmed = on_confirmed;
+    out->message.given_up = on_given_up;
     list_init(&out->link);
     list_append(&s->rows, &out->link);
     s->count++;
@@ -258,6 +270,7 @@ static void take_wake(struct sweep *s, const PGresult *r, int row)
         return;
     own_message_wake(&out->message, &s->arena, &out->integration, atoi(PQgetvalue(r, row, 1)));
     out->message.confirmed = on_confirmed;
+    out->message.given_up = on_given_up;
     list_init(&out->link);
     list_append(&s->rows, &out->link);
     s->count++;

@@ -56,7 +56,8 @@
         "Bytes published and not yet confirmed, which a lost connection makes us publish again; above it "   \
         "publishing waits.")                                                                                 \
     NUM(broker_publish_patience, "broker.publish_patience", 5, 0.1, 3600,                                    \
-        "Seconds that the broker may take no messages (an alarm) before a message whose rows are committed " \
+        "Seconds that the broker may take no messages (an alarm, a full queue) before a message whose rows " \
+        "are committed "                                                                                     \
         "is acknowledged all the same: the sweep publishes what it is owed.")                                \
     NUM(broker_reconnect_max, "broker.reconnect_max", 60, 1, 3600,                                           \
         "Longest pause between two attempts to reach the broker.")                                           \

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any, Mapping
 
@@ -103,6 +104,13 @@ class Notifyd:
     @property
     def agent_url(self) -> str:
         return f"http://{self.settings['agent']['listen']}"
+
+    def counter(self, name: str) -> int:
+        """What the metrics say of `notify_NAME_total`: the sum over its processes, those that ended too."""
+        with urllib.request.urlopen(f"{self.agent_url}/metrics", timeout=5) as answer:
+            found = re.search(rf"^notify_{name}_total (\d+)$", answer.read().decode(), re.M)
+        assert found, f"no metric notify_{name}_total"
+        return int(found[1])
 
     @property
     def grace(self) -> float:

@@ -6,7 +6,7 @@ import time
 import uuid
 
 import pytest
-from expansion import counter, task
+from expansion import task
 from sandbox import bulk, producer, seed
 from sandbox.receiver import Answer
 from stage import HELD
@@ -101,7 +101,7 @@ def test_many_tasks_of_scans_wait_for_their_turn_without_circling(stage, notifyd
     bulk.publish_many(stage.broker_url, "notify", (task(scan.id) for scan in scans))
     expanded = "SELECT count(*) FROM notify.events WHERE state = 'expanded'"
     stage.wait(lambda: stage.database.query(expanded) == [(count,)], 60)
-    rounds = (counter(one, "messages_received") - 2 * count) / count  # a task and its scan_done are two
+    rounds = (one.counter("messages_received") - 2 * count) / count  # a task and its scan_done are two
     print(f"{rounds:.1f} rounds for each task")
     assert rounds < 3
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from authority import Authority
-from expansion import counter
 from sandbox import bulk, seed
 from sandbox.answers import Answer
 from sandbox.receiver import Receiver
@@ -49,7 +48,7 @@ def held(stage, notifyd, answer: Answer, text: int, **delivery: str) -> int:
         events += [stage.event(scan_id=scan.id, finding_id=finding.id) for _ in range(2 * MESSAGES // REQUESTS)]
     bulk.publish_many(stage.broker_url, "notify", events)
     stage.receiver.wait_for(REQUESTS, None, 30)
-    stage.wait(lambda: counter(daemon, "messages_received") >= MESSAGES, 20)
+    stage.wait(lambda: daemon.counter("messages_received") >= MESSAGES, 20)
     time.sleep(1)  # for the answers
     assert stage.receiver.count(None) == REQUESTS
     value = anonymous_kib(daemon.workers()[0])

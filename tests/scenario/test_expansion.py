@@ -12,7 +12,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from expansion import RANKS, counter, expected_ids, in_state, row_of, task, wait_expanded, worst_first
+from expansion import RANKS, expected_ids, in_state, row_of, task, wait_expanded, worst_first
 from expansion import tap  # noqa: F401 (a fixture)
 from sandbox import producer, seed
 from stage import dead_letters
@@ -190,7 +190,7 @@ def test_a_scan_that_is_committed_late_is_expanded(stage, notifyd, tap):
     found = seed.add_findings(connection, scan, ["high"] * 20)
     one = notifyd()
     task_id = publish(stage, scan.id)
-    stage.wait(lambda: counter(one, "events_not_found") >= 1)
+    stage.wait(lambda: one.counter("events_not_found") >= 1)
     connection.commit()
     connection.close()
     wait_expanded(stage, task_id)
@@ -232,7 +232,7 @@ def test_a_scan_that_does_not_end_is_expanded_as_it_stands(stage, notifyd, tap):
     wait_expanded(stage, task_id)
     assert 4 < time.monotonic() - began < 7
     assert tap.counts() == dict.fromkeys(expected_ids(task_id, found), 1)
-    assert counter(one, "messages_received") - len(found) - 1 == 4  # at 0, 1, 3 and 5 seconds
+    assert one.counter("messages_received") - len(found) - 1 == 4  # at 0, 1, 3 and 5 seconds
 
 
 def test_a_task_with_an_eta_waits_for_it_and_one_that_has_expired_is_not_expanded(stage, notifyd, tap):

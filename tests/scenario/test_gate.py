@@ -9,7 +9,6 @@ import time
 
 import pika
 import pytest
-from expansion import counter
 from sandbox import bulk, seed
 from sandbox.receiver import Answer
 from stage import dead_letters
@@ -144,7 +143,7 @@ def test_a_worker_leaves_nothing_behind_when_its_last_notes_cannot_be_written(st
     connection.cursor().execute("LOCK TABLE notify.integration_state")
     stage.publish()
     stage.wait_settled(1)
-    stage.wait(lambda: counter(one, "health_statements") > 0, 5)
+    stage.wait(lambda: one.counter("health_statements") > 0, 5)
     one.terminate()
     assert one.wait() == 0
     connection.close()
@@ -356,7 +355,7 @@ def test_a_mailbox_that_is_in_hand_is_not_taken_out_once_more(stage, notifyd, ra
     assert set(stage.wait_arrivals(ids, 40).values()) == {1}
     stage.wait_settled(13)
     wakes = stage.database.query("SELECT wake_number FROM notify.integration_state")[0][0]
-    assert counter(one, "mailbox_deliveries") <= 40, f"12 deliveries, {wakes} wakes"
+    assert one.counter("mailbox_deliveries") <= 40, f"12 deliveries, {wakes} wakes"
 
 
 def test_a_drain_while_a_mailbox_is_emptied_repeats_nothing(stage, notifyd):
@@ -386,7 +385,7 @@ def test_a_wake_that_is_handed_back_leaves_its_room_to_those_that_wait(stage, no
     for hook in hooks.values():
         channel.basic_publish("notify.wake", "", b"{}", pika.BasicProperties(
             headers={"x-notify-wake": hook, "x-notify-wake-number": 1}))
-    stage.wait(lambda: counter(one, "mailbox_wakes") == 2, 10)
+    stage.wait(lambda: one.counter("mailbox_wakes") == 2, 10)
     taken = []
     channel.basic_consume("notify.wake", lambda c, method, p, b: taken.append(p.headers["x-notify-wake"]), True, arguments={"x-priority": 9})
     stage.wait(lambda: broker.process_data_events(0.1) or taken, 20, "nothing is handed back")

@@ -15,7 +15,6 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.request
 from typing import Any, Iterator
 
 import pytest
@@ -218,11 +217,6 @@ def judge_updates(stage: Any, load: Load, made: list[float], bounds: list[float]
     assert all(one < bound for one, bound in zip(late, bounds)), (late, bounds)
 
 
-def metric(daemon: Any, name: str) -> int:
-    with urllib.request.urlopen(f"{daemon.agent_url}/metrics", timeout=5) as answer:
-        return int(re.search(rf"^notify_{name}_total (\d+)$", answer.read().decode(), re.M)[1])
-
-
 def test_a_change_made_with_psql_is_followed_within_a_second_at_500_events_a_second(stage, notifyd, psql):
     hook = stage.webhook("/before", secret=None)
     notifyd()
@@ -360,14 +354,14 @@ def test_without_changes_nothing_is_asked_of_integrations_and_few_statements_are
     database.server.reset_statements(database.name)
     daemon = notifyd()
     stage.receiver.wait_for(backlog, timeout=30)
-    stage.wait(lambda: metric(daemon, "messages_settled") == backlog)
+    stage.wait(lambda: daemon.counter("messages_settled") == backlog)
     total, of_integrations = statements()
     assert total / backlog < 0.2
     load = Load(stage.broker_url, [stage.scan.id], 500)
     time.sleep(2)
     steady = len(load.stop())
     stage.receiver.wait_for(backlog + steady)
-    stage.wait(lambda: metric(daemon, "messages_settled") == backlog + steady)
+    stage.wait(lambda: daemon.counter("messages_settled") == backlog + steady)
     more, after = statements()
     print(f"{total / backlog:.3f} statements per event in a backlog of {backlog}, {of_integrations} of them of integrations;"
           f" {(more - total) / steady:.3f} at 500 events/s, {after - of_integrations} of them of integrations")
@@ -389,11 +383,11 @@ def test_without_the_triggers_a_change_is_followed_after_a_second_and_the_log_sa
     time.sleep(1.5)
     psql.run((ROOT / "schema" / "integration_triggers.sql").read_text())
     time.sleep(1.2)
-    loads = metric(daemon, "rules_statements")
+    loads = daemon.counter("rules_statements")
     made.append(psql.run(use(stage, hook, "/3")))
     time.sleep(1.2)
     judge_updates(stage, load, made, [1.2, 1.2, 1])
-    assert metric(daemon, "rules_statements") - loads <= 4, "one load per worker, and not one more each second"
+    assert daemon.counter("rules_statements") - loads <= 4, "one load per worker, and not one more each second"
     assert len(daemon.events("triggers_missing")) == 1
 
 
@@ -415,6 +409,6 @@ def test_with_room_for_few_workspaces_every_event_of_many_still_goes_by_its_own_
         expected.update((event.id, scans[event.args[0]]) for event in events)
         publish_many(stage.broker_url, "notify", events)
         wait_done(stage, set(expected))
-        loads.append(metric(daemon, "rules_statements"))
+        loads.append(daemon.counter("rules_statements"))
     assert paths_by_event(stage) == {event: {path} for event, path in expected.items() if path}
     assert loads[0] < loads[1] < loads[2], f"what left the cache was not read again: {loads}"
