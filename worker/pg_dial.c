@@ -211,7 +211,7 @@ void pg_dial_start(struct pg_link *l)
 {
     if (l->state != PG_DOWN)
         return;
-    struct timeval tick = {0, 250000};
+    struct timeval tick = clock_timeval(pg_link_tick(l));
     l->state = PG_RESOLVING;
     l->progress_us = clock_mono_us();
     event_add(l->watch, &tick);

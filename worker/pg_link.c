@@ -286,13 +286,19 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
         pg_io_flush(l);
 }
 
+double pg_link_tick(const struct pg_link *l)
+{
+    return l->settings.timeout_s / 8 < 0.25 ? l->settings.timeout_s / 8 : 0.25;
+}
+
 static void on_watch(evutil_socket_t fd, short what, void *arg)
 {
     struct pg_link *l = arg;
     int64_t silent = clock_mono_us() - l->progress_us;
     (void)fd;
     (void)what;
-    if ((l->state != PG_UP || !list_is_empty(&l->requests)) && silent > clock_us(l->settings.timeout_s))
+    if ((l->state != PG_UP || !list_is_empty(&l->requests)) &&
+        silent > clock_us(l->settings.timeout_s - pg_link_tick(l)))
         pg_link_fail(l, "no answer within database.timeout");
 }
 

@@ -33,6 +33,8 @@ struct pg_link {
 
 /* pg_link.c: write it to the log. */
 void pg_link_say_up(const struct pg_link *l);
+/* Seconds between two looks whether the server is silent; it counts as such so long before its time is over. */
+double pg_link_tick(const struct pg_link *l);
 /* Watch the connection's socket for these events of libevent. */
 void pg_io_want(struct pg_link *l, short events);
 /* Send what libpq holds; watch for room when there is more. */

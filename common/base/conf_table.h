@@ -59,8 +59,10 @@
         "Seconds that the broker may take no messages (an alarm, a full queue) before a message whose rows " \
         "are committed "                                                                                     \
         "is acknowledged all the same: the sweep publishes what it is owed.")                                \
-    NUM(broker_reconnect_max, "broker.reconnect_max", 60, 1, 3600,                                           \
-        "Longest pause between two attempts to reach the broker.")                                           \
+    NUM(broker_reconnect_max, "broker.reconnect_max", 3, 1, 3600,                                            \
+        "Longest pause between two attempts to reach the broker, plus up to a quarter by chance. An "        \
+        "attempt costs little; "                                                                             \
+        "with 3 the work goes on within 5 s of the broker's return, however long it was away.")              \
     SECRET(database_url, "database.url",                                                                     \
            "postgresql://user:password@host/name; the environment's DATABASE_URL overrides it.")             \
     TEXT(database_url_file, "database.url_file", "", "File that holds database.url.")                        \
@@ -78,8 +80,8 @@
         "Seconds that a statement waits for a lock that somebody else holds; meanwhile the worker's link "   \
         "waits "                                                                                             \
         "too. Between workers locks last milliseconds.")                                                     \
-    NUM(database_reconnect_max, "database.reconnect_max", 10, 1, 3600,                                       \
-        "Longest pause between two attempts to reach the database.")                                         \
+    NUM(database_reconnect_max, "database.reconnect_max", 3, 1, 3600,                                        \
+        "Longest pause between two attempts to reach the database, as for the broker.")                      \
     SECRETS(secrets_fernet_keys, "secrets.fernet_keys",                                                      \
             "Pencheff's own FERNET_KEY: the first encrypts, all decrypt; the environment's FERNET_KEY "      \
             "(comma-separated) overrides.")                                                                  \

@@ -22,6 +22,7 @@ from reference import EVENTS, KINDS, SEVERITIES, reference
 from sandbox import producer, seed
 from sandbox.answers import Answer
 from sandbox.receiver import Receiver, Request
+from test_growth import anonymous_kib
 
 WORKSPACES, INTEGRATIONS = 6, 5
 SETTINGS: dict[str, Any] = {  # pauses that suit a run of a minute; what they are has no part in what is promised
@@ -120,13 +121,40 @@ class Servers:
     postgres: Any
     receiver: Receiver
     start: Callable[[], Any]
-    paths: list[str]
+    paths: list[str] = field(default_factory=list)
     daemon: Any = None
     daemons: list[Any] = field(default_factory=list)
 
     def begin(self) -> None:
         self.daemon = self.start()
         self.daemons.append(self.daemon)
+
+
+class Memory(threading.Thread):
+    """The most that a worker, and an agent, was seen to hold, in KiB of anonymous memory."""
+
+    def __init__(self, servers: Servers) -> None:
+        super().__init__(name="memory", daemon=True)
+        self.servers = servers
+        self.most: Counter[str] = Counter()
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        while not self._ended.wait(0.2):
+            self._look(self.servers.daemon)
+
+    def _look(self, daemon: Any) -> None:
+        try:
+            workers = set(daemon.workers())
+            for process in daemon.children():
+                role = "worker" if process.pid in workers else "agent"
+                self.most[role] = max(self.most[role], anonymous_kib(process.pid))
+        except (OSError, TypeError):  # it has just ended
+            pass
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
 
 
 class Chaos(threading.Thread):

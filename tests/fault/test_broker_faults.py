@@ -7,6 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import Any, Iterator
 
+import figures
 import pika
 import pytest
 from ctl import on_stage
@@ -411,6 +412,7 @@ def test_the_broker_ends_channels_while_the_database_stands_still(
     print(f"{len(ended)} channels ended, {sum(int(e['count']) for e in one.events('messages_handed_back'))} messages handed back;"
           f" requests for what was recorded {Counter(hook[e] for e in recorded)}, under way {Counter(hook[e] for e in first)},"
           f" again {Counter(sick[e] for e in again)}, not begun {Counter(hook[e] for e in late)}; attempts {attempts}")
+    figures.hold("recorded deliveries repeated after the consumer timeout", sum(hook[e] - 1 for e in recorded), 0)
     assert ended and len(ended) <= 2 * (seconds / patience + 1)
     assert {p.pid for p in one.family()} == pids and not one.events("child_hangs")
     assert hook == Counter([*recorded, *first, *late]), "a worker knows what it did"

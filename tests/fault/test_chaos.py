@@ -8,10 +8,12 @@ from collections import Counter
 from typing import Any
 
 import evidence
+import figures
 import pytest
-from chaos import SETTINGS, Chaos, Servers, Tally, World
+from chaos import INTEGRATIONS, SETTINGS, Chaos, Memory, Servers, Tally, World
 from sandbox import bulk
 from sandbox.receiver import Receiver
+from test_memory import figure
 from test_restarts import postgres, rabbit  # noqa: F401 (servers of their own, that go and come)
 
 pytestmark = pytest.mark.alone
@@ -65,26 +67,40 @@ def repeats(world: World, rows: dict, tally: Tally) -> int:
     return chats + sum(count - 1 for (_, id), count in tally.taken.items() if id is not None)
 
 
-def test_chaos(stage, notifyd, rabbit, postgres, receiver, tally):
-    print(chaos(stage, notifyd, rabbit, postgres, receiver, tally, 1, 5000, 400))
+def test_chaos(chaos):
+    chaos(1, 5000, 400)
 
 
 @pytest.mark.long
-def test_chaos_with_100000_events(stage, notifyd, rabbit, postgres, receiver, tally, long_seed):
+def test_chaos_with_100000_events(chaos, long_seed):
     if evidence.known("chaos", long_seed):
         pytest.skip("docs/evidence.md has this seed at this commit")
-    evidence.note("chaos", long_seed, chaos(stage, notifyd, rabbit, postgres, receiver, tally, long_seed, 100_000, 700))
+    evidence.note("chaos", long_seed, chaos(long_seed, 100_000, 700))
 
 
-def chaos(stage, notifyd, rabbit, postgres, receiver, tally, seed: int, count: int, rate: float) -> str:
-    """COUNT events, RATE a second, through everything that SEED has in store; what came of it, in words."""
-    world = World(stage, random.Random(seed), receiver)
-    servers = Servers(rabbit, postgres, receiver, lambda: notifyd(SETTINGS, ready=False), sorted(world.path.values()))
+@pytest.fixture
+def chaos(stage, notifyd, rabbit, postgres, receiver, tally, sanitized):
+    """A function of a seed, a number of events and a rate per second; it returns what came of it, in words."""
+    servers = Servers(rabbit, postgres, receiver, lambda: notifyd(SETTINGS, ready=False))
+    bounds = {} if sanitized else {"worker": worker_bound(), "agent": figure("the agent")}
+    return lambda seed, count, rate: through_chaos(stage, servers, tally, bounds, seed, count, rate)
+
+
+def worker_bound() -> int:
+    """KiB, of one whose every place is taken: docs/performance.md. An event matches five integrations at most."""
+    return (figure("a worker at rest") + (256 + 128) * INTEGRATIONS * figure("a message in hand")
+            + 256 * figure("a request under way") + figure("messages on their way to the broker"))
+
+
+def through_chaos(stage, servers: Servers, tally: Tally, bounds: dict[str, int], seed: int, count: int, rate: float) -> str:
+    world = World(stage, random.Random(seed), servers.receiver)
+    rabbit, servers.paths = servers.rabbit, sorted(world.path.values())
     servers.begin()
     servers.daemon.wait_ready()
     publisher = bulk.BulkPublisher(stage.broker_url, "notify", world.events(count), rate=rate)
     publisher.start()
-    acts = Chaos(servers, random.Random(f"acts of {seed}"), 0.4)
+    acts, memory = Chaos(servers, random.Random(f"acts of {seed}"), 0.4), Memory(servers)
+    memory.start()
     acts.start()
     confirmed = publisher.finish(300 + count / rate * 10)
     acts.end()
@@ -94,7 +110,10 @@ def chaos(stage, notifyd, rabbit, postgres, receiver, tally, seed: int, count: i
     except AssertionError:
         pytest.fail(f"seed {seed} does not come to rest: {dict(acts.done)}, {unfinished(stage, rabbit)}", pytrace=False)
     took = time.monotonic() - calm
-    return judge(seed, world, publisher, confirmed, servers, acts, ledger(stage), tally, took)
+    memory.end()
+    for role, bound in bounds.items():
+        figures.hold(f"chaos, memory of a process ({role})", memory.most[role] / 1024, bound / 1024, "MiB")
+    return judge(seed, world, publisher, confirmed, acts, memory, ledger(stage), tally, took)
 
 
 def unfinished(stage, rabbit) -> dict[str, Any]:
@@ -115,20 +134,23 @@ def idle(rabbit, stage) -> bool:
     return all(q["messages"] == 0 for q in rabbit.list_queues(vhost) if q["name"] != "notify.dead")
 
 
-def judge(seed: int, world: World, publisher: Any, confirmed: list[str], servers: Servers, acts: Chaos, rows: dict,
+def judge(seed: int, world: World, publisher: Any, confirmed: list[str], acts: Chaos, memory: Memory, rows: dict,
           tally: Tally, took: float) -> str:
     begun, promised = set(confirmed) | set(publisher.unknown), set(confirmed)
     missing = lost(world, [id for id in world.wanted if id.split(".")[0] in promised], rows, tally)
     strange = [key for key in rows if key[0].split(".")[0] not in begun or key[1] not in world.wanted[key[0]]]
     again, at_stake = repeats(world, rows, tally), sum(
-        int(e["unwritten"]) for daemon in servers.daemons for e in daemon.events("child_ended") if e["how"] == "Killed")
+        int(e["unwritten"]) for daemon in acts.servers.daemons for e in daemon.events("child_ended") if e["how"] == "Killed")
     states = Counter(state if state != "dead" else f"dead: {reason}" for state, reason in rows.values())
     did = ", ".join(f"{name} {times}" for name, times in sorted(acts.done.items()))
     found = (f"{len(confirmed)} events confirmed, {len(publisher.unknown)} of unknown fate; {did}; deliveries: "
              + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
              + f"; {tally.refused} requests refused; at rest {took:.1f} s after the last act; {again} requests repeated"
-             f" of {at_stake} that were at stake; {len(missing)} lost")
-    assert not missing, f"seed {seed}: {found}: {missing[:5]}"
+             f" of {at_stake} that were at stake; at most {memory.most['worker'] / 1024:.1f} MiB in a worker,"
+             f" {memory.most['agent'] / 1024:.1f} in an agent; {len(missing)} lost")
+    print(found)
+    assert not missing, f"seed {seed}: {missing[:5]}"
     assert not strange, f"seed {seed}: nobody asked for these: {strange[:5]}"
-    assert again <= at_stake, f"seed {seed}: {found}"
+    figures.hold("chaos, lost", len(missing), 0)
+    figures.hold("chaos, repeated beyond what was at stake", max(0, again - at_stake), 0)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import figures
 import pytest
 from far import NETWORK, link  # noqa: F401 (a fixture)
 from sandbox.bulk import BulkPublisher
@@ -44,7 +45,8 @@ def test_a_database_behind_a_network_that_swallows_everything(stage, notifyd, li
     seen = stage.wait_arrivals(confirmed, 20)
     print(f"noticed after {noticed:.1f} s; all arrived {time.monotonic() - healed:.1f} s after the healing")
     stage.wait_settled(len(seen), 15)
-    assert noticed < 2.0 + 1.5 and len(confirmed) == RATE * SECONDS
+    figures.hold("a database behind a dead link noticed (timeout 2 s, and until each link asks)", noticed, 2.5, "s")
+    assert len(confirmed) == RATE * SECONDS
     assert one.workers() == pids and sum(seen.values()) == len(seen), "what could not be written was sent again"
 
 

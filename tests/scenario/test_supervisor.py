@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 
+import figures
 import pytest
 from sandbox import bulk
 from sandbox.processes import wait_until
@@ -87,6 +88,7 @@ def test_term_drains_and_nothing_is_repeated(stage, notifyd, rabbit, vhost):
     assert took < one.grace and unacked(rabbit, vhost) == 0
     assert all(e["handed_back"] == "0" for e in one.events("worker_leaves"))
     seen = stage.arrivals()
+    figures.hold("repeated after TERM", sum(seen.values()) - len(seen), 0)
     print(f"drained in {took:.2f} s, {len(seen)} delivered, {ready(rabbit, vhost)} left in the queue")
     kept = sum(d["state"] == "deferred" for d in stage.deliveries())  # for which the receiver was too slow
     assert set(seen.values()) == {1} and len(seen) + kept + ready(rabbit, vhost) == 60 and len(seen) < 60
@@ -238,10 +240,12 @@ def test_a_frozen_worker_and_a_frozen_agent_are_killed_by_the_watchdog_and_repla
     frozen = [one.workers()[0], next(p.pid for p in one.children() if p.pid not in one.workers())]
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
+    since = time.monotonic()
     ids = publish(stage, 100)
     for pid in frozen:
         ended = one.wait_event("child_ended", child=str(pid), timeout=9)[0]
         assert ended["watchdog"] == "yes" and ended["how"] == "Killed"
+    figures.hold("frozen processes noticed and killed (watchdog 5 s)", time.monotonic() - since, 5, "s")
     wait_until(lambda: len(one.workers()) == 2 and len(one.children()) == 3, 5, "new ones")
     assert not set(frozen) & {p.pid for p in one.children()}
     assert set(stage.wait_arrivals(ids).values()) == {1}
