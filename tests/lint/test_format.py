@@ -63,6 +63,7 @@ def _tidy(path: Path, build: Path, command: str | None, options: list[str]) -> s
     return "" if done.returncode == 0 else f"{done.stdout}{done.stderr}"
 
 
+@pytest.mark.idle
 def test_the_linter_has_nothing_to_say(build: Path, pytestconfig: pytest.Config) -> None:
     commands = _commands(build)
     files = [path for path in sources((".c",))]
