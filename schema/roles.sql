@@ -38,8 +38,8 @@ GRANT SELECT (id, workspace_id, kind, name, config_encrypted, enabled, severity_
 
 -- The ledger.
 GRANT USAGE ON SCHEMA notify TO notify_worker;
-GRANT SELECT, INSERT, UPDATE ON TABLE notify.events TO notify_worker;
-GRANT SELECT, INSERT, UPDATE ON TABLE notify.deliveries TO notify_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.events TO notify_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.deliveries TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.attempts TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;

@@ -1,7 +1,7 @@
 /*
- * agent - what is done once per host: hears of changed integrations, sweeps, answers about health
+ * agent - what is done once per host: hears of changed integrations, sweeps, deletes what is old, answers about health
  *
- * Owns one LISTEN connection (sweep.c and agent_http.c have their own). Each notification raises the generation word of its workspace in shared memory,
+ * Owns one LISTEN connection, and one for sweep.c and retention.c. Each notification raises the generation word of its workspace in shared memory,
  * before which nobody uses an older cached row again. The link is proven by a notification to itself, sent
  * twice a second through the same queue as all others: when it has come back, everything that was committed
  * before it was sent has been heard, and the words are good until PROOF_US after the sending. A link that is
@@ -27,7 +27,9 @@
 #include "worker/agent_http.h"
 #include "worker/dial.h"
 #include "worker/pg_link.h"
+#include "worker/retention.h"
 #include "worker/shared.h"
+#include "worker/statements.h"
 #include "worker/sweep.h"
 
 #define AGENT_CHANNEL "notify_integrations"
@@ -39,9 +41,11 @@ struct agent {
     struct event_base *base;
     struct dialer *dialer;
     struct pg_link *link;
+    struct pg_link *ledger;
     struct pg_request ping;
     struct agent_http *http;
     struct sweep *sweep;
+    struct retention *retention;
     struct event *tick;
     struct event *term;
     struct event *interrupt;
@@ -175,6 +179,23 @@ static struct event *watch_signal(struct agent *a, int number)
     return e;
 }
 
+/* What is done to the ledger must not hold up the notifications. */
+static struct pg_link *ledger_link(struct agent *a)
+{
+    static const struct pg_link_calls calls = {NULL, NULL, NULL};
+    struct pg_link_settings settings = {
+        .name = "pencheff-notify sweep",
+        .url = a->conf->database_url,
+        .role = a->conf->database_role,
+        .timeout_s = a->conf->database_timeout,
+        .lock_timeout_s = a->conf->database_lock_timeout,
+        .reconnect_max_s = a->conf->database_reconnect_max,
+        .statements = worker_statements,
+        .statement_count = STATEMENT_COUNT,
+    };
+    return pg_link_new(a->base, a->dialer, &settings, &calls, a);
+}
+
 static void make_agent(struct agent *a)
 {
     static const struct pg_link_calls calls = {on_up, on_down, on_notified};
@@ -197,7 +218,9 @@ static void make_agent(struct agent *a)
     a->dialer = dialer_new(a->base);
     a->link = pg_link_new(a->base, a->dialer, &settings, &calls, a);
     a->http = agent_http_new(a->base, a->conf->agent_listen);
-    a->sweep = sweep_new(a->base, a->dialer, a->conf);
+    a->ledger = ledger_link(a);
+    a->sweep = sweep_new(a->base, a->dialer, a->ledger, a->conf);
+    a->retention = retention_new(a->base, a->ledger, a->conf);
     a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
     event_add(a->tick, &(struct timeval){0, PING_MS * 1000});
     a->term = watch_signal(a, SIGTERM);
@@ -209,6 +232,8 @@ static void make_agent(struct agent *a)
 
 static void free_agent(struct agent *a)
 {
+    pg_link_free(a->ledger); /* first: requests under way belong to the next two */
+    retention_free(a->retention);
     sweep_free(a->sweep);
     agent_http_free(a->http);
     pg_link_free(a->link);
@@ -227,7 +252,9 @@ int agent_run(const struct conf *conf, int slot)
     shared_adopt(slot);
     make_agent(&a);
     pg_link_start(a.link);
+    pg_link_start(a.ledger);
     sweep_start(a.sweep);
+    retention_start(a.retention);
     event_base_dispatch(a.base);
     free_agent(&a);
     return 0;

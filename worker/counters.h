@@ -24,6 +24,8 @@
     X(CIRCUITS, "circuits_opened", "times that an integration's circuit opened")                             \
     X(STALE, "deliveries_stale", "retries that another worker had taken")                                    \
     X(SWEPT, "rows_swept", "overdue, forgotten or replayed rows whose message the sweep published")          \
+    X(EVENTS_DELETED, "events_deleted", "events deleted from the ledger because of their age")               \
+    X(DELIVERIES_DELETED, "deliveries_deleted", "deliveries deleted from the ledger because of their age")   \
     X(OWED, "publishes_given_up", "messages that the broker did not take in time; the sweep publishes them") \
     X(EXPANDED, "scans_expanded", "tasks notify_scan_findings turned into events")                           \
     X(EXPANSION_EVENTS, "expansion_events", "events published for the findings of a scan")                   \

@@ -81,6 +81,15 @@ const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
     PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S, \
     PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S
 
+/* The next $4 events behind the place ($2, $3) that were accepted more than $1 days ago. */
+#define RETIRED_EVENTS                                                                                       \
+    "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS at, $3 AS id, $4 AS most),"       \
+    " old AS MATERIALIZED (SELECT ctid AS row, id, accepted_at,"                                             \
+    " state IN ('done', 'dead', 'expired', 'expanded') AND NOT owed AS finished FROM notify.events"          \
+    " WHERE accepted_at < (SELECT before FROM bounds) AND accepted_at >= (SELECT at FROM bounds)"            \
+    " AND (accepted_at, id) > (SELECT at, id FROM bounds)"                                                   \
+    " ORDER BY accepted_at, id LIMIT (SELECT most FROM bounds)),"
+
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /*
      * Casts where the product's tables could have a type of like meaning, since the rows come in the binary formats of
@@ -378,6 +387,32 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " events AS (UPDATE notify.events e SET owed = false FROM whole WHERE e.ctid = whole.row)"
         " UPDATE notify.deliveries d SET owed = false FROM rows WHERE d.ctid = rows.row",
         5, {PG_TEXTS, PG_TIMESTAMPTZS, PG_TEXTS, PG_UUIDS, PG_TIMESTAMPTZS}},
+
+    /* A statement without the right to delete would end the link, which others need. */
+    [STATEMENT_RETIRE_MAY] = {"retire_may",
+        "SELECT bool_and(has_table_privilege(t::text, 'DELETE')) FROM unnest($1) AS t", 1, {PG_TEXTS}},
+
+    /* Both look at the same events, of which some have deliveries that are not to go; the second sees what the first has left.
+       Rows are found by key first and deleted by their place: one that somebody changes meanwhile has another, and stays. */
+    [STATEMENT_RETIRE_DELIVERIES] = {"retire_deliveries",
+        RETIRED_EVENTS
+        " free AS MATERIALIZED (SELECT old.id FROM old CROSS JOIN LATERAL (SELECT count(*) AS n FROM notify.deliveries d"
+        " WHERE d.event_id = old.id AND (d.state IN ('sending', 'waiting', 'deferred') OR d.owed"
+        " OR d.updated_at >= (SELECT before FROM bounds))) stay WHERE old.finished AND stay.n = 0),"
+        " rows AS MATERIALIZED (SELECT r.row FROM free CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d"
+        " WHERE d.event_id = free.id OFFSET 0) r),"
+        " gone AS (DELETE FROM notify.deliveries d USING rows WHERE d.ctid = rows.row RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        4, {PG_FLOAT8, PG_TIMESTAMPTZ, PG_TEXT, PG_INT4}},
+
+    [STATEMENT_RETIRE_EVENTS] = {"retire_events",
+        RETIRED_EVENTS
+        " free AS MATERIALIZED (SELECT old.row FROM old CROSS JOIN LATERAL (SELECT count(*) AS n FROM notify.deliveries d"
+        " WHERE d.event_id = old.id) left_over WHERE old.finished AND left_over.n = 0),"
+        " gone AS (DELETE FROM notify.events e USING free WHERE e.ctid = free.row RETURNING 1)"
+        " SELECT (SELECT count(*) FROM old), (SELECT count(*) FROM gone), last.accepted_at, last.id"
+        " FROM (SELECT) one LEFT JOIN LATERAL (SELECT * FROM old ORDER BY accepted_at DESC, id DESC LIMIT 1) last ON true",
+        4, {PG_FLOAT8, PG_TIMESTAMPTZ, PG_TEXT, PG_INT4}},
 
     [STATEMENT_EXPAND_LOCK] = {"expand_lock",
         "SELECT FROM unnest($1) AS x(task)"

@@ -27,6 +27,9 @@ enum statement {
     STATEMENT_SWEEP_DELIVERIES,
     STATEMENT_SWEEP_EVENTS,
     STATEMENT_SWEPT,
+    STATEMENT_RETIRE_MAY,
+    STATEMENT_RETIRE_DELIVERIES,
+    STATEMENT_RETIRE_EVENTS,
     STATEMENT_EXPAND_LOCK,
     STATEMENT_EXPAND_PLACE,
     STATEMENT_EXPAND_READ,
@@ -96,6 +99,14 @@ enum rules_column {
     RULES_EVENTS,
     RULES_TARGET_KINDS,
     RULES_CONFIG,
+};
+
+/* Columns of STATEMENT_RETIRE_EVENTS, in order. */
+enum retire_column {
+    RETIRE_LOOKED_AT,
+    RETIRE_EVENTS,
+    RETIRE_LAST_AT,
+    RETIRE_LAST_ID,
 };
 
 /* Columns of both STATEMENT_SWEEP_…, in order: of the event, then of the row that is overdue or owed. */

@@ -15,7 +15,7 @@
  *   - an extra copy is harmless, since an attempt starts by taking its row, and the first one of an event that the
  *     ledger knows already by making it (job.c). A lost one is found again.
  *
- * Owns a database link and a publisher of its own: it must neither hold up nor be held up by the agent's other links.
+ * Owns a publisher of its own. Its database link is the agent's for work on the ledger; it carries retention, too.
  */
 #include "worker/sweep.h"
 
@@ -349,24 +349,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
         read_rows(s);
 }
 
-struct sweep *sweep_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
+struct sweep *sweep_new(struct event_base *base, struct dialer *dialer, struct pg_link *link,
+                        const struct conf *conf)
 {
-    static const struct pg_link_calls calls = {NULL, NULL, NULL};
-    struct pg_link_settings settings = {
-        .name = "pencheff-notify sweep",
-        .url = conf->database_url,
-        .role = conf->database_role,
-        .timeout_s = conf->database_timeout,
-        .lock_timeout_s = conf->database_lock_timeout,
-        .reconnect_max_s = conf->database_reconnect_max,
-        .statements = worker_statements,
-        .statement_count = STATEMENT_COUNT,
-    };
     struct sweep *s = mem_zalloc(sizeof *s);
     s->conf = conf;
     list_init(&s->rows);
     pg_columns_init(&s->columns);
-    s->link = pg_link_new(base, dialer, &settings, &calls, s);
+    s->link = link;
     s->publisher = publisher_new(base, dialer, conf);
     s->tick = event_new(base, -1, EV_PERSIST, on_tick, s);
     return s;
@@ -375,7 +365,6 @@ struct sweep *sweep_new(struct event_base *base, struct dialer *dialer, const st
 void sweep_start(struct sweep *s)
 {
     struct timeval tv = clock_timeval(s->conf->sweep_interval);
-    pg_link_start(s->link);
     publisher_start(s->publisher);
     event_add(s->tick, &tv);
 }
@@ -385,7 +374,6 @@ void sweep_free(struct sweep *s)
     if (!s)
         return;
     publisher_free(s->publisher);
-    pg_link_free(s->link);
     event_free(s->tick);
     pg_columns_free(&s->columns);
     arena_free(&s->arena);

@@ -5,6 +5,7 @@
 
 #include "common/base/conf.h"
 #include "worker/dial.h"
+#include "worker/pg_link.h"
 
 /*
  * Publishes again what the ledger says is overdue, forgotten or owed. One per host, in the agent; any number of them
@@ -12,9 +13,14 @@
  */
 struct sweep;
 
-struct sweep *sweep_new(struct event_base *base, struct dialer *dialer, const struct conf *conf);
+/* Borrows LINK, which carries worker_statements. */
+struct sweep *sweep_new(struct event_base *base, struct dialer *dialer, struct pg_link *link,
+                        const struct conf *conf);
 void sweep_start(struct sweep *s);
-/* Drops what is under way: its rows are marked, and come up again after the grace. */
+/*
+ * Drops what is under way: its rows are marked, and come up again after the grace. No request of it may be under way: free
+ * the link first.
+ */
 void sweep_free(struct sweep *s);
 
 #endif

@@ -200,5 +200,12 @@
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
     NUM(retention_deliveries_days, "retention.deliveries_days", 30, 1, 36500,                                \
-        "Days that finished deliveries are to stay in the ledger. Without effect yet: this version deletes " \
-        "nothing.")
+        "Days that events with their finished deliveries stay in the ledger, counted from the last thing "   \
+        "that "                                                                                              \
+        "happened to any of them. Until then a repeated message is not delivered twice, and a dead one can " \
+        "be replayed.")                                                                                      \
+    NUM(retention_interval, "retention.interval", 60, 0.1, 86400,                                            \
+        "Seconds between two walks over what has become too old; the walk itself takes a fifth of one "      \
+        "connection's time.")                                                                                \
+    INT(retention_batch, "retention.batch", 500, 1, 10000,                                                   \
+        "Events of one transaction of that walk: some 20 ms, for which others may have to wait.")

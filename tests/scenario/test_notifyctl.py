@@ -321,7 +321,7 @@ def test_check_names_the_rights_that_are_missing_on_one_table_in_one_line(ctl: N
     assert set(missing) == {f"{table} is missing" for table in tables} | {
         "TABLE public.scans is on what does not exist; run notifyctl migrate"}, answer
     assert missing["TABLE public.targets is missing"].startswith("rights: SELECT (base_url, kind) ON")
-    assert missing["TABLE notify.events is missing"].startswith("rights: SELECT, UPDATE ON")
+    assert missing["TABLE notify.events is missing"].startswith("rights: SELECT, UPDATE, DELETE ON")
     assert missing["TABLE public.scans is on what does not exist; run notifyctl migrate"].startswith("rights: SELECT (score) ON")
     for right in rights():
         what, where = right.split(" ON ")

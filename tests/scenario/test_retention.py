@@ -1,0 +1,129 @@
+"""What finished long ago leaves the ledger a little at a time, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import figures
+import pytest
+from sandbox import bulk
+from sandbox.receiver import Answer
+
+QUICK = {"retention": {"deliveries_days": 30, "interval": 0.2, "batch": 10}}
+
+
+def age(stage: Any, where: str = "true", days: int = 31) -> None:
+    """Make events, and their deliveries, that much older."""
+    for table, columns, key in (("events", ("first_seen", "accepted_at", "finished_at"), "id"),
+                                ("deliveries", ("created_at", "updated_at"), "event_id")):
+        sets = ", ".join(f"{column} = {column} - interval '{days} days'" for column in columns)
+        stage.database.execute(f"UPDATE notify.{table} SET {sets} WHERE {key} IN (SELECT id FROM notify.events WHERE {where})")
+
+
+def left(stage: Any) -> set[str]:
+    return {row[0] for row in stage.database.query("SELECT id FROM notify.events")}
+
+
+def rows(stage: Any, table: str) -> int:
+    return stage.database.query(f"SELECT count(*) FROM notify.{table}")[0][0]
+
+
+def test_old_events_go_with_all_that_belongs_to_them_and_all_others_stay(stage, notifyd):
+    stage.webhook("/good", secret=None, events=["scan_done"])
+    stage.webhook("/bad", secret=None, events=["scan_failed"])
+    stage.webhook("/gone", secret=None, events=["scan_started"])
+    stage.receiver.script("/bad", Answer(status=404))
+    stage.receiver.script("/gone", Answer(status=503))
+    one = notifyd({"workers": 1})
+    old = [*bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_done") for _ in range(30))),
+           *bulk.publish_many(stage.broker_url, "notify", (stage.event("scan_failed", error="e") for _ in range(5))),
+           stage.publish("finding_changed", change_summary="nobody asked for it")]
+    stays = {name: stage.publish("scan_done") for name in ("young", "touched", "owed event", "owed delivery")}
+    stays["waiting"] = stage.publish("scan_started")
+    stage.wait(lambda: rows(stage, "events") == len(old) + len(stays) and rows(stage, "attempts") == 6 and not stage.database.query(
+        "SELECT FROM notify.deliveries WHERE state = 'sending'"))
+    one.terminate()
+    stage.database.execute("UPDATE notify.deliveries SET due_at = now() + interval '1 day' WHERE state = 'waiting'")
+    age(stage, f"id <> '{stays['young']}'")
+    stage.database.execute("UPDATE notify.deliveries SET updated_at = now() WHERE event_id = %s", (stays["touched"],))
+    stage.database.execute("UPDATE notify.events SET owed = true WHERE id = %s", (stays["owed event"],))
+    stage.database.execute("UPDATE notify.deliveries SET owed = true WHERE event_id = %s", (stays["owed delivery"],))
+    one = notifyd({**QUICK, "workers": 1, "sweep": {"interval": 3600.0}})
+    stage.wait(lambda: not left(stage) & set(old), 10)
+    time.sleep(0.5)
+    assert left(stage) == set(stays.values())
+    assert rows(stage, "deliveries") == len(stays) and rows(stage, "attempts") == 1
+    said = one.events("old_rows_deleted")
+    assert sum(int(e["events"]) for e in said) == one.counter("events_deleted") == len(old)
+    assert sum(int(e["deliveries"]) for e in said) == one.counter("deliveries_deleted") == 35
+    assert len(said) == 1, "one line for a walk of several batches"
+    for table in ("events", "deliveries"):
+        stage.database.execute(f"UPDATE notify.{table} SET owed = false")
+
+
+def test_a_delivery_that_is_replayed_while_its_event_is_deleted_stays_with_it(stage, notifyd):
+    stage.webhook("/bad", secret=None)
+    stage.receiver.script("/bad", Answer(status=404), Answer(status=404), Answer())
+    one = notifyd({"workers": 1})
+    event, other = stage.publish(), stage.publish()
+    stage.wait(lambda: {d["state"] for d in stage.deliveries()} == {"dead"} and len(stage.deliveries()) == 2)
+    one.terminate()
+    with stage.database.connect() as connection, connection.cursor() as cursor:
+        age(stage)
+        cursor.execute("UPDATE notify.deliveries SET state = 'waiting', attempt = 0, due_at = now(), owed = true, updated_at = now()"
+                       " WHERE event_id = %s", (event,))
+        one = notifyd({**QUICK, "workers": 1})
+        stage.wait(lambda: stage.database.query("SELECT FROM pg_locks WHERE NOT granted"), 5, "it waits for the replay")
+        connection.commit()
+    stage.wait(lambda: left(stage) == {event}, 5)
+    stage.wait(lambda: stage.deliveries(event)[0]["state"] == "delivered", 10)
+    assert stage.arrivals("/bad") == {event: 2, other: 1}
+
+
+def test_without_the_right_to_delete_all_stays_and_the_log_says_what_to_do(stage, notifyd):
+    stage.webhook(secret=None)
+    one = notifyd({"workers": 1})
+    event = stage.publish()
+    stage.wait_settled(1)
+    one.terminate()
+    age(stage)
+    role = f"reader_{stage.database.name}"
+    stage.database.execute(f"CREATE ROLE {role}; GRANT USAGE ON SCHEMA notify TO {role}; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA notify TO {role}")
+    try:
+        one = notifyd({**QUICK, "workers": 1, "database": {"role": role}}, ready=False)
+        line = one.wait_event("old_rows_kept")[0]
+        assert "right to delete" in line["reason"] and "roles.sql" in line["advice"], line
+        time.sleep(0.5)
+        assert len(one.events("old_rows_kept")) == 1 and not one.events("database_link_down")
+        one.terminate()
+    finally:
+        stage.database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
+    assert left(stage) == {event}
+
+
+def slow(stage: Any, ids: list[str]) -> float:
+    """Milliseconds from reading an event to its request, of the slowest but one in a hundred."""
+    read = dict(stage.database.query("SELECT id, extract(epoch FROM first_seen)::float FROM notify.events WHERE id = ANY (%s)", (ids,)))
+    took = sorted(1000 * (r.wall - read[json.loads(r.body)["id"]]) for r in stage.receiver.requests("/hook"))
+    return took[len(took) * 99 // 100]
+
+
+@pytest.mark.alone
+def test_deliveries_are_as_quick_while_20000_old_events_are_deleted(stage, notifyd):
+    hook = stage.webhook(secret=None)
+    one = notifyd({"workers": 1, "retention": {"interval": 0.5, "deliveries_days": 30}})
+    stage.database.execute("WITH e AS (INSERT INTO notify.events (id, content_hash, event_type, state, first_seen, accepted_at)"
+                           " SELECT 'old-' || n, '', 'scan_done', 'done', now(), now() - interval '31 days' FROM generate_series(1, 20000) n)"
+                           " INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, created_at, updated_at)"
+                           " SELECT 'old-' || n, %s, %s, 'delivered', 1, t, t FROM generate_series(1, 20000) n,"
+                           " (SELECT now() - interval '31 days' AS t) x", (hook.id, stage.scan.workspace.id))
+    began = time.monotonic()
+    publisher = bulk.BulkPublisher(stage.broker_url, "notify", (stage.event() for _ in range(1500)), rate=500)
+    publisher.start()
+    stage.wait(lambda: one.counter("events_deleted") == 20000, 30)
+    print(f"20000 events with their deliveries deleted in {time.monotonic() - began:.1f} s")
+    ids = publisher.finish()
+    stage.wait_arrivals(ids)
+    figures.hold("99 of 100 requests after reading, while old rows are deleted", slow(stage, ids), 50, "ms")

@@ -1,0 +1,192 @@
+/*
+ * retention - deletes old events with their deliveries, a little at a time
+ *
+ * Once in retention.interval it walks over the events that were accepted longer than retention.deliveries_days ago,
+ * oldest first, retention.batch at a time:
+ *
+ *   IDLE -> may it delete at all? -> a batch -> a pause of four times as long as that took -> a batch … -> IDLE
+ *
+ * so it has a fifth of one connection's time at most, and whoever waits for a lock of it waits for one batch.
+ *
+ * Invariants:
+ *   - a delivery goes when it is finished, owed nothing, and was not touched since then, and so are all others of its event;
+ *   - an event goes when none of its deliveries is left. That is asked in a statement of its own, which sees what was
+ *     replayed while the first one ran;
+ *   - any number of agents may do this; what one finds locked or gone, another has.
+ *
+ * The place that a walk has come to is kept in memory only: what it passed over it sees again in the next.
+ */
+#include "worker/retention.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/db/pg_advice.h"
+#include "worker/shared.h"
+#include "worker/statements.h"
+
+enum { PAUSE_FACTOR = 4, AT_SIZE = 64, ID_SIZE = 201 };
+
+#define SQLSTATE_MISSING_RIGHT "42501"
+
+static const double PAUSE_LEAST_S = 0.05;
+
+struct retention {
+    const struct conf *conf;
+    struct pg_link *link;
+    struct event *timer;
+    struct pg_request request;
+    int64_t sent_us;
+    char at[AT_SIZE]; /* where the walk is: accepted_at and id of the last event that was looked at */
+    char id[ID_SIZE];
+    long long events, deliveries; /* deleted in this walk */
+    int looked_at;                /* in this batch */
+    bool walking;
+    bool may;
+    bool said_not; /* that it may not */
+};
+
+static void set_timer(struct retention *r, double seconds)
+{
+    struct timeval tv = clock_timeval(seconds);
+    event_add(r->timer, &tv);
+}
+
+static void rewind_walk(struct retention *r)
+{
+    snprintf(r->at, sizeof r->at, "-infinity");
+    r->id[0] = 0;
+    r->walking = false;
+    r->events = r->deliveries = 0;
+}
+
+static void end_walk(struct retention *r)
+{
+    if (r->events || r->deliveries)
+        LOG(LOG_INFO, "old_rows_deleted", LOG_NUM("events", r->events), LOG_NUM("deliveries", r->deliveries));
+    rewind_walk(r);
+    set_timer(r, r->conf->retention_interval);
+}
+
+static void on_rows(struct pg_request *request, int index, const PGresult *rows)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    if (index == 0) {
+        long long deleted = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+        r->deliveries += deleted;
+        shared_count_more(COUNT_DELIVERIES_DELETED, deleted);
+        return;
+    }
+    long long deleted = strtoll(PQgetvalue(rows, 0, RETIRE_EVENTS), NULL, 10);
+    r->events += deleted;
+    shared_count_more(COUNT_EVENTS_DELETED, deleted);
+    r->looked_at = atoi(PQgetvalue(rows, 0, RETIRE_LOOKED_AT));
+    if (r->looked_at > 0) {
+        snprintf(r->at, sizeof r->at, "%s", PQgetvalue(rows, 0, RETIRE_LAST_AT));
+        snprintf(r->id, sizeof r->id, "%s", PQgetvalue(rows, 0, RETIRE_LAST_ID));
+    }
+}
+
+static void on_done(struct pg_request *request)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    if (request->outcome != PG_DONE) {
+        if (request->outcome != PG_LINK_LOST)
+            LOG(LOG_WARN, "old_rows_kept", LOG_TEXT("reason", request->words),
+                LOG_TEXT("advice", pg_advice(request->sqlstate)));
+        end_walk(r);
+    } else if (r->looked_at < r->conf->retention_batch) {
+        end_walk(r);
+    } else {
+        double took = (double)(clock_mono_us() - r->sent_us) / 1e6, pause = PAUSE_FACTOR * took;
+        set_timer(r, pause > PAUSE_LEAST_S ? pause : PAUSE_LEAST_S);
+    }
+}
+
+static void delete_some(struct retention *r)
+{
+    char days[32], most[16];
+    const char *values[] = {days, r->at, r->id, most};
+    snprintf(days, sizeof days, "%.3f", r->conf->retention_deliveries_days);
+    snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
+    r->sent_us = clock_mono_us();
+    r->looked_at = 0;
+    r->walking = true;
+    r->request = (struct pg_request){.result = on_rows, .done = on_done};
+    pg_link_begin(r->link, &r->request);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_DELIVERIES, 4, values, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_EVENTS, 4, values, NULL, NULL);
+    pg_link_end(r->link, &r->request);
+}
+
+static void on_allowed(struct pg_request *request, int index, const PGresult *rows)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    (void)index;
+    r->may = *PQgetvalue(rows, 0, 0) == 't';
+}
+
+static void on_answer(struct pg_request *request)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    if (request->outcome == PG_DONE && r->may) {
+        r->said_not = false;
+        delete_some(r);
+        return;
+    }
+    if (request->outcome == PG_DONE && !r->said_not) {
+        LOG(LOG_WARN, "old_rows_kept", LOG_TEXT("reason", "the right to delete from the ledger is missing"),
+            LOG_TEXT("advice", pg_advice(SQLSTATE_MISSING_RIGHT)));
+        r->said_not = true;
+    }
+    end_walk(r);
+}
+
+static void ask(struct retention *r)
+{
+    const char *tables[] = {"{notify.events,notify.deliveries}"};
+    r->may = false;
+    r->request = (struct pg_request){.result = on_allowed, .done = on_answer};
+    pg_link_begin(r->link, &r->request);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_MAY, 1, tables, NULL, NULL);
+    pg_link_end(r->link, &r->request);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *arg)
+{
+    struct retention *r = arg;
+    (void)fd;
+    (void)what;
+    if (!pg_link_is_up(r->link))
+        end_walk(r);
+    else if (r->walking)
+        delete_some(r);
+    else
+        ask(r);
+}
+
+struct retention *retention_new(struct event_base *base, struct pg_link *link, const struct conf *conf)
+{
+    struct retention *r = mem_zalloc(sizeof *r);
+    r->conf = conf;
+    r->link = link;
+    r->timer = event_new(base, -1, 0, on_time, r);
+    rewind_walk(r);
+    return r;
+}
+
+void retention_start(struct retention *r)
+{
+    set_timer(r, r->conf->retention_interval);
+}
+
+void retention_free(struct retention *r)
+{
+    if (!r)
+        return;
+    event_free(r->timer);
+    free(r);
+}
