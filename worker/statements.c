@@ -21,10 +21,15 @@
 
 _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
 
-#define NUMBER(macro)      NUMBER_(macro)
-#define NUMBER_(number)    #number
-#define RANK_MAX           4 /* SEVERITY_CRITICAL */
-#define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
+#define NUMBER(macro)   NUMBER_(macro)
+#define NUMBER_(number) #number
+#define RANK_MAX        4 /* SEVERITY_CRITICAL */
+/* One can neither be subtracted from an infinity nor be told as a number: a row that somebody wrote by hand must not fail a
+   statement for all others. */
+#define FINITE(time)                                                                                         \
+    "CASE WHEN " time " > '100000-01-01' THEN '100000-01-01' WHEN " time                                     \
+    " < '4000-01-01 BC' THEN '4000-01-01 BC' ELSE " time " END"
+#define MICROSECONDS(time) "(extract(epoch FROM " FINITE(time) ") * 1000000)::bigint"
 /* The first MAX characters. left() walks through them all, also when there are few. */
 #define CUT(column, max)                                                                                     \
     "CASE WHEN octet_length(" column ") <= " max " THEN " column " ELSE left(" column ", " max ") END"
@@ -105,12 +110,12 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " f.verification_status, f.suppressed, f.suppress_reason, f.epss::float8, f.kev, f.risk_score::float8,"
         " f.reachability, f.resolved_at::timestamptz, f.created_at::timestamptz,"
         " e.content_hash, e.state, e.reason,"
-        " extract(epoch FROM greatest(e.scheduled_for, e.swept_at) - now())::float8,"
+        " extract(epoch FROM (" FINITE("greatest(e.scheduled_for, e.swept_at)") ") - now())::float8,"
         /* One line per delivery: integration, state, attempt, seconds until it is due (or was swept) or its lease has
            surely ended, reason, error. */
         " CASE WHEN e.id IS NOT NULL THEN (SELECT string_agg(concat_ws(' ', d.integration_id, d.state, d.attempt,"
-        " round(extract(epoch FROM CASE WHEN d.state = 'sending' THEN d.lease_until + interval '1 second'"
-        " ELSE greatest(d.due_at, d.swept_at) END - now()), 3)::text, coalesce(nullif(d.reason, ''), 'none'),"
+        " round(extract(epoch FROM CASE WHEN d.state = 'sending' THEN (" FINITE("d.lease_until") ") + interval '1 second'"
+        " ELSE " FINITE("greatest(d.due_at, d.swept_at)") " END - now()), 3)::text, coalesce(nullif(d.reason, ''), 'none'),"
         " coalesce(nullif(d.error, ''), 'none')), E'\\n')"
         " FROM notify.deliveries d WHERE d.event_id = e.id) END"
         " FROM (SELECT unnest($1) AS n, unnest($2) AS event, unnest($3) AS scan, unnest($4) AS finding) x"
@@ -164,7 +169,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM unnest($1, $2, $3, $4, $5, $6)"
         " AS x(n, event, integration, attempt, owner, lease)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state = 'sending' AND d.attempt = x.attempt - 1 AS lost,"
-        " CASE WHEN d.state = 'waiting' THEN extract(epoch FROM now() - greatest(d.due_at, d.swept_at)) END AS late"
+        " CASE WHEN d.state = 'waiting' THEN extract(epoch FROM now() - (" FINITE("greatest(d.due_at, d.swept_at)") ")) END AS late"
         " FROM notify.deliveries d WHERE d.event_id = x.event AND d.integration_id = x.integration"
         /* A copy that comes before its time, made when nobody knew of a later one, is not it. */
         " AND ((d.attempt = x.attempt - 1 AND ((d.state IN ('waiting', 'deferred')"

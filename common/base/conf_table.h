@@ -199,7 +199,7 @@
     TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
-    NUM(retention_deliveries_days, "retention.deliveries_days", 30, 1, 36500,                                \
+    NUM(retention_deliveries_days, "retention.deliveries_days", 30, 0.0001, 36500,                           \
         "Days that events with their finished deliveries stay in the ledger, counted from the last thing "   \
         "that "                                                                                              \
         "happened to any of them. Until then a repeated message is not delivered twice, and a dead one can " \

@@ -222,3 +222,36 @@ def test_overdue_deliveries_with_numbers_that_no_worker_wrote_fill_no_queue(stag
     assert stage.arrivals() == {id: 1 if id in bad else 2 for id in ids.values()}
     assert not one.events("message_rejected")
     assert all(q["messages"] == 0 for q in rabbit.list_queues(vhost))
+
+
+def test_times_that_are_none_hold_up_only_their_own_row(stage, notifyd):
+    """Infinities and the last year that PostgreSQL knows, where the sweep, the look-up and a mailbox read them."""
+    hook = stage.webhook(secret=None)
+    one = notifyd({"sweep": {"grace": 1.0, "interval": 0.2}, "held_max": 10})
+    times = ["infinity", "-infinity", "294276-12-31 23:59:59+00", "4714-11-24 00:00:00+00 BC"]
+    columns = {"notify.events": ["first_seen", "accepted_at", "scheduled_for"], "notify.deliveries": ["due_at", "swept_at", "updated_at"]}
+    changes = [(table, f"{column} = '{at}'") for table, some in columns.items() for column in some for at in times]
+    events = [stage.event() for _ in range(len(changes) + 3)]
+    ids = bulk.publish_many(stage.broker_url, "notify", events)
+    stage.wait_settled(len(ids))
+    overdue, due = "state = 'waiting', due_at = now() - interval '5 s'", "state = 'deferred', attempt = 0, rank = 3, due_at = now()"
+    for (table, change), id in zip(changes, ids):
+        stage.database.execute(f"UPDATE notify.deliveries SET {overdue} WHERE event_id = %s", (id,))
+        stage.database.execute(f"UPDATE {table} SET {change} WHERE {'id' if 'events' in table else 'event_id'} = %s", (id,))
+    *_, plain, mailed, odd = ids
+    stage.database.execute(f"UPDATE notify.deliveries SET {overdue} WHERE event_id = %s", (plain,))
+    stage.database.execute(f"UPDATE notify.deliveries SET {due} WHERE event_id = ANY (%s)", ([odd, mailed],))
+    stage.database.execute("UPDATE notify.events SET first_seen = 'infinity' WHERE id = %s", (odd,))
+    stage.database.execute("INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at) VALUES (%s, %s, now())"
+                           " ON CONFLICT (integration_id) DO UPDATE SET wake_at = now()", (hook.id, stage.workspace.id))
+    late = {id for (table, change), id in zip(changes, ids) if change in ("due_at = 'infinity'", f"due_at = '{times[2]}'",
+                                                                          "swept_at = 'infinity'", f"swept_at = '{times[2]}'")}
+    wanted = {id: 1 if id in late else 2 for id in ids}
+    stage.wait(lambda: stage.arrivals() == wanted, 15)
+    bulk.publish_many(stage.broker_url, "notify", events)  # copies, whose look-up reads those rows
+    stage.publish()
+    stage.wait(lambda: one.counter("messages_settled") >= 3 * len(ids) - len(late), 15)
+    assert sum(stage.arrivals().values()) == sum(wanted.values()) + 1
+    assert not one.events("child_ended") and not one.events("batch_refused") and not one.events("database_link_down")
+    stage.database.execute("UPDATE notify.deliveries SET due_at = now(), swept_at = NULL WHERE state = 'waiting'")
+    stage.wait(lambda: all(stage.arrivals()[id] == 2 for id in ids), 15)
