@@ -11,8 +11,8 @@
  * everything: the configuration will not get better by itself TERM, INT              the children drain; a
  * second one, or QUIT, and they leave at once HUP                    reads the file; new workers start with
  * it, and when they consume the old ones drain. With an error in the file everything stays as it is; with
- * settings by which no new worker comes to consume, the old ones go on beside them TTIN, TTOU             one
- * worker more, one fewer
+ * settings by which no new worker comes to consume, the old ones go on beside them, until the next HUP, at which
+ * those that never came to consume drain TTIN, TTOU             one worker more, one fewer
  *
  * A child is asked to drain once, however many reasons there are. Children get SIGTERM from the kernel when
  * the supervisor dies (PR_SET_PDEATHSIG), so none is left over.
@@ -294,6 +294,16 @@ static void finish_reload(struct supervisor *s)
             drain_child(&s->children[i]);
 }
 
+/* Those that were to take over and have not: who works goes on until the next generation consumes. */
+static void drain_superseded(struct supervisor *s)
+{
+    if (!s->reloading)
+        return;
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        if (s->children[i].generation == s->generation)
+            drain_child(&s->children[i]);
+}
+
 static void reload(struct supervisor *s)
 {
     struct conf_errors errors;
@@ -310,6 +320,7 @@ static void reload(struct supervisor *s)
     conf_free(s->conf);
     s->conf = conf;
     s->wanted = workers_wanted(conf);
+    drain_superseded(s); /* or they would pile up while the settings reach no broker */
     s->generation++;
     s->reloading = true;
     s->said_late = false;
