@@ -33,12 +33,14 @@ _TAKEN = ("eaddrinuse", "address already in use", "port_in_use", "dist_port_alre
 class RabbitServer:
     """start(), stop(), kill(), restart(), freeze(), thaw(); `url`; see the methods for questions."""
 
-    def __init__(self, folder: str | Path, *, config: dict[str, str] | None = None, schedulers: int = 2) -> None:
-        """CONFIG: further lines of rabbitmq.conf."""
+    def __init__(self, folder: str | Path, *, config: dict[str, str] | None = None, schedulers: int = 2,
+                 env: dict[str, str] | None = None) -> None:
+        """CONFIG: further lines of rabbitmq.conf. ENV: further variables of the node's environment."""
         self.folder = Path(folder).absolute()
         self.log = self.folder / "server.log"
         self._config = config or {}
         self._schedulers = schedulers
+        self._env = env or {}
         self._node: Child | None = None
         self._epmd: Child | None = None
         self._ports: dict[str, HeldPort] = {}
@@ -302,7 +304,7 @@ class RabbitServer:
         wait_until(lambda: listening(epmd) or self._epmd.exit_code() is not None, 10, "epmd listens")
         if self._epmd.exit_code() is not None:
             raise StartError(f"epmd ended (address already in use?): {tail(self.folder / 'epmd.log')}")
-        self._node = Child([_SBIN / "rabbitmq-server"], log=self.log, env=environment, cwd=self.folder)
+        self._node = Child([_SBIN / "rabbitmq-server"], log=self.log, env={**environment, **self._env}, cwd=self.folder)
         deadline = time.monotonic() + timeout
         while not self._accepts_login():
             if self._node.exit_code() is not None:
