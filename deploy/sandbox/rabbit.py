@@ -35,20 +35,20 @@ class NameService:
 
     def __init__(self, folder: Path, port: int) -> None:
         self.port, self._folder = port, folder
-        self._epmd: Child | None = None
+        self.epmd: Child | None = None
 
     def start(self) -> None:
         log = self._folder / "epmd.log"
-        self._epmd = Child(["/usr/bin/epmd", "-address", "127.0.0.1", "-port", str(self.port)], log=log, cwd=self._folder,
+        self.epmd = Child(["/usr/bin/epmd", "-address", "127.0.0.1", "-port", str(self.port)], log=log, cwd=self._folder,
                            env={"PATH": "/usr/bin:/bin", "HOME": str(self._folder)})
-        wait_until(lambda: listening(self.port) or self._epmd.exit_code() is not None, 10, "epmd listens")
-        if self._epmd.exit_code() is not None:
+        wait_until(lambda: listening(self.port) or self.epmd.exit_code() is not None, 10, "epmd listens")
+        if self.epmd.exit_code() is not None:
             raise StartError(f"epmd ended (address already in use?): {tail(log)}")
 
     def stop(self) -> None:
-        if self._epmd is not None:
-            self._epmd.kill()  # it holds nothing worth saving
-            self._epmd = None
+        if self.epmd is not None:
+            self.epmd.kill()  # it holds nothing worth saving
+            self.epmd = None
 
 
 class RabbitServer:
