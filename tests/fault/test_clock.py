@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections import Counter
@@ -48,10 +50,18 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-def library(server_folder: Path, sanitized: bool) -> Path:
+def folder() -> Iterator[Path]:
+    """Where the servers' own accounts may read."""
+    with tempfile.TemporaryDirectory(prefix="notify-clock-", dir="/tmp") as made:
+        os.chmod(made, 0o711)
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def library(folder: Path, sanitized: bool) -> Path:
     if sanitized:
         pytest.skip("a sanitizer's library must be the first")
-    made = server_folder / "shifted_clock.so"
+    made = folder / "shifted_clock.so"
     source = Path(__file__).with_name("shifted_clock.c")
     subprocess.run(["cc", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o", made, source], check=True)
     return made
@@ -63,8 +73,8 @@ def clock(library: Path, tmp_path: Path) -> Clock:
 
 
 @pytest.fixture(scope="module")
-def databases_clock(library: Path, server_folder: Path) -> Clock:
-    return Clock(library, server_folder / "databases-clock")
+def databases_clock(library: Path, folder: Path) -> Clock:
+    return Clock(library, folder / "databases-clock")
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +87,8 @@ def postgres(server_folder: Path, databases_clock: Clock) -> Iterator[PostgresSe
 
 
 @pytest.fixture
-def rabbit_and_clock(library: Path, server_folder: Path) -> Iterator[tuple[RabbitServer, Clock]]:
-    made = Clock(library, server_folder / "brokers-clock")
+def rabbit_and_clock(library: Path, folder: Path, server_folder: Path) -> Iterator[tuple[RabbitServer, Clock]]:
+    made = Clock(library, folder / "brokers-clock")
     server = RabbitServer(server_folder / "rabbit-clock", env=made.env)
     try:
         yield server.start(), made

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Iterator
 
+import figures
 import pytest
 from sandbox.bulk import BulkPublisher
 from sandbox.processes import wait_until
@@ -111,7 +112,7 @@ def test_the_leader_of_the_queue_is_killed_again_and_again(stage, notifyd, clust
         wait_until(lambda: len(cluster.running(leader)) == 3, 30, "it is back in the cluster")
         time.sleep(2)
     load.end("three leaders killed")
-    assert max(load.pauses()) < 20
+    figures.hold("longest pause after a queue's leader was killed", max(load.pauses()), 20, "s")
 
 
 def test_two_of_three_nodes_are_killed_and_the_queues_stand_still(stage, notifyd, cluster, vhost):

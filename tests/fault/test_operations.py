@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import figures
 import pytest
 from load import RATE, Load
 from sandbox.bulk import BulkPublisher
@@ -60,6 +61,7 @@ def test_many_hups_under_load_lose_and_repeat_nothing(stage, notifyd, hups, paus
     ids = load.finish()
     assert len(ids) == RATE * (hups * pause + 2)
     all_arrived_once(stage, ids, f"{hups} HUPs in {hups * pause:.0f} s, at most {most} children", began)
+    figures.hold("processes at a time while two workers are reloaded again and again", most, 12)
     wait_until(lambda: len(one.children()) == 3 and len(one.workers()) == 2, 15, "two workers and an agent are left")
     assert not before & set(one.workers())
     assert all(e["handed_back"] == "0" for e in one.events("worker_leaves"))

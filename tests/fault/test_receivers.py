@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from typing import Any, Iterator
 
+import figures
 import pytest
 from authority import Authority
 from hostile import RawServer, Silent, endlessly, reset_after, slowly
@@ -138,7 +139,8 @@ def test_all_bad_receivers_at_once_slow_no_neighbour_and_get_everything_when_the
     print(f"neighbour: the last one arrived {last - published:+.2f} s after its publish, {gap:.2f} s at most without one; workers hold"
           f" {rest} KiB at rest and {most} at most; the longest request took {slowest} ms; all settled {time.monotonic() - mended:.1f} s"
           f" after the mending; attempts {({name: sum(found.values()) for name, found in errors.items()})}")
-    assert set(seen.values()) == {1} and last - published < 1 and gap < 1
+    assert set(seen.values()) == {1} and last - published < 1
+    figures.hold("longest gap for a neighbour of all bad receivers", gap, 1, "s")
     assert {name: set(found) for name, found in errors.items()} == {name: {error} - {None} for name, (_, error) in kinds.items()}
     assert slowest < (TIMEOUT + 0.5) * 1000
     assert one.workers() == workers and (sanitized or most - rest < 24 * 1024)
