@@ -26,6 +26,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/broker_nodes.h"
 #include "worker/send_room.h"
 #include "worker/shared.h"
 
@@ -40,8 +41,8 @@ struct amqp_link {
     const char *name;
     const struct amqp_link_calls *calls;
     void *owner;
-    char *url; /* taken apart in place by the library */
-    struct amqp_connection_info where;
+    struct broker_nodes nodes;
+    size_t at; /* which of them is dialed next, or connected */
     enum link_state state;
     struct dial *dial;
     amqp_connection_state_t connection;
@@ -56,6 +57,11 @@ struct amqp_link {
 };
 
 static void dial(struct amqp_link *link);
+
+static const struct broker_node *node_of(const struct amqp_link *l)
+{
+    return &l->nodes.items[l->at];
+}
 
 static void on_redial(evutil_socket_t fd, short what, void *arg)
 {
@@ -85,6 +91,13 @@ static void on_pulse(evutil_socket_t fd, short what, void *arg)
         amqp_link_fail(l, "no heartbeat from the broker");
 }
 
+static unsigned chance(void)
+{
+    unsigned number = 0;
+    check(getrandom(&number, sizeof number, 0) == (ssize_t)sizeof number);
+    return number;
+}
+
 struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer, const struct conf *conf,
                                 const char *name, const struct amqp_link_calls *calls, void *owner)
 {
@@ -95,23 +108,24 @@ struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer, 
     l->name = name;
     l->calls = calls;
     l->owner = owner;
-    l->url = mem_strdup(conf->broker_url);
-    amqp_default_connection_info(&l->where);
-    check(amqp_parse_url(l->url, &l->where) == AMQP_STATUS_OK && !l->where.ssl);
+    check(broker_nodes_read(&l->nodes, conf));
+    l->at = chance() % l->nodes.count; /* so that a pool's connections are spread over all */
     l->redial = event_new(base, -1, 0, on_redial, l);
     l->pulse = event_new(base, -1, EV_PERSIST, on_pulse, l);
     return l;
 }
 
-/* Seconds before the next dial: 1, 2, 4 … up to the maximum, plus up to a quarter by chance. */
+/*
+ * Seconds before the next dial: 0.25 until each node has been tried, then 2, 4, 8 … up to the maximum, one more for
+ * each round; plus up to a quarter by chance.
+ */
 static double pause_before_dial(const struct amqp_link *l)
 {
-    unsigned chance = 0;
-    double pause = l->failures > 10 ? 1024 : (double)(1u << (l->failures ? l->failures - 1 : 0));
+    int round = (l->failures - 1) / (int)l->nodes.count;
+    double pause = round == 0 ? 0.25 : round >= 10 ? 1024 : (double)(1u << round);
     if (pause > l->conf->broker_reconnect_max)
         pause = l->conf->broker_reconnect_max;
-    check(getrandom(&chance, sizeof chance, 0) == (ssize_t)sizeof chance);
-    return pause * (1 + 0.25 * ((double)chance / 4294967296.0)) * (l->failures <= 1 ? 0.25 : 1);
+    return pause * (1 + 0.25 * ((double)chance() / 4294967296.0));
 }
 
 static void destroy_connection(struct amqp_link *l)
@@ -129,6 +143,7 @@ static void destroy_connection(struct amqp_link *l)
 static void schedule_dial(struct amqp_link *l)
 {
     l->failures++;
+    l->at = (l->at + 1) % l->nodes.count;
     double pause = pause_before_dial(l);
     struct timeval tv = clock_timeval(pause);
     event_add(l->redial, &tv);
@@ -151,8 +166,8 @@ void amqp_link_fail(struct amqp_link *l, const char *reason)
 {
     if (l->state == LINK_DOWN || l->doomed)
         return;
-    LOG(LOG_WARN, "broker_link_down", LOG_TEXT("link", l->name), LOG_TEXT("host", l->where.host),
-        LOG_NUM("port", l->where.port), LOG_TEXT("reason", reason), LOG_NUM("failures", l->failures));
+    LOG(LOG_WARN, "broker_link_down", LOG_TEXT("link", l->name), LOG_TEXT("host", node_of(l)->host),
+        LOG_NUM("port", node_of(l)->port), LOG_TEXT("reason", reason), LOG_NUM("failures", l->failures));
     event_del(l->pulse);
     if (l->readable)
         event_del(l->readable);
@@ -260,15 +275,16 @@ static bool log_in(struct amqp_link *l)
     amqp_table_t properties = {3, says};
     amqp_set_handshake_timeout(l->connection, &limit);
     amqp_set_rpc_timeout(l->connection, &limit);
-    amqp_rpc_reply_t r = amqp_login_with_properties(l->connection, l->where.vhost, 16, AMQP_LINK_FRAME_MAX,
-                                                    (int)l->conf->broker_heartbeat, &properties,
-                                                    AMQP_SASL_METHOD_PLAIN, l->where.user, l->where.password);
+    amqp_rpc_reply_t r = amqp_login_with_properties(
+        l->connection, l->nodes.login.vhost, 16, AMQP_LINK_FRAME_MAX, (int)l->conf->broker_heartbeat,
+        &properties, AMQP_SASL_METHOD_PLAIN, l->nodes.login.user, l->nodes.login.password);
     shared_alive();
     if (r.reply_type != AMQP_RESPONSE_NORMAL) {
         char words[256], reason[320];
         int code;
         describe(&r, words, sizeof words, &code);
-        snprintf(reason, sizeof reason, "login as %s to vhost %s: %s", l->where.user, l->where.vhost, words);
+        snprintf(reason, sizeof reason, "login as %s to vhost %s: %s", l->nodes.login.user,
+                 l->nodes.login.vhost, words);
         amqp_link_fail(l, reason);
         return false;
     }
@@ -300,8 +316,8 @@ static void on_dialed(void *owner, int fd, const char *why)
     event_add(l->readable, NULL);
     struct timeval half = {(int)l->conf->broker_heartbeat / 2, (int)l->conf->broker_heartbeat % 2 * 500000};
     event_add(l->pulse, &half);
-    LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", l->where.host),
-        LOG_NUM("port", l->where.port), LOG_NUM("epoch", l->epoch));
+    LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", node_of(l)->host),
+        LOG_NUM("port", node_of(l)->port), LOG_NUM("epoch", l->epoch));
     if (!l->calls->up(l->owner, l)) {
         amqp_link_fail(l, "what is needed could not be declared");
         return;
@@ -315,7 +331,7 @@ static void dial(struct amqp_link *l)
     if (l->state != LINK_DOWN)
         return;
     l->state = LINK_DIALING;
-    l->dial = dial_start(l->dialer, l->where.host, l->where.port, CONNECT_SECONDS, on_dialed, l);
+    l->dial = dial_start(l->dialer, node_of(l)->host, node_of(l)->port, CONNECT_SECONDS, on_dialed, l);
 }
 
 void amqp_link_start(struct amqp_link *l)
@@ -336,7 +352,7 @@ void amqp_link_free(struct amqp_link *l)
     destroy_connection(l);
     event_free(l->redial);
     event_free(l->pulse);
-    free(l->url);
+    broker_nodes_free(&l->nodes);
     free(l);
 }
 

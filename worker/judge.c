@@ -211,6 +211,14 @@ static double seconds_until(int64_t wall_us)
     return (double)(wall_us - clock_wall_us()) / 1e6;
 }
 
+/* The sooner of what this host's clock says and, once it has a row, the ledger's: either may have been set back since. */
+static double seconds_until_eta(const struct trip *t)
+{
+    const struct lookup *q = &t->lookup;
+    double here = seconds_until(t->decoded.eta_us);
+    return q->has_event && q->event_state == EVENT_STATE_SCHEDULED ? fmin(here, q->scheduled_in) : here;
+}
+
 /* Send the event round the ladder towards its eta, a day at most at a time. */
 static void schedule(struct trip *t, double seconds, bool write_row)
 {
@@ -270,8 +278,8 @@ static bool judged_by_time(struct trip *t)
         return true;
     }
     /* The ladder counts in whole seconds: the last trip ends up to a second late, never early. */
-    if (d->has_eta && seconds_until(d->eta_us) > 0) {
-        schedule(t, seconds_until(d->eta_us), !t->lookup.has_event);
+    if (d->has_eta && seconds_until_eta(t) > 0) {
+        schedule(t, seconds_until_eta(t), !t->lookup.has_event);
         return true;
     }
     return false;

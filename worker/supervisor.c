@@ -4,15 +4,16 @@
  * Owns the children and the shared memory; no event loop, no connections, nothing that can hang. Sleeps in
  * sigtimedwait; every signal is blocked and taken there, so there are no handlers.
  *
- *   a child that dies      is replaced at once if it had settled a message, else after a pause that doubles
- *                          from CRASH_PAUSE_MIN to CRASH_PAUSE_MAX with each such death in a row
- *   a child without pulse  (no turn of its loop within `watchdog`) is killed, then as above; time in which
- * the supervisor itself was paused (SIGSTOP, a frozen container) does not count exit status 78         ends
- * everything: the configuration will not get better by itself TERM, INT              the children drain; a
- * second one, or QUIT, and they leave at once HUP                    reads the file; new workers start with
- * it, and when they consume the old ones drain. With an error in the file everything stays as it is; with
- * settings by which no new worker comes to consume, the old ones go on beside them TTIN, TTOU             one
- * worker more, one fewer
+ * - A child that dies is replaced at once if it had settled a message, else after a pause that doubles from
+ *   CRASH_PAUSE_MIN to CRASH_PAUSE_MAX with each such death in a row.
+ * - A child without pulse (no turn of its loop within `watchdog`) is killed, then as above; time in which the
+ *   supervisor itself was paused (SIGSTOP, a frozen container) does not count.
+ * - Exit status 78 ends everything: the configuration will not get better by itself.
+ * - TERM, INT: the children drain; a second one, or QUIT, and they leave at once.
+ * - HUP reads the file; new workers start with it, and when they consume the old ones drain. With an error in
+ *   the file everything stays as it is; with settings by which no new worker comes to consume, the old ones go
+ *   on beside them, until the next HUP, at which those that never came to consume drain.
+ * - TTIN, TTOU: one worker more, one fewer.
  *
  * A child is asked to drain once, however many reasons there are. Children get SIGTERM from the kernel when
  * the supervisor dies (PR_SET_PDEATHSIG), so none is left over.
@@ -294,6 +295,16 @@ static void finish_reload(struct supervisor *s)
             drain_child(&s->children[i]);
 }
 
+/* Those that were to take over and have not: who works goes on until the next generation consumes. */
+static void drain_superseded(struct supervisor *s)
+{
+    if (!s->reloading)
+        return;
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        if (s->children[i].generation == s->generation)
+            drain_child(&s->children[i]);
+}
+
 static void reload(struct supervisor *s)
 {
     struct conf_errors errors;
@@ -310,6 +321,7 @@ static void reload(struct supervisor *s)
     conf_free(s->conf);
     s->conf = conf;
     s->wanted = workers_wanted(conf);
+    drain_superseded(s); /* or they would pile up while the settings reach no broker */
     s->generation++;
     s->reloading = true;
     s->said_late = false;

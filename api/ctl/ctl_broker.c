@@ -17,6 +17,7 @@
 
 #include "api/ctl/ctl_dial.h"
 #include "common/base/check.h"
+#include "common/broker_nodes.h"
 #include "worker/topology.h"
 
 enum {
@@ -70,7 +71,7 @@ static bool replied(struct broker *b, const char *what, amqp_rpc_reply_t reply)
     return fail(b, what, text.len ? text.bytes : "", text.len);
 }
 
-static bool log_in(struct broker *b, const struct amqp_connection_info *where)
+static bool log_in(struct broker *b, const struct amqp_connection_info *who, const struct broker_node *where)
 {
     amqp_socket_t *socket = amqp_tcp_socket_new(b->link);
     check(socket != NULL);
@@ -85,8 +86,8 @@ static bool log_in(struct broker *b, const struct amqp_connection_info *where)
     amqp_set_handshake_timeout(b->link, &patience);
     amqp_set_rpc_timeout(b->link, &patience);
     if (replied(b, "login",
-                amqp_login(b->link, where->vhost, 0, FRAME_MAX, 0, AMQP_SASL_METHOD_PLAIN, where->user,
-                           where->password)))
+                amqp_login(b->link, who->vhost, 0, FRAME_MAX, 0, AMQP_SASL_METHOD_PLAIN, who->user,
+                           who->password)))
         return true;
     b->refused = b->code != 0;
     return false;
@@ -100,28 +101,6 @@ enum ctl_exit broker_fail(const struct broker *b)
     return broker_is_forbidden(b) ? CTL_NO : CTL_AWAY;
 }
 
-bool broker_open(struct broker *b, const struct conf *conf)
-{
-    memset(b, 0, sizeof *b);
-    struct amqp_connection_info where;
-    char *url = mem_strdup(conf->broker_url); /* amqp_parse_url writes into it and points into it */
-    size_t size = strlen(url);
-    bool good = amqp_parse_url(url, &where) == AMQP_STATUS_OK && !where.ssl;
-    if (good) {
-        b->link = amqp_new_connection();
-        check(b->link != NULL);
-        snprintf(b->user, sizeof b->user, "%s", where.user);
-        snprintf(b->vhost, sizeof b->vhost, "%s", where.vhost);
-        good = log_in(b, &where);
-    } else {
-        b->refused = true;
-        snprintf(b->why, sizeof b->why, "broker.url: not of the form amqp://user:password@host:port/vhost");
-    }
-    explicit_bzero(url, size);
-    free(url);
-    return good;
-}
-
 void broker_close(struct broker *b)
 {
     if (!b->link)
@@ -130,6 +109,27 @@ void broker_close(struct broker *b)
         amqp_connection_close(b->link, AMQP_REPLY_SUCCESS);
     amqp_destroy_connection(b->link);
     b->link = NULL;
+}
+
+bool broker_open(struct broker *b, const struct conf *conf)
+{
+    struct broker_nodes nodes;
+    bool good = false;
+    memset(b, 0, sizeof *b);
+    if (!broker_nodes_read(&nodes, conf)) {
+        b->refused = true;
+        snprintf(b->why, sizeof b->why, "broker.url: not of the form amqp://user:password@host:port/vhost");
+    }
+    for (size_t i = 0; i < nodes.count && !good && !b->refused; i++) {
+        broker_close(b);
+        b->link = amqp_new_connection();
+        check(b->link != NULL);
+        snprintf(b->user, sizeof b->user, "%s", nodes.login.user);
+        snprintf(b->vhost, sizeof b->vhost, "%s", nodes.login.vhost);
+        good = log_in(b, &nodes.login, &nodes.items[i]);
+    }
+    broker_nodes_free(&nodes);
+    return good;
 }
 
 bool broker_is_forbidden(const struct broker *b)

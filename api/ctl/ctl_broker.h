@@ -26,7 +26,7 @@ struct broker_queue {
     uint32_t consumers;
 };
 
-/* Connect and log in to broker.url. False with why and refused; broker_close is safe in either case. */
+/* Connect and log in to broker.url, or to the first of broker.hosts that answers. False with why and refused; broker_close is safe in either case. */
 bool broker_open(struct broker *broker, const struct conf *conf);
 void broker_close(struct broker *broker);
 /* The last failure was that the user lacks a right. */

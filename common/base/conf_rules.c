@@ -14,8 +14,9 @@
 
 enum {
     QUEUE_NAME_MAX = 255, /* bytes: AMQP 0-9-1's short string */
-    ROLE_NAME_MAX = 63,   /* bytes: PostgreSQL's NAMEDATALEN - 1 */
-    OWN_CONSUMERS = 3,    /* of our own queues, all but notify.dead are consumed, too */
+    HOST_NAME_LIMIT = 255,
+    ROLE_NAME_MAX = 63, /* bytes: PostgreSQL's NAMEDATALEN - 1 */
+    OWN_CONSUMERS = 3,  /* of our own queues, all but notify.dead are consumed, too */
 };
 
 /* Seconds between the end of the longest request and the end of the grace, for settling what it gave. */
@@ -107,6 +108,17 @@ static void check_broker_url(struct conf_reader *r)
                     "special in the password");
     else if (advise_vhost(path))
         conf_refuse(r, CONF_ROW_broker_url, "%s", advise_vhost(path));
+}
+
+static void check_broker_hosts(struct conf_reader *r)
+{
+    const struct conf_texts *hosts = &r->conf->broker_hosts;
+    for (size_t i = 0; i < hosts->count; i++)
+        if (!is_host_and_port(hosts->items[i]) || hosts->items[i][0] == ':' ||
+            strpbrk(hosts->items[i], "@/") || strlen(hosts->items[i]) > HOST_NAME_LIMIT ||
+            atoi(strrchr(hosts->items[i], ':') + 1) == 0)
+            conf_refuse(r, CONF_ROW_broker_hosts,
+                        "name %zu must be host:port, as rabbit-2.example:5672, without user or vhost", i + 1);
 }
 
 static void check_database_url(struct conf_reader *r)
@@ -221,6 +233,7 @@ static void check_addresses(struct conf_reader *r)
 void conf_check_rules(struct conf_reader *r)
 {
     check_broker_url(r);
+    check_broker_hosts(r);
     check_database_url(r);
     check_fernet_keys(r);
     check_queues(r);

@@ -38,6 +38,10 @@
     SECRET(broker_url, "broker.url",                                                                         \
            "amqp://user:password@host:5672/vhost; the environment's AMQP_URL overrides it.")                 \
     TEXT(broker_url_file, "broker.url_file", "", "File that holds broker.url.")                              \
+    LIST(broker_hosts, "broker.hosts", "",                                                                   \
+         "Further nodes of the broker's cluster, host:port, with user, password and vhost of broker.url: "   \
+         "each connection begins with any of them and goes on to the next when one does not answer or is "   \
+         "lost.")                                                                                            \
     LIST(broker_queues, "broker.queues", "notify", "The producers' queues to consume.")                      \
     INT(broker_prefetch, "broker.prefetch", 256, 4, 65535,                                                   \
         "Messages that one worker may hold, over all its queues; more than 100 to 300 brings nothing.")      \

@@ -7,6 +7,7 @@ confirmed has been delivered" can be asserted without allowing for duplicates of
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Iterable
@@ -23,13 +24,18 @@ _SLICE = 200  # messages between two looks at the socket
 class BulkPublisher(threading.Thread):
     """Publishes in a thread of its own, across restarts of the broker; `confirmed` and `unknown` hold ids."""
 
-    def __init__(self, url: str, queue: str, events: Iterable[Event], rate: float | None = None) -> None:
-        """RATE: events per second, kept evenly; after an outage there is no burst to catch up."""
+    def __init__(self, url: str | list[str], queue: str, events: Iterable[Event], rate: float | None = None, *,
+                 arguments: dict[str, object] | None = None) -> None:
+        """RATE: events per second, kept evenly; after an outage there is no burst to catch up.
+
+        Several URLs are those of a cluster's nodes, and taken in turn. ARGUMENTS: those that the queue is declared with.
+        """
         super().__init__(name="bulk publisher", daemon=True)
         self.confirmed: list[str] = []
         self.unknown: list[str] = []
         self.sent = 0
-        self._url, self._queue, self._rate = url, queue, rate
+        self._urls = itertools.cycle([url] if isinstance(url, str) else url)
+        self._queue, self._rate, self._arguments = queue, rate, arguments
         self._events = iter(events)
         self._next: Event | None = next(self._events, None)
         self._in_flight: dict[int, str] = {}
@@ -69,13 +75,13 @@ class BulkPublisher(threading.Thread):
         self._sequence = 0
         self._channel = None
         self._connection = pika.SelectConnection(
-            pika.URLParameters(self._url), on_open_callback=lambda c: c.channel(on_open_callback=self._opened),
+            pika.URLParameters(next(self._urls)), on_open_callback=lambda c: c.channel(on_open_callback=self._opened),
             on_open_error_callback=lambda c, _: c.ioloop.stop(), on_close_callback=lambda c, _: c.ioloop.stop())
         self._connection.ioloop.start()
 
     def _opened(self, channel: pika.channel.Channel) -> None:
         channel.exchange_declare(self._queue, "direct", durable=True)
-        channel.queue_declare(self._queue, durable=True)
+        channel.queue_declare(self._queue, durable=True, arguments=self._arguments)
         channel.queue_bind(self._queue, self._queue, routing_key=self._queue)
         channel.confirm_delivery(self._settled, callback=lambda _: self._begin(channel))
         channel.add_on_close_callback(lambda *_: self._end())

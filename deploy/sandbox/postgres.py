@@ -40,11 +40,16 @@ def _programs() -> Path:
 class PostgresServer:
     """start(), stop(), kill(), restart(), freeze(), thaw(); dsn(), connect(), execute(), query()."""
 
-    def __init__(self, folder: str | Path, *, fsync: bool = True, settings: dict[str, str] | None = None) -> None:
-        """SETTINGS: further lines of postgresql.conf. fsync off is faster and loses data in a power cut, not in a kill."""
+    def __init__(self, folder: str | Path, *, fsync: bool = True, settings: dict[str, str] | None = None,
+                 env: dict[str, str] | None = None) -> None:
+        """SETTINGS: further lines of postgresql.conf. fsync off is faster and loses data in a power cut, not in a kill.
+
+        ENV: further variables of the server's environment.
+        """
         self.folder = Path(folder).absolute()
         self.log = self.folder / "server.log"
         self._settings = {"fsync": "on" if fsync else "off", **(settings or {})}
+        self._env = {**_ENVIRONMENT, **(env or {})}
         self._server: Child | None = None
         self._user = "postgres" if os.geteuid() == 0 else None
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -247,7 +252,7 @@ class PostgresServer:
             "timezone": "UTC", "log_timezone": "UTC", "log_line_prefix": "%m [%p] %q%u@%d ", **self._settings,
         }
         words = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        self._server = Child([_programs() / "postgres", "-D", self.data, *words], log=self.log, env=_ENVIRONMENT, cwd="/",
+        self._server = Child([_programs() / "postgres", "-D", self.data, *words], log=self.log, env=self._env, cwd="/",
                              user=self._user)
         deadline = time.monotonic() + timeout
         while not self._accepts_login():

@@ -30,17 +30,44 @@ _ERL_CALL = "/usr/lib/erlang/bin/erl_call"
 _TAKEN = ("eaddrinuse", "address already in use", "port_in_use", "dist_port_already_used")
 
 
+class NameService:
+    """An epmd of our own, by which nodes find each other."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.port, self._folder = port, folder
+        self.epmd: Child | None = None
+
+    def start(self) -> None:
+        log = self._folder / "epmd.log"
+        self.epmd = Child(["/usr/bin/epmd", "-address", "127.0.0.1", "-port", str(self.port)], log=log, cwd=self._folder,
+                           env={"PATH": "/usr/bin:/bin", "HOME": str(self._folder)})
+        wait_until(lambda: listening(self.port) or self.epmd.exit_code() is not None, 10, "epmd listens")
+        if self.epmd.exit_code() is not None:
+            raise StartError(f"epmd ended (address already in use?): {tail(log)}")
+
+    def stop(self) -> None:
+        if self.epmd is not None:
+            self.epmd.kill()  # it holds nothing worth saving
+            self.epmd = None
+
+
 class RabbitServer:
     """start(), stop(), kill(), restart(), freeze(), thaw(); `url`; see the methods for questions."""
 
-    def __init__(self, folder: str | Path, *, config: dict[str, str] | None = None, schedulers: int = 2) -> None:
-        """CONFIG: further lines of rabbitmq.conf."""
+    def __init__(self, folder: str | Path, *, config: dict[str, str] | None = None, schedulers: int = 2,
+                 env: dict[str, str] | None = None, names: NameService | None = None, state: dict[str, str] | None = None) -> None:
+        """CONFIG: further lines of rabbitmq.conf. ENV: further variables of the node's environment.
+
+        NAMES and STATE (cookie, user, password) are what the nodes of a cluster have in common; see rabbit_cluster.py.
+        """
         self.folder = Path(folder).absolute()
         self.log = self.folder / "server.log"
         self._config = config or {}
         self._schedulers = schedulers
+        self._env = env or {}
+        self._given = state or {}
         self._node: Child | None = None
-        self._epmd: Child | None = None
+        self._shared_names = names
         self._ports: dict[str, HeldPort] = {}
         self.folder.mkdir(parents=True, exist_ok=True)
         os.chmod(self.folder, 0o700)
@@ -59,6 +86,11 @@ class RabbitServer:
     @property
     def url(self) -> str:
         return self.url_for("/")
+
+    @property
+    def node(self) -> str:
+        """Its name in Erlang, which is also a name in a cluster."""
+        return self._state["node"]
 
     @property
     def running(self) -> bool:
@@ -95,14 +127,14 @@ class RabbitServer:
                 self.thaw()
             self._node.stop((signal.SIGTERM,), timeout=40)
             self._node = None
-        self._stop_epmd()
+        self._stop_names()
 
     def kill(self) -> None:
         """The power cut: SIGKILL for the node and all its helpers."""
         if self._node is not None:
             self._node.kill()
             self._node = None
-        self._stop_epmd()
+        self._stop_names()
 
     def restart(self, timeout: float = 90) -> None:
         self.stop()
@@ -243,27 +275,29 @@ class RabbitServer:
             self._state = json.loads(path.read_text())
             try:
                 self._ports = {name: HeldPort(number) for name, number in self._state["ports"].items()}
+                self._names = self._shared_names or NameService(self.folder, self._ports["epmd"].number)
                 return
             except OSError:  # somebody took one while nobody held it
                 pass
         else:
             self._state = {"node": f"notify-{secrets.token_hex(4)}@localhost", "cookie": secrets.token_hex(16),
-                           "user": f"sandbox-{secrets.token_hex(2)}", "password": secrets.token_hex(12)}
+                           "user": f"sandbox-{secrets.token_hex(2)}", "password": secrets.token_hex(12), **self._given}
         self._choose_ports()
 
     def _choose_ports(self) -> None:
         for port in self._ports.values():
             port.release()
-        self._ports = {name: HeldPort() for name in ("amqp", "dist", "epmd")}
+        self._ports = {name: HeldPort() for name in ("amqp", "dist", *(() if self._shared_names else ("epmd",)))}
         self._state["ports"] = {name: port.number for name, port in self._ports.items()}
         (self.folder / "server.json").write_text(json.dumps(self._state))
+        self._names = self._shared_names or NameService(self.folder, self._ports["epmd"].number)
 
     def _environment(self) -> dict[str, str]:
         """Complete: nothing of the caller's RABBITMQ_* or ERL_* gets through."""
         here = self.folder
         return {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": str(here),
-            "ERL_EPMD_PORT": str(self._ports["epmd"].number), "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._names.port), "ERL_EPMD_ADDRESS": "127.0.0.1",
             "ERL_CRASH_DUMP_SECONDS": "0",
             "RABBITMQ_NODENAME": self._state["node"], "RABBITMQ_DIST_PORT": str(self._ports["dist"].number),
             "RABBITMQ_MNESIA_BASE": str(here / "mnesia"), "RABBITMQ_LOG_BASE": str(here / "log"),
@@ -296,13 +330,9 @@ class RabbitServer:
     def _start_once(self, timeout: float) -> None:
         self._write_files()
         environment = self._environment()
-        epmd = self._ports["epmd"].number
-        self._epmd = Child(["/usr/bin/epmd", "-address", "127.0.0.1", "-port", str(epmd)], log=self.folder / "epmd.log",
-                           env=environment, cwd=self.folder)
-        wait_until(lambda: listening(epmd) or self._epmd.exit_code() is not None, 10, "epmd listens")
-        if self._epmd.exit_code() is not None:
-            raise StartError(f"epmd ended (address already in use?): {tail(self.folder / 'epmd.log')}")
-        self._node = Child([_SBIN / "rabbitmq-server"], log=self.log, env=environment, cwd=self.folder)
+        if not self._shared_names:
+            self._names.start()
+        self._node = Child([_SBIN / "rabbitmq-server"], log=self.log, env={**environment, **self._env}, cwd=self.folder)
         deadline = time.monotonic() + timeout
         while not self._accepts_login():
             if self._node.exit_code() is not None:
@@ -322,10 +352,9 @@ class RabbitServer:
         except (pika.exceptions.AMQPError, OSError):
             return False
 
-    def _stop_epmd(self) -> None:
-        if self._epmd is not None:
-            self._epmd.kill()  # it holds nothing worth saving
-            self._epmd = None
+    def _stop_names(self) -> None:
+        if not self._shared_names:
+            self._names.stop()
 
 
 def _binary(text: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import struct
 import time
 
 import pika
 import pytest
 from amqp_proxy import METHOD, AmqpProxy
+from hostile import Silent
 from names import NameServer
 from sandbox import producer
 from sandbox.processes import wait_until
@@ -278,28 +278,6 @@ def test_of_two_retries_of_one_event_the_one_that_came_back_is_published_again(s
 
 
 # --- connections
-
-class Silent:
-    """An address whose port takes no more connections and refuses none: its backlog is full."""
-
-    def __init__(self, address: str, port: int) -> None:
-        self._listener = socket.socket()
-        self._listener.bind((address, port))
-        self._listener.listen(0)
-        self._fillers = []
-        for _ in range(3):
-            filler = socket.socket()
-            filler.setblocking(False)
-            filler.connect_ex((address, port))
-            self._fillers.append(filler)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        for one in (*self._fillers, self._listener):
-            one.close()
-
 
 def test_a_broker_of_several_addresses_is_reached_though_the_first_are_silent(stage, notifyd, rabbit, tmp_path):
     stage.webhook(secret=None)

@@ -84,7 +84,7 @@ def test_rabbitmq_keeps_messages_over_stop_and_kill_and_leaves_no_process_and_no
     ports = json.loads((tmp_path / "rabbit" / "server.json").read_text())["ports"].values()
     try:
         server.start()
-        url, family = server.url, server._node.family() + server._epmd.family()
+        url, family = server.url, server._node.family() + server._names.epmd.family()
         assert {"beam.smp", "epmd"} <= {p.name for p in family}
         put(url, "kept", b"one")
         put(url, "kept", b"two")
@@ -92,7 +92,7 @@ def test_rabbitmq_keeps_messages_over_stop_and_kill_and_leaves_no_process_and_no
         assert not any(p.alive for p in family) and not any(map(listening, ports))
         server.start()
         assert server.url == url and server.depth("kept") == 2
-        family = server._node.family() + server._epmd.family()
+        family = server._node.family() + server._names.epmd.family()
         server.kill()
         assert not any(p.alive for p in family) and not any(map(listening, ports))
         again = RabbitServer.__new__(RabbitServer)  # what another process does that opens the folder later
@@ -101,7 +101,7 @@ def test_rabbitmq_keeps_messages_over_stop_and_kill_and_leaves_no_process_and_no
         again.__init__(tmp_path / "rabbit")
         server = again.start()
         assert server.url == url and take(url, "kept") == b"one"
-        family = server._node.family() + server._epmd.family()
+        family = server._node.family() + server._names.epmd.family()
         server.freeze()
         probe = socket.create_connection(("127.0.0.1", server.port))
         probe.settimeout(0.5)

@@ -362,6 +362,21 @@ static void addresses_and_names_must_have_the_right_form(void)
                  "notify.conf:2: agent.listen: must be host:port, as 127.0.0.1:9464, or empty for none");
     expect_error("agent = { listen = \"h:65536\"; };",
                  "notify.conf:2: agent.listen: must be host:port, as 127.0.0.1:9464, or empty for none");
+    conf = load("broker = { url = \"amqp://u:p@h/%2F\"; hosts = [\"h2:5672\", \"[::1]:5673\"]; };"
+                "database = { url = \"postgresql://d\"; };");
+    EXPECT(conf != NULL && conf->broker_hosts.count == 2);
+    end(conf);
+    static const char *const no_hosts[] = {"h2", "h2:0", ":5672", "amqp://h2:5672", "u@h2:5672", "h2:5672/v"};
+    for (size_t i = 0; i < sizeof no_hosts / sizeof no_hosts[0]; i++) {
+        char text[200];
+        snprintf(text, sizeof text,
+                 "broker = { url = \"amqp://h\"; hosts = [\"h1:1\", \"%s\"]; };"
+                 "database = { url = \"postgresql://d\"; };",
+                 no_hosts[i]);
+        EXPECT_TEXT(only_error(text), "notify.conf:1: broker.hosts: name 2 must be host:port, as "
+                                      "rabbit-2.example:5672, without user or vhost");
+        end(NULL);
+    }
     expect_error("api = { listen = \"::1:80\"; };",
                  "notify.conf:2: api.listen: must be host:port, as 127.0.0.1:8080");
     expect_error("api = { listen = \"\"; };",

@@ -27,6 +27,7 @@ _NXDOMAIN, _SERVFAIL = 3, 2
 class NameServer:
     def __init__(self, names: dict[str, list[str] | str] | None = None) -> None:
         self._names = dict(names or {})
+        self._late: dict[str, float] = {}
         self._asked: list[tuple[str, int]] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.address = self._bind()
@@ -48,6 +49,10 @@ class NameServer:
     def answer(self, name: str, addresses: list[str] | str) -> None:
         """From now on NAME has ADDRESSES (of both families, in this order), or is FAIL or SILENT."""
         self._names[name] = addresses
+
+    def delay(self, name: str, seconds: float) -> None:
+        """From now on whoever asks for NAME waits for so long."""
+        self._late[name] = seconds
 
     def asked(self, name: str) -> int:
         """Questions for the IPv4 addresses of NAME so far."""
@@ -84,11 +89,20 @@ class NameServer:
             question, peer = self._socket.recvfrom(4096)
             if self._ended:
                 return
-            reply = self._reply(question)
-            if reply:
-                self._socket.sendto(reply, peer)
+            reply, late = self._reply(question)
+            if reply and late:
+                threading.Timer(late, self._send, (reply, peer)).start()
+            elif reply:
+                self._send(reply, peer)
 
-    def _reply(self, question: bytes) -> bytes | None:
+    def _send(self, reply: bytes, peer: tuple[str, int]) -> None:
+        try:
+            self._socket.sendto(reply, peer)
+        except OSError:
+            pass  # closed meanwhile
+
+    def _reply(self, question: bytes) -> tuple[bytes | None, float]:
+        """And how many seconds later it is to be sent."""
         labels, at = [], 12
         while question[at]:
             labels.append(question[at + 1 : at + 1 + question[at]].decode())
@@ -97,8 +111,9 @@ class NameServer:
         name = ".".join(labels).lower()
         self._asked.append((name, kind))
         addresses = self._names.get(name)
+        late = self._late.get(name, 0.0)
         if addresses == SILENT:
-            return None
+            return None, late
         code = _SERVFAIL if addresses == FAIL else 0 if addresses is not None else _NXDOMAIN
         records = b""
         count = 0
@@ -108,4 +123,4 @@ class NameServer:
                 records += struct.pack(">HHHIH", 0xC00C, kind, 1, 0, len(packed)) + packed
                 count += 1
         head = question[:2] + struct.pack(">HHHHH", 0x8180 | code, 1, count, 0, 0)
-        return head + question[12 : at + 5] + records
+        return head + question[12 : at + 5] + records, late
