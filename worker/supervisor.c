@@ -253,7 +253,7 @@ static void reap(struct supervisor *s)
 
 static void watch_pulses(struct supervisor *s)
 {
-    int64_t now = clock_mono_us(), limit = now - clock_us(s->conf->watchdog);
+    int64_t now = clock_mono_us(), limit = now - clock_us(s->conf->watchdog) + TICK_MS * 1000LL;
     if (now - s->looked_us > PAUSED_US)
         s->watch_since_us = now;
     s->looked_us = now;

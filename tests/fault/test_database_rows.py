@@ -247,7 +247,7 @@ def test_times_that_are_none_hold_up_only_their_own_row(stage, notifyd):
     late = {id for (table, change), id in zip(changes, ids) if change in ("due_at = 'infinity'", f"due_at = '{times[2]}'",
                                                                           "swept_at = 'infinity'", f"swept_at = '{times[2]}'")}
     wanted = {id: 1 if id in late else 2 for id in ids}
-    stage.wait(lambda: stage.arrivals() == wanted, 15)
+    stage.wait(lambda: stage.arrivals() == wanted, 30)
     bulk.publish_many(stage.broker_url, "notify", events)  # copies, whose look-up reads those rows
     stage.publish()
     stage.wait(lambda: one.counter("messages_settled") >= 3 * len(ids) - len(late), 15)

@@ -245,7 +245,7 @@ def test_a_frozen_worker_and_a_frozen_agent_are_killed_by_the_watchdog_and_repla
     for pid in frozen:
         ended = one.wait_event("child_ended", child=str(pid), timeout=9)[0]
         assert ended["watchdog"] == "yes" and ended["how"] == "Killed"
-    figures.hold("frozen processes noticed and killed (watchdog 5 s)", time.monotonic() - since, 5, "s")
+    figures.hold("frozen processes killed, and that is in the log (watchdog 5 s)", time.monotonic() - since, 5.5, "s")
     wait_until(lambda: len(one.workers()) == 2 and len(one.children()) == 3, 5, "new ones")
     assert not set(frozen) & {p.pid for p in one.children()}
     assert set(stage.wait_arrivals(ids).values()) == {1}
