@@ -280,9 +280,9 @@ static void on_dialed(void *owner, int fd, const char *why)
         return;
     }
     l->connection = amqp_new_connection();
-    check(l->connection != NULL);
+    mem_check(l->connection != NULL);
     amqp_socket_t *socket = amqp_tcp_socket_new(l->connection);
-    check(socket != NULL);
+    mem_check(socket != NULL);
     send_room_fix(fd);
     amqp_tcp_socket_set_sockfd(socket, fd);
     if (!log_in(l))

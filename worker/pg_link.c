@@ -315,7 +315,7 @@ struct pg_link *pg_link_new(struct event_base *base, struct dialer *dialer,
     l->calls = calls;
     l->owner = owner;
     l->options = PQconninfoParse(settings->url, &error);
-    check(l->options != NULL); /* the URL was checked with the configuration */
+    mem_check(l->options != NULL); /* the URL was checked with the configuration */
     list_init(&l->requests);
     l->redial = event_new(base, -1, 0, on_redial, l);
     l->watch = event_new(base, -1, EV_PERSIST, on_watch, l);
