@@ -291,7 +291,10 @@ static void on_dialed(void *owner, int fd, const char *why)
     l->state = LINK_UP;
     l->heard_us = clock_mono_us();
     l->readable = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
-    event_add(l->readable, NULL);
+    if (event_add(l->readable, NULL) != 0) {
+        amqp_link_fail(l, "the kernel watches no more sockets");
+        return;
+    }
     struct timeval half = {(int)l->conf->broker_heartbeat / 2, (int)l->conf->broker_heartbeat % 2 * 500000};
     event_add(l->pulse, &half);
     LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", l->where.host),

@@ -35,7 +35,8 @@ void pg_io_want(struct pg_link *l, short events)
         event_free(l->io);
     l->io = event_new(l->base, PQsocket(l->conn), events | EV_PERSIST, on_io, l);
     l->io_wanted = events;
-    event_add(l->io, NULL);
+    if (event_add(l->io, NULL) != 0)
+        pg_link_fail(l, "the kernel watches no more sockets");
 }
 
 static void set_timer(struct event *timer, double seconds)

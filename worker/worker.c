@@ -214,7 +214,7 @@ static void watch_signals(struct worker *w)
     static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT};
     for (size_t i = 0; i < 3; i++) {
         w->signals[i] = evsignal_new(w->base, numbers[i], on_signal, w);
-        event_add(w->signals[i], NULL);
+        mem_check(event_add(w->signals[i], NULL) == 0);
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);

@@ -153,7 +153,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
         unwatch(w);
         w->events = events;
         w->event = event_new(t->base, fd, events, on_socket, t);
-        event_add(w->event, NULL);
+        event_add(w->event, NULL); /* unwatched, it ends with its deadline; curl would give up all of them */
     }
     w->wanted = true;
     return 0;
