@@ -29,8 +29,8 @@
 #include "worker/decode.h"
 #include "worker/dial.h"
 #include "worker/health.h"
+#include "worker/libraries.h"
 #include "worker/mailbox.h"
-#include "worker/memory.h"
 #include "worker/parts.h"
 #include "worker/pg_link.h"
 #include "worker/shared.h"
@@ -231,7 +231,7 @@ static void make_worker(struct worker *w, const struct conf *conf)
     snprintf(w->owner, sizeof w->owner, "%s/%d/%lld", host, (int)getpid(),
              (long long)(clock_wall_us() / 1000));
     check(fernet_keys_init(&w->keys, conf->secrets_fernet_keys.items, conf->secrets_fernet_keys.count, &bad));
-    memory_guard_curl();
+    libraries_begin_curl();
     w->base = event_base_new();
     check(w->base != NULL);
     w->dialer = dialer_new(w->base);

@@ -34,7 +34,7 @@ _Noreturn void mem_failed(const char *wanted)
     if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0) {
         /* Nobody is left to tell. */
     }
-    _exit(EXIT_OUT_OF_MEMORY);
+    _exit(EXIT_NO_RESOURCES);
 }
 
 static void *got(void *p, size_t size)

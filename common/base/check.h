@@ -17,8 +17,8 @@
 
 _Noreturn void check_failed(const char *condition, const char *file, int line);
 
-/* The exit status of a process that ran out of memory (EX_OSERR of sysexits.h). */
-enum { EXIT_OUT_OF_MEMORY = 71 };
+/* The exit status of a process to which the system gave no memory, or no descriptor (EX_OSERR of sysexits.h). */
+enum { EXIT_NO_RESOURCES = 71 };
 
 /* End the process as mem_alloc does when COND is false, which of a library's result only lack of memory can make. */
 #define mem_check(cond)                                                                                      \
@@ -27,7 +27,7 @@ enum { EXIT_OUT_OF_MEMORY = 71 };
             mem_failed(#cond);                                                                               \
     } while (0)
 
-/* Say what was WANTED and end the process with EXIT_OUT_OF_MEMORY. */
+/* Say what was WANTED and end the process with EXIT_NO_RESOURCES. */
 _Noreturn void mem_failed(const char *wanted);
 
 /* Allocate; never NULL: out of memory ends the process. The caller owns the result and frees it with free().
