@@ -9,22 +9,17 @@ from pathlib import Path
 import evidence
 import pytest
 from sandbox.daemon import conf_text
-from torture import CLASSES, SETTINGS, WAYS, Table, Torture, library
+from torture import CLASSES, SETTINGS, WAYS, Table, Torture
 
 STEP = 10  # a long run tries each tenth call, beginning with its seed's, so that ten seeds try all
 REACH = {"memory": 1000, "socket": 70, "kernel": 45, "sql": 16, "publish": 5, "confirm": 2, "ack": 7}  # calls in a round, about
 BIRTH = {"memory": 9000, "socket": 380, "kernel": 85, "sql": 40}  # and in a worker's life until its first round is over
-SAMPLE = {"memory": 5, "socket": 3, "kernel": 2, "sql": 3, "publish": 2, "confirm": 1, "ack": 1}
-
-
-@pytest.fixture(scope="module")
-def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return library(tmp_path_factory.mktemp("torture"))
+SAMPLE = {"memory": 4, "socket": 3, "kernel": 2, "sql": 2, "publish": 1, "confirm": 1, "ack": 1}
 
 
 @pytest.fixture
-def table(tmp_path: Path, preloaded: Path, sanitized: bool) -> Table:
-    return Table(tmp_path / "torture", preloaded, sanitized)
+def table(tmp_path: Path, build: Path, sanitized: bool) -> Table:
+    return Table(tmp_path / "torture", build, sanitized)
 
 
 def test_a_call_that_fails_loses_nothing(stage, notifyd, table):
@@ -35,7 +30,7 @@ def test_a_call_that_fails_loses_nothing(stage, notifyd, table):
             one.once(kind, number, how=chance.randrange(WAYS.get(kind, 1)))
     for kind, reach in BIRTH.items():
         one.once(kind, chance.randint(1, reach), birth=True)
-    assert len(one.places) > 15, "hardly any call failed"
+    assert len(one.places) > 12, "hardly any call failed"
     print(one.judge())
 
 

@@ -13,7 +13,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <unwind.h>
 
 enum { FRAMES = 40, CHILD_S = 5, EXIT_NO_RESOURCES = 71 };
 
@@ -30,18 +30,31 @@ static __thread int busy; /* our own calls do not count */
 static int step;          /* the table's, in the process that began */
 static pid_t owner;
 
+struct stack {
+    void *frames[FRAMES];
+    int count;
+};
+
+static _Unwind_Reason_Code on_frame(struct _Unwind_Context *at, void *arg)
+{
+    struct stack *stack = arg;
+    stack->frames[stack->count++] = (void *)_Unwind_GetIP(at); /* NOLINT(performance-no-int-to-ptr) */
+    return stack->count < FRAMES ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+/* backtrace(3) does the same, and leaks what it loads libgcc with. */
 static void describe_stack(char *out, size_t size)
 {
-    void *frames[FRAMES];
+    struct stack stack = {.count = 0};
     size_t used = 0;
-    int n = backtrace(frames, FRAMES);
-    for (int i = 1; i < n && used < size - 1; i++) {
+    _Unwind_Backtrace(on_frame, &stack);
+    for (int i = 1; i < stack.count && used < size - 1; i++) {
         Dl_info info = {0};
-        if (!dladdr(frames[i], &info) || !info.dli_fname)
+        if (!dladdr(stack.frames[i], &info) || !info.dli_fname)
             continue;
         const char *file = strrchr(info.dli_fname, '/');
         int written = snprintf(out + used, size - used, "%s+0x%lx %s\n", file ? file + 1 : info.dli_fname,
-                               (unsigned long)((char *)frames[i] - (char *)info.dli_fbase),
+                               (unsigned long)((char *)stack.frames[i] - (char *)info.dli_fbase),
                                info.dli_sname ? info.dli_sname : "");
         used += written > 0 ? (size_t)written : 0;
     }
@@ -162,8 +175,6 @@ __attribute__((constructor)) static void begin(void)
     close(fd);
     if (page == MAP_FAILED)
         return;
-    void *frames[2];
-    backtrace(frames, 2); /* loads what it needs */
     if (!dlsym(RTLD_DEFAULT, "__asan_init"))
         for (size_t i = 0; i < sizeof deaths / sizeof deaths[0]; i++)
             signal(deaths[i], on_crash);

@@ -14,7 +14,6 @@ import mmap
 import os
 import re
 import signal
-import subprocess
 import time
 import urllib.request
 from collections import Counter
@@ -26,7 +25,6 @@ from expansion import task
 from sandbox import bulk, seed
 from sandbox.answers import Answer
 
-HERE = Path(__file__).parent
 CLASSES = ("memory", "socket", "kernel", "sql", "publish", "confirm", "ack")
 WAYS = {"sql": 6, "publish": 3, "ack": 2}  # to fail; the other classes have one
 NEXT_CHILD = -1
@@ -50,20 +48,11 @@ class _Page(ctypes.Structure):
                 *((name, ctypes.c_char * 6000) for name in ("where", "tried", "crash"))]
 
 
-def library(folder: Path) -> Path:
-    """The preloaded library, built in FOLDER."""
-    made = folder / "torture.so"
-    flags = subprocess.run(["pkg-config", "--cflags", "libpq", "librabbitmq"], capture_output=True, text=True, check=True).stdout
-    subprocess.run(["cc", "-std=gnu11", "-D_GNU_SOURCE", "-O1", "-g", "-fno-builtin", "-shared", "-fPIC", "-o", made,
-                    *sorted(HERE.glob("torture*.c")), *flags.split()], check=True)
-    return made
-
-
 class Table:
     """What is to fail, and what did."""
 
-    def __init__(self, file: Path, preloaded: Path, sanitized: bool) -> None:
-        self.path, self.library, self.sanitized = file, preloaded, sanitized
+    def __init__(self, file: Path, build: Path, sanitized: bool) -> None:
+        self.path, self.library, self.sanitized = file, build / "tests" / "fault" / "torture.so", sanitized
         self.path.write_bytes(bytes(ctypes.sizeof(_Page)))
         with open(self.path, "r+b") as file:
             self.page = _Page.from_buffer(mmap.mmap(file.fileno(), 0))
