@@ -60,6 +60,7 @@ static void check_database_url(struct conf_reader *r)
         return;
     char *why = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &why);
+    mem_check(options || why);
     if (!options)
         conf_refuse(r, CONF_ROW_database_url,
                     "libpq cannot read it; percent-encode what is special in the password, and check the "

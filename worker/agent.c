@@ -175,7 +175,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 static struct event *watch_signal(struct agent *a, int number)
 {
     struct event *e = evsignal_new(a->base, number, on_signal, a);
-    event_add(e, NULL);
+    mem_check(event_add(e, NULL) == 0);
     return e;
 }
 

@@ -302,9 +302,9 @@ static void on_dialed(void *owner, int fd, const char *why)
         return;
     }
     l->connection = amqp_new_connection();
-    check(l->connection != NULL);
+    mem_check(l->connection != NULL);
     amqp_socket_t *socket = amqp_tcp_socket_new(l->connection);
-    check(socket != NULL);
+    mem_check(socket != NULL);
     send_room_fix(fd);
     amqp_tcp_socket_set_sockfd(socket, fd);
     if (!log_in(l))
@@ -313,7 +313,10 @@ static void on_dialed(void *owner, int fd, const char *why)
     l->state = LINK_UP;
     l->heard_us = clock_mono_us();
     l->readable = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
-    event_add(l->readable, NULL);
+    if (event_add(l->readable, NULL) != 0) {
+        amqp_link_fail(l, "the kernel watches no more sockets");
+        return;
+    }
     struct timeval half = {(int)l->conf->broker_heartbeat / 2, (int)l->conf->broker_heartbeat % 2 * 500000};
     event_add(l->pulse, &half);
     LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", node_of(l)->host),

@@ -47,7 +47,7 @@ const char *decode_quote_json(struct decoding *d, struct json_object *value)
 {
     if (!value)
         return "None";
-    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
+    const char *text = json_print(value);
     return decode_quote(d, text, strlen(text));
 }
 
@@ -177,7 +177,7 @@ static bool read_protocol_1(struct decoding *d, struct json_object *root, struct
         (kwargs && !json_object_is_type(kwargs, json_type_object)))
         return decode_refuse(d, REASON_BAD_BODY, "args is no list, or kwargs is no object");
     struct json_object *no_args = json_object_new_array(), *no_kwargs = json_object_new_object();
-    check(no_args && no_kwargs);
+    mem_check(no_args && no_kwargs);
     bool good = decode_args_bind(d, args ? args : no_args, kwargs ? kwargs : no_kwargs);
     json_object_put(no_args);
     json_object_put(no_kwargs);

@@ -71,13 +71,13 @@ static int inflate_all(z_stream *z, struct buf *plain)
 static bool decompress(struct decoding *d, struct buf *plain)
 {
     z_stream z = {0};
-    check(inflateInit2(&z, 32 + MAX_WBITS) == Z_OK); /* 32: a zlib or a gzip header, whichever it is */
-    z.next_in = (Bytef *)d->raw->body;               /* zlib's input is const in all but its type */
+    mem_check(inflateInit2(&z, 32 + MAX_WBITS) == Z_OK); /* 32: a zlib or a gzip header, whichever it is */
+    z.next_in = (Bytef *)d->raw->body;                   /* zlib's input is const in all but its type */
     z.avail_in = (uInt)d->raw->body_size;
     int result = inflate_all(&z, plain);
     bool whole = result == Z_STREAM_END && z.avail_in == 0;
     inflateEnd(&z);
-    check(result != Z_MEM_ERROR);
+    mem_check(result != Z_MEM_ERROR);
     if (plain->overflow)
         return decode_refuse(d, REASON_TOO_LARGE, "decompressed, the body has more than %ld bytes",
                              d->conf->limits_message_bytes);

@@ -144,6 +144,20 @@ static void set_deadline(struct dial *d)
     event_add(d->deadline, &(struct timeval){part / 1000000, part % 1000000});
 }
 
+static bool watch_connect(struct dial *d)
+{
+    d->connected = event_new(d->dialer->base, d->fd, EV_WRITE, on_connected, d);
+    if (event_add(d->connected, NULL) == 0) {
+        set_deadline(d);
+        return true;
+    }
+    int why = errno;
+    event_free(d->connected);
+    d->connected = NULL;
+    errno = why;
+    return false;
+}
+
 /* Start connecting to the next address that lets us; on the last failure call back. */
 static void try_next(struct dial *d)
 {
@@ -153,12 +167,9 @@ static void try_next(struct dial *d)
         if (d->fd >= 0) {
             setsockopt(d->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
             setsockopt(d->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-            if (connect(d->fd, d->at->ai_addr, d->at->ai_addrlen) == 0 || errno == EINPROGRESS) {
-                d->connected = event_new(d->dialer->base, d->fd, EV_WRITE, on_connected, d);
-                event_add(d->connected, NULL);
-                set_deadline(d);
+            if ((connect(d->fd, d->at->ai_addr, d->at->ai_addrlen) == 0 || errno == EINPROGRESS) &&
+                watch_connect(d))
                 return;
-            }
             snprintf(d->why, sizeof d->why, "connect: %s", strerror(errno));
             close(d->fd);
             d->fd = -1;

@@ -18,6 +18,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/conf_check.h"
+#include "worker/libraries.h"
 #include "worker/supervisor.h"
 
 #define DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
@@ -97,6 +98,7 @@ int main(int argc, char **argv)
     const char *file = DEFAULT_FILE;
     bool only_test = false;
     int option;
+    libraries_begin();
     while ((option = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
         switch (option) {
         case 'c':

@@ -94,7 +94,7 @@ static void send_setup(struct pg_link *l)
         (int)(l->settings.timeout_s * 800), (int)(l->settings.lock_timeout_s * 1000));
     if (*l->settings.role) {
         char *quoted = PQescapeIdentifier(l->conn, l->settings.role, strlen(l->settings.role));
-        check(quoted != NULL);
+        mem_check(quoted != NULL);
         buf_printf(&sql, "SET ROLE %s;", quoted);
         PQfreemem(quoted);
     }
@@ -164,7 +164,7 @@ static void connect_now(struct pg_link *l)
     }
     keys[n] = values[n] = NULL;
     l->conn = PQconnectStartParams(keys, values, 0);
-    check(l->conn != NULL);
+    mem_check(l->conn != NULL);
     PQsetNoticeProcessor(l->conn, on_notice, l);
     if (PQstatus(l->conn) == CONNECTION_BAD) {
         pg_link_fail_by_server(l, "connect");

@@ -35,7 +35,8 @@ void pg_io_want(struct pg_link *l, short events)
         event_free(l->io);
     l->io = event_new(l->base, PQsocket(l->conn), events | EV_PERSIST, on_io, l);
     l->io_wanted = events;
-    event_add(l->io, NULL);
+    if (event_add(l->io, NULL) != 0)
+        pg_link_fail(l, "the kernel watches no more sockets");
 }
 
 static void set_timer(struct event *timer, double seconds)
@@ -321,7 +322,7 @@ struct pg_link *pg_link_new(struct event_base *base, struct dialer *dialer,
     l->calls = calls;
     l->owner = owner;
     l->options = PQconninfoParse(settings->url, &error);
-    check(l->options != NULL); /* the URL was checked with the configuration */
+    mem_check(l->options != NULL); /* the URL was checked with the configuration */
     list_init(&l->requests);
     l->redial = event_new(base, -1, 0, on_redial, l);
     l->watch = event_new(base, -1, EV_PERSIST, on_watch, l);

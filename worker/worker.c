@@ -29,6 +29,7 @@
 #include "worker/decode.h"
 #include "worker/dial.h"
 #include "worker/health.h"
+#include "worker/libraries.h"
 #include "worker/mailbox.h"
 #include "worker/parts.h"
 #include "worker/pg_link.h"
@@ -213,7 +214,7 @@ static void watch_signals(struct worker *w)
     static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT};
     for (size_t i = 0; i < 3; i++) {
         w->signals[i] = evsignal_new(w->base, numbers[i], on_signal, w);
-        event_add(w->signals[i], NULL);
+        mem_check(event_add(w->signals[i], NULL) == 0);
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
@@ -230,7 +231,7 @@ static void make_worker(struct worker *w, const struct conf *conf)
     snprintf(w->owner, sizeof w->owner, "%s/%d/%lld", host, (int)getpid(),
              (long long)(clock_wall_us() / 1000));
     check(fernet_keys_init(&w->keys, conf->secrets_fernet_keys.items, conf->secrets_fernet_keys.count, &bad));
-    check(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    libraries_begin_curl();
     w->base = event_base_new();
     check(w->base != NULL);
     w->dialer = dialer_new(w->base);

@@ -3,7 +3,8 @@
  *
  * A worker that has lost track of its own state, or has no memory left, must not go on acknowledging
  * messages. Both end the process at once: nothing unacknowledged is lost, because the broker delivers it
- * again, and the supervisor logs the death and starts a new worker.
+ * again, and the supervisor logs the death and starts a new worker. The first is a bug and aborts; the second
+ * is the machine's trouble, and ends with a status of its own.
  *
  * Uses write(2) and no allocation, so it works when memory is gone. Any module may call it.
  */
@@ -25,25 +26,44 @@ _Noreturn void check_failed(const char *condition, const char *file, int line)
     abort();
 }
 
+_Noreturn void mem_failed(const char *wanted)
+{
+    char text[512];
+    int n = snprintf(text, sizeof text, "level=fatal pid=%d event=out_of_memory wanted=\"%s\"\n",
+                     (int)getpid(), wanted);
+    if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0) {
+        /* Nobody is left to tell. */
+    }
+    _exit(EXIT_NO_RESOURCES);
+}
+
+static void *got(void *p, size_t size)
+{
+    char wanted[32];
+    if (__builtin_expect(p != NULL, 1))
+        return p;
+    snprintf(wanted, sizeof wanted, "%zu bytes", size);
+    mem_failed(wanted);
+}
+
 void *mem_alloc(size_t size)
 {
-    void *p = malloc(size ? size : 1);
-    check(p != NULL);
-    return p;
+    return got(malloc(size ? size : 1), size);
 }
 
 void *mem_zalloc(size_t size)
 {
-    void *p = calloc(1, size ? size : 1);
-    check(p != NULL);
-    return p;
+    return mem_calloc(1, size);
+}
+
+void *mem_calloc(size_t count, size_t size)
+{
+    return got(calloc(count ? count : 1, size ? size : 1), size);
 }
 
 void *mem_realloc(void *old, size_t size)
 {
-    void *p = realloc(old, size ? size : 1);
-    check(p != NULL);
-    return p;
+    return got(realloc(old, size ? size : 1), size);
 }
 
 char *mem_strdup(const char *text)

@@ -11,12 +11,14 @@
  * Owns nothing. Called by conf.c only.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <libconfig.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/check.h"
 #include "common/base/conf_read.h"
 #include "common/base/hint.h"
 
@@ -273,7 +275,10 @@ void conf_read_text(struct conf_reader *r, char *text, size_t n)
     if (!r->unreadable && scanned.len) {
         config_t config;
         config_init(&config);
-        if (config_read_string(&config, scanned.data))
+        errno = 0;
+        int good = config_read_string(&config, scanned.data);
+        mem_check(errno != ENOMEM); /* a text that found no memory is NULL, without an error */
+        if (good)
             read_group(r, config_root_setting(&config), "");
         else
             refuse_syntax(r, &config);

@@ -52,14 +52,14 @@ static const EVP_MD *sha256(void)
     static EVP_MD *found;
     if (!found)
         found = EVP_MD_fetch(NULL, "SHA256", NULL);
-    check(found != NULL);
+    mem_check(found != NULL);
     return found;
 }
 
 static EVP_MD_CTX *new_context(void)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    check(context != NULL);
+    mem_check(context != NULL);
     return context;
 }
 

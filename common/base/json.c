@@ -6,9 +6,13 @@
  * "01", overlong and surrogate sequences (its own check of UTF-8 lets them pass), all found by a scan before
  * parsing; bytes behind the value, and input that ends too early. Duplicate keys: the last wins, as in
  * Python.
+ *
+ * Without memory json-c calls good input bad, or leaves out what did not fit; only errno tells, until the next number
+ * sets it to 0. So it is looked at before each number.
  */
 #include "common/base/json.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "common/base/arena.h"
@@ -76,6 +80,40 @@ static const char *find_leniency(const char *text, size_t n)
     return NULL;
 }
 
+/* Behind the first character of the next number after FROM, which lies outside of texts; N when there is none. */
+static size_t next_number(const char *text, size_t n, size_t from)
+{
+    bool inside = false;
+    size_t i = from;
+    while (i < n && from > 0 && strchr("0123456789+-.eE", text[i]))
+        i++; /* the rest of the last one */
+    for (; i < n; i++) {
+        if (text[i] == '"')
+            inside = !inside;
+        else if (inside)
+            i += text[i] == '\\';
+        else if (text[i] == '-' || (text[i] >= '0' && text[i] <= '9'))
+            return i + 1;
+    }
+    return n;
+}
+
+/* END: where the parser stopped. */
+static struct json_object *parse_pieces(struct json_tokener *tokener, const char *text, size_t n, size_t *end)
+{
+    struct json_object *value = NULL;
+    size_t from = 0;
+    do {
+        size_t to = next_number(text, n, from);
+        errno = 0;
+        value = json_tokener_parse_ex(tokener, text + from, (int)(to - from));
+        mem_check(errno != ENOMEM);
+        *end = from + json_tokener_get_parse_end(tokener);
+        from = to;
+    } while (from < n && json_tokener_get_error(tokener) == json_tokener_continue);
+    return value;
+}
+
 struct json_object *json_parse(const char *text, size_t n, const char **why)
 {
     if (n == 0 || n > 1u << 30) {
@@ -85,18 +123,21 @@ struct json_object *json_parse(const char *text, size_t n, const char **why)
     *why = find_leniency(text, n);
     if (*why)
         return NULL;
+    size_t end = 0;
     struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
-    check(tokener != NULL);
+    mem_check(tokener != NULL);
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
-    struct json_object *value = json_tokener_parse_ex(tokener, text, (int)n);
+    struct json_object *value = parse_pieces(tokener, text, n, &end);
     enum json_tokener_error error = json_tokener_get_error(tokener);
     if (error == json_tokener_continue) {
         /* A bare number is only complete when something follows it; a NUL says that nothing does. */
+        errno = 0;
         value = json_tokener_parse_ex(tokener, "", 1);
+        mem_check(errno != ENOMEM);
         error = json_tokener_get_error(tokener);
         if (error == json_tokener_continue)
             error = json_tokener_error_parse_eof;
-    } else if (error == json_tokener_success && json_tokener_get_parse_end(tokener) < n) {
+    } else if (error == json_tokener_success && end < n) {
         /* Strict mode reports most trailing bytes itself; a NUL ends the parse quietly. */
         json_object_put(value);
         value = NULL;
@@ -119,6 +160,14 @@ struct json_object *json_get(struct json_object *object, const char *key)
     if (!json_object_is_type(object, json_type_object))
         return NULL;
     return json_object_object_get_ex(object, key, &value) ? value : NULL;
+}
+
+const char *json_print(struct json_object *value)
+{
+    errno = 0;
+    const char *text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN);
+    mem_check(text != NULL && errno != ENOMEM);
+    return text;
 }
 
 bool json_is_text(struct json_object *value)

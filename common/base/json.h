@@ -21,6 +21,8 @@ struct json_object *json_parse(const char *text, size_t n, const char **why);
 /* The member KEY of OBJECT; NULL when it is missing, null, or OBJECT is not an object. Borrowed. */
 struct json_object *json_get(struct json_object *object, const char *key);
 bool json_is_text(struct json_object *value);
+/* VALUE as JSON without blanks; lives as long as VALUE, until it is printed again. NULL is "null". */
+const char *json_print(struct json_object *value);
 /*
  * The string VALUE as a storable copy in the arena (NULs replaced), cut at MAX bytes with an ellipsis.
  * VALUE must be a string.

@@ -7,6 +7,9 @@
  * because the socket is only opened after the address that curl will really use was judged. A kept
  * connection was judged when it was made, under the same policy, which never changes within a process.
  *
+ * One transfer is one request on the wire. When a kept connection breaks before the first byte of an answer, curl would
+ * make the request again by itself; whoever counts attempts would not know of it.
+ *
  * Redirects are not followed, compression is not asked for and not undone (an answer is a short text; what
  * is not inflated cannot be a bomb), proxies of the environment are ignored. Knows no destination.
  */
@@ -45,7 +48,9 @@ struct transfer_state {
     bool address_refused;
     bool headers_too_large;
     bool cut;
-    bool running; /* known to curl */
+    bool asked;       /* the request was let go */
+    bool asked_again; /* and curl wanted to make it a second time */
+    bool running;     /* known to curl */
     char retry_after[HEADER_VALUE_MAX];
     char refused_address[64];
     char error[CURL_ERROR_SIZE];
@@ -148,7 +153,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
         unwatch(w);
         w->events = events;
         w->event = event_new(t->base, fd, events, on_socket, t);
-        event_add(w->event, NULL);
+        event_add(w->event, NULL); /* unwatched, it ends with its deadline; curl would give up all of them */
     }
     w->wanted = true;
     return 0;
@@ -197,16 +202,18 @@ static int close_socket(void *arg, curl_socket_t fd)
 
 /*
  * The last word before a request is sent: a connection may stand although another address of the same name
- * was refused meanwhile, for curl tries the second family while the first one hesitates.
+ * was refused meanwhile, for curl tries the second family while the first one hesitates. Or the request was made before.
  */
 static int allow_request(void *arg, char *peer, char *own, int peer_port, int own_port)
 {
-    const struct transfer_state *s = arg;
+    struct transfer_state *s = arg;
     (void)peer;
     (void)own;
     (void)peer_port;
     (void)own_port;
-    return s->address_refused ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+    s->asked_again = s->asked;
+    s->asked = true;
+    return s->address_refused || s->asked_again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
@@ -298,7 +305,7 @@ static struct transfer_state *take_state(struct transfers *t)
     list_init(&s->link);
     s->owner = t;
     s->easy = curl_easy_init();
-    check(s->easy != NULL);
+    mem_check(s->easy != NULL);
     buf_init(&s->body, t->settings.max_response);
     buf_init(&s->header_text, HEADER_TEXT_MAX);
     set_constant_options(s);
@@ -448,6 +455,11 @@ static void fill_response(struct transfer_state *s)
         r->error_text = s->refused_address;
         return;
     }
+    if (s->asked_again) {
+        r->error = ERROR_CONNECTION_LOST;
+        r->error_text = "the connection was closed before an answer came";
+        return;
+    }
     /* Cut by us: the status counts all the same. */
     if (s->result != CURLE_OK && !(s->result == CURLE_WRITE_ERROR && s->cut)) {
         r->error = word_of(s->result, s);
@@ -520,7 +532,7 @@ struct transfers *transfers_new(struct event_base *base, const struct transfer_s
     list_init(&t->finished);
     list_init(&t->pool);
     t->multi = curl_multi_init();
-    check(t->multi != NULL);
+    mem_check(t->multi != NULL);
     t->timer = event_new(base, -1, 0, on_timer, t);
     t->finish = event_new(base, -1, 0, on_finish, t);
     curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
@@ -564,7 +576,7 @@ void transfers_start(struct transfers *t, struct transfer *transfer)
     s->transfer = transfer;
     transfer->state = s;
     s->header_bytes = 0;
-    s->address_refused = s->headers_too_large = s->cut = false;
+    s->address_refused = s->headers_too_large = s->cut = s->asked = s->asked_again = false;
     s->retry_after[0] = s->error[0] = 0;
     s->started_us = clock_mono_us();
     list_append(&t->active, &s->link);

@@ -298,6 +298,22 @@ def test_a_reader_of_the_log_that_does_not_read_stopped_the_workers(stage, notif
         os.close(reader)
 
 
+@pytest.mark.parametrize("kind", ["slack", "webhook"])
+def test_a_request_was_made_twice_in_one_attempt_when_a_kept_connection_broke(stage, notifyd, kind):
+    """curl did it by itself: the chat showed the message twice, and nothing told of it."""
+    stage.integration({"webhook_url": stage.receiver.url("/hook")}, kind)
+    stage.receiver.script("/hook", Answer(), Answer(instead="reset"), Answer())
+    notifyd({"workers": 1, "gate": {"rate_slack": 0.0}})
+    ids = [stage.publish()]
+    stage.wait_settled(1)
+    ids.append(stage.publish())
+    stage.wait_settled(2)
+    assert [stage.deliveries(id)[0]["attempt"] for id in ids] == [1, 2]
+    assert stage.database.query("SELECT attempt, error FROM notify.attempts") == [(1, "connection_lost")]
+    assert len({r.connection for r in stage.receiver.requests("/hook")[:2]}) == 1, "the connection was not kept"
+    assert stage.receiver.count("/hook") == 3
+
+
 def read_now(fd: int) -> bytes:
     try:
         return os.read(fd, 1 << 20)

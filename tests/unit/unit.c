@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "worker/libraries.h"
+
 static jmp_buf back;
 static char failure[1024];
 
@@ -53,6 +55,7 @@ int unit_main(int argc, char **argv, const struct unit_case *cases, size_t count
             puts(cases[i].name);
         return 0;
     }
+    libraries_begin(); /* as the daemon does */
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (size_t i = 0; i < count; i++) {
         if (!wanted(cases[i].name, argc, argv))

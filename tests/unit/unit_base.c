@@ -9,6 +9,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/base/check.h"
 #include "common/base/hash.h"
 #include "common/base/list.h"
 #include "common/base/table.h"
@@ -297,7 +298,7 @@ static void a_table_finds_all_members_of_a_hash(void)
 {
     enum { COUNT = 3000 };
     struct table t;
-    struct member *all = calloc(COUNT, sizeof *all);
+    struct member *all = mem_calloc(COUNT, sizeof *all);
     table_init(&t);
     EXPECT(table_first(&t, 1) == NULL && table_any(&t) == NULL);
     for (int i = 0; i < COUNT; i++) {

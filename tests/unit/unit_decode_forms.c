@@ -156,7 +156,7 @@ static char packed[65536];
 static size_t pack(const char *text, size_t n, int window)
 {
     z_stream z = {0};
-    check(deflateInit2(&z, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+    mem_check(deflateInit2(&z, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY) == Z_OK);
     z.next_in = (Bytef *)text;
     z.avail_in = (uInt)n;
     z.next_out = (Bytef *)packed;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/model/match.h"
 #include "tests/unit/unit.h"
 #include "worker/rules.h"
@@ -66,7 +67,7 @@ static void compare(struct matches *m, struct rules_integration *all, size_t cou
 
 static void compare_many(size_t count)
 {
-    struct rules_integration *all = calloc(count + 1, sizeof *all);
+    struct rules_integration *all = mem_calloc(count + 1, sizeof *all);
     struct matches m = {0};
     make(all, count);
     for (int i = 0; i < QUESTIONS; i++)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "tests/unit/unit.h"
 #include "worker/decode.h"
 #include "worker/ladder.h"
@@ -45,7 +46,7 @@ static void a_dead_letter_of_bytes_is_cut_and_says_its_size(void)
 {
     struct arena arena;
     struct publish_message m = {0};
-    char *body = malloc(100000);
+    char *body = mem_alloc(100000);
     memset(body, 'x', 100000);
     struct raw_message raw = {.body = body, .body_size = 100000, .announced_size = 100000, .queue = "notify"};
     struct own_dead dead = {.reason = REASON_BAD_BODY, .detail = "no", .queue = "notify"};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/base/json.h"
 #include "common/model/settings_seal.h"
 #include "tests/unit/unit.h"
@@ -38,7 +39,7 @@ static char *opened(const char *plain)
     buf_init(&out, 1000);
     bool good = settings_open(&keys, (unsigned char *)token.data, token.len, &out, &why);
     EXPECT(good == (why == NULL));
-    char *text = good ? strdup(buf_text(&out)) : NULL;
+    char *text = good ? mem_strdup(buf_text(&out)) : NULL;
     buf_wipe(&out);
     buf_free(&token);
     fernet_keys_wipe(&keys);

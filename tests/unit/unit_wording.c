@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/check.h"
 #include "common/destinations/wording.h"
 #include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
@@ -17,7 +18,7 @@ static void expect_line(const struct event *event, const struct facts *facts, co
     wording_add_headline(&b, event, facts);
     EXPECT_TEXT(buf_text(&b), headline);
     buf_add_text(&b, rest);
-    char *want = strdup(buf_text(&b));
+    char *want = mem_strdup(buf_text(&b));
     buf_reset(&b);
     wording_add_line(&b, event, facts);
     EXPECT_TEXT(buf_text(&b), want);
