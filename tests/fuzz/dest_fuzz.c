@@ -99,11 +99,6 @@ static void check_request(const struct dest_request *r)
     }
 }
 
-static bool holds(const void *bytes, size_t n, const char *word)
-{
-    return memmem(bytes, n, word, strlen(word)) != NULL;
-}
-
 /* The document in R's body. */
 static struct json_object *read_body(const struct dest_request *r)
 {
@@ -111,7 +106,6 @@ static struct json_object *read_body(const struct dest_request *r)
     struct json_object *root = json_parse(r->body, r->body_size, &why);
     check(root != NULL && json_check(r->body, r->body_size, false));
     check(!memchr(r->body, '\n', r->body_size) && !memchr(r->body, 0, r->body_size));
-    check(!holds(r->body, r->body_size, DEST_FUZZ_SECRET));
     return root;
 }
 
@@ -239,6 +233,7 @@ static void check_twin(const struct dest_fuzz *d, const struct session *s, const
     check(begin(d, &twin, s->c.arena, s->c.config, &c->twin_event, &c->twin_facts, 1, BODY_ROOM) ==
           DEST_SEND);
     struct json_object *other = read_body(&twin.request);
+    check(!memmem(twin.request.body, twin.request.body_size, DEST_FUZZ_SECRET, strlen(DEST_FUZZ_SECRET)));
     dest_fuzz_case_compare(d, c, body, other);
     json_object_put(other);
     dest_body_cache_free(&twin.cache);
@@ -278,9 +273,6 @@ static void check_hostile_settings(const struct dest_fuzz *d, struct arena *a, c
 
 int dest_fuzz_run(const struct dest_fuzz *d, const uint8_t *data, size_t size)
 {
-    /* Whoever knows the secret may say it. */
-    if (holds(data, size, DEST_FUZZ_SECRET) || holds(data, size, MARK))
-        return 0;
     struct fuzz_input in = {data, size};
     struct dest_config_error error = {REASON_NONE, NULL};
     struct dest_fuzz_case c;
