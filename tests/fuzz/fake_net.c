@@ -13,11 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/base/check.h"
 
-enum { FAR_ENDS_MAX = 16 };
+enum { FAR_ENDS_MAX = 16, TIME_SPEED = 64, NAP_US = 30 };
 
 struct fake_net fake_net;
 static int far_ends[FAR_ENDS_MAX];
@@ -97,6 +98,24 @@ int connect(int fd, const struct sockaddr *addr, socklen_t size)
     return -1;
 }
 
+/*
+ * Time goes by quicker, for curl waits a quarter of a second before it tries another family of addresses. The time of
+ * day is left as it is.
+ */
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    bool of_day = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
+    if (clock == CLOCK_MONOTONIC_COARSE)
+        clock = CLOCK_MONOTONIC;
+    int result = (int)syscall(SYS_clock_gettime, clock, out);
+    if (result == 0 && !of_day) {
+        int64_t ns = (out->tv_sec * INT64_C(1000000000) + out->tv_nsec) * TIME_SPEED;
+        out->tv_sec = ns / 1000000000;
+        out->tv_nsec = ns % 1000000000;
+    }
+    return result;
+}
+
 /* ---- transfers ---- */
 
 static void on_done(struct transfer *transfer)
@@ -121,8 +140,11 @@ void fake_net_transfer(const struct transfer_settings *settings, const struct de
     is_done = false;
     tell = done;
     transfers_start(all, &transfer);
-    while (!is_done)
-        event_base_loop(base, EVLOOP_ONCE);
+    while (!is_done) {
+        event_base_loop(base, fake_net.answer ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+        if (!fake_net.answer && !is_done)
+            usleep(NAP_US); /* of true time */
+    }
     transfers_free(all);
     while (far_end_count > 0)
         close(far_ends[--far_end_count]);
