@@ -284,8 +284,9 @@ int dest_fuzz_run(const struct dest_fuzz *d, const uint8_t *data, size_t size)
     if (!config)
         check_refused(&error, MARK);
     try_settings(d, &a, settings);
-    while (d->settings[layouts])
+    do
         layouts++;
+    while (d->settings[layouts]);
     const char *good = d->settings[fuzz_byte(&in) % layouts];
     size_t room = ROOM_STEP * (size_t)fuzz_byte(&in);
     uint8_t count = fuzz_byte(&in) % STEPS_MOST;

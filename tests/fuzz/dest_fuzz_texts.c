@@ -113,7 +113,7 @@ static void read_numbers(struct fuzz_input *in, struct event *event, struct fact
     facts->scan.has_score = flags & 8;
     f->kev = flags & 16;
     f->suppressed = flags & 32;
-    facts->scan.score = (signed char)fuzz_byte(in);
+    facts->scan.score = fuzz_byte(in) - 128;
     f->cvss_score = some_number(in);
     f->epss = some_number(in);
     f->risk_score = some_number(in);

@@ -145,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_ladder(number);
     m.configured = number >= 0 && number <= RATE_MOST ? number : 0;
     m.rules = (struct limits_rules){.circuit_least = circuit % 16,
-                                    .circuit_share = (circuit / 16 + 1) / 16.0,
+                                    .circuit_share = (1 + (circuit >> 4)) * 0.0625,
                                     .circuit_pause_us = (1 + circuit) * SECOND_US,
                                     .circuit_max_us = 300 * SECOND_US,
                                     .probe_us = 40 * SECOND_US,
