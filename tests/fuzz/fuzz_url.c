@@ -17,10 +17,13 @@ enum { ALLOW_HTTP = 1, ALLOW_LOOPBACK = 2 };
 static struct address_network loopback = {.family = AF_INET, .bytes = {127}, .prefix = 8};
 static bool loopback_allowed;
 
+/* Also where IPv6 carries it. */
 static bool is_loopback(const struct sockaddr *addr)
 {
-    return addr->sa_family == AF_INET &&
-           ((const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr)[0] == 127;
+    static const unsigned char mapped[13] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127};
+    if (addr->sa_family == AF_INET6)
+        return memcmp(&((const struct sockaddr_in6 *)addr)->sin6_addr, mapped, sizeof mapped) == 0;
+    return ((const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr)[0] == 127;
 }
 
 static void on_connecting(const struct sockaddr *addr)
