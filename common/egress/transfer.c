@@ -455,7 +455,7 @@ static void fill_response(struct transfer_state *s)
         return;
     }
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &r->status);
-    if (r->status < 100) { /* curl lets a first line like "HTTP/20.1 503" pass */
+    if (r->status < 100 || r->status > 999) { /* curl takes 0 of "HTTP/20.1 503", and 5031 of "HTTP/25031" */
         r->status = 0;
         r->error = ERROR_BAD_ANSWER;
         r->error_text = "the answer has no status that HTTP knows";

@@ -32,7 +32,7 @@ static void on_done(struct transfer *t)
     check(r->body_size <= response_most && r->body[r->body_size] == 0);
     check(!r->truncated || r->body_size == response_most);
     check((r->error == ERROR_NONE) == (r->status != 0) && r->error < ERROR_WORD_COUNT);
-    check(r->status >= 0 && r->status < 1000);
+    check(r->status == 0 || (r->status >= 100 && r->status < 1000));
     check(r->retry_after >= 0 && r->retry_after <= HTTP_TIME_WAIT_MAX);
     check(r->error == ERROR_NONE || (r->retry_after == 0 && r->error_text && *r->error_text));
     check(r->error != ERROR_ADDRESS_REFUSED && r->error != ERROR_URL && r->error != ERROR_DNS);
