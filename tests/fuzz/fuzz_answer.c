@@ -51,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                    .header_count = 1,
                                    .body = "{}",
                                    .body_size = 2};
-    struct transfer_settings settings = {.timeout_s = 20,
-                                         .connect_timeout_s = 10,
+    struct transfer_settings settings = {.timeout_s = FAKE_NET_PATIENCE_S,
+                                         .connect_timeout_s = FAKE_NET_PATIENCE_S,
                                          .idle_connections = 2,
                                          .allow_http = true,
                                          .ca_file = "",

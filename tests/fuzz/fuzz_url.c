@@ -82,8 +82,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input in = {data, size};
     struct arena a;
     struct dest_request request = {.method = "POST", .body = "{}", .body_size = 2};
-    struct transfer_settings settings = {.timeout_s = 20,
-                                         .connect_timeout_s = 10,
+    struct transfer_settings settings = {.timeout_s = FAKE_NET_PATIENCE_S,
+                                         .connect_timeout_s = FAKE_NET_PATIENCE_S,
                                          .max_response = 1024,
                                          .max_headers = 1024,
                                          .idle_connections = 2,
