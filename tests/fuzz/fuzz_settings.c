@@ -2,7 +2,7 @@
  * Configuration files whose settings have any values. As fuzz_conf.c, but always of settings that exist, so that the
  * checks of each are reached; and what stands in a setting that is a secret is in no error.
  *
- * Input, for each setting: a byte for which, a byte for the kind of its value, and a text that ends with NUL. The items
+ * Input, for each setting: two bytes for which, a byte for the kind of its value, and a text that ends with NUL. The items
  * of lists are parted by bytes 1.
  */
 #include "tests/fuzz/conf_check_loaded.h"
@@ -122,12 +122,32 @@ static void write_file(struct buf *out, struct setting settings[CONF_ROW_COUNT])
     }
 }
 
+/* Which setting, so that inputs mean the same when there are more settings: the next one round a ring of their names'
+ * hashes. */
+static size_t pick_row(struct fuzz_input *in)
+{
+    uint16_t at = (uint16_t)(fuzz_byte(in) << 8), nearest = UINT16_MAX;
+    size_t found = 0;
+    at |= fuzz_byte(in);
+    for (size_t row = 0; row < CONF_ROW_COUNT; row++) {
+        uint32_t hash = 2166136261u; /* FNV-1a */
+        for (const char *p = conf_rows[row].path; *p; p++)
+            hash = (hash ^ (unsigned char)*p) * UINT32_C(16777619);
+        uint16_t distance = (uint16_t)((hash ^ hash >> 16) - at);
+        if (distance <= nearest) {
+            nearest = distance;
+            found = row;
+        }
+    }
+    return found;
+}
+
 /* False when the secret's mark stands in what is no secret. */
 static bool read_settings(struct fuzz_input *in, struct arena *a, struct setting settings[CONF_ROW_COUNT])
 {
     bool kept = true;
     while (in->size > 0) {
-        size_t row = fuzz_byte(in) % CONF_ROW_COUNT;
+        size_t row = pick_row(in);
         struct setting *s = &settings[row];
         s->kind = (enum kind)(fuzz_byte(in) % KINDS);
         s->text = fuzz_text(in, a, &s->size);
