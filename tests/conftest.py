@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--long", action="store_true", help="run the tests marked long as well")
     group.addoption("--san", action="store_true", help="the build has sanitizers")
     group.addoption("--seeds", default="1-1", type=seeds, help="A-B: which seeds the long runs that have some take")
+    group.addoption("--seconds", type=int, help="how long each of the long runs that can be of any length takes")
     group.addoption("--build", default=str(ROOT / "build"), help="the build folder")
     group.addoption("--word", action="append", default=[], help="only tests whose name contains this")
 

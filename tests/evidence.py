@@ -11,8 +11,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "evidence.md"
 _HEAD = """# Evidence
 
-What the long runs found (`tests/run --long --seeds 1-20 chaos`). Each line is one run: when, at which commit, which seed, and what
-came of it. A + behind the commit: files differed from it. A run that failed is not here: it has to be mended first, and its regression test is in `tests/fault`.
+What the long runs found (`tests/run --long --seeds 1-20 chaos`, `tests/run --long --seconds 600 fuzz`). Each line is one run: when, at
+which commit, which seed, and what came of it. A + behind the commit: files differed from it. A run that failed is not here: it has to
+be mended first, and its regression test is in `tests/fault`, or its input in `tests/fuzz/corpus`.
 
 | day | commit | run | seed | found |
 |---|---|---|---|---|

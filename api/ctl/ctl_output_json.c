@@ -5,6 +5,7 @@
  * write. Bytes become text where they are text: what receivers answer, which is kept as it came. Pure.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/ctl/ctl_output.h"
 #include "common/base/utf8.h"
@@ -76,12 +77,14 @@ static void add_value(struct buf *out, Oid type, const char *value)
     case TYPE_BYTEA:
         add_bytea(out, value);
         break;
-    case TYPE_INT2:
-    case TYPE_INT4:
-    case TYPE_INT8:
     case TYPE_FLOAT4:
     case TYPE_FLOAT8:
     case TYPE_NUMERIC:
+        buf_add_text(out, strpbrk(value, "IN") ? "null" : value); /* Infinity and NaN are no JSON */
+        break;
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
     case TYPE_JSON:
         buf_add_text(out, value);
         break;

@@ -189,8 +189,9 @@
     NUMS(retry_not_found, "retry.not_found", "1, 4, 15", 0.1, 3600,                                          \
          "Pauses before a scan or finding that is not there yet is looked for again: the producer's "        \
          "transaction may be open.")                                                                         \
-    INT(limits_message_bytes, "limits.message_bytes", 1048576, 4096, 16777216,                               \
-        "Largest message body, before and after decompression; a lifecycle event has a few hundred bytes.")  \
+    INT(limits_message_bytes, "limits.message_bytes", 1048576, 65536, 16777216,                              \
+        "Largest message body, before and after decompression; a lifecycle event has a few hundred bytes, "  \
+        "and one with the longest texts that are kept up to 50,000, when it is put off.")                    \
     INT(rules_cache_bytes, "rules.cache_bytes", 67108864, 1048576, 2147483647,                               \
         "Memory for cached integrations, per worker; the least recently used workspaces leave first.")       \
     LIST(tasks_notify_event, "tasks.notify_event", "notify_event",                                           \

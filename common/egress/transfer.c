@@ -467,6 +467,12 @@ static void fill_response(struct transfer_state *s)
         return;
     }
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &r->status);
+    if (r->status < 100 || r->status > 999) { /* curl takes 0 of "HTTP/20.1 503", and 5031 of "HTTP/25031" */
+        r->status = 0;
+        r->error = ERROR_BAD_ANSWER;
+        r->error_text = "the answer has no status that HTTP knows";
+        return;
+    }
     r->retry_after = http_time_retry_after(s->retry_after, strlen(s->retry_after), r->received_us);
 }
 

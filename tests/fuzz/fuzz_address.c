@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 
 #include "common/egress/address.h"
+#include "tests/fuzz/address_check.h"
 #include "tests/fuzz/fuzz.h"
 
 static void make_address(struct fuzz_input *in, struct sockaddr_storage *out)
@@ -25,22 +26,6 @@ static void make_address(struct fuzz_input *in, struct sockaddr_storage *out)
         a->sin6_family = AF_INET6;
         memcpy(&a->sin6_addr, bytes, 16);
     }
-}
-
-/* The same judgement, written down a second time for the blocks that matter most. */
-static int is_dangerous(const struct sockaddr_storage *addr)
-{
-    const unsigned char *b = (const unsigned char *)&((const struct sockaddr_in *)addr)->sin_addr;
-    if (addr->ss_family == AF_INET6) {
-        b = (const unsigned char *)&((const struct sockaddr_in6 *)addr)->sin6_addr;
-        static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-        if (memcmp(b, mapped, 12) != 0)
-            return (b[0] & 0xe0) != 0x20 || (b[0] == 0x20 && (b[1] == 2 || (b[1] == 1 && b[2] < 2)));
-        b += 12;
-    }
-    return b[0] == 0 || b[0] == 10 || b[0] == 127 || b[0] >= 224 || (b[0] == 100 && (b[1] & 0xc0) == 64) ||
-           (b[0] == 169 && b[1] == 254) || (b[0] == 172 && (b[1] & 0xf0) == 16) ||
-           (b[0] == 192 && b[1] == 168);
 }
 
 static void check_network(const struct address_network *network)
@@ -70,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sockaddr *sa = (struct sockaddr *)&addr;
     bool is_public = address_is_public(sa);
     struct address_policy none = {NULL, 0};
-    check(!(is_public && is_dangerous(&addr)));
+    check(!(is_public && address_check_is_dangerous(sa)));
     check(address_is_allowed(&none, sa) == is_public);
     address_format(sa, text);
     check(strlen(text) < 64);

@@ -1,9 +1,11 @@
 /*
  * The broker's side of a connection: bytes, as the library makes frames of them, put together to messages. Whatever comes
- * out is whole: no more of a body than the limit, texts that end, and an arena that holds all of it.
+ * out is whole: no more of a body than the limit, texts that end, and an arena that holds all of it; and the decoder
+ * understands it or says why not (decode_check.h).
  *
  * Input: a byte for the limit of a body, and then what the broker sends.
  */
+#include "tests/fuzz/decode_check.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/amqp_frames.h"
 
@@ -39,6 +41,16 @@ static void check_whole(const struct amqp_frames_message *m, size_t body_max)
     check(seen < SIZE_MAX);
 }
 
+/* With properties and headers as the library reads them from the wire. */
+static void decode_both(struct arena *arena, struct raw_message *raw)
+{
+    raw->queue = "notify";
+    decode_check(arena, raw);
+    raw->queue = "notify.due";
+    raw->from_own_queue = true;
+    decode_check(arena, raw);
+}
+
 /* False when the bytes after these are of no interest: the link would be closed. */
 static bool take(struct amqp_frames *frames, const amqp_frame_t *frame, size_t body_max)
 {
@@ -47,6 +59,8 @@ static bool take(struct amqp_frames *frames, const amqp_frame_t *frame, size_t b
     enum amqp_frames_result result = amqp_frames_take(frames, frame, &message, &arena);
     if (result == FRAMES_WHOLE) {
         check_whole(&message, body_max);
+        if (!message.returned)
+            decode_both(&arena, &message.raw);
         arena_free(&arena);
     }
     return result != FRAMES_BROKEN;

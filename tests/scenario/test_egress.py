@@ -160,6 +160,8 @@ def test_every_answer_has_its_outcome(stage, raw, notifyd):
         "HTTP/0.9": (raw.url("/old", b"<html>welcome</html>"), waiting("bad_answer")),
         "a version of the future": (raw.url("/future", b"HTTP/7.1 200 OK\r\nContent-Length: 0\r\n\r\n"), waiting("bad_answer")),
         "a status that is a word": (raw.url("/word", b"HTTP/1.1 two OK\r\nContent-Length: 0\r\n\r\n"), waiting("bad_answer")),
+        "a version of two digits": (raw.url("/version", b"HTTP/20.1 503 x\r\nContent-Length: 0\r\n\r\n"), waiting("bad_answer")),
+        "a status of four digits": (raw.url("/status", b"HTTP/25031 OK\r\nContent-Length: 0\r\n\r\n"), waiting("bad_answer")),
         "two lengths": (raw.url("/two", OK_HEAD + b"Content-Length: 5\r\nContent-Length: -7\r\n\r\n12345"), waiting("bad_answer")),
         "chunks that are none": (raw.url("/chunks", OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n"),
                                  waiting("connection_lost")),

@@ -65,7 +65,8 @@ def test_wrong_options_are_refused_with_a_hint() -> None:
         assert done.returncode == 2 and "--wrong" in done.stderr and "--help" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("--seeds", "x"), ("--seeds",), ("--seeds", "1-2-3"), ("--seeds", "-3"), ("--jobs", "0"), ("--jobs",)])
+@pytest.mark.parametrize("words", [("--seeds", "x"), ("--seeds",), ("--seeds", "1-2-3"), ("--seeds", "-3"), ("--jobs", "0"), ("--jobs",),
+                                   ("--seconds", "1.5"), ("--seconds", "0"), ("--seconds",)])
 def test_wrong_values_of_options_are_refused_with_a_hint(words) -> None:
     done = subprocess.run([TESTS.parent / "tests/run", *words], capture_output=True, text=True)
     assert done.returncode == 2 and f"tests/run: {words[0]} " in done.stderr, done.stderr

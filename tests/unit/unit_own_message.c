@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/conf_read.h"
 #include "tests/unit/unit.h"
 #include "worker/decode.h"
 #include "worker/ladder.h"
@@ -58,6 +59,24 @@ static void a_dead_letter_of_bytes_is_cut_and_says_its_size(void)
     EXPECT_INT(strlen(header_text(&m, "x-notify-sha256")), 64);
     arena_free(&arena);
     free(body);
+}
+
+/* It would be dead when it comes back: an event may be small where it is put off for the first time. */
+static void the_longest_event_fits_the_least_limit(void)
+{
+    char text[EVENT_TEXT_MAX + 1] = "", id[EVENT_ID_MAX + 1] = "";
+    struct arena arena;
+    struct publish_message m = {0};
+    struct own_ticket ticket = {.attempt = 1};
+    memset(text, 1, EVENT_TEXT_MAX); /* six bytes each in JSON */
+    memset(id, 'x', EVENT_ID_MAX);
+    struct event event = {
+        .id = id, .type = EVENT_FINDING_CHANGED, .has_finding = true, .change_summary = text, .error = text};
+    arena_init(&arena, 1024);
+    own_message_event(&m, &arena, &event, &ticket);
+    EXPECT(m.body_size > 2 * 6 * EVENT_TEXT_MAX);
+    EXPECT(m.body_size <= (size_t)conf_rows[CONF_ROW_limits_message_bytes].min);
+    arena_free(&arena);
 }
 
 static const struct conf conf = {.limits_message_bytes = 65536};
@@ -154,4 +173,5 @@ static void the_dead_letter_of_a_scans_findings_says_that_it_is_one(void)
 
 UNIT_MAIN(UNIT_CASE(the_dead_letter_of_a_scans_findings_says_that_it_is_one),
           UNIT_CASE(a_retry_carries_the_event_and_nothing_else),
+          UNIT_CASE(the_longest_event_fits_the_least_limit),
           UNIT_CASE(a_dead_letter_of_bytes_is_cut_and_says_its_size), UNIT_CASE(what_is_written_is_read))

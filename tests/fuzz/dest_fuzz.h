@@ -1,0 +1,47 @@
+#ifndef NOTIFY_TESTS_DEST_FUZZ_H
+#define NOTIFY_TESTS_DEST_FUZZ_H
+
+#include <json-c/json.h>
+
+#include "common/destinations/dest.h"
+
+/*
+ * What must hold for every destination, whatever the settings, the texts and the answers are. A destination's fuzz target
+ * fills one of these and hands its inputs to dest_fuzz_run, which checks:
+ *
+ *   settings   that are refused are refused with a reason and advice that repeats nothing of them;
+ *   requests   are well formed, and no secret of the settings stands in their body;
+ *   bodies     are one JSON document; the same facts with a harmless character in place of each text give the same
+ *              document but for strings, and each string is what that one says with the texts put back in its place;
+ *   attempts   send the same bytes again;
+ *   answers    lead to a verdict within a few steps, a success only where the kind calls the answer one.
+ */
+struct dest_fuzz {
+    const char *kind;
+    /* Good settings, one for each layout, with DEST_FUZZ_SECRET in what nobody may see. Ends with NULL. */
+    const char *const *settings;
+    /* Members of the settings that hold texts. Ends with NULL. */
+    const char *const *setting_keys;
+    /*
+     * How TEXT, which is not NULL, stands in a message. Appends nothing for a text of which nothing is to be seen. Some
+     * kinds have several ways, for lines and for paragraphs: WAY counts them from 0.
+     */
+    void (*show)(struct buf *out, const char *text, int way);
+    int ways;
+    bool shows_empty; /* an empty text is not the same as none */
+    bool cuts;        /* a long string may end early, in U+2026 */
+    /* Make of TWIN, the harmless document, what it would be with texts as long as those of HOSTILE. NULL: lengths change
+     * nothing. */
+    void (*align)(struct json_object *hostile, struct json_object *twin);
+    /* What else the kind promises of a request; BODY is its body. May be NULL. */
+    void (*check_request)(const struct dest_request *request, struct json_object *body);
+    /* The last answer of a conversation means success. */
+    bool (*is_success)(const struct dest_response *answer);
+};
+
+#define DEST_FUZZ_SECRET "s3cr3t-0123456789"
+
+/* For LLVMFuzzerTestOneInput. Always 0. */
+int dest_fuzz_run(const struct dest_fuzz *d, const uint8_t *data, size_t size);
+
+#endif

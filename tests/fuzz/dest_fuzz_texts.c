@@ -1,0 +1,251 @@
+/*
+ * dest_fuzz_texts - hostile texts, and where they may be found in what is built from them
+ *
+ * Every text that anybody but us writes is in one table. The harmless twin of an event has, in place of each, one
+ * character of Unicode's private use area that names it; so its document says where each text belongs, and what the
+ * hostile one's strings must be.
+ */
+#include "tests/fuzz/dest_fuzz_texts.h"
+
+#include <stddef.h>
+
+#include "common/base/utf8.h"
+
+enum { TEXT_MOST = 3300, SHORT_TEXT_MOST = 300, LONG_TEXTS = 7, MARK_SIZE = 3, SHOWN_MOST = 1 << 20 };
+
+#define OF_EVENT(member)                                                                                     \
+    {                                                                                                        \
+        true, offsetof(struct event, member)                                                                 \
+    }
+#define OF_FACTS(member)                                                                                     \
+    {                                                                                                        \
+        false, offsetof(struct facts, member)                                                                \
+    }
+
+/* The first are made long now and then. */
+static const struct place {
+    bool in_event;
+    size_t offset;
+} places[] = {
+    OF_FACTS(finding.title),
+    OF_FACTS(target.name),
+    OF_FACTS(finding.endpoint),
+    OF_EVENT(error),
+    OF_EVENT(change_summary),
+    OF_FACTS(finding.description),
+    OF_FACTS(finding.remediation),
+    OF_FACTS(scan.grade),
+    OF_FACTS(scan.profile),
+    OF_FACTS(target.base_url),
+    OF_FACTS(scan.error),
+    OF_EVENT(id),
+    OF_FACTS(target.kind),
+    OF_FACTS(scan.status),
+    OF_FACTS(finding.parameter),
+    OF_FACTS(finding.category),
+    OF_FACTS(finding.owasp_category),
+    OF_FACTS(finding.cwe_id),
+    OF_FACTS(finding.cvss_vector),
+    OF_FACTS(finding.verification_status),
+    OF_FACTS(finding.suppress_reason),
+    OF_FACTS(finding.reachability),
+    OF_FACTS(finding.pencheff_finding_id),
+    OF_FACTS(finding.resolved_at),
+    OF_FACTS(finding.created_at),
+};
+enum { PLACES = sizeof places / sizeof places[0] };
+
+static const char **text_at(size_t i, struct event *event, struct facts *facts)
+{
+    return (const char **)((places[i].in_event ? (char *)event : (char *)facts) + places[i].offset);
+}
+
+static const char *text_of(size_t i, const struct dest_fuzz_case *c)
+{
+    const char *base = places[i].in_event ? (const char *)&c->event : (const char *)&c->facts;
+    return *(const char *const *)(base + places[i].offset);
+}
+
+/* Nothing: NULL. A byte 1 alone: an empty text. A byte 255 and another: the rest, so many times. */
+static const char *some_text(struct fuzz_input *in, struct arena *a, size_t most)
+{
+    size_t n, times = 1;
+    const char *text = fuzz_text(in, a, &n);
+    if (n == 0)
+        return NULL;
+    if (n == 1 && *text == 1)
+        return "";
+    if (n > 2 && (unsigned char)*text == 0xff) {
+        times = (unsigned char)text[1];
+        text += 2;
+        n -= 2;
+    }
+    if (n > most)
+        n = most;
+    if (times * n > most)
+        times = most / n;
+    char *many = arena_alloc(a, n * times + 1);
+    for (size_t i = 0; i < times; i++)
+        memcpy(many + i * n, text, n);
+    return utf8_storable_copy(a, many, n * times, most);
+}
+
+static double some_number(struct fuzz_input *in)
+{
+    double value = 0;
+    unsigned char bytes[sizeof value];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = fuzz_byte(in);
+    memcpy(&value, bytes, sizeof value);
+    return value;
+}
+
+static void read_numbers(struct fuzz_input *in, struct event *event, struct facts *facts)
+{
+    struct facts_finding *f = &facts->finding;
+    event->type = (enum event_type)(fuzz_byte(in) % EVENT_TYPE_COUNT);
+    f->severity = (enum severity)(fuzz_byte(in) % SEVERITY_COUNT);
+    uint8_t flags = fuzz_byte(in);
+    facts->has_finding = event_is_about_finding(event->type);
+    f->has_cvss_score = flags & 1;
+    f->has_epss = flags & 2;
+    f->has_risk_score = flags & 4;
+    facts->scan.has_score = flags & 8;
+    f->kev = flags & 16;
+    f->suppressed = flags & 32;
+    facts->scan.score = fuzz_byte(in) - 128;
+    f->cvss_score = some_number(in);
+    f->epss = some_number(in);
+    f->risk_score = some_number(in);
+    memset(facts->scan.id.bytes, 0x11, sizeof facts->scan.id.bytes);
+    memset(f->id.bytes, 0x22, sizeof f->id.bytes);
+}
+
+static bool is_shown(const struct dest_fuzz *d, const char *text)
+{
+    struct buf out;
+    buf_init(&out, SHOWN_MOST);
+    d->show(&out, text, 0);
+    bool any = out.len > 0;
+    buf_free(&out);
+    return any || d->shows_empty;
+}
+
+/* The mark of text I, U+E000 and so on. */
+static const char *mark_of(struct arena *a, size_t i)
+{
+    const char mark[MARK_SIZE] = {(char)0xee, (char)0x80, (char)(0x80 + i)};
+    return arena_text(a, mark, MARK_SIZE);
+}
+
+void dest_fuzz_case_read(const struct dest_fuzz *d, struct fuzz_input *in, struct arena *a,
+                         struct dest_fuzz_case *c)
+{
+    memset(c, 0, sizeof *c);
+    read_numbers(in, &c->event, &c->facts);
+    c->facts.scan.summary_json = some_text(in, a, SHORT_TEXT_MOST);
+    c->facts.finding.severity_text = some_text(in, a, SHORT_TEXT_MOST);
+    for (size_t i = 0; i < PLACES; i++)
+        *text_at(i, &c->event, &c->facts) = some_text(in, a, i < LONG_TEXTS ? TEXT_MOST : SHORT_TEXT_MOST);
+    if (!c->event.id)
+        c->event.id = "e";
+    c->twin_event = c->event;
+    c->twin_facts = c->facts;
+    for (size_t i = 0; i < PLACES; i++) {
+        const char **text = text_at(i, &c->twin_event, &c->twin_facts);
+        if (*text)
+            *text = is_shown(d, *text) ? mark_of(a, i) : "";
+    }
+}
+
+/* ---- comparing ---- */
+
+/* TEMPLATE, a string of the twin, with the texts in place of their marks. */
+static void put_back(const struct dest_fuzz *d, const struct dest_fuzz_case *c, const char *template, int way,
+                     struct buf *out)
+{
+    for (const char *at = template; *at;) {
+        size_t i = (unsigned char)at[0] == 0xee && (unsigned char)at[1] == 0x80
+                       ? (size_t)(unsigned char)at[2] - 0x80
+                       : PLACES;
+        const char *text = i < PLACES ? text_of(i, c) : NULL;
+        if (text)
+            d->show(out, text, way);
+        else
+            buf_add_char(out, *at);
+        at += text ? MARK_SIZE : 1;
+    }
+}
+
+static bool is_explained(const struct dest_fuzz *d, const struct dest_fuzz_case *c, const char *text,
+                         const char *template, int way)
+{
+    static const char ellipsis[] = "\xe2\x80\xa6";
+    struct buf want;
+    size_t n = strlen(text), end = sizeof ellipsis - 1;
+    buf_init(&want, SHOWN_MOST);
+    put_back(d, c, template, way, &want);
+    bool same = strcmp(buf_text(&want), text) == 0;
+    if (!same && d->cuts && n >= end && strcmp(text + n - end, ellipsis) == 0)
+        same = want.len > n - end && memcmp(want.data, text, n - end) == 0;
+    buf_free(&want);
+    return same;
+}
+
+static void compare_text(const struct dest_fuzz *d, const struct dest_fuzz_case *c,
+                         struct json_object *hostile, struct json_object *twin)
+{
+    const char *text = json_object_get_string(hostile), *template = json_object_get_string(twin);
+    bool explained = strcmp(text, template) == 0;
+    check(strlen(text) == (size_t)json_object_get_string_len(hostile));
+    for (int way = 0; way < d->ways && !explained; way++)
+        explained = is_explained(d, c, text, template, way);
+    check(explained);
+}
+
+static void compare(const struct dest_fuzz *d, const struct dest_fuzz_case *c, struct json_object *hostile,
+                    struct json_object *twin);
+
+/* The same names in the same order. */
+static void compare_members(const struct dest_fuzz *d, const struct dest_fuzz_case *c,
+                            struct json_object *hostile, struct json_object *twin)
+{
+    struct json_object_iterator at = json_object_iter_begin(hostile), other = json_object_iter_begin(twin);
+    struct json_object_iterator end = json_object_iter_end(hostile);
+    check(json_object_object_length(hostile) == json_object_object_length(twin));
+    for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at), json_object_iter_next(&other)) {
+        check(strcmp(json_object_iter_peek_name(&at), json_object_iter_peek_name(&other)) == 0);
+        compare(d, c, json_object_iter_peek_value(&at), json_object_iter_peek_value(&other));
+    }
+}
+
+static void compare(const struct dest_fuzz *d, const struct dest_fuzz_case *c, struct json_object *hostile,
+                    struct json_object *twin)
+{
+    enum json_type type = json_object_get_type(hostile);
+    check(type == json_object_get_type(twin));
+    switch (type) {
+    case json_type_string:
+        compare_text(d, c, hostile, twin);
+        break;
+    case json_type_object:
+        compare_members(d, c, hostile, twin);
+        break;
+    case json_type_array:
+        check(json_object_array_length(hostile) == json_object_array_length(twin));
+        for (size_t i = 0; i < json_object_array_length(hostile); i++)
+            compare(d, c, json_object_array_get_idx(hostile, i), json_object_array_get_idx(twin, i));
+        break;
+    default:
+        check(strcmp(json_object_get_string(hostile) ? json_object_get_string(hostile) : "null",
+                     json_object_get_string(twin) ? json_object_get_string(twin) : "null") == 0);
+    }
+}
+
+void dest_fuzz_case_compare(const struct dest_fuzz *d, const struct dest_fuzz_case *c,
+                            struct json_object *hostile, struct json_object *twin)
+{
+    if (d->align)
+        d->align(hostile, twin);
+    compare(d, c, hostile, twin);
+}
