@@ -59,8 +59,9 @@ static void check_database_url(struct conf_reader *r)
     if (!url[0] || r->refused[CONF_ROW_database_url])
         return;
     char *why = NULL;
+    errno = 0;
     PQconninfoOption *options = PQconninfoParse(url, &why);
-    mem_check(options || why);
+    mem_check(options || errno != ENOMEM);
     if (!options)
         conf_refuse(r, CONF_ROW_database_url,
                     "libpq cannot read it; percent-encode what is special in the password, and check the "

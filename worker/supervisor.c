@@ -211,6 +211,8 @@ static void note_death(struct supervisor *s, const struct child *c, int status)
     bool had_worked = c->role == SHARED_WORKER && shared_slot_at(c->slot)->has_worked;
     bool expected = c->asked_to_end || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
     uint64_t unwritten = shared_slot_at(c->slot)->unwritten;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_RESOURCES)
+        shared_slot_at(c->slot)->handling = 0; /* no message is to blame for the machine's lack of memory */
     int kills = shared_slot_release(c->slot);
     LOG(expected ? LOG_INFO : LOG_WARN, "child_ended", LOG_TEXT("role", role_name(c->role)),
         LOG_NUM("child", c->pid),

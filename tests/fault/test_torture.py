@@ -34,6 +34,23 @@ def test_a_call_that_fails_loses_nothing(stage, notifyd, table):
     print(one.judge())
 
 
+def test_lack_of_memory_was_blamed_on_the_message_that_was_read(stage, notifyd, table):
+    """Three workers ended in it, so it became a dead letter: killed_worker."""
+    stage.webhook(secret=None)
+    one = notifyd(SETTINGS, env=table.environment())
+    body, ids = {"scan_id": stage.scan.id, "event_type": "finding_new", "finding_id": stage.high}, []
+    agent = int(one.events("child_started")[0]["child"])
+    for number in range(10):
+        worker = stage.wait(lambda: next((p.pid for p in one.children() if p.pid != agent), 0))
+        table.arm("memory", 15 + 5 * number, pid=worker)
+        ids += [f"{number}.{i}" for i in range(10)]
+        for id in ids[-10:]:
+            stage.plain(body, id)
+        stage.wait_arrivals(ids)
+    assert len(one.events("out_of_memory")) >= 3
+    assert sum(e["message_killed"] != "0" for e in one.events("child_ended")) == 0
+
+
 @pytest.mark.long
 @pytest.mark.alone
 def test_every_call_that_fails_loses_nothing(stage, notifyd, table, long_seed):

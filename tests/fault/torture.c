@@ -23,7 +23,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
-enum { FRAMES = 40, CHILD_S = 5, EXIT_NO_RESOURCES = 71 };
+enum { FRAMES = 40, CHILD_S = 60, EXIT_NO_RESOURCES = 71 };
 
 struct torture_table *torture_table;
 static __thread int busy; /* our own calls do not count */
