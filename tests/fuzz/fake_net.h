@@ -12,11 +12,8 @@
  * are set here, and every connection to an IPv4 or IPv6 address comes here: it is refused, or is a socket at whose other
  * end the answer lies already. Nothing leaves the process.
  */
-enum {
-    FAKE_NET_ADDRESSES_MAX = 4,
-    FAKE_NET_PATIENCE_S =
-        10000, /* for timeouts: time goes by quicker here, and a busy machine must not end one */
-};
+/* PATIENCE is for timeouts. Time goes by quicker here, so a busy machine may make one: it is no fault. */
+enum { FAKE_NET_ADDRESSES_MAX = 4, FAKE_NET_PATIENCE_S = 10 };
 
 struct fake_net {
     struct sockaddr_storage addresses[FAKE_NET_ADDRESSES_MAX]; /* of each name; ports do not matter */

@@ -36,7 +36,7 @@ static void on_done(struct transfer *t)
     const struct dest_response *r = &t->response;
     check(r->status == 0 && r->body_size == 0 && r->error != ERROR_NONE && r->error < ERROR_WORD_COUNT);
     check(r->error == ERROR_CONNECT || r->error == ERROR_ADDRESS_REFUSED || r->error == ERROR_URL ||
-          r->error == ERROR_DNS || r->error == ERROR_OTHER);
+          r->error == ERROR_DNS || r->error == ERROR_TIMEOUT || r->error == ERROR_OTHER);
     check(r->error_text && *r->error_text);
     struct verdict v = verdict_from_status(r);
     check((r->error == ERROR_ADDRESS_REFUSED || r->error == ERROR_URL) == (v.kind == VERDICT_REJECTED));
