@@ -12,7 +12,7 @@
 #include "tests/unit/unit.h"
 #include "worker/shared.h"
 
-enum { CONTENDERS = 3, ROUNDS = 60000 };
+enum { CONTENDERS = 3, ROUNDS = 10000 };
 
 struct contest {
     _Atomic long arrived;
