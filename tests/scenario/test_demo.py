@@ -136,13 +136,14 @@ def test_ctrl_c_ends_the_demo_that_goes_on_and_leaves_nothing() -> None:
     found = "\n".join(run.leftovers())  # while it runs they are there to be found
     assert "epmd" in found and "port " in found and str(run.folder) in found, found
     os.killpg(run.pid, signal.SIGINT)  # as a terminal does
-    assert run.wait(60) == 0, run.text
+    assert run.wait(120) == 0, run.text
     assert run.saw_all() and run.leftovers() == [] and not run.folder.exists()
 
 
 def test_a_demo_whose_notifyd_dies_fails_says_why_and_keeps_its_data() -> None:
     run = Run()
     run.wait_for("notifyd runs: supervisor")
+    wait_until(run.saw_all, 20, "the watcher has seen the servers")
     os.kill(int(re.search(r"supervisor (\d+)", run.text)[1]), signal.SIGKILL)
     try:
         assert run.wait(120) == 1, run.text
