@@ -58,13 +58,13 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def log_line(line: str) -> dict[str, str] | None:
-    """One line of notifyd's log, in either format, as a dict of texts; None for a line that is not an event."""
-    if line.startswith("{"):
-        try:
+    """One line of notifyd's log, in either format, as a dict of texts; None for a line that is not an event, or is torn."""
+    try:
+        if line.startswith("{"):
             return {key: str(value) for key, value in json.loads(line).items()}
-        except ValueError:
-            return None
-    fields = {key: json.loads(value) if value.startswith('"') else value for key, value in _FIELD.findall(line)}
+        fields = {key: json.loads(value) if value.startswith('"') else value for key, value in _FIELD.findall(line)}
+    except ValueError:
+        return None
     return fields if "event" in fields else None
 
 
