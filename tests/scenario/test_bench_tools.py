@@ -157,7 +157,9 @@ def test_the_receiver_answers_as_it_is_told(counting):
 
 def test_the_receiver_refuses_what_it_cannot_read_and_goes_on(counting):
     link = connect(counting)
-    link.request("POST", "/hook", iter([b"in", b"pieces"]))  # chunked
+    link.putrequest("POST", "/hook")
+    link.putheader("Transfer-Encoding", "chunked")
+    link.endheaders()  # it answers and closes now: the pieces would go nowhere
     assert link.getresponse().status == 400
     assert post(connect(counting), "/hook") == (200, 0) and counting.path("/hook")["requests"] == 1
 
