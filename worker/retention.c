@@ -110,7 +110,7 @@ static void delete_some(struct retention *r)
 {
     char days[32], most[16];
     const char *values[] = {days, r->at, r->id, most};
-    snprintf(days, sizeof days, "%.3f", r->conf->retention_deliveries_days);
+    snprintf(days, sizeof days, "%.6f", r->conf->retention_deliveries_days);
     snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
     r->sent_us = clock_mono_us();
     r->looked_at = 0;

@@ -12,8 +12,7 @@ import figures
 import pytest
 from sandbox import bulk
 from sandbox.answers import Answer
-from sandbox.receiver import Receiver
-from test_chaos import Tally, idle, open_rows
+from test_chaos import idle, open_rows, receiver, tally  # noqa: F401 (fixtures)
 from test_growth import anonymous_kib, descriptors
 
 pytestmark = [pytest.mark.alone, pytest.mark.long]
@@ -35,17 +34,6 @@ def sample(stage: Any, one: Any) -> Sample:
     pids = [p.pid for p in one.family()]
     size, rows = stage.database.query("SELECT pg_database_size(current_database()) / 1024, (SELECT count(*) FROM notify.events)")[0]
     return Sample(sum(map(descriptors, pids)), sum(map(anonymous_kib, pids)), size, rows)
-
-
-@pytest.fixture
-def tally():
-    return Tally()
-
-
-@pytest.fixture
-def receiver(tally):
-    with Receiver(keep=False, on_request=tally) as made:
-        yield made
 
 
 def test_soak(stage, notifyd, rabbit, tally, sanitized, request):

@@ -90,6 +90,17 @@ def test_each_state_has_its_end(stage, notifyd):
     stage.database.execute("DELETE FROM notify.deliveries; DELETE FROM notify.events")
 
 
+def test_a_few_seconds_of_retention_are_not_none(stage, notifyd):
+    stage.webhook(secret=None)
+    notifyd({"workers": 1, "retention": {"deliveries_days": 0.0003, "interval": 0.1}})  # 26 s
+    event = stage.publish()
+    stage.wait_settled(1)
+    time.sleep(1)
+    assert left(stage) == {event}
+    age(stage, days=1)
+    stage.wait(lambda: not left(stage))
+
+
 def test_a_delivery_that_is_replayed_while_its_event_is_deleted_stays_with_it(stage, notifyd):
     stage.webhook("/bad", secret=None)
     stage.receiver.script("/bad", Answer(status=404), Answer(status=404), Answer())
