@@ -10,7 +10,7 @@ import pytest
 from sandbox import bulk
 from sandbox.receiver_process import ReceiverProcess
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.calm
 
 
 def descriptors(pid: int) -> int:

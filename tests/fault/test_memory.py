@@ -17,7 +17,7 @@ from stage import HELD
 from test_growth import anonymous_kib
 from test_recovery import purge
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.calm
 
 MESSAGES, REQUESTS, ANSWER = 512, 256, 65536
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text()

@@ -22,7 +22,7 @@ from ctl import ROOT
 from sandbox import producer, seed
 from sandbox.bulk import BulkPublisher, publish_many
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.calm
 
 AGENT, WORKER = "pencheff-notify agent", "pencheff-notify worker"
 
@@ -217,6 +217,7 @@ def judge_updates(stage: Any, load: Load, made: list[float], bounds: list[float]
     assert all(one < bound for one, bound in zip(late, bounds)), (late, bounds)
 
 
+@pytest.mark.alone
 def test_a_change_made_with_psql_is_followed_within_a_second_at_500_events_a_second(stage, notifyd, psql):
     hook = stage.webhook("/before", secret=None)
     notifyd()

@@ -19,7 +19,7 @@ def test_the_unit_tests_are_clean_under_valgrind(build, sanitized):
         return program.name, subprocess.run(
             ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite,indirect",
              "--errors-for-leak-kinds=definite,indirect", "--child-silent-after-fork=yes", program, "--all"],
-            capture_output=True, text=True, timeout=400)
+            capture_output=True, text=True, timeout=400, env={**os.environ, "UNIT_RARE": "1"})
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         found = {name: run.stdout[-300:] + run.stderr[-2000:] for name, run in pool.map(check, programs) if run.returncode}

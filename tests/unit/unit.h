@@ -19,6 +19,12 @@ struct unit_case {
     void (*run)(void);
 };
 
+/*
+ * USUAL, or RARE where UNIT_RARE is set in the environment: the step of a loop over very many values, of
+ * which a machine that is some forty times slower (valgrind) takes fewer.
+ */
+int unit_step(int usual, int rare);
+
 int unit_main(int argc, char **argv, const struct unit_case *cases, size_t count);
 _Noreturn void unit_fail(const char *file, int line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

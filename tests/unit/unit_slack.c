@@ -158,7 +158,7 @@ static void long_text_of_any_width_stays_within_the_limits(void)
 {
     static const char *const letters[] = {"a", "&", "<", "ü", "日", "🚨", "\"", "\\", "a\n"};
     static char text[65000];
-    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i++) {
+    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i += (size_t)unit_step(1, 8)) {
         text[0] = 0;
         for (size_t n = 0; n + strlen(letters[i]) < sizeof text; n += strlen(letters[i]))
             memcpy(text + n, letters[i], strlen(letters[i]) + 1);
@@ -189,7 +189,7 @@ static void a_message_that_does_not_fit_is_never_half_a_message(void)
     fill_with(&facts, &event, text);
     facts.finding.title = "short";
     event.change_summary = NULL;
-    for (size_t max = 500; max < 12000; max += 23) {
+    for (size_t max = 500; max < 12000; max += (size_t)unit_step(23, 233)) {
         const char *why;
         struct buf b;
         buf_init(&b, max);
