@@ -9,7 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
-#include "common/destinations/dest_list.h"
+#include "common/base/kind_table.h"
 #include "worker/gate_parts.h"
 #include "worker/shared.h"
 
@@ -29,16 +29,16 @@ long gate_window_first(const struct gate *g)
     return least(g->conf->gate_window, g->conf->delivery_per_integration);
 }
 
-#define DECLARE(symbol, kind) extern const struct dest symbol;
-DEST_LIST(DECLARE)
+#define DECLARE(A, kind, rate, help) extern const struct dest dest_##kind;
+KIND_TABLE(DECLARE, )
 
 /* The setting gate.rate_KIND of a destination: one for each, or this does not compile. */
 static double rate_of(const struct conf *conf, const struct dest *dest)
 {
-#define RATE_OF(symbol, kind)                                                                                \
-    if (dest == &symbol)                                                                                     \
+#define RATE_OF(A, kind, rate, help)                                                                         \
+    if (dest == &dest_##kind)                                                                                \
         return conf->gate_rate_##kind;
-    DEST_LIST(RATE_OF)
+    KIND_TABLE(RATE_OF, )
     return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/conf_table.h"
+#include "common/base/kind_table.h"
 
 struct conf_texts {
     const char **items;

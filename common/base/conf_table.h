@@ -14,6 +14,8 @@
  *
  * The help says what it is and why the default is what it is.
  */
+#define CONF_RATE_ROW(NUM, kind, rate, help) NUM(gate_rate_##kind, "gate.rate_" #kind, rate, 0, 100000, help)
+
 #define CONF_TABLE(INT, NUM, BOOL, TEXT, WORD, SECRET, LIST, SECRETS, NUMS)                                  \
     INT(workers, "workers", 0, 0, 256, "Worker processes. 0: one per core.")                                 \
     WORD(mode, "mode", "deliver", "deliver",                                                                 \
@@ -141,13 +143,7 @@
         "messages.")                                                                                         \
     NUM(gate_wake_run, "gate.wake_run", 60, 0.1, 600,                                                        \
         "Seconds for which a worker empties one mailbox before another gets its place.")                     \
-    NUM(gate_rate_webhook, "gate.rate_webhook", 0, 0, 100000,                                                \
-        "Requests a second to one webhook, on this host; 0: no limit but what its answers ask for (429 "     \
-        "halves it).")                                                                                       \
-    NUM(gate_rate_slack, "gate.rate_slack", 1, 0, 100000,                                                    \
-        "Requests a second to one Slack webhook, on this host. Slack allows one, with short bursts, and "    \
-        "may "                                                                                               \
-        "disable an app that goes on beyond.")                                                               \
+    KIND_TABLE(CONF_RATE_ROW, NUM)                                                                           \
     INT(gate_circuit_least, "gate.circuit_least", 10, 0, 32,                                                 \
         "Requests to an integration before its circuit may open: fewer say too little. 0: never.")           \
     NUM(gate_circuit_share, "gate.circuit_share", 0.5, 0.01, 1,                                              \

@@ -1,7 +1,7 @@
 /*
  * dest - the list of destinations, and what all of them share
  *
- * Pure. The list is made of the rows of dest_list.h; nothing else in the product names a kind. Header values
+ * Pure. The list is made of the rows of kind_table.h; nothing else in the product names a kind. Header values
  * are checked here, at the one place through which every header of every destination goes.
  */
 #include "common/destinations/dest.h"
@@ -10,14 +10,14 @@
 
 #include "common/base/check.h"
 #include "common/base/hash.h"
-#include "common/destinations/dest_list.h"
+#include "common/base/kind_table.h"
 
-#define DEST_DECLARE(symbol, kind) extern const struct dest symbol;
-#define DEST_POINTER(symbol, kind) &symbol,
+#define DEST_DECLARE(A, kind, rate, help) extern const struct dest dest_##kind;
+#define DEST_POINTER(A, kind, rate, help) &dest_##kind,
 
-DEST_LIST(DEST_DECLARE)
+KIND_TABLE(DEST_DECLARE, )
 
-const struct dest *const dest_all[] = {DEST_LIST(DEST_POINTER) NULL};
+const struct dest *const dest_all[] = {KIND_TABLE(DEST_POINTER, ) NULL};
 
 const struct dest *dest_find(const char *kind)
 {

@@ -3,7 +3,7 @@
  *
  * Pure. One pass over code points each, so nothing is ever cut inside a UTF-8 sequence or an entity, and a
  * length is kept after escaping, not before it. Which text goes where, and with which limit, is the
- * destination's to say; a destination with an escape of its own adds it here, beside Slack's.
+ * destination's to say, and a destination with an escape of its own hands it in.
  */
 #include "common/destinations/text.h"
 
@@ -112,47 +112,55 @@ void text_add_clean(struct buf *out, const char *text, enum text_shape shape)
     }
 }
 
-static size_t one_unit(const struct character *c)
+static size_t units_of(const char *bytes, size_t n, enum text_unit unit)
 {
-    (void)c;
-    return 1;
+    size_t count = 0;
+    if (unit == TEXT_BYTES)
+        return n;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        count += (byte & 0xC0) != 0x80;                    /* begins a character */
+        count += unit == TEXT_UTF16_UNITS && byte >= 0xF0; /* one beyond U+FFFF: a surrogate pair */
+    }
+    return count;
 }
 
-static bool add_within(struct buf *out, const char *text, size_t max,
-                       size_t (*units)(const struct character *),
-                       const char *(*escaped)(const struct character *))
+bool text_add_escaped(struct buf *out, const char *text, size_t max, enum text_unit unit, text_escape *escape)
 {
     check(max >= 1);
     struct reader r = reader_of(text);
     struct character c;
+    size_t ellipsis = units_of(ELLIPSIS, 3, unit);
     size_t used = 0, cut_at = out->len; /* cut_at: the last place where an ellipsis still fits */
+    uint32_t before = 0;
     while (next(&r, &c)) {
-        size_t more = units(&c);
+        const char *instead = escape ? escape(c.code, before) : NULL;
+        const char *bytes = instead ? instead : c.bytes;
+        size_t n = instead ? strlen(instead) : c.size, more = units_of(bytes, n, unit);
         if (used + more > max) {
             out->len = cut_at;
-            buf_add_text(out, ELLIPSIS);
+            if (max >= ellipsis)
+                buf_add_text(out, ELLIPSIS);
             return false;
         }
-        const char *instead = escaped ? escaped(&c) : NULL;
-        if (instead)
-            buf_add_text(out, instead);
-        else
-            buf_add(out, c.bytes, c.size);
+        buf_add(out, bytes, n);
         used += more;
-        if (used < max)
+        if (used + ellipsis <= max)
             cut_at = out->len;
+        before = c.code;
     }
     return true;
 }
 
 bool text_add_cut(struct buf *out, const char *text, size_t max)
 {
-    return add_within(out, text, max, one_unit, NULL);
+    return text_add_escaped(out, text, max, TEXT_CODE_POINTS, NULL);
 }
 
-static const char *slack_entity(const struct character *c)
+const char *text_escape_entities(uint32_t code, uint32_t before)
 {
-    switch (c->code) {
+    (void)before;
+    switch (code) {
     case '&':
         return "&amp;";
     case '<':
@@ -162,15 +170,4 @@ static const char *slack_entity(const struct character *c)
     default:
         return NULL;
     }
-}
-
-static size_t slack_units(const struct character *c)
-{
-    const char *entity = slack_entity(c);
-    return entity ? strlen(entity) : c->code > 0xFFFF ? 2 : 1;
-}
-
-bool text_add_slack(struct buf *out, const char *text, size_t max)
-{
-    return add_within(out, text, max, slack_units, slack_entity);
 }

@@ -2,6 +2,7 @@
 #define NOTIFY_DESTINATIONS_TEXT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/base/buf.h"
 
@@ -25,14 +26,23 @@ void text_add_clean(struct buf *out, const char *text, enum text_shape shape);
  * out. True when all of it is there. */
 bool text_add_cut(struct buf *out, const char *text, size_t max);
 
+/* What stands for a character in a destination's markup, static; NULL: the character itself. BEFORE is the
+ * one before it in the text, 0 at the start. */
+typedef const char *text_escape(uint32_t code, uint32_t before);
+
+/* How a vendor counts; UTF-16 units where it does not say, because there is no larger way but bytes. */
+enum text_unit { TEXT_CODE_POINTS, TEXT_UTF16_UNITS, TEXT_BYTES };
+
 /*
- * Append TEXT with & < > as Slack wants them in mrkdwn and plain_text alike
- * (docs.slack.dev/messaging/formatting-message-text): then no `<!channel>`, `<@U…>`, `<url|label>` is left.
- * What is appended has at most MAX (from 1 on) characters after escaping; it is cut between characters and
- * ends in U+2026 then. Counted are UTF-16 units, because vendors do not say how they count and there is no
- * larger way. True when all of it is there.
- * It is no defence against * _ ~ and backticks, for which mrkdwn has no escape: put it into plain_text only.
+ * Append TEXT escaped. What is appended has at most MAX (from 1 on) UNITs after escaping; it is cut between
+ * characters, never inside of an escape, and ends in U+2026 then. True when all of it is there.
  */
-bool text_add_slack(struct buf *out, const char *text, size_t max);
+bool text_add_escaped(struct buf *out, const char *text, size_t max, enum text_unit unit,
+                      text_escape *escape);
+
+/* For HTML and for Slack, which reads &amp; &lt; &gt; in mrkdwn and plain_text alike
+ * (docs.slack.dev/messaging/formatting-message-text): then no `<!channel>`, `<@U…>`, `<url|label>` and no tag
+ * is left. No defence against * _ ~ and backticks, for which mrkdwn has no escape: put it into plain_text. */
+text_escape text_escape_entities;
 
 #endif

@@ -13,7 +13,7 @@ from sandbox.bulk import publish_many
 from sandbox.receiver import Answer
 from stage import HELD
 
-pytestmark = pytest.mark.calm  # seven hundred requests at once are to be answered in their time
+pytestmark = pytest.mark.alone  # seven hundred requests at once are to be answered in their time
 
 
 def tiny_buffers(folder: Path) -> dict[str, str]:

@@ -115,7 +115,7 @@ static void show(struct buf *out, const char *text, int way)
     struct buf clean;
     buf_init(&clean, out->max);
     text_add_clean(&clean, text, way == 0 ? TEXT_ONE_LINE : TEXT_LINES);
-    text_add_slack(out, buf_text(&clean), out->max);
+    text_add_escaped(out, buf_text(&clean), out->max, TEXT_UTF16_UNITS, text_escape_entities);
     buf_free(&clean);
 }
 

@@ -102,7 +102,7 @@ static void check_slack(const char *text, size_t max)
     struct buf out, back;
     buf_init(&out, ROOM);
     buf_init(&back, ROOM);
-    bool whole = text_add_slack(&out, text, max);
+    bool whole = text_add_escaped(&out, text, max, TEXT_UTF16_UNITS, text_escape_entities);
     check(count_units(buf_text(&out)) <= max);
     read_back(buf_text(&out), &back);
     check_beginning(text, buf_text(&back), whole);

@@ -80,7 +80,7 @@ static void expect_slack(const char *text, size_t max, const char *want, bool wh
 {
     struct buf b;
     buf_init(&b, 1000);
-    EXPECT_INT(text_add_slack(&b, text, max), whole);
+    EXPECT_INT(text_add_escaped(&b, text, max, TEXT_UTF16_UNITS, text_escape_entities), whole);
     EXPECT_TEXT(buf_text(&b), want);
     buf_free(&b);
 }

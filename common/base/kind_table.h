@@ -1,0 +1,18 @@
+#ifndef NOTIFY_BASE_KIND_TABLE_H
+#define NOTIFY_BASE_KIND_TABLE_H
+
+/*
+ * Every kind of destination, once: ROW(A, kind, rate, "help of the setting gate.rate_<kind>"). The row makes the
+ * destination known to all of the product: `const struct dest dest_<kind>`, which is in common/destinations, is
+ * linked by it, and the setting is made of it. A is passed on to ROW as it is. The rate is requests a second to one
+ * integration of that kind, on one host; 0: no limit. docs/destinations/adding-one.md says what else a new one needs.
+ */
+#define KIND_TABLE(ROW, A)                                                                                   \
+    ROW(A, webhook, 0,                                                                                       \
+        "Requests a second to one webhook, on this host; 0: no limit but what its answers ask for (429 "     \
+        "halves it).")                                                                                       \
+    ROW(A, slack, 1,                                                                                         \
+        "Requests a second to one Slack webhook, on this host. Slack allows one, with short bursts, and "    \
+        "may disable an app that goes on beyond.")
+
+#endif
