@@ -367,7 +367,7 @@ const struct matches_found *rules_match(struct rules *r, struct rules_entry *e, 
 
 static void open_settings(struct rules *r, struct rules_entry *e, struct rules_integration *i)
 {
-    struct dest_config_error error = {REASON_CONFIG_INVALID, NULL};
+    struct dest_config_error error = {.reason = REASON_CONFIG_INVALID};
     struct buf plain;
     if (!i->row.dest) {
         i->reason = REASON_UNKNOWN_KIND;

@@ -34,7 +34,7 @@
 
 enum verdict_kind { VERDICT_NONE, VERDICT_DELIVERED, VERDICT_RETRY, VERDICT_REJECTED, VERDICT_NOTHING_TO_DO };
 
-/* What became of one job. */
+/* What became of one job. For a test, `detail` of a success says what it has proven. */
 struct verdict {
     enum verdict_kind kind;
     enum reason reason;    /* for REJECTED */
@@ -47,6 +47,7 @@ struct verdict {
 struct dest_config_error {
     enum reason reason;
     const char *detail; /* names the key and says what to do; never holds a value */
+    const char *advice; /* the settings are good, but somebody should look at this; NULL: nothing */
 };
 
 struct dest_header {
@@ -89,7 +90,7 @@ struct dest_reference {
 };
 
 struct conversation_job {
-    const struct event *event;
+    const struct event *event; /* NULL, and no facts, when the conversation is a test */
     const struct facts *facts;
     const char *webhook_id; /* stable id of (event, integration): 32 hex digits */
     struct verdict verdict; /* result */
@@ -114,8 +115,13 @@ struct dest_body_cache {
 void dest_body_cache_init(struct dest_body_cache *cache, size_t max);
 void dest_body_cache_free(struct dest_body_cache *cache);
 
+/*
+ * A test sends no event but says that it is one, to prove that the settings work; it has one job, and a cache of its
+ * own. What it leaves at the destination is a message that says so, or nothing.
+ */
 struct conversation {
     const void *config; /* from dest->config_parse */
+    bool is_test;
     struct conversation_job *jobs;
     size_t job_count;
     struct dest_reference reference; /* in and out */
@@ -133,6 +139,7 @@ struct dest {
     const char *kind;
     const char *title;
     bool repeat_hurts; /* a repeated request shows twice: take the row before the first attempt too */
+    size_t answer_max; /* bytes of an answer that it has to read; 0: delivery.max_response is enough */
     /*
      * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
      * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.
@@ -170,6 +177,20 @@ void dest_webhook_id(const char *event_id, const struct uuid *integration, char 
 void dest_request_post_json(struct dest_request *out, const char *url, const struct buf *body);
 /* The verdict on a body that did not fit into its buffer: rejected, too long. */
 struct verdict verdict_too_long(void);
+
+/* Appends the body of LAYOUT to OUT; EVENT and FACTS are NULL for a test. */
+typedef void dest_body_builder(const struct event *event, const struct facts *facts, int layout,
+                               struct buf *out);
+typedef struct verdict dest_judge(const struct dest_response *answer);
+
+/*
+ * The whole conversation of a destination that makes one request: a POST to URL of the body that BUILD makes of
+ * the event, once for all integrations with this layout, and JUDGE says what the answer means. The caller may add
+ * headers to OUT before it returns DEST_SEND.
+ */
+enum dest_next dest_one_request(struct conversation *c, const struct dest_response *last,
+                                struct dest_request *out, const char *url, int layout,
+                                dest_body_builder *build, dest_judge *judge);
 
 /* Add a header; false when the list is full or the value holds a control byte (it is then not added). */
 bool dest_request_add_header(struct dest_request *request, const char *name, const char *value);

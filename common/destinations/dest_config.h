@@ -31,6 +31,42 @@ const char *dest_config_text(struct json_object *value, size_t *n);
 const char *dest_config_url(struct arena *arena, struct json_object *root, const char *key, const char *whose,
                             struct dest_config_error *error);
 
+/*
+ * As dest_config_url, but without the member DEFAULT, which is borrowed. For the base of an API: a slash at its end is
+ * taken off, and a query or fragment is refused.
+ */
+const char *dest_config_base_url(struct arena *arena, struct json_object *root, const char *key,
+                                 const char *whose, const char *fallback, struct dest_config_error *error);
+
+/* Whether the URL's host is HOST or, when that begins with a dot, ends in it. Letters of either case; a port counts for
+ * nothing. */
+bool dest_config_host_is(const char *url, const char *host);
+
+/*
+ * The member KEY as a text of one line that may stand in a header: at least one byte, at most MAX, no control characters,
+ * no blanks at its ends. A copy in the arena. The required one is NULL with *ERROR filled when it is missing or wrong,
+ * and WHERE says in the advice where to find it ("the integration's key in PagerDuty"). The optional one is in *OUT, NULL
+ * when it is missing or empty; false with *ERROR filled when it is wrong.
+ */
+const char *dest_config_word(struct arena *arena, struct json_object *root, const char *key, size_t max,
+                             const char *where, struct dest_config_error *error);
+bool dest_config_optional(struct arena *arena, struct json_object *root, const char *key, size_t max,
+                          const char **out, struct dest_config_error *error);
+
+/*
+ * The optional member KEY as a list of at most LIST_MAX such texts of at most MAX bytes each; none when it is missing.
+ * False with *ERROR filled when it is something else.
+ */
+enum { DEST_CONFIG_LIST_MAX = 20 };
+
+struct dest_config_list {
+    const char *items[DEST_CONFIG_LIST_MAX];
+    size_t count;
+};
+
+bool dest_config_list(struct arena *arena, struct json_object *root, const char *key, size_t list_max,
+                      size_t max, struct dest_config_list *out, struct dest_config_error *error);
+
 /* The layouts of a chat message (contract section 5), numbered as in dest_body_cache. */
 enum dest_style { DEST_STYLE_CARD, DEST_STYLE_TEXT };
 

@@ -23,6 +23,9 @@ enum {
     RAW_MAX = 65536, /* bytes of one text: more than any that is stored */
 };
 
+/* Info's (compat.md section 5). */
+#define TEST_COLOUR 0x6B7280
+
 struct builder {
     struct message *message;
     struct arena *arena;
@@ -144,8 +147,13 @@ void message_build(struct message *out, struct arena *arena, const struct event 
                    const struct facts *facts)
 {
     struct builder b = {.message = out, .arena = arena};
-    buf_init(&b.scratch, RAW_MAX);
     memset(out, 0, sizeof *out);
+    if (!event) {
+        *out = (struct message){
+            .headline = WORDING_TEST, .line = WORDING_TEST, .ids = "Pencheff", .colour = TEST_COLOUR};
+        return;
+    }
+    buf_init(&b.scratch, RAW_MAX);
     wording_add_line(&b.scratch, event, facts);
     out->line = keep(&b);
     wording_add_headline(&b.scratch, event, facts);

@@ -35,7 +35,7 @@ struct message {
     size_t count;
 };
 
-/* Texts live in the arena or are static. */
+/* Texts live in the arena or are static. Without an event: the message of a test. */
 void message_build(struct message *out, struct arena *arena, const struct event *event,
                    const struct facts *facts);
 

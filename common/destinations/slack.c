@@ -11,10 +11,9 @@
 
 #include <string.h>
 
-#include "common/base/check.h"
 #include "common/base/json.h"
 
-enum { STEP_SENT = 1, WORD_MAX = 64 };
+enum { WORD_MAX = 64 };
 
 /* ---- settings ---- */
 
@@ -169,34 +168,11 @@ struct verdict slack_judge(const struct dest_response *r)
 
 /* ---- the conversation ---- */
 
-static const struct buf *cached_body(const struct conversation *c, enum dest_style style)
-{
-    struct dest_body_cache *cache = c->cache;
-    if (!cache->layouts[style].built) {
-        slack_body_build(c->jobs[0].event, c->jobs[0].facts, style, &cache->layouts[style].body);
-        cache->layouts[style].built = true;
-    }
-    return &cache->layouts[style].body;
-}
-
 static enum dest_next slack_next(struct conversation *c, const struct dest_response *last,
                                  struct dest_request *out)
 {
     const struct slack_config *config = c->config;
-    check(c->job_count == 1 && c->cache != NULL);
-    if (last) {
-        check(c->step == STEP_SENT);
-        c->jobs[0].verdict = slack_judge(last);
-        return DEST_FINISHED;
-    }
-    const struct buf *body = cached_body(c, config->style);
-    if (body->overflow) {
-        c->jobs[0].verdict = verdict_too_long();
-        return DEST_FINISHED;
-    }
-    dest_request_post_json(out, config->url, body);
-    c->step = STEP_SENT;
-    return DEST_SEND;
+    return dest_one_request(c, last, out, config->url, config->style, slack_body_build, slack_judge);
 }
 
 const struct dest dest_slack = {

@@ -26,9 +26,8 @@ struct slack_config {
     enum dest_style style;
 };
 
-/* The message, appended to OUT; the same for every integration with this style. */
-void slack_body_build(const struct event *event, const struct facts *facts, enum dest_style style,
-                      struct buf *out);
+/* The message; layouts are those of enum dest_style. */
+dest_body_builder slack_body_build;
 
 /*
  * The verdict on an answer. Delivered is only a 200 whose body is exactly `ok`; else the error word in the

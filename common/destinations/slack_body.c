@@ -142,8 +142,7 @@ static void add_card(struct buf *b, const struct message *m)
     buf_add_text(b, "]}]");
 }
 
-void slack_body_build(const struct event *event, const struct facts *facts, enum dest_style style,
-                      struct buf *b)
+void slack_body_build(const struct event *event, const struct facts *facts, int style, struct buf *b)
 {
     struct arena arena;
     struct message m;

@@ -16,37 +16,28 @@
 #include "common/base/check.h"
 #include "common/base/hash.h"
 
-enum { STEP_SENT = 1 };
-
-/* One layout for all. */
-static const struct buf *cached_body(const struct conversation *c)
-{
-    struct dest_body_cache *cache = c->cache;
-    if (!cache->layouts[0].built) {
-        webhook_body_build(c->jobs[0].event, c->jobs[0].facts, &cache->layouts[0].body);
-        cache->layouts[0].built = true;
-    }
-    return &cache->layouts[0].body;
-}
-
 static const char *pencheff_signature(struct arena *arena, const struct webhook_config *config,
-                                      const struct buf *body)
+                                      const struct dest_request *request)
 {
     static const char prefix[] = "sha256=";
     unsigned char mac[SHA256_SIZE];
     char *text = arena_alloc(arena, sizeof prefix + SHA256_HEX);
-    hash_hmac_sha256(config->secret, config->secret_size, body->data, body->len, mac);
+    hash_hmac_sha256(config->secret, config->secret_size, request->body, request->body_size, mac);
     memcpy(text, prefix, sizeof prefix);
     hash_hex(mac, sizeof mac, text + sizeof prefix - 1);
     return text;
 }
 
 static const char *standard_signature(struct arena *arena, const struct webhook_config *config,
-                                      const char *id, const char *timestamp, const struct buf *body)
+                                      const char *id, const char *timestamp,
+                                      const struct dest_request *request)
 {
     unsigned char mac[SHA256_SIZE];
-    const struct hash_part parts[] = {
-        {id, strlen(id)}, {".", 1}, {timestamp, strlen(timestamp)}, {".", 1}, {body->data, body->len}};
+    const struct hash_part parts[] = {{id, strlen(id)},
+                                      {".", 1},
+                                      {timestamp, strlen(timestamp)},
+                                      {".", 1},
+                                      {request->body, request->body_size}};
     struct buf text;
     hash_hmac_sha256_parts(config->key, config->key_size, parts, sizeof parts / sizeof *parts, mac);
     buf_init(&text, 64);
@@ -63,40 +54,32 @@ static void add_header(struct dest_request *request, const char *name, const cha
     check(dest_request_add_header(request, name, value));
 }
 
-static void build_request(const struct conversation *c, const struct webhook_config *config,
-                          const struct buf *body, struct dest_request *out)
+static void add_headers(const struct conversation *c, const struct webhook_config *config,
+                        struct dest_request *request)
 {
     const char *id = c->jobs[0].webhook_id;
     const char *timestamp = arena_printf(c->arena, "%" PRId64, c->now_us / 1000000);
-    dest_request_post_json(out, config->url, body);
-    add_header(out, "X-Pencheff-Timestamp", timestamp);
-    add_header(out, "webhook-id", id);
-    add_header(out, "webhook-timestamp", timestamp);
+    add_header(request, "X-Pencheff-Timestamp", timestamp);
+    add_header(request, "webhook-id", id);
+    add_header(request, "webhook-timestamp", timestamp);
     if (config->secret) {
-        add_header(out, "X-Pencheff-Signature", pencheff_signature(c->arena, config, body));
-        add_header(out, "webhook-signature", standard_signature(c->arena, config, id, timestamp, body));
+        add_header(request, "X-Pencheff-Signature", pencheff_signature(c->arena, config, request));
+        add_header(request, "webhook-signature",
+                   standard_signature(c->arena, config, id, timestamp, request));
     }
     for (size_t i = 0; i < config->header_count; i++)
-        add_header(out, config->headers[i].name, config->headers[i].value);
+        add_header(request, config->headers[i].name, config->headers[i].value);
 }
 
 static enum dest_next webhook_next(struct conversation *c, const struct dest_response *last,
                                    struct dest_request *out)
 {
-    check(c->job_count == 1 && c->cache != NULL);
-    if (last) {
-        check(c->step == STEP_SENT);
-        c->jobs[0].verdict = verdict_from_status(last);
-        return DEST_FINISHED;
-    }
-    const struct buf *body = cached_body(c);
-    if (body->overflow) {
-        c->jobs[0].verdict = verdict_too_long();
-        return DEST_FINISHED;
-    }
-    build_request(c, c->config, body, out);
-    c->step = STEP_SENT;
-    return DEST_SEND;
+    const struct webhook_config *config = c->config;
+    enum dest_next next =
+        dest_one_request(c, last, out, config->url, 0, webhook_body_build, verdict_from_status);
+    if (next == DEST_SEND)
+        add_headers(c, config, out);
+    return next;
 }
 
 const struct dest dest_webhook = {

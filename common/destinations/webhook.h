@@ -24,7 +24,7 @@ struct webhook_config {
 const void *webhook_config_parse(struct arena *arena, const char *json, size_t size,
                                  struct dest_config_error *error);
 
-/* The body of contract section 5, version 1, appended to OUT. The same for every integration. */
-void webhook_body_build(const struct event *event, const struct facts *facts, struct buf *out);
+/* The body of contract section 5, version 1; one layout. */
+dest_body_builder webhook_body_build;
 
 #endif

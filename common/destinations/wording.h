@@ -10,6 +10,9 @@
  * escaped: what comes from scanned systems may still be markup at the destination.
  */
 
+/* What a test says. */
+#define WORDING_TEST "Pencheff integration test"
+
 /*
  * The line of an event in a chat, exactly in the product's words. One line, but for finding_new, whose
  * endpoint stands on a line of its own. What is not known is left out together with its word (CVSS, Grade,

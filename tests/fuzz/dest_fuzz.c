@@ -41,7 +41,7 @@ static void check_refused(const struct dest_config_error *error, const char *sec
 static void try_setting(const struct dest_fuzz *d, struct arena *a, const char *key,
                         struct json_object *value)
 {
-    struct dest_config_error error = {REASON_NONE, NULL};
+    struct dest_config_error error = {.reason = REASON_NONE};
     const char *why;
     struct json_object *root = json_parse(d->settings[0], strlen(d->settings[0]), &why);
     json_object_object_add(root, key, value);
@@ -285,7 +285,7 @@ static void check_hostile_settings(const struct dest_fuzz *d, struct arena *a, c
 int dest_fuzz_run(const struct dest_fuzz *d, const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {data, size};
-    struct dest_config_error error = {REASON_NONE, NULL};
+    struct dest_config_error error = {.reason = REASON_NONE};
     struct dest_fuzz_case c;
     struct arena a;
     size_t n, layouts = 0;

@@ -62,7 +62,7 @@ static void read_addresses(struct fuzz_input *in)
 /* The settings' check says yes: then it is what HTTP can carry. */
 static void check_setting(struct arena *a, const char *url)
 {
-    struct dest_config_error error = {REASON_NONE, NULL};
+    struct dest_config_error error = {.reason = REASON_NONE};
     struct json_object *root = json_object_new_object();
     json_object_object_add(root, "webhook_url", json_object_new_string(url));
     const char *json = json_object_to_json_string(root);

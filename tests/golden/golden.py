@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """Golden cases: what each destination sends for each event, to the byte.
 
-    tests/golden/events/CASE.json          an event and its facts, the same cases for every destination
-    tests/golden/KIND/variants.json        {VARIANT: {"settings": {...}, "answers"?: [...], "cases"?: [...]}}
+    tests/golden/events/CASE.json          an event and its facts, or a test; the same cases for every destination
+    tests/golden/KIND/variants.json        {VARIANT: {"settings": {...}, "answers"?: [...], "test_answers"?: [...], "cases"?: [...]}}
     tests/golden/KIND/CASE.VARIANT.txt     the conversation: each request, then what became of the delivery
+    tests/golden/KIND/answers.json         {NAME: [answer...]}, every answer that the vendor is known to give
+    tests/golden/KIND/answers.txt          what follows from each when a finding_new is sent with the first variant's settings
 
 `answers` ([{"status", "body"?, "retry_after"?}]) are given to the requests one after the other, else each gets 200 `ok`;
-`cases` leaves out the other cases. A new destination needs a folder with variants.json, and then
+`test_answers` are those of the case `test`; `cases` leaves out the other cases. A new destination needs a folder with
+variants.json and answers.json, and then
 
     tests/golden/golden.py --write [BUILD]
 
@@ -16,6 +19,7 @@ writes what the build makes of the cases. Read the difference before it is commi
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,11 +39,26 @@ def events() -> dict[str, dict[str, Any]]:
 
 def cases(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The name of the file, and what the tool is to read, for every event and variant of a kind."""
-    for variant, options in json.loads((FOLDER / kind / "variants.json").read_text()).items():
-        only = options.pop("cases", None)
+    for variant, options in variants(kind).items():
+        only, of_test = options.pop("cases", None), options.pop("test_answers", options.get("answers"))
         for name, case in events().items():
             if only is None or name in only:
-                yield f"{name}.{variant}.txt", {"kind": kind, **options, **case}
+                yield f"{name}.{variant}.txt", {"kind": kind, **options, **case, **({"answers": of_test} if "test" in case and of_test else {})}
+
+
+def variants(kind: str) -> dict[str, dict[str, Any]]:
+    return json.loads((FOLDER / kind / "variants.json").read_text())
+
+
+def answers(build: Path, kind: str) -> str:
+    """What follows from each answer that the vendor is known to give: the requests' first lines and the verdict."""
+    settings = next(iter(variants(kind).values()))["settings"]
+    text = ""
+    for name, given in json.loads((FOLDER / kind / "answers.json").read_text()).items():
+        said = converse(build, {"kind": kind, "settings": settings, "answers": given, **events()["finding_new"]})
+        requests = re.findall(r"^[A-Z]+ https?://\S*(?=\n\S+: )", said, re.MULTILINE)
+        text += f"{name}\n" + "".join(f"  {line}\n" for line in (*requests, said.rstrip().splitlines()[-1])) + "\n"
+    return text
 
 
 def converse(build: Path, case: dict[str, Any]) -> str:
@@ -53,8 +72,9 @@ def write(build: Path) -> None:
         wanted = dict(cases(kind))
         for name, case in wanted.items():
             (FOLDER / kind / name).write_text(converse(build, case))
+        (FOLDER / kind / "answers.txt").write_text(answers(build, kind))
         for path in (FOLDER / kind).glob("*.txt"):
-            if path.name not in wanted:
+            if path.name not in {*wanted, "answers.txt"}:
                 path.unlink()
 
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from golden import FOLDER, cases, converse, events, kinds
+from golden import FOLDER, answers, cases, converse, events, kinds
 
 EVENT_TYPES = {"scan_started", "scan_done", "scan_failed", "finding_new", "finding_changed"}
 CASES = [(kind, name, case) for kind in kinds() for name, case in cases(kind)]
@@ -27,8 +27,15 @@ def test_a_conversation_is_the_golden_one(build: Path, kind: str, name: str, cas
 @pytest.mark.parametrize("kind", kinds())
 def test_a_kind_has_a_golden_file_for_every_event_and_none_that_nobody_reads(kind: str) -> None:
     wanted = dict(cases(kind))
-    assert {case["event"]["type"] for case in wanted.values()} == EVENT_TYPES
-    assert {path.name for path in (FOLDER / kind).glob("*.txt")} == set(wanted)
+    assert {case["event"]["type"] for case in wanted.values() if "event" in case} == EVENT_TYPES
+    assert any("test" in case for case in wanted.values())
+    assert {path.name for path in (FOLDER / kind).glob("*.txt")} == {*wanted, "answers.txt"}
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_what_follows_from_each_answer_is_the_golden_verdict(build: Path, kind: str) -> None:
+    path = FOLDER / kind / "answers.txt"
+    assert answers(build, kind) == path.read_text(), f"see the change with: tests/golden/golden.py --write {build} && git diff {path}"
 
 
 def test_a_case_with_a_mistake_is_refused(build: Path) -> None:

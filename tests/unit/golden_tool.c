@@ -1,7 +1,8 @@
 /*
  * golden_tool - the requests that a destination makes of an event
  *
- * Reads one JSON object: {"kind", "settings", "event", "facts", "answers"} and prints the conversation: each
+ * Reads one JSON object: {"kind", "settings", "event", "facts", "answers"}, or {"kind", "settings", "test": true,
+ * "answers"} for a test, and prints the conversation: each
  * request as it would be sent (method and URL, headers, an empty line, the body), then what became of the
  * job. `event` and `facts` have the members of struct event and struct facts by name; what is left out is
  * absent. `answers` are given one after the other; without them each request is answered with 200 and the
@@ -225,8 +226,14 @@ static void run_case(struct json_object *root)
     struct conversation c = {.jobs = &job, .job_count = 1, .attempt = 1, .cache = &cache, .arena = &arena};
     if (!dest)
         stop("no such kind", json_object_to_json_string(json_get(root, "kind")));
-    read_facts(json_get(root, "facts"), &facts);
-    read_event(json_get(root, "event"), &facts, &event);
+    if (json_get(root, "test")) {
+        job.event = NULL;
+        job.facts = NULL;
+        c.is_test = true;
+    } else {
+        read_facts(json_get(root, "facts"), &facts);
+        read_event(json_get(root, "event"), &facts, &event);
+    }
     const char *settings = json_object_to_json_string(json_get(root, "settings"));
     c.config = dest->config_parse(&arena, settings, strlen(settings), &error);
     if (!c.config)

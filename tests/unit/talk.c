@@ -75,7 +75,7 @@ struct event talk_event(void)
 
 const void *talk_parse(struct arena *a, const char *kind, const char *json, struct dest_config_error *error)
 {
-    *error = (struct dest_config_error){REASON_NONE, NULL};
+    *error = (struct dest_config_error){.reason = REASON_NONE};
     return dest_find(kind)->config_parse(a, json, strlen(json), error);
 }
 

@@ -16,7 +16,7 @@ static void expect_body(const struct event *event, const struct facts *facts, co
 {
     struct buf b;
     buf_init(&b, 100000);
-    webhook_body_build(event, facts, &b);
+    webhook_body_build(event, facts, 0, &b);
     EXPECT(!b.overflow);
     EXPECT_TEXT(buf_text(&b), want);
     buf_free(&b);
@@ -73,16 +73,16 @@ static void a_scan_event_has_no_finding_and_a_failed_scan_says_why(void)
     struct event event = {.id = "e", .type = EVENT_SCAN_FAILED, .first_seen_us = TALK_SEEN_US};
     struct buf b;
     buf_init(&b, 100000);
-    webhook_body_build(&event, &facts, &b);
+    webhook_body_build(&event, &facts, 0, &b);
     EXPECT(strstr(b.data, "\"finding\":null,\"change_summary\":null,\"error\":\"row's error\"}") != NULL);
     buf_reset(&b);
     event.error = "the message's";
-    webhook_body_build(&event, &facts, &b);
+    webhook_body_build(&event, &facts, 0, &b);
     EXPECT(strstr(b.data, "\"error\":\"the message's\"}") != NULL);
     buf_reset(&b);
     event.type = EVENT_SCAN_DONE;
     event.error = NULL;
-    webhook_body_build(&event, &facts, &b);
+    webhook_body_build(&event, &facts, 0, &b);
     EXPECT(strstr(b.data, "\"finding\":null,\"change_summary\":null,\"error\":null}") != NULL);
     buf_free(&b);
 }
@@ -96,7 +96,7 @@ static void expect_summary(const char *summary, const char *want)
     const char *why;
     facts.scan.summary_json = summary;
     buf_init(&b, 100000);
-    webhook_body_build(&event, &facts, &b);
+    webhook_body_build(&event, &facts, 0, &b);
     struct json_object *root = json_parse(b.data, b.len, &why);
     EXPECT(root != NULL);
     json_object_put(root);
@@ -127,7 +127,7 @@ static void an_unknown_severity_keeps_its_word(void)
     facts.finding.severity_text = "Severe";
     facts.finding.severity = SEVERITY_INFO;
     buf_init(&b, 100000);
-    webhook_body_build(&event, &facts, &b);
+    webhook_body_build(&event, &facts, 0, &b);
     EXPECT(strstr(b.data, "\"severity\":\"Severe\"") != NULL);
     buf_free(&b);
 }
