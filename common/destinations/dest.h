@@ -66,10 +66,29 @@ struct dest_request {
     const char *body;
     size_t body_size;
     bool commit_first; /* must not be repeated: commit the step first, use a fresh connection */
+    size_t answer_max; /* bytes of the answer that have to be read; 0: delivery.max_response is enough */
 };
 
 /* Bytes of an answer's body that the ledger keeps, cut anywhere. */
 enum { DEST_ANSWER_KEPT = 1024 };
+
+/* Fields of an answer's header in which some vendor says how long to wait, or what is wrong. */
+#define DEST_ANSWER_FIELDS(X)                                                                                \
+    X(RETRY_AFTER, "retry-after")                                                                            \
+    X(LOCATION, "location")                                                                                  \
+    X(RATE_REMAINING, "x-ratelimit-remaining")                                                               \
+    X(RATE_RESET, "x-ratelimit-reset")                                                                       \
+    X(RATE_RESET_AFTER, "x-ratelimit-reset-after")                                                           \
+    X(RATE_PERIOD, "x-ratelimit-period-in-sec")                                                              \
+    X(RATE_STATE, "x-ratelimit-state")                                                                       \
+    X(RATE_REASON, "ratelimit-reason")                                                                       \
+    X(DENIED_REASON, "x-authentication-denied-reason")                                                       \
+    X(LOGIN_REASON, "x-seraph-loginreason")
+
+enum dest_answer_field {
+#define DEST_FIELD_ENUM(symbol, name) ANSWER_##symbol,
+    DEST_ANSWER_FIELDS(DEST_FIELD_ENUM) ANSWER_FIELD_COUNT
+};
 
 /* What came back; on a transport error status is 0 and error says why. */
 struct dest_response {
@@ -77,10 +96,12 @@ struct dest_response {
     const char *body; /* at most delivery.max_response bytes, NUL-terminated, any bytes */
     size_t body_size;
     bool truncated;
-    enum error_word error;  /* ERROR_NONE when a status arrived */
-    double retry_after;     /* seconds, from Retry-After in either form; 0: none */
-    int64_t received_us;    /* wall clock */
-    const char *error_text; /* curl's words, without the URL; may be NULL */
+    const char *fields
+        [ANSWER_FIELD_COUNT]; /* of the last header of that name; NULL: none, or longer than 256 bytes */
+    enum error_word error;    /* ERROR_NONE when a status arrived */
+    double retry_after;       /* seconds, from Retry-After in either form; 0: none */
+    int64_t received_us;      /* wall clock */
+    const char *error_text;   /* curl's words, without the URL; may be NULL */
 };
 
 /* What is known at the destination from earlier events of the same weakness. */
@@ -139,7 +160,6 @@ struct dest {
     const char *kind;
     const char *title;
     bool repeat_hurts; /* a repeated request shows twice: take the row before the first attempt too */
-    size_t answer_max; /* bytes of an answer that it has to read; 0: delivery.max_response is enough */
     /*
      * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
      * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.

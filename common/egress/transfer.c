@@ -24,17 +24,11 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/http_time.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
+#include "common/egress/answer.h"
 
-enum {
-    POOL_MAX = 256,
-    RECEIVE_BUFFER = 4096,
-    HEADER_VALUE_MAX = 256,
-    HEADER_TEXT_MAX = 65536,
-    CA_CACHE_S = 3600
-};
+enum { POOL_MAX = 256, RECEIVE_BUFFER = 4096, HEADER_TEXT_MAX = 65536, CA_CACHE_S = 3600 };
 
 struct transfer_state {
     struct list link; /* in transfers: active or pool */
@@ -43,15 +37,11 @@ struct transfer_state {
     struct curl_slist headers[DEST_HEADERS_MAX + 1];
     struct buf header_text;
     struct transfer *transfer;
-    struct buf body;
-    size_t header_bytes;
+    struct answer answer;
     bool address_refused;
-    bool headers_too_large;
-    bool cut;
     bool asked;       /* the request was let go */
     bool asked_again; /* and curl wanted to make it a second time */
     bool running;     /* known to curl */
-    char retry_after[HEADER_VALUE_MAX];
     char refused_address[64];
     char error[CURL_ERROR_SIZE];
     int64_t started_us;
@@ -216,40 +206,19 @@ static int allow_request(void *arg, char *peer, char *own, int peer_port, int ow
     return s->address_refused || s->asked_again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
+/* Less than N ends the transfer: when a body is cut the status is known, and the rest is not wanted. */
 static size_t take_body(char *bytes, size_t one, size_t n, void *arg)
 {
     struct transfer_state *s = arg;
-    size_t room = s->body.max - s->body.len;
     (void)one;
-    buf_add(&s->body, bytes, n < room ? n : room);
-    if (n > room) {
-        s->cut = true;
-        return 0; /* ends the transfer: the status is known, the rest is not wanted */
-    }
-    return n;
+    return answer_add_body(&s->answer, bytes, n) ? n : 0;
 }
 
 static size_t take_header(char *bytes, size_t one, size_t n, void *arg)
 {
-    static const char retry_after[] = "retry-after:";
     struct transfer_state *s = arg;
     (void)one;
-    s->header_bytes += n;
-    if (s->header_bytes > s->owner->settings.max_headers) {
-        s->headers_too_large = true;
-        return 0;
-    }
-    if (n > 5 && strncmp(bytes, "HTTP/", 5) == 0)
-        s->retry_after[0] = 0; /* an interim answer came before */
-    if (n > sizeof retry_after && strncasecmp(bytes, retry_after, sizeof retry_after - 1) == 0) {
-        size_t length = n - (sizeof retry_after - 1);
-        if (length < sizeof s->retry_after) {
-            memcpy(s->retry_after, bytes + sizeof retry_after - 1, length);
-            s->retry_after[length] = 0;
-            s->retry_after[strcspn(s->retry_after, "\r\n")] = 0;
-        }
-    }
-    return n;
+    return answer_add_header(&s->answer, bytes, n) ? n : 0;
 }
 
 /* Options that are the same for every request of this process. */
@@ -306,7 +275,7 @@ static struct transfer_state *take_state(struct transfers *t)
     s->owner = t;
     s->easy = curl_easy_init();
     mem_check(s->easy != NULL);
-    buf_init(&s->body, t->settings.max_response);
+    answer_init(&s->answer, t->settings.max_response, t->settings.max_headers);
     buf_init(&s->header_text, HEADER_TEXT_MAX);
     set_constant_options(s);
     return s;
@@ -316,7 +285,7 @@ static void free_state(struct transfer_state *s)
 {
     curl_easy_cleanup(s->easy);
     buf_wipe(&s->header_text);
-    buf_free(&s->body);
+    answer_free(&s->answer);
     free(s);
 }
 
@@ -330,7 +299,7 @@ static void give_state(struct transfers *t, struct transfer_state *s)
         free_state(s);
         return;
     }
-    buf_reset(&s->body);
+    answer_reset(&s->answer, t->settings.max_response);
     list_prepend(&t->pool, &s->link);
     t->pool_count++;
 }
@@ -430,14 +399,14 @@ static enum error_word word_of(CURLcode code, const struct transfer_state *s)
     case CURLE_OUT_OF_MEMORY: /* also what curl says to one line of headers above its own limit of 100 KiB */
         return was_asked(s) ? ERROR_BAD_ANSWER : ERROR_OTHER;
     default:
-        return s->headers_too_large ? ERROR_BAD_ANSWER : ERROR_OTHER;
+        return s->answer.headers_too_large ? ERROR_BAD_ANSWER : ERROR_OTHER;
     }
 }
 
 /* What a person reads: curl's words, where they are about the request and not about how we stopped it. */
 static const char *text_of(const struct transfer_state *s)
 {
-    if (s->headers_too_large || (s->result == CURLE_OUT_OF_MEMORY && was_asked(s)))
+    if (s->answer.headers_too_large || (s->result == CURLE_OUT_OF_MEMORY && was_asked(s)))
         return "the answer's headers are larger than delivery.max_headers or one of them is endless";
     return *s->error ? s->error : curl_easy_strerror(s->result);
 }
@@ -447,9 +416,7 @@ static void fill_response(struct transfer_state *s)
     struct dest_response *r = &s->transfer->response;
     memset(r, 0, sizeof *r);
     r->received_us = clock_wall_us();
-    r->body = buf_text(&s->body);
-    r->body_size = s->body.len;
-    r->truncated = s->cut;
+    answer_fill(&s->answer, r);
     if (s->address_refused) {
         r->error = ERROR_ADDRESS_REFUSED;
         r->error_text = s->refused_address;
@@ -461,7 +428,7 @@ static void fill_response(struct transfer_state *s)
         return;
     }
     /* Cut by us: the status counts all the same. */
-    if (s->result != CURLE_OK && !(s->result == CURLE_WRITE_ERROR && s->cut)) {
+    if (s->result != CURLE_OK && !(s->result == CURLE_WRITE_ERROR && s->answer.cut)) {
         r->error = word_of(s->result, s);
         r->error_text = text_of(s);
         return;
@@ -471,9 +438,7 @@ static void fill_response(struct transfer_state *s)
         r->status = 0;
         r->error = ERROR_BAD_ANSWER;
         r->error_text = "the answer has no status that HTTP knows";
-        return;
     }
-    r->retry_after = http_time_retry_after(s->retry_after, strlen(s->retry_after), r->received_us);
 }
 
 static void call_done(struct transfers *t, struct transfer_state *s)
@@ -581,9 +546,11 @@ void transfers_start(struct transfers *t, struct transfer *transfer)
     struct transfer_state *s = take_state(t);
     s->transfer = transfer;
     transfer->state = s;
-    s->header_bytes = 0;
-    s->address_refused = s->headers_too_large = s->cut = s->asked = s->asked_again = false;
-    s->retry_after[0] = s->error[0] = 0;
+    answer_reset(&s->answer, transfer->request.answer_max > t->settings.max_response
+                                 ? transfer->request.answer_max
+                                 : t->settings.max_response);
+    s->address_refused = s->asked = s->asked_again = false;
+    s->error[0] = 0;
     s->started_us = clock_mono_us();
     list_append(&t->active, &s->link);
     if (!set_request(s, &transfer->request)) {

@@ -16,7 +16,8 @@ from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer
 from stage import HELD
 
-pytestmark = pytest.mark.calm
+pytestmark = [pytest.mark.calm, pytest.mark.xdist_group("restarts")]  # all with the same servers, which go and come
+
 
 @pytest.fixture(scope="module")
 def rabbit(server_folder):
