@@ -63,6 +63,8 @@ static bool is_taken_by(const struct dest *dest, const struct buf *settings)
     bool good = dest->config_parse(&arena, buf_text(settings), settings->len, &error) != NULL;
     if (!good)
         fprintf(stderr, "notifyctl: %s: %s\n", dest->kind, error.detail);
+    else if (error.advice)
+        fprintf(stderr, "notifyctl: %s: note: %s\n", dest->kind, error.advice);
     arena_wipe(&arena);
     return good;
 }

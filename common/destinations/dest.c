@@ -70,13 +70,38 @@ bool dest_request_add_header(struct dest_request *request, const char *name, con
     return true;
 }
 
-void dest_request_post_json(struct dest_request *out, const char *url, const struct buf *body)
+void dest_request_json(struct dest_request *out, const char *method, const char *url, const char *body,
+                       size_t size)
 {
     memset(out, 0, sizeof *out);
-    out->method = "POST";
+    out->method = method;
     out->url = url;
-    out->body = body->data;
-    out->body_size = body->len;
-    check(dest_request_add_header(out, "Content-Type", "application/json"));
+    out->body = body;
+    out->body_size = size;
+    if (body)
+        check(dest_request_add_header(out, "Content-Type", "application/json"));
     check(dest_request_add_header(out, "User-Agent", "pencheff-notify/" NOTIFY_VERSION));
+}
+
+void dest_request_post_json(struct dest_request *out, const char *url, const struct buf *body)
+{
+    dest_request_json(out, "POST", url, body->data, body->len);
+}
+
+const char *dest_url_escape(struct arena *arena, const char *text)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    char *out = arena_alloc(arena, 3 * strlen(text) + 1), *at = out;
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+        bool plain = (*p >= '0' && *p <= '9') || (*p >= 'A' && *p <= 'Z') || (*p >= 'a' && *p <= 'z') ||
+                     strchr("-._~", *p);
+        if (plain) {
+            *at++ = (char)*p;
+        } else {
+            *at++ = '%';
+            *at++ = hex[*p >> 4];
+            *at++ = hex[*p & 15];
+        }
+    }
+    return out;
 }

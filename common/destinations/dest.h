@@ -97,7 +97,7 @@ struct dest_response {
     size_t body_size;
     bool truncated;
     const char *fields
-        [ANSWER_FIELD_COUNT]; /* of the last header of that name; NULL: none, or longer than 256 bytes */
+        [ANSWER_FIELD_COUNT]; /* of the first header of that name; NULL: none, or longer than 256 bytes */
     enum error_word error;    /* ERROR_NONE when a status arrived */
     double retry_after;       /* seconds, from Retry-After in either form; 0: none */
     int64_t received_us;      /* wall clock */
@@ -191,10 +191,15 @@ struct verdict verdict_from_status(const struct dest_response *response);
 void dest_webhook_id(const char *event_id, const struct uuid *integration, char out[33]);
 
 /*
- * Fill OUT with a POST of BODY, which is JSON and must live until the request was answered, with the headers
- * that say so and who we are (User-Agent).
+ * Fill OUT with a request whose BODY is SIZE bytes of JSON that live until it was answered, or NULL for none, with the
+ * headers that say so and who we are (User-Agent). METHOD is static.
  */
+void dest_request_json(struct dest_request *out, const char *method, const char *url, const char *body,
+                       size_t size);
 void dest_request_post_json(struct dest_request *out, const char *url, const struct buf *body);
+/* TEXT for one segment of a path or one value of a query: all but letters, digits and -._~ percent-encoded (RFC 3986
+ * section 2.3). */
+const char *dest_url_escape(struct arena *arena, const char *text);
 /* The verdict on a body that did not fit into its buffer: rejected, too long. */
 struct verdict verdict_too_long(void);
 

@@ -26,6 +26,11 @@ static const void *slack_config_parse(struct arena *arena, const char *json, siz
         return NULL;
     config->url = dest_config_url(arena, root, "webhook_url", "the incoming webhook's", error);
     bool good = config->url && dest_config_style(root, &config->style, error);
+    if (good && !dest_config_host_is(config->url, "hooks.slack.com") &&
+        !dest_config_host_is(config->url, "hooks.slack-gov.com"))
+        error->advice =
+            "webhook_url does not lead to Slack (hooks.slack.com); that is right for a server that speaks "
+            "its format, such as Mattermost";
     json_object_put(root);
     return good ? config : NULL;
 }

@@ -57,7 +57,8 @@ static void keep(struct answer *a, enum dest_answer_field field, const char *val
         value++;
         n--;
     }
-    if (a->at[field] || n == 0 || n > ANSWER_VALUE_MAX || memchr(value, 0, n) || a->values.len + n + 1 > a->values.max)
+    if (a->at[field] || n == 0 || n > ANSWER_VALUE_MAX || memchr(value, 0, n) ||
+        a->values.len + n + 1 > a->values.max)
         return;
     a->at[field] = a->values.len + 1;
     buf_add(&a->values, value, n);

@@ -28,7 +28,7 @@ bool answer_add_header(struct answer *a, const char *line, size_t n);
 /* False when the cap is reached: the rest is not wanted. */
 bool answer_add_body(struct answer *a, const char *bytes, size_t n);
 
-/* Fill body, fields, truncated and retry_after of R, whose received_us is set; borrowed from A. */
+/* Fill body, fields and truncated of R; borrowed from A. */
 void answer_fill(const struct answer *a, struct dest_response *r);
 
 #endif

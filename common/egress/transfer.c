@@ -24,6 +24,7 @@
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/http_time.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
 #include "common/egress/answer.h"
@@ -438,7 +439,10 @@ static void fill_response(struct transfer_state *s)
         r->status = 0;
         r->error = ERROR_BAD_ANSWER;
         r->error_text = "the answer has no status that HTTP knows";
+        return;
     }
+    const char *wait = r->fields[ANSWER_RETRY_AFTER];
+    r->retry_after = wait ? http_time_retry_after(wait, strlen(wait), r->received_us) : 0;
 }
 
 static void call_done(struct transfers *t, struct transfer_state *s)

@@ -19,8 +19,6 @@ from sandbox.receiver import Answer
 from stage import HELD, dead_letters
 from test_growth import anonymous_kib
 
-pytestmark = pytest.mark.calm
-
 FRAME_MAX = 131072  # RabbitMQ's default, which notifyd asks for
 QUICK = {"retry": {"base": 1.0, "factor": 1.0, "jitter": 0.0}, "sweep": {"grace": 1.0}, **HELD}
 
@@ -354,7 +352,6 @@ def test_a_queue_of_dead_letters_that_stays_full_stops_neither_deliveries_nor_th
     assert found == Counter([replayed, *letters]), "each is dead once"
     assert stage.arrivals("/good") == Counter([replayed, *ids, replayed]) and stage.arrivals("/bad") == Counter(letters)
     assert lines <= 2 * (2 + (time.monotonic() - began) / 10), "a line for each refused message"
-
 
 
 # --- a broker that does not wait

@@ -16,8 +16,6 @@ from sandbox.receiver import Receiver
 from test_memory import figure
 from test_restarts import postgres, rabbit  # noqa: F401 (servers of their own, that go and come)
 
-pytestmark = pytest.mark.calm
-
 
 @pytest.fixture
 def tally():

@@ -28,8 +28,6 @@ from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer
 from stage import HELD
 
-pytestmark = pytest.mark.calm
-
 HOUR = 3600
 RATE, SECONDS = 200, 6
 PAUSE = 3.0  # before the second attempt

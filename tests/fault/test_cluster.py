@@ -20,7 +20,7 @@ from sandbox.rabbit_cluster import RabbitCluster
 from sandbox.receiver import Answer
 from stage import HELD
 
-pytestmark = [pytest.mark.calm, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 RATE = 200
 QUORUM = {"x-queue-type": "quorum"}

@@ -18,8 +18,6 @@ from sandbox import bulk, producer, seed
 from sandbox.postgres import PostgresServer
 from sandbox.processes import wait_until
 
-pytestmark = pytest.mark.calm
-
 LONG = [3, pytest.param(60, marks=pytest.mark.long)]
 
 

@@ -15,7 +15,7 @@ from load import Load
 from sandbox.postgres import PostgresServer
 from sandbox.processes import wait_until
 
-pytestmark = [pytest.mark.calm, pytest.mark.xdist_group("full disk")]  # both on one server
+pytestmark = pytest.mark.xdist_group("full disk")  # both on one server
 
 MEGABYTES = 128
 

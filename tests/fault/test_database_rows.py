@@ -12,8 +12,6 @@ from cryptography.fernet import Fernet
 from sandbox import bulk, producer, seed
 from stage import dead_letters
 
-pytestmark = pytest.mark.calm
-
 ODD = "".join(map(chr, [*range(1, 32), 0x7F, 0x85, 0xFFFD, 0xFFFE, 0xFFFF, 0x10FFFF, 0x202E])) + "\"\\e\u0301</script>"
 
 
@@ -224,6 +222,7 @@ def test_overdue_deliveries_with_numbers_that_no_worker_wrote_fill_no_queue(stag
     assert all(q["messages"] == 0 for q in rabbit.list_queues(vhost))
 
 
+@pytest.mark.alone
 def test_times_that_are_none_hold_up_only_their_own_row(stage, notifyd):
     """Infinities and the last year that PostgreSQL knows, where the sweep, the look-up and a mailbox read them."""
     hook = stage.webhook(secret=None)

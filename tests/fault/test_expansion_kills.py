@@ -118,7 +118,6 @@ def test_10000_findings_all_arrive_over_a_kill_and_another_workspace_waits_less_
     assert sanitized or worst[-1] < 1
 
 
-@pytest.mark.calm
 @pytest.mark.parametrize("count", [20_000, pytest.param(100_000, marks=pytest.mark.long)])
 def test_memory_does_not_grow_with_the_findings_of_a_scan(stage, notifyd, sanitized, count):
     scans = {}

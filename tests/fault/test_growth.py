@@ -10,8 +10,6 @@ import pytest
 from sandbox import bulk
 from sandbox.receiver_process import ReceiverProcess
 
-pytestmark = pytest.mark.calm
-
 
 def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))

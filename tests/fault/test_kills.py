@@ -19,7 +19,6 @@ def queue(rabbit, vhost, name="notify") -> dict:
 
 # --- kill -9
 
-@pytest.mark.calm
 def test_a_killed_worker_is_replaced_within_a_second_and_nothing_is_lost(stage, notifyd):
     stage.webhook(secret=None)
     prefetch, kills = 64, 2
@@ -65,7 +64,6 @@ def test_a_killed_supervisor_leaves_no_orphan_and_what_was_not_begun_is_back_in_
     assert set(stage.wait_arrivals(ids).values()) == {1}
 
 
-@pytest.mark.calm
 def test_orphans_that_cannot_finish_leave_at_the_end_of_the_grace(stage, notifyd, rabbit, vhost):
     """The supervisor is dead and the database holds every commit up."""
     stage.webhook(secret=None)

@@ -17,8 +17,6 @@ from stage import HELD
 from test_growth import anonymous_kib
 from test_recovery import purge
 
-pytestmark = pytest.mark.calm
-
 MESSAGES, REQUESTS, ANSWER = 512, 256, 65536
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text()
 
@@ -69,6 +67,7 @@ def test_what_a_worker_holds_is_what_the_page_says(stage, notifyd, sanitized, an
     assert sanitized or bound / 2.5 < value <= bound, "the page's figures are too small, or say nothing"
 
 
+@pytest.mark.alone
 def test_what_a_request_over_tls_takes_beside_is_what_the_page_says(stage, notifyd, sanitized, tmp_path):
     hang = Answer(instead="hang")
     plain = held(stage, notifyd, hang, 100)

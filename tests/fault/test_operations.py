@@ -19,8 +19,6 @@ from sandbox.bulk import BulkPublisher
 from sandbox.daemon import log_line
 from sandbox.processes import wait_until
 
-pytestmark = pytest.mark.calm
-
 
 def publisher(stage: Any, seconds: float, rate: int = RATE) -> BulkPublisher:
     """What Load publishes; here the pool's processes are to change."""
@@ -92,6 +90,7 @@ def test_many_hups_while_the_broker_is_out_of_reach_keep_two_generations_at_most
     assert set(stage.arrivals().values()) == {1}
 
 
+@pytest.mark.alone
 def test_a_hup_with_a_broken_file_under_load_changes_nothing(stage, notifyd):
     load = Load(stage, notifyd, 3)
     good = load.one.settings

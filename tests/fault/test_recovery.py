@@ -39,7 +39,6 @@ def attempts(stage, event_id: str) -> list[tuple]:
 
 # --- what a receiver may do
 
-@pytest.mark.calm
 def test_a_receiver_that_recovers_gets_three_requests_at_the_promised_times_while_others_go_on(stage, notifyd):
     stage.webhook("/sick", events=["scan_failed"])
     stage.webhook("/well", events=["scan_done"])
@@ -89,7 +88,6 @@ def test_a_delivery_that_fails_eight_times_is_dead_and_a_replay_brings_it_back(s
 
 # --- what may be lost on the way
 
-@pytest.mark.calm
 def test_a_restart_of_everything_during_a_delay_neither_loses_nor_shifts_it(stage, notifyd, rabbit, postgres):
     stage.webhook("/hook")
     stage.receiver.script("/hook", Answer(status=503), Answer())
@@ -275,7 +273,6 @@ def test_two_sweepers_share_what_is_overdue(stage, notifyd):
     assert sum(swept) == count and set(stage.arrivals().values()) == {1}, swept
 
 
-@pytest.mark.calm
 def test_the_sweep_waits_longer_while_the_queue_of_retries_is_itself_behind(stage, notifyd):
     """Late, but not lost: a copy for each row would only make it worse. So twice the lateness seen is the grace."""
     stage.webhook("/hook", secret=None)

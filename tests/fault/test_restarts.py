@@ -16,7 +16,7 @@ from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer
 from stage import HELD
 
-pytestmark = [pytest.mark.calm, pytest.mark.xdist_group("restarts")]  # all with the same servers, which go and come
+pytestmark = pytest.mark.xdist_group("restarts")  # all with the same servers, which go and come
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,7 @@ def test_postgresql_falls_silent_under_load(stage, notifyd, postgres):
     assert load.end("PostgreSQL, silent") == 0
 
 
+@pytest.mark.alone
 def test_a_silent_broker_is_noticed_within_two_heartbeats_and_found_again(stage, notifyd, rabbit):
     stage.webhook(secret=None)
     one = notifyd({"broker": {"heartbeat": 2, "reconnect_max": 1.0}})

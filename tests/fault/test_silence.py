@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 
 import figures
-import pytest
 from far import NETWORK, link  # noqa: F401 (a fixture)
 from sandbox.bulk import BulkPublisher
-
-pytestmark = pytest.mark.calm
 
 RATE, SECONDS = 200, 6
 CUT = 4.0  # seconds for which nothing arrives

@@ -15,8 +15,6 @@ import pytest
 from leftovers import processes_that_name
 from sandbox.processes import wait_until
 
-pytestmark = pytest.mark.calm
-
 ROOT = Path(__file__).resolve().parents[2]
 FIGURES = {"events_per_s", "deliveries_per_s", "cpu_us_per_event", "rss_mb_per_worker", "anon_mb_per_worker", "latency_ms"}
 SERVERS = ("epmd", "rabbit", "postgres", "nginx", "bench_receiver")  # words of what runs while it measures

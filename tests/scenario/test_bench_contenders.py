@@ -150,7 +150,6 @@ def unacknowledged(rabbit: Any, vhost: str) -> int:
     return sum(queue["messages"] for queue in rabbit.list_queues(vhost))
 
 
-@pytest.mark.calm
 def test_a_contender_sends_what_notifyd_sends(stage, notifyd, case, contender, rabbit, vhost):
     def idle() -> bool:
         return unacknowledged(rabbit, vhost) == 0
@@ -167,7 +166,6 @@ def test_a_contender_sends_what_notifyd_sends(stage, notifyd, case, contender, r
         assert comparable(request, secret) == comparable(expected[key], secret), key
 
 
-@pytest.mark.calm
 @pytest.mark.parametrize("contender", ["node"], indirect=True)
 def test_the_node_contender_acknowledges_what_is_done_behind_a_slow_receiver(stage, contender, rabbit, vhost):
     slow = seed.add_scan(stage.connection, seed.add_target(stage.connection, stage.workspace))

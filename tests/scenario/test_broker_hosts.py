@@ -12,8 +12,6 @@ from proxy import Link, Proxy
 from sandbox.bulk import BulkPublisher
 from sandbox.processes import HeldPort
 
-pytestmark = pytest.mark.calm
-
 
 class Node(Proxy):
     """A node that can be taken away, with all connections to it."""

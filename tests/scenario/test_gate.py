@@ -39,7 +39,6 @@ def state_of(stage, integration) -> dict:
 
 # --- a rate
 
-@pytest.mark.calm
 @pytest.mark.parametrize("number", [300, pytest.param(20000, marks=pytest.mark.long)])
 def test_a_limited_integration_gets_its_rate_the_worst_first_and_others_all_at_once(stage, notifyd, rabbit, vhost, number):
     """The neighbours, each slower than the rate, notice nothing of it."""
@@ -151,7 +150,6 @@ def test_a_worker_leaves_nothing_behind_when_its_last_notes_cannot_be_written(st
 
 # --- patience
 
-@pytest.mark.calm
 def test_a_receiver_that_never_answers_holds_two_connections_and_nobody_up(stage, notifyd, rabbit, vhost):
     stage.webhook("/mute", events=["scan_started"])
     stage.webhook("/well", events=["scan_done"])
@@ -264,7 +262,6 @@ def wake(stage, *hooks: str) -> None:
     stage.database.execute("UPDATE notify.integration_state SET wake_at = now() WHERE integration_id = ANY (%s::uuid[])", (list(hooks),))
 
 
-@pytest.mark.calm
 def test_slow_mailboxes_leave_room_for_a_quick_one(stage, notifyd):
     slow = [f"/slow/{number}" for number in range(4)]
     hooks, ids = in_mailboxes(stage, notifyd, [*slow, "/quick"], 40)
@@ -281,7 +278,6 @@ def test_slow_mailboxes_leave_room_for_a_quick_one(stage, notifyd):
     stage.wait_settled(5 * 41, 30)
 
 
-@pytest.mark.calm
 def test_probes_that_fail_one_after_the_other_let_go_of_the_mailbox(stage, notifyd):
     """With a pause between them that is no longer than the gate's patience, so that what waits is never held back."""
     hooks, ids = in_mailboxes(stage, notifyd, ["/sick", "/quick"], 20)
@@ -294,7 +290,6 @@ def test_probes_that_fail_one_after_the_other_let_go_of_the_mailbox(stage, notif
     stage.wait_arrivals(ids, 8, "/quick")
 
 
-@pytest.mark.calm
 def test_each_of_many_limited_integrations_gets_its_rate_from_its_mailbox(stage, notifyd):
     paths = [f"/limited/{number}" for number in range(20)]
     hooks, _ = in_mailboxes(stage, notifyd, paths, 11)

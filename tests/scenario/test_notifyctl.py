@@ -1,4 +1,4 @@
-"""notifyctl: the command line, check, seal, deliveries, stats and the word lists, against real servers."""
+"""notifyctl: the command line, check, deliveries, stats and the word lists, against real servers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,6 @@ from sandbox.receiver import Answer as Reply
 
 ROLES = (ROOT / "schema" / "roles.sql").read_text()
 OWN_QUEUES = ["notify.due", "notify.urgent", "notify.bulk", "notify.wake", "notify.dead"]
-
-
-@pytest.fixture
-def offline(build: Path, tmp_path: Path, fernet_key: str) -> Notifyctl:
-    """A notifyctl whose servers are not there."""
-    return Notifyctl(build / "notifyctl", tmp_path, {
-        "broker": {"url": "amqp://u:broker-secret@127.0.0.1:1"}, "database": {"url": "postgresql://u:database-secret@127.0.0.1:1/d"},
-        "secrets": {"fernet_keys": [fernet_key]}})
 
 
 @pytest.fixture
@@ -407,7 +399,6 @@ def allow_broker_user(rabbit: RabbitServer, vhost: str, name: str, *patterns: st
     words = [f"<<{','.join(str(byte) for byte in value.encode())}>>" for value in (name, vhost, *patterns)]
     rabbit.evaluate(f"rabbit_auth_backend_internal:set_permissions({', '.join(words)}, <<\"test\">>)")
 
-
 OURS = r"^notify(\..*)?$"
 
 
@@ -539,63 +530,6 @@ def test_a_database_that_stops_answering_is_given_up_after_its_timeout(ctl: Noti
     answer = ctl("deliveries", database={"url": url, "timeout": 1.5})
     assert answer.code == 75 and "no answer to a statement within 1.5 s" in answer.err, answer
     assert 1.5 <= time.monotonic() - started < 6
-
-
-# --- seal
-
-@pytest.mark.parametrize("settings", [{"webhook_url": "https://x.example/π", "hmac_secret": "s"}, {}])
-def test_what_seal_writes_is_what_the_product_reads(offline: Notifyctl, fernet_key: str, settings: dict[str, str]) -> None:
-    answer = offline("seal", stdin=json.dumps(settings))
-    assert answer.code == 0 and not answer.err, answer
-    outer = json.loads(Fernet(fernet_key).decrypt(answer.out.strip().encode()))
-    assert list(outer) == ["config"] and json.loads(outer["config"]) == settings
-
-
-def test_seal_uses_the_first_key_and_the_environment_wins(offline: Notifyctl, fernet_key: str) -> None:
-    first = Fernet.generate_key().decode()
-    answer = offline("seal", stdin="{}", secrets={"fernet_keys": [first, fernet_key]})
-    Fernet(first).decrypt(answer.out.strip().encode())
-    answer = offline("seal", stdin="{}", env={"FERNET_KEY": f"{fernet_key},{first}"}, secrets={"fernet_keys": [first]})
-    Fernet(fernet_key).decrypt(answer.out.strip().encode())
-
-
-@pytest.mark.parametrize("stdin", ["", "[]", "{", "\"x\"", "{} {}", "{\"a\": \"" + "x" * 70000 + "\"}"])
-def test_seal_refuses_what_is_no_object(offline: Notifyctl, stdin: str) -> None:
-    answer = offline("seal", stdin=stdin)
-    assert answer.code == 1 and answer.err.startswith("notifyctl: ") and not answer.out, answer
-
-
-@pytest.mark.parametrize("stdin", [
-    '{ "webhook_url" : "https://x.example/a b",\n  "n": [1.0, 12345678901234567890123] }\n',
-    json.dumps({"config": '{"webhook_url": "https://x.example/a b", "n": [1.0, 12345678901234567890123]}'}),
-])
-def test_seal_writes_compact_settings_and_wraps_them_once(offline: Notifyctl, fernet_key: str, stdin: str) -> None:
-    answer = offline("seal", stdin=stdin)
-    assert answer.code == 0, answer
-    plain = Fernet(fernet_key).decrypt(answer.out.strip().encode()).decode()
-    assert plain == r'{"config":"{\"webhook_url\":\"https://x.example/a b\",\"n\":[1.0,12345678901234567890123]}"}'
-
-
-@pytest.mark.parametrize(("settings", "said"), [
-    ({"webhook_url": "ftp://x"}, "webhook: webhook_url must start with https://"), ({}, "webhook: webhook_url is missing"),
-    ({"webhook_url": "https://x", "headers": {"Host": "y"}}, "webhook: "), ({"webhook_url": "https://x", "hmac_secret": "s"}, None),
-])
-def test_seal_asks_the_destination_when_its_kind_is_named(offline: Notifyctl, settings: dict[str, Any], said: str | None) -> None:
-    for text in (json.dumps(settings), json.dumps({"config": json.dumps(settings)})):
-        answer = offline("seal", "--kind", "webhook", stdin=text)
-        assert answer.code == (1 if said else 0) and bool(answer.out) == (not said) and (said or "") in answer.err, answer
-    assert offline("seal", stdin=json.dumps(settings)).code == 0
-
-
-def test_seal_knows_the_kinds(offline: Notifyctl) -> None:
-    answer = offline("seal", "--kind=carrier-pigeon", stdin="{}")
-    assert answer.code == 2 and "--kind needs one of: webhook, slack, not 'carrier-pigeon'" in answer.err, answer
-    assert "without it nothing is checked" in offline("seal", "--help").out
-
-
-def test_seal_without_a_key_is_bad_configuration(offline: Notifyctl) -> None:
-    answer = offline("seal", stdin="{}", secrets=None)
-    assert answer.code == 78 and "there is no key" in answer.err, answer
 
 
 # --- deliveries and stats

@@ -22,8 +22,6 @@ from ctl import ROOT
 from sandbox import producer, seed
 from sandbox.bulk import BulkPublisher, publish_many
 
-pytestmark = pytest.mark.calm
-
 AGENT, WORKER = "pencheff-notify agent", "pencheff-notify worker"
 
 

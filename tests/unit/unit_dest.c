@@ -112,8 +112,32 @@ static void headers_with_control_bytes_or_too_many_are_not_added(void)
     EXPECT_INT(r.header_count, DEST_HEADERS_MAX);
 }
 
+static void what_goes_into_a_path_is_percent_encoded(void)
+{
+    struct arena a;
+    arena_init(&a, 256);
+    EXPECT_TEXT(dest_url_escape(&a, "SEC-12_a.b~c"), "SEC-12_a.b~c");
+    EXPECT_TEXT(dest_url_escape(&a, "a/../b?c#d e%"), "a%2F..%2Fb%3Fc%23d%20e%25");
+    EXPECT_TEXT(dest_url_escape(&a, "\xc3\xbc\r\n\x7f"), "%C3%BC%0D%0A%7F");
+    EXPECT_TEXT(dest_url_escape(&a, ""), "");
+    arena_free(&a);
+}
+
+static void a_request_without_a_body_says_nothing_of_its_type(void)
+{
+    struct dest_request r;
+    dest_request_json(&r, "DELETE", "https://h/x", NULL, 0);
+    EXPECT_TEXT(r.method, "DELETE");
+    EXPECT_INT(r.header_count, 1);
+    EXPECT_TEXT(r.headers[0].name, "User-Agent");
+    dest_request_json(&r, "PATCH", "https://h/x", "{}", 2);
+    EXPECT(r.body_size == 2 && r.header_count == 2);
+}
+
 UNIT_MAIN(UNIT_CASE(a_status_gives_its_verdict),
           UNIT_CASE(transport_errors_are_retried_and_refused_addresses_are_not),
           UNIT_CASE(destinations_are_found_by_kind),
           UNIT_CASE(the_webhook_id_is_of_the_event_and_the_integration),
-          UNIT_CASE(headers_with_control_bytes_or_too_many_are_not_added))
+          UNIT_CASE(headers_with_control_bytes_or_too_many_are_not_added),
+          UNIT_CASE(what_goes_into_a_path_is_percent_encoded),
+          UNIT_CASE(a_request_without_a_body_says_nothing_of_its_type))
