@@ -10,7 +10,7 @@ python3-psycopg2, python3-celery and python3-cryptography, and nothing else.
     receiver.py    an HTTP receiver that misbehaves on request (answers.py), and checks signatures (signatures.py)
     producer.py    messages as Celery sends them; bulk.py publishes many of them and knows which were confirmed
     seed.py        workspaces, targets, scans, findings, integrations
-    slack.py       Slack's incoming webhooks as strict as their documentation; vendors.py lists whom the receiver can play
+    vendors/       whom the receiver can play, each as strict as its documentation
     demo.py        deploy/demo: demo_case.py (what is published), demo_rule.py (the rules, said once more), demo_slack.py (what
                    a channel must be told), demo_expect.py (what must come of it), demo_receipt.py (what came), demo_check.py
                    (whether these agree), demo_screen.py (what is printed), demo_machine.py (what is started and stopped),

@@ -22,7 +22,7 @@ class Answer:
     stall: bool = False  # the last byte never comes, and the connection stays open
     huge_headers: int = 0  # bytes of further header lines
     content_length: int | None = None  # a claim that may be false; when it is, the connection closes after the body
-    like: str = ""  # answer as this vendor (vendors.py) answers the request; the other fields are then of no use
+    like: str = ""  # answer as this vendor (vendors/) answers the request; the other fields are then of no use
     gzip: bool = False  # the body is sent compressed; a bomb is `Answer(body=bytes(50_000_000), gzip=True)`
     _wire: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Sequence
 
-from . import demo_slack, slack
+from . import demo_slack
+from .vendors import slack
 from .demo_case import Hook
 from .demo_expect import Expectation
 from .demo_rule import DEAD, DELIVERED, WAITING, Retry, ending
@@ -89,7 +90,7 @@ class Inbox:
 
     def _read_slack(self, r: Receipt, hook: Hook, request: Request) -> None:
         try:
-            r.body = slack.check(request.body)
+            r.body = slack.check(request)
         except slack.Refused as refused:
             r.wrong = f"Slack would refuse the message with {refused}"
             return

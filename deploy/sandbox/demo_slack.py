@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from . import slack
+from .vendors import slack
 from .demo_case import Call
 
 _SIGNS = {"critical": "🚨", "high": "🔴", "medium": "🟠", "low": "🟡", "info": "🔵"}

@@ -5,7 +5,7 @@ with the same methods, for measurements and for the demo. Answers are scripted p
 
     receiver.script("/hook", Answer(status=503), Answer(status=429, headers=(("Retry-After", "2"),)), Answer())
 
-The path "*" is used for all paths without a script of their own. The parser knows what HTTP clients really send
+A path that ends in * stands for all that begin like it and have no script of their own; "*" is there from the start. The parser knows what HTTP clients really send
 (Content-Length, chunked, Expect: 100-continue, pipelining) and is small because it must keep up with thousands a second.
 """
 
@@ -274,12 +274,17 @@ class Receiver:
     def _count(self, path: str | None) -> int:
         return sum(self._counts.values()) if path is None else self._counts.get(path, 0)
 
+    def _script_of(self, path: str) -> list[Answer]:
+        """The path's own; else that of the longest of its beginnings that has one ("/rest/*"); "*" is every path's."""
+        return self._scripts.get(path) or self._scripts[
+            max((name for name in self._scripts if name.endswith("*") and path.startswith(name[:-1])), key=len)]
+
     def _arrived(self, request: Request) -> Answer:
         with self._changed:
-            script = self._scripts.get(request.path) or self._scripts["*"]
+            script = self._script_of(request.path)
             answer = script.pop(0) if len(script) > 1 else script[0]
             if answer.like:
-                answer = VENDORS[answer.like](request.method, request.header, request.body)
+                answer = VENDORS[answer.like].answer(request)
             request.answered = 0 if answer.instead else answer.status
             if self._keep:
                 self._all.append(request)

@@ -7,7 +7,7 @@ import uuid
 from typing import Any
 
 import pytest
-from sandbox import slack
+from sandbox.vendors import slack
 from sandbox.receiver import Answer
 
 from stage import dead_letters
@@ -27,7 +27,7 @@ def channel(stage: Any, path: str, **settings: Any) -> Any:
 
 def posted(stage: Any, path: str, count: int = 1) -> list[dict[str, Any]]:
     """The messages, each of which Slack would take."""
-    return [slack.check(request.body) for request in stage.receiver.wait_for(count, path)]
+    return [slack.check(request) for request in stage.receiver.wait_for(count, path)]
 
 
 def settled(stage: Any, event: str) -> dict[str, dict[str, Any]]:
@@ -75,7 +75,7 @@ def test_hostile_findings_are_nothing_but_text_in_the_channel(stage, notifyd):
         for message in posted(stage, path, 5):
             shown = list(slack.texts(message))
             assert {kind for kind, _ in shown} == {"fallback", "plain_text"}
-            assert not any(slack.LIVE.search(text) or "\u202e" in text for _, text in shown)
+            assert not slack.live(message) and not any("\u202e" in text for _, text in shown)
             assert ESCAPED in message["text"]
             assert set(message) <= {"text", "mrkdwn", "unfurl_links", "unfurl_media", "blocks", "attachments"}
 

@@ -7,7 +7,8 @@
  * job. `event` and `facts` have the members of struct event and struct facts by name; what is left out is
  * absent. `answers` are given one after the other; without them each request is answered with 200 and the
  * body "ok". Time, ids and the program's version are fixed, so the output is the same for ever. A case that
- * cannot be read, or settings that are refused, end it with status 1 and the reason.
+ * cannot be read, or settings that are refused, end it with status 1 and the reason. With --lines it reads one case from
+ * each line, and ends what it prints of each with a line that holds U+001E only.
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -244,17 +245,30 @@ static void run_case(struct json_object *root)
     dest_body_cache_free(&cache);
 }
 
-int main(void)
+static void run(const char *text, size_t n)
 {
-    static char input[INPUT_MAX];
     const char *why = "";
-    size_t n = fread(input, 1, sizeof input, stdin);
-    struct json_object *root = json_parse(input, n, &why);
+    struct json_object *root = json_parse(text, n, &why);
     if (!root)
         stop("the case is no JSON", why);
     arena_init(&arena, 65536);
     run_case(root);
     arena_free(&arena);
     json_object_put(root);
+}
+
+int main(int argc, char **argv)
+{
+    static char input[INPUT_MAX];
+    if (argc == 1) {
+        run(input, fread(input, 1, sizeof input, stdin));
+        return 0;
+    }
+    if (argc != 2 || strcmp(argv[1], "--lines") != 0)
+        stop("unknown option", argv[1]);
+    while (fgets(input, sizeof input, stdin)) {
+        run(input, strlen(input));
+        puts("\x1e");
+    }
     return 0;
 }

@@ -10,7 +10,7 @@ import json
 import re
 from typing import Any, Iterator
 
-from .answers import Answer
+from ..answers import Answer
 
 # What would ping somebody or be a link; entities are what is left of it when it was escaped.
 LIVE = re.compile(r"<[^>]*>")
@@ -65,10 +65,12 @@ def _blocks(blocks: Any) -> None:
         _block(block)
 
 
-def check(body: bytes) -> dict[str, Any]:
+def check(request: Any) -> dict[str, Any]:
     """The message; Refused when Slack would not take it."""
+    _need(request.method == "POST" and request.header.get("content-type", "").partition(";")[0] == "application/json",
+          "invalid_payload")
     try:
-        message = json.loads(body)
+        message = json.loads(request.body)
     except ValueError:
         raise Refused("invalid_payload") from None
     _need(isinstance(message, dict), "invalid_payload")
@@ -85,15 +87,16 @@ def check(body: bytes) -> dict[str, Any]:
     return message
 
 
-def answer(method: str, headers: dict[str, str], body: bytes) -> Answer:
-    """What the webhook answers; HEADERS by lower-cased name."""
-    if method != "POST" or headers.get("content-type", "").partition(";")[0] != "application/json":
-        return Answer(status=400, body=b"invalid_payload")
+def answer(request: Any) -> Answer:
     try:
-        check(body)
+        check(request)
     except Refused as refused:
         return Answer(status=400, body=str(refused).encode())
     return Answer()
+
+
+def live(message: Any) -> list[str]:
+    return [text for kind, text in texts(message) if kind not in ("plain_text", "fallback") or LIVE.search(text)]
 
 
 def texts(message: Any) -> Iterator[tuple[str, str]]:
