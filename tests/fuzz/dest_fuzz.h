@@ -28,8 +28,9 @@ struct dest_fuzz {
      */
     void (*show)(struct buf *out, const char *text, int way);
     int ways;
-    bool shows_empty; /* an empty text is not the same as none */
-    bool cuts;        /* a long string may end early, in U+2026 */
+    bool shows_empty;    /* an empty text is not the same as none */
+    bool cuts;           /* a long string may end early, in U+2026 */
+    bool secret_in_body; /* the vendor wants the credential there */
     /* Make of TWIN, the harmless document, what it would be with texts as long as those of HOSTILE. NULL: lengths change
      * nothing. */
     void (*align)(struct json_object *hostile, struct json_object *twin);
