@@ -7,7 +7,7 @@
     tests/golden/KIND/answers.json         {NAME: [answer...]}, every answer that the vendor is known to give
     tests/golden/KIND/answers.txt          what follows from each when a finding_new is sent with the first variant's settings
 
-`answers` ([{"status", "body"?, "retry_after"?}]) are given to the requests one after the other, else each gets 200 `ok`;
+`answers` ([{"status", "body"?, "retry_after"?, "headers"?: {name in lower case: value}}]) are given to the requests one after the other, else each gets 200 `ok`;
 `test_answers` are those of the case `test`; `cases` leaves out the other cases. A new destination needs a folder with
 variants.json and answers.json, and then
 

@@ -20,6 +20,8 @@
 
 enum { BODY_MAX = 262144, INPUT_MAX = 1 << 20, REQUESTS_MAX = 8 };
 
+#define NOW_US INT64_C(1795312800000000) /* 2026-11-22T02:00:00Z */
+
 static struct arena arena;
 
 static _Noreturn void stop(const char *what, const char *which)
@@ -188,6 +190,25 @@ static void print_verdict(const struct verdict *v)
     printf("%s%s\n", v->detail ? ": " : "", v->detail ? v->detail : "");
 }
 
+/* Names that no destination reads are a mistake in the case. */
+static void read_fields(struct json_object *headers, struct dest_response *out)
+{
+    static const char *const names[ANSWER_FIELD_COUNT] = {
+#define FIELD_NAME(symbol, name) [ANSWER_##symbol] = (name),
+        DEST_ANSWER_FIELDS(FIELD_NAME)};
+    if (!headers)
+        return;
+    json_object_object_foreach(headers, name, value)
+    {
+        int i = 0;
+        while (i < ANSWER_FIELD_COUNT && strcmp(names[i], name) != 0)
+            i++;
+        if (i == ANSWER_FIELD_COUNT)
+            stop("no such header field", name);
+        out->fields[i] = text_of(value, name);
+    }
+}
+
 static void read_answer(struct json_object *answers, size_t index, struct dest_response *out)
 {
     struct json_object *one = answers ? json_object_array_get_idx(answers, index) : NULL;
@@ -200,6 +221,8 @@ static void read_answer(struct json_object *answers, size_t index, struct dest_r
                                                        : "ok",
                                   .retry_after = json_object_get_double(json_get(one, "retry_after"))};
     out->body_size = strlen(out->body);
+    out->received_us = NOW_US;
+    read_fields(json_get(one, "headers"), out);
 }
 
 static void talk(const struct dest *dest, struct conversation *c, struct json_object *answers)
@@ -239,7 +262,7 @@ static void run_case(struct json_object *root)
     c.config = dest->config_parse(&arena, settings, strlen(settings), &error);
     if (!c.config)
         stop("settings refused", error.detail);
-    c.now_us = INT64_C(1795312800000000); /* 2026-11-22T02:00:00Z */
+    c.now_us = NOW_US;
     dest_body_cache_init(&cache, BODY_MAX);
     talk(dest, &c, json_get(root, "answers"));
     dest_body_cache_free(&cache);
