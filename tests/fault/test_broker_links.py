@@ -13,8 +13,6 @@ from sandbox.bulk import publish_many
 from sandbox.receiver import Answer
 from stage import HELD
 
-pytestmark = pytest.mark.alone  # seven hundred requests at once are to be answered in their time
-
 
 def tiny_buffers(folder: Path) -> dict[str, str]:
     """The environment in which no send buffer is larger than the kernel's minimum."""
@@ -23,7 +21,8 @@ def tiny_buffers(folder: Path) -> dict[str, str]:
     return {"LD_PRELOAD": str(library)}
 
 
-@pytest.mark.parametrize("buffers,hooks,events,good", [("usual", 8, 60, 60), ("tiny", 1, 20, 700)])
+@pytest.mark.parametrize("buffers,hooks,events,good", [
+    ("usual", 8, 60, 60), pytest.param("tiny", 1, 20, 700, marks=pytest.mark.alone)])  # 700 at once are to be answered in time
 def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_is_back(
         stage, notifyd, link, tmp_path, sanitized, buffers, hooks, events, good):
     """More retries and acknowledgements than the kernel takes while nothing arrives at the other end."""
