@@ -13,6 +13,10 @@
         "halves it).")                                                                                       \
     ROW(A, slack, 1,                                                                                         \
         "Requests a second to one Slack webhook, on this host. Slack allows one, with short bursts, and "    \
-        "may disable an app that goes on beyond.")
+        "may disable an app that goes on beyond.")                                                           \
+    ROW(A, teams, 1,                                                                                         \
+        "Requests a second to one Teams workflow, on this host. Teams takes about four, but a workflow "     \
+        "posts about 25 messages in five minutes: what is more waits in its runs, and may be lost there "    \
+        "unseen. For a busy channel 0.08 is safe.")
 
 #endif
