@@ -6,8 +6,6 @@
  */
 #include "common/destinations/message_fit.h"
 
-#include "common/base/check.h"
-
 enum { PARTS_SIZE = 16384 };
 
 void message_fit(const struct event *event, const struct facts *facts, message_layout *lay, int layout,
@@ -20,12 +18,14 @@ void message_fit(const struct event *event, const struct facts *facts, message_l
     message_build(&m, &arena, event, facts);
     buf_init(&whole, max);
     lay(&m, NULL, layout, &whole);
-    while (whole.overflow) {
-        check(message_drop(&m, false));
+    while (whole.overflow && message_drop(&m, false)) {
         buf_reset(&whole);
         lay(&m, message_left_out(&m, &arena), layout, &whole);
     }
-    buf_add(out, whole.data, whole.len);
+    if (whole.overflow)
+        out->overflow = true;
+    else
+        buf_add(out, whole.data, whole.len);
     buf_free(&whole);
     arena_free(&arena);
 }

@@ -9,7 +9,8 @@ typedef void message_layout(const struct message *m, const char *left_out, int l
 
 /*
  * For a chat, which does without details: append to OUT the message of EVENT as LAY makes it, without as many of its
- * parts as have to go so that it has at most MAX bytes. What is left then must fit: LAY cuts what it always shows.
+ * parts as have to go so that it has at most MAX bytes. OUT overflows, and gets nothing, when what LAY always shows does
+ * not fit.
  */
 void message_fit(const struct event *event, const struct facts *facts, message_layout *lay, int layout,
                  size_t max, struct buf *out);

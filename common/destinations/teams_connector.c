@@ -3,8 +3,8 @@
  *
  * Pure. Microsoft's own connectors are gone; what is left are servers that are compatible with them. Their Markdown is
  * off in sections (`markdown`: false), but not in the title, and HTML may be on everywhere (connectors-using.md and
- * cards-format.md of MicrosoftDocs/msteams-docs), so markup is replaced by look-alikes in all texts. A line ends where
- * two line breaks are.
+ * cards-format.md of MicrosoftDocs/msteams-docs), so markup is replaced by look-alikes in all texts. In sections a line ends where
+ * two line breaks are; the summary is what notifications show.
  */
 #include <stdio.h>
 
@@ -14,12 +14,12 @@
 
 enum { RAW_MAX = 65536 }; /* bytes of one text before it is cut: more than any that is stored */
 
-static const char *escape(uint32_t code, uint32_t before)
+static const char *escape_lines(uint32_t code, uint32_t before)
 {
     return code == '\n' ? "\n\n" : text_escape_lookalike(code, before);
 }
 
-static void add_text(struct buf *b, const char *key, const char *text, size_t max)
+static void add_text(struct buf *b, const char *key, const char *text, size_t max, text_escape *escape)
 {
     struct buf safe;
     buf_init(&safe, RAW_MAX);
@@ -55,7 +55,7 @@ static void add_facts(struct buf *b, const struct message *m)
         any = true;
         buf_json_open_item(b);
         buf_json_member(b, "name", m->parts[i].label);
-        add_text(b, "value", m->parts[i].text, m->parts[i].shown);
+        add_text(b, "value", m->parts[i].text, m->parts[i].shown, text_escape_lookalike);
         buf_add_char(b, '}');
     }
     if (any)
@@ -72,7 +72,7 @@ static void add_paragraphs(struct buf *b, const struct message *m, bool with_lab
         open_section(b);
         if (part->label)
             buf_json_member(b, "title", part->label);
-        add_text(b, "text", part->text, part->shown);
+        add_text(b, "text", part->text, part->shown, escape_lines);
         buf_add_char(b, '}');
     }
 }
@@ -80,7 +80,7 @@ static void add_paragraphs(struct buf *b, const struct message *m, bool with_lab
 static void add_small_print(struct buf *b, const char *text)
 {
     open_section(b);
-    add_text(b, "text", text, TEAMS_HEADLINE_MAX);
+    add_text(b, "text", text, TEAMS_HEADLINE_MAX, text_escape_lookalike);
     buf_add_char(b, '}');
 }
 
@@ -93,8 +93,8 @@ static void lay(const struct message *m, const char *left_out, int style, struct
     buf_json_member(b, "@type", "MessageCard");
     buf_json_member(b, "@context", "http://schema.org/extensions");
     buf_json_member(b, "themeColor", colour);
-    add_text(b, "summary", m->line, TEAMS_LINE_MAX);
-    add_text(b, "title", m->headline, TEAMS_HEADLINE_MAX);
+    add_text(b, "summary", m->line, TEAMS_LINE_MAX, text_escape_lookalike);
+    add_text(b, "title", m->headline, TEAMS_HEADLINE_MAX, text_escape_lookalike);
     buf_json_open_list(b, "sections");
     add_paragraphs(b, m, false);
     add_facts(b, m);

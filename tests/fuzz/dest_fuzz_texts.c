@@ -177,6 +177,21 @@ static void put_back(const struct dest_fuzz *d, const struct dest_fuzz_case *c, 
     }
 }
 
+/* All of what a string says whose twin is TEMPLATE. */
+static void add_wanted(const struct dest_fuzz *d, const struct dest_fuzz_case *c, const char *template,
+                       int way, struct buf *out)
+{
+    struct buf texts;
+    if (!d->escape) {
+        put_back(d, c, template, way, out);
+        return;
+    }
+    buf_init(&texts, SHOWN_MOST);
+    put_back(d, c, template, way, &texts);
+    d->escape(out, buf_text(&texts), way);
+    buf_free(&texts);
+}
+
 static bool is_explained(const struct dest_fuzz *d, const struct dest_fuzz_case *c, const char *text,
                          const char *template, int way)
 {
@@ -184,7 +199,7 @@ static bool is_explained(const struct dest_fuzz *d, const struct dest_fuzz_case 
     struct buf want;
     size_t n = strlen(text), end = sizeof ellipsis - 1;
     buf_init(&want, SHOWN_MOST);
-    put_back(d, c, template, way, &want);
+    add_wanted(d, c, template, way, &want);
     bool same = strcmp(buf_text(&want), text) == 0;
     if (!same && d->cuts && n >= end && strcmp(text + n - end, ellipsis) == 0)
         same = want.len > n - end && memcmp(want.data, text, n - end) == 0;
