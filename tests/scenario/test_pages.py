@@ -139,7 +139,7 @@ def assert_true_words(kind: str) -> set[str]:
     return set(said)
 
 
-@pytest.mark.parametrize("kind", ["teams"])
+@pytest.mark.parametrize("kind", ["teams", "google_chat"])
 def test_a_chats_page_leads_to_a_message_in_the_channel(stage: Any, notifyd: Any, desk: Desk, kind: str) -> None:
     page = ROOT / "docs" / "destinations" / f"{kind}.md"
     settings, example = (json.loads(text) for text in blocks(page, "json"))
