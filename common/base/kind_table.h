@@ -13,6 +13,13 @@
         "halves it).")                                                                                       \
     ROW(A, slack, 1,                                                                                         \
         "Requests a second to one Slack webhook, on this host. Slack allows one, with short bursts, and "    \
-        "may disable an app that goes on beyond.")
+        "may disable an app that goes on beyond.")                                                           \
+    ROW(A, teams, 1,                                                                                         \
+        "Requests a second to one Teams workflow, on this host. Teams takes about four, but a workflow "     \
+        "posts about 25 messages in five minutes: what is more waits in its runs, and may be lost there "    \
+        "unseen. For a busy channel 0.08 is safe.")                                                          \
+    ROW(A, google_chat, 1,                                                                                   \
+        "Requests a second to one Google Chat webhook, on this host. Google Chat allows one a second in a "  \
+        "space, all of its webhooks together: with several of them, set less.")
 
 #endif

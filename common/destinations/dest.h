@@ -123,7 +123,7 @@ struct conversation_job {
  * on nothing else of the settings. The caller owns the cache and hands the same one to every conversation of
  * the event.
  */
-enum { DEST_LAYOUTS_MAX = 2 };
+enum { DEST_LAYOUTS_MAX = 3 };
 
 struct dest_body_cache {
     struct {

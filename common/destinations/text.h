@@ -45,4 +45,12 @@ bool text_add_escaped(struct buf *out, const char *text, size_t max, enum text_u
  * is left. No defence against * _ ~ and backticks, for which mrkdwn has no escape: put it into plain_text. */
 text_escape text_escape_entities;
 
+/* For markup that has no escape that all of its readers know (Markdown in chats): characters that look the same but mean
+ * nothing instead of < > * ~ ` @, of _ that opens a word, and of what would begin a link, a list, a heading, a template
+ * or a numeric entity where it stands. */
+text_escape text_escape_lookalike;
+
+/* Parts `{{` and `${`, which cards of several vendors read as templates. */
+text_escape text_escape_template;
+
 #endif

@@ -28,6 +28,9 @@ struct dest_fuzz {
      */
     void (*show)(struct buf *out, const char *text, int way);
     int ways;
+    /* What becomes of a string as a whole when the texts are in it, for a kind whose escapes depend on what stands before.
+     * NULL: nothing, show does all of it. */
+    void (*escape)(struct buf *out, const char *text, int way);
     bool shows_empty;    /* an empty text is not the same as none */
     bool cuts;           /* a long string may end early, in U+2026 */
     bool secret_in_body; /* the vendor wants the credential there */

@@ -46,7 +46,8 @@ def test_the_pages_are_installed_and_every_link_in_them_leads_somewhere(build, t
     folder = tmp_path / "usr/share/doc/pencheff-notify"
     pages = sorted(folder.rglob("*.md"))
     assert {"README.md", "CONTRIBUTING.md", "docs/operate.md", "docs/configuration.md", "docs/architecture.md",
-            "docs/destinations/webhook.md", "docs/destinations/slack.md"} <= {str(page.relative_to(folder)) for page in pages}
+            "docs/destinations/webhook.md", "docs/destinations/slack.md", "docs/destinations/teams.md",
+            "docs/destinations/google_chat.md"} <= {str(page.relative_to(folder)) for page in pages}
     assert broken_links(folder, pages) == []
     # What pages, unit and sample call by its installed name is there.
     unit = tmp_path / "usr/lib/systemd/system/pencheff-notify.service"

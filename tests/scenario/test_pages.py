@@ -15,6 +15,7 @@ from sandbox import producer, seed
 from sandbox.answers import Answer
 from sandbox.daemon import conf_text
 from sandbox.signatures import standard_signature
+from sandbox.vendors import VENDORS
 
 from conftest import migrate
 
@@ -119,12 +120,40 @@ def test_slacks_page_leads_to_a_message_in_the_channel(stage: Any, notifyd: Any,
     assert set(json.loads(request.body)) == {*example, "attachments"}
     stage.wait(lambda: [row["state"] for row in stage.deliveries(event)] == ["delivered"])
 
-    # The example is a golden file's, and the words are those of the program.
-    assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / "tests/golden/slack/finding_new.text.txt").read_text()
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:dead: `(\w+)`|tried again) \|", SLACK.read_text(), re.MULTILINE)
+    assert_true_example("slack", example)
+    assert len(assert_true_words("slack")) > 20
+
+
+def assert_true_example(kind: str, example: Any) -> None:
+    """The message that the page shows is a golden file's."""
+    assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / f"tests/golden/{kind}/finding_new.text.txt").read_text()
+
+
+def assert_true_words(kind: str) -> set[str]:
+    """The words of the page's table are the program's, and so is what follows from each."""
+    page = (ROOT / "docs" / "destinations" / f"{kind}.md").read_text()
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:dead: `(\w+)`|tried again) \|", page, re.MULTILINE)
     said = {word: reason or "none" for words, reason in rows for word in re.findall(r"\w+", words)}
-    known = re.findall(r'{"(\w+)",\s*REASON_(\w+),', (ROOT / "common/destinations/slack.c").read_text())
-    assert len(known) > 20 and said == {word: reason.lower() for word, reason in known}
+    known = re.findall(r'{"(\w+)",\s*REASON_(\w+),', (ROOT / "common/destinations" / f"{kind}.c").read_text())
+    assert said == {word: reason.lower() for word, reason in known}
+    return set(said)
+
+
+@pytest.mark.parametrize("kind", ["teams", "google_chat"])
+def test_a_chats_page_leads_to_a_message_in_the_channel(stage: Any, notifyd: Any, desk: Desk, kind: str) -> None:
+    page = ROOT / "docs" / "destinations" / f"{kind}.md"
+    settings, example = (json.loads(text) for text in blocks(page, "json"))
+    (desk.folder / f"{kind}.json").write_text(json.dumps({**settings, "webhook_url": stage.receiver.url("/page")}))
+    stage.receiver.script("/page", Answer(like=kind))
+    insert, = blocks(page, "sh")
+    assert re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", desk.run(insert)), "the row's id is shown"
+    notifyd()
+    event = stage.publish()
+    request, = stage.receiver.wait_for(1, "/page")
+    VENDORS[kind].check(request)
+    stage.wait(lambda: [row["state"] for row in stage.deliveries(event)] == ["delivered"])
+    assert_true_example(kind, example)
+    assert assert_true_words(kind)
 
 
 def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk: Desk) -> None:

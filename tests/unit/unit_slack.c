@@ -7,21 +7,13 @@
 
 #include "common/base/json.h"
 #include "common/destinations/slack.h"
+#include "tests/unit/chat.h"
 #include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
 
 static struct json_object *render(const struct event *event, const struct facts *facts, enum dest_style style)
 {
-    const char *why;
-    struct buf b;
-    buf_init(&b, 262144);
-    slack_body_build(event, facts, style, &b);
-    EXPECT(!b.overflow);
-    struct json_object *root = json_parse(b.data, b.len, &why);
-    if (!root)
-        unit_fail(__FILE__, __LINE__, "%s in %s", why, b.data);
-    buf_free(&b);
-    return root;
+    return chat_render(slack_body_build, event, facts, style);
 }
 
 static struct json_object *item(struct json_object *object, const char *key, size_t index)
@@ -99,15 +91,6 @@ static void no_object_of_a_message_is_mrkdwn(void)
         }
 }
 
-static void fill_with(struct facts *facts, struct event *event, const char *text)
-{
-    facts->target.name = facts->target.base_url = facts->scan.profile = facts->scan.grade = text;
-    facts->scan.error = event->error = event->change_summary = text;
-    facts->finding.title = facts->finding.endpoint = facts->finding.parameter = text;
-    facts->finding.category = facts->finding.owasp_category = facts->finding.cwe_id = text;
-    facts->finding.description = facts->finding.remediation = facts->finding.verification_status = text;
-}
-
 static void hostile_text_is_only_text(void)
 {
     static const char hostile[] = "<!channel> <@U1> <https://evil.example|https://good.example>\n"
@@ -118,7 +101,7 @@ static void hostile_text_is_only_text(void)
             struct facts facts = talk_facts();
             struct event event = talk_event();
             event.type = (enum event_type)type;
-            fill_with(&facts, &event, hostile);
+            chat_fill(&facts, &event, hostile);
             struct json_object *root = render(&event, &facts, (enum dest_style)style);
             const char *text = json_print(root);
             EXPECT(!strpbrk(text, "<>") && strstr(text, "&lt;!channel&gt;") && !strstr(text, "\xe2\x80\xae"));
@@ -154,28 +137,20 @@ static void expect_limits(struct json_object *blocks)
     }
 }
 
+static void expect_within_limits(struct json_object *root, size_t bytes, const char *letter)
+{
+    (void)bytes;
+    (void)letter;
+    EXPECT(units_of(text_of(root, "text")) <= SLACK_TEXT_MAX);
+    expect_limits(json_get(root, "blocks"));
+    if (json_get(root, "attachments"))
+        expect_limits(json_get(item(root, "attachments", 0), "blocks"));
+}
+
 static void long_text_of_any_width_stays_within_the_limits(void)
 {
-    static const char *const letters[] = {"a", "&", "<", "ü", "日", "🚨", "\"", "\\", "a\n"};
-    static char text[65000];
-    for (size_t i = 0; i < sizeof letters / sizeof letters[0]; i += (size_t)unit_step(1, 8)) {
-        text[0] = 0;
-        for (size_t n = 0; n + strlen(letters[i]) < sizeof text; n += strlen(letters[i]))
-            memcpy(text + n, letters[i], strlen(letters[i]) + 1);
-        for (int type = 0; type < EVENT_TYPE_COUNT; type++)
-            for (int style = DEST_STYLE_CARD; style <= DEST_STYLE_TEXT; style++) {
-                struct facts facts = talk_facts();
-                struct event event = talk_event();
-                event.type = (enum event_type)type;
-                fill_with(&facts, &event, text);
-                struct json_object *root = render(&event, &facts, (enum dest_style)style);
-                EXPECT(units_of(text_of(root, "text")) <= SLACK_TEXT_MAX);
-                expect_limits(json_get(root, "blocks"));
-                if (style == DEST_STYLE_CARD)
-                    expect_limits(json_get(item(root, "attachments", 0), "blocks"));
-                json_object_put(root);
-            }
-    }
+    chat_each_long(slack_body_build, DEST_STYLE_CARD, expect_within_limits);
+    chat_each_long(slack_body_build, DEST_STYLE_TEXT, expect_within_limits);
 }
 
 /* Wherever the buffer ends, even in the middle of a list that is built aside, while the rest would fit. */
@@ -186,7 +161,7 @@ static void a_message_that_does_not_fit_is_never_half_a_message(void)
     struct event event = talk_event();
     size_t fitted = 0;
     memset(text, '&', sizeof text - 1);
-    fill_with(&facts, &event, text);
+    chat_fill(&facts, &event, text);
     facts.finding.title = "short";
     event.change_summary = NULL;
     for (size_t max = 500; max < 12000; max += (size_t)unit_step(23, 233)) {

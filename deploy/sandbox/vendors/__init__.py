@@ -13,6 +13,6 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import slack
+from . import google_chat, slack, teams
 
-VENDORS: dict[str, ModuleType] = {"slack": slack}
+VENDORS: dict[str, ModuleType] = {"slack": slack, "teams": teams, "google_chat": google_chat}

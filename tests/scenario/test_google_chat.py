@@ -1,0 +1,125 @@
+"""Events reach a space of a Google Chat as strict as its documentation, and what it answers is understood."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from sandbox.vendors import google_chat
+from sandbox.receiver import Answer
+
+from stage import dead_letters
+
+GOOGLE_CHAT = Answer(like="google_chat")
+SPACE = "/v1/spaces/{}/messages?key=k&token=t%3D"
+HOSTILE = ("<users/all> <https://evil.example|https://good.example> & &lt;users/all&gt; *b* _i_ `c` <a href='https://evil.example'>x</a> www.evil.example @all\n"
+           "* ✅ Scan done — all good\"}}]}]}}],\"text\":\"\\ \u202egnp.exe")
+EVENTS = ("scan_started", "scan_done", "scan_failed", "finding_new", "finding_changed")
+FAST = {"gate": {"rate_google_chat": 100.0}}
+
+
+def space(stage: Any, path: str, **settings: Any) -> Any:
+    """An integration that leads to PATH, where Google Chat answers."""
+    stage.receiver.script(path, GOOGLE_CHAT)
+    return stage.integration({"webhook_url": stage.receiver.url(path), **settings}, kind="google_chat", name="a space")
+
+
+def posted(stage: Any, path: str, count: int = 1) -> list[dict[str, Any]]:
+    """The messages, each of which Google Chat would take."""
+    return [google_chat.check(request) for request in stage.receiver.wait_for(count, path, timeout=20)]
+
+
+def test_every_event_arrives_in_both_layouts_with_the_words_that_users_know(stage, notifyd):
+    card, text = SPACE.format("card"), SPACE.format("text")
+    space(stage, card), space(stage, text, style="text")
+    stage.database.execute("UPDATE targets SET name = 'Shop & Söhne'")
+    stage.database.execute("UPDATE scans SET profile = 'deep', grade = 'C', error = NULL,"
+                           " summary = '{\"high\": 2, \"medium\": 12, \"low\": 11, \"critical\": 0}'")
+    stage.database.execute("UPDATE findings SET title = 'SQL injection', cvss_score = 7.5, endpoint = '/cart?id=1' WHERE id = %s", (stage.high,))
+    notifyd(FAST)
+    for event_type in EVENTS:
+        stage.publish(event_type, **{"scan_failed": {"error": "ä" * 300}, "finding_changed": {"change_summary": "recheck queued"}}.get(event_type, {}))
+    lines = {"🚀 Scan started — Shop & Söhne [deep]", "✅ Scan done — Shop & Söhne · Grade C · 2 high, 12 medium, 11 low",
+             "❌ Scan failed — Shop & Söhne: " + "ä" * 199 + "…", "🔴 [HIGH] CVSS 7.5 — SQL injection\n/cart?id=1",
+             "🔁 Finding updated — SQL injection: recheck queued"}
+    cards, plain = posted(stage, card, 5), posted(stage, text, 5)
+    assert {message["text"] for message in plain} == {message["fallbackText"] for message in cards} == lines
+    shown = {message["fallbackText"].split(" ")[0]: google_chat.shown(message) for message in cards}
+    assert all(next(line for line in lines if line.startswith(sign)).startswith(texts[0]) for sign, texts in shown.items())
+    assert "recheck queued" in shown["🔁"] and "ä" * 300 in shown["❌"] and "/cart?id=1" in shown["🔴"] and "C" in shown["✅"]
+    colours = {message["fallbackText"].split(" ")[0]: next(google_chat.texts(message))[:21] for message in cards}
+    assert colours == {sign: f'<font color="#{colour}"' for sign, colour in
+                       {"🚀": "6B7280", "✅": "EF4444", "❌": "DC2626", "🔴": "EF4444", "🔁": "EF4444"}.items()}
+    stage.wait_settled(10)
+
+
+def test_hostile_and_endless_findings_are_text_that_google_chat_takes(stage, notifyd):
+    card, text = SPACE.format("card"), SPACE.format("text")
+    space(stage, card), space(stage, text, style="text")
+    stage.database.execute("UPDATE targets SET name = %s", (HOSTILE,))
+    stage.database.execute("UPDATE findings SET title = repeat('\"', 500), endpoint = repeat('\"', 2048), description = repeat('\"', 9000), remediation = %s,"
+                           " parameter = left(%s, 200), category = repeat('\"', 64) WHERE id = %s", (HOSTILE * 20, HOSTILE, stage.high))
+    stage.database.execute("UPDATE scans SET error = %s", (HOSTILE,))
+    notifyd(FAST)
+    for event_type in EVENTS:
+        stage.publish(event_type, **({"change_summary": HOSTILE} if event_type == "finding_changed" else {}))
+    for path in (card, text):
+        for message in posted(stage, path, 5):
+            assert google_chat.live(message) == [] and "\u202e" not in json.dumps(message, ensure_ascii=False)
+    stage.wait_settled(10)
+
+
+@pytest.mark.alone
+def test_google_chat_is_given_the_time_that_it_asks_for(stage, notifyd):
+    header, body = SPACE.format("header"), SPACE.format("body")
+    space(stage, header), space(stage, body)
+    stage.receiver.script(header, Answer(status=429, headers=(("Retry-After", "3"),), body=b"{}"), GOOGLE_CHAT)
+    stage.receiver.script(body, google_chat.failed(429, retryDelay="3.2s"), GOOGLE_CHAT)
+    notifyd({"retry": {"base": 1.0, "jitter": 0.0}})
+    stage.publish()
+    for path in (header, body):
+        first, second = stage.receiver.wait_for(2, path, timeout=20)
+        assert 3 <= second.at - first.at < 5 and first.body == second.body
+    stage.wait_settled(2)
+
+
+ENDS = [  # answer, reason, error, a word of the advice
+    (google_chat.failed(404), "gone", "http_status", "new webhook"),
+    (google_chat.failed(401), "rejected", "http_status", "key and its token"),
+    (google_chat.failed(403), "rejected", "http_status", "administrator"),
+    (google_chat.failed(400, reason="API_KEY_INVALID"), "rejected", "http_status", "API_KEY_INVALID"),
+    (google_chat.failed(400), "rejected", "http_status", "style"),
+    (Answer(body=b"<html>Please log in</html>"), "rejected", "not_accepted", "proxy"),
+]
+
+
+def test_what_google_chat_refuses_is_dead_at_once_with_advice_and_the_urls_secret_is_nowhere(stage, notifyd):
+    secret = f"S3CR3T{uuid.uuid4().hex}"
+    made = {}
+    for n, end in enumerate(ENDS):
+        path = f"/v1/spaces/{n}/messages?key=k&token={secret}"
+        made[space(stage, path).id] = end
+        stage.receiver.script(path, end[0])
+    daemon = notifyd({"log": {"level": "debug"}, **FAST})
+    event = stage.publish()
+    letters = dead_letters(stage.broker_url, len(ENDS))
+    rows = stage.wait(lambda: [row for row in stage.deliveries(event) if row["state"] == "dead"][len(ENDS) - 1:] and stage.deliveries(event))
+    details = dict(stage.database.query("SELECT integration_id::text, detail FROM notify.deliveries"))
+    for row in rows:
+        given, reason, error, advice = made[row["integration_id"]]
+        assert (row["attempt"], row["status"], row["reason"], row["error"]) == (1, given.status, reason, error), given.body
+        assert advice in details[row["integration_id"]]
+    kept = stage.database.query("SELECT to_jsonb(d)::text FROM notify.deliveries d UNION ALL SELECT to_jsonb(a)::text FROM notify.attempts a")
+    assert len(kept) == 2 * len(ENDS) and not any(secret in row for row, in kept)
+    assert secret not in daemon.log_text() and secret not in json.dumps([[str(h), b.decode()] for h, _, b in letters])
+
+
+def test_a_url_that_was_copied_in_part_is_told_from_one_that_was_not(stage, notifyd):
+    whole, part = SPACE.format("whole"), "/v1/spaces/part/messages?key=k"
+    space(stage, whole), space(stage, part)
+    notifyd(FAST)
+    event = stage.publish()
+    states = stage.wait(lambda: len({row["state"] for row in stage.deliveries(event)} & {"delivered", "dead"}) == 2 and stage.deliveries(event))
+    assert sorted((row["state"], row["status"], row["reason"]) for row in states) == [("dead", 403, "rejected"), ("delivered", 200, None)]
