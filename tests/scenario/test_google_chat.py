@@ -104,8 +104,8 @@ def test_what_google_chat_refuses_is_dead_at_once_with_advice_and_the_urls_secre
         stage.receiver.script(path, end[0])
     daemon = notifyd({"log": {"level": "debug"}, **FAST})
     event = stage.publish()
-    letters = dead_letters(stage.broker_url, len(ENDS))
-    rows = stage.wait(lambda: [row for row in stage.deliveries(event) if row["state"] == "dead"][len(ENDS) - 1:] and stage.deliveries(event))
+    letters = dead_letters(stage.broker_url, len(ENDS), timeout=30)
+    rows = stage.wait(lambda: [row for row in stage.deliveries(event) if row["state"] == "dead"][len(ENDS) - 1:] and stage.deliveries(event), timeout=30)
     details = dict(stage.database.query("SELECT integration_id::text, detail FROM notify.deliveries"))
     for row in rows:
         given, reason, error, advice = made[row["integration_id"]]
@@ -121,5 +121,5 @@ def test_a_url_that_was_copied_in_part_is_told_from_one_that_was_not(stage, noti
     space(stage, whole), space(stage, part)
     notifyd(FAST)
     event = stage.publish()
-    states = stage.wait(lambda: len({row["state"] for row in stage.deliveries(event)} & {"delivered", "dead"}) == 2 and stage.deliveries(event))
+    states = stage.wait(lambda: len({row["state"] for row in stage.deliveries(event)} & {"delivered", "dead"}) == 2 and stage.deliveries(event), timeout=30)
     assert sorted((row["state"], row["status"], row["reason"]) for row in states) == [("dead", 403, "rejected"), ("delivered", 200, None)]

@@ -114,8 +114,8 @@ def test_what_teams_refuses_is_dead_at_once_with_advice_and_the_urls_secret_is_n
         stage.receiver.script(path, Answer(status=status, body=body))
     daemon = notifyd({"log": {"level": "debug"}, **FAST})
     event = stage.publish()
-    letters = dead_letters(stage.broker_url, len(ENDS))
-    rows = stage.wait(lambda: [row for row in stage.deliveries(event) if row["state"] == "dead"][len(ENDS) - 1:] and stage.deliveries(event))
+    letters = dead_letters(stage.broker_url, len(ENDS), timeout=30)
+    rows = stage.wait(lambda: [row for row in stage.deliveries(event) if row["state"] == "dead"][len(ENDS) - 1:] and stage.deliveries(event), timeout=30)
     details = dict(stage.database.query("SELECT integration_id::text, detail FROM notify.deliveries"))
     for row in rows:
         status, body, _, reason, error, advice = made[row["integration_id"]]
@@ -130,6 +130,6 @@ def test_a_connector_that_microsoft_switched_off_is_said_before_anything_is_sent
     stage.integration({"webhook_url": "https://acme.webhook.office.com/webhookb2/S3CR3T"}, kind="teams", name="old")
     notifyd()
     stage.publish()
-    (headers, _, _), = dead_letters(stage.broker_url, 1)
+    (headers, _, _), = dead_letters(stage.broker_url, 1, timeout=30)
     assert headers["x-notify-reason"] == "config_invalid" and "make a workflow" in headers["x-notify-detail"]
     assert "S3CR3T" not in str(headers)
