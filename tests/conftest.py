@@ -6,7 +6,7 @@
     receiver                an HTTP receiver
     fernet_key              a key
     notifyd                 a function that starts notifyd: notifyd({"workers": 2, "retry": {"base": 1.0}})
-    rabbit, postgres        the shared servers; a test that stops or freezes a server uses own_rabbit, own_postgres instead
+    rabbit, postgres        the shared servers; a test that stops or freezes one has its own (own_postgres, test_restarts.rabbit)
 
 At the end of a test every notifyd that it started must exit 0 within its grace and leave no child and no sanitizer report.
 """
@@ -48,6 +48,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("pencheff-notify")
     group.addoption("--long", action="store_true", help="run the tests marked long as well")
+    group.addoption("--ci", action="store_true", help="run the tests marked ci as well")
     group.addoption("--san", action="store_true", help="the build has sanitizers")
     group.addoption("--seeds", default="1-1", type=seeds, help="A-B: which seeds the long runs that have some take")
     group.addoption("--seconds", type=int, help="how long each of the long runs that can be of any length takes")
@@ -61,10 +62,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         chosen = [item for item in items if any(word in item.nodeid.lower() for word in words)]
         config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
         items[:] = chosen
-    if not config.getoption("--long"):
-        for item in items:
-            if item.get_closest_marker("long"):
-                item.add_marker(pytest.mark.skip(reason="long; use --long"))
+    for item in items:
+        if item.get_closest_marker("long") and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="long; use --long"))
+        if item.get_closest_marker("ci") and not (words or config.getoption("--ci")):
+            item.add_marker(pytest.mark.skip(reason="for CI; use --ci, or ask for it by name"))
 
 
 # --- folders
@@ -104,16 +106,6 @@ def rabbit(server_folder: Path) -> Iterator[RabbitServer]:
 def postgres(server_folder: Path) -> Iterator[PostgresServer]:
     """Without fsync: no test cuts the power of the shared server."""
     server = PostgresServer(server_folder / "postgres", fsync=False)
-    try:
-        yield server.start()
-    finally:
-        server.remove()
-
-
-@pytest.fixture
-def own_rabbit(server_folder: Path) -> Iterator[RabbitServer]:
-    """A node for one test, to be stopped, killed and frozen; starting it takes some ten seconds."""
-    server = RabbitServer(server_folder / f"rabbit-{_serial()}")
     try:
         yield server.start()
     finally:
@@ -233,7 +225,7 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
         return one.wait_ready() if ready else one
 
     # Whatever the order in the test's argument list: what notifyd uses is made before it and taken down after it.
-    for name in ("broker_url", "database", "incumbent", "receiver", "own_rabbit", "own_postgres"):
+    for name in ("broker_url", "database", "incumbent", "receiver", "own_postgres"):
         if name in request.fixturenames:
             request.getfixturevalue(name)
     yield start

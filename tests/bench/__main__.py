@@ -22,18 +22,21 @@ from .scenarios import SCENARIOS, unavailable
 def _options() -> argparse.Namespace:
     options = argparse.ArgumentParser(prog="tests/bench/run")
     options.add_argument("--seconds", type=float, default=10.0)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--only", action="append", default=[], choices=[*NAMES, *SCENARIOS])
     options.add_argument("--check", action="store_true")
     chosen = options.parse_args()
     if not 0.5 <= chosen.seconds <= 600:
         options.error("--seconds is from 0.5 to 600")
+    if not 1 <= chosen.rounds <= 100:
+        options.error("--rounds is from 1 to 100")
     return chosen
 
 
 def _measure(machine: Machine, chosen: argparse.Namespace) -> dict[str, Any]:
     wanted = chosen.only or [*NAMES, *SCENARIOS]
     machine.start()
-    rounds = Rounds(machine, [name for name in NAMES if name in wanted], chosen.seconds)
+    rounds = Rounds(machine, [name for name in NAMES if name in wanted], chosen.seconds, chosen.rounds)
     contenders = rounds.run()
     plan, scenarios = Plan(machine, chosen.seconds), {}
     skipped, failed = dict(rounds.skipped), dict(rounds.failed)

@@ -1,5 +1,5 @@
-"""The contenders, one after the other, on the same servers and rows; three rounds, so that what changes on the machine meanwhile
-meets all of them. Each round begins with another one. The figures are medians.
+"""The contenders, one after the other, on the same servers and rows, in several rounds, so that what changes on the machine
+meanwhile meets all of them. Each round begins with another one. The figures are medians.
 
 How many events a contender gets is sized to its speed, which a short run before the first round finds out.
 """
@@ -18,7 +18,6 @@ from .machine import BenchFailed, Machine
 from .throughput import Work
 from .world import World
 
-ROUNDS = 3
 WORKSPACES = 100  # each with one integration, so that no window of a single integration is what is measured
 _GUESS = {"notifyd": 3000, "celery": 300, "node": 1000, "floor": 6000}  # events/s, for the first short run
 _LEAST = 400  # events of a run
@@ -28,8 +27,8 @@ _PATH = "/hook"
 
 
 class Rounds:
-    def __init__(self, machine: Machine, names: Sequence[str], seconds: float) -> None:
-        self._machine, self._seconds = machine, seconds
+    def __init__(self, machine: Machine, names: Sequence[str], seconds: float, rounds: int) -> None:
+        self._machine, self._seconds, self._rounds = machine, seconds, rounds
         self.skipped = {name: missing(name) for name in names if missing(name)}
         self.failed: dict[str, str] = {}
         self._names = [name for name in names if name not in self.skipped]
@@ -53,7 +52,7 @@ class Rounds:
             for name, one in contenders.items():
                 self._guarded(name, lambda one=one: self._find_speed(world, one))
             self._choose_rate()
-            for number in range(ROUNDS):
+            for number in range(self._rounds):
                 for name in self._names[number % len(self._names):] + self._names[:number % len(self._names)]:
                     if name not in self.failed:
                         self._guarded(name, lambda name=name: self._one(world, contenders[name], number))

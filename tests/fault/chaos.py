@@ -137,11 +137,15 @@ class Memory(threading.Thread):
         super().__init__(name="memory", daemon=True)
         self.servers = servers
         self.most: Counter[str] = Counter()
+        self._failure: BaseException | None = None
         self._ended = threading.Event()
 
     def run(self) -> None:
-        while not self._ended.wait(0.2):
-            self._look(self.servers.daemon)
+        try:
+            while not self._ended.wait(0.2):
+                self._look(self.servers.daemon)
+        except BaseException as error:
+            self._failure = error
 
     def _look(self, daemon: Any) -> None:
         try:
@@ -153,8 +157,11 @@ class Memory(threading.Thread):
             pass
 
     def end(self) -> None:
+        """Raises what kept it from looking to the end."""
         self._ended.set()
         self.join()
+        if self._failure:
+            raise self._failure
 
 
 class Chaos(threading.Thread):

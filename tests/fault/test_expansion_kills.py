@@ -5,23 +5,18 @@ from __future__ import annotations
 import json
 import os
 import random
-import re
 import signal
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from expansion import expected_ids, in_state, row_of, task, wait_expanded
 from expansion import tap  # noqa: F401 (a fixture)
 from fast_receiver import webhook_id
 from sandbox import producer, seed
+from test_growth import anonymous_kib
 
 FINDINGS, PAGE = 2000, 200
-
-
-def anonymous_kib(pid: int) -> int:
-    return int(re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1))
 
 
 def mixed(count: int) -> list[str]:

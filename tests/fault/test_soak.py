@@ -65,6 +65,8 @@ def test_soak(stage, notifyd, rabbit, tally, sanitized, request):
              + "; ".join(f"{s.anonymous_kib / 1024:.1f} MiB, {s.descriptors} descriptors, {s.database_kib / 1024:.0f} MiB of database, {s.rows} events"
                          for s in (seen[SAMPLES // 3], seen[2 * SAMPLES // 3], seen[-1])))
     print(found)
+    for at, one_of in enumerate(seen, 1):
+        print(f"after {at * seconds / SAMPLES:.0f} s: {one_of}")
     figures.hold("soak, lost", len(confirmed) * INTEGRATIONS // 2 - taken, 0)
     figures.hold("soak, repeated", taken - len(confirmed) * INTEGRATIONS // 2, 0)
     second, last = seen[SAMPLES // 3:2 * SAMPLES // 3], seen[2 * SAMPLES // 3:]
