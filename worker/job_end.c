@@ -183,7 +183,8 @@ void job_write_outcome(struct job *j)
     w->state = j->outcome.state;
     w->reason = j->outcome.reason;
     w->error = j->outcome.error;
-    if (failed && j->item.verdict.detail)
+    /* Of a delivery that went well, what it lacks: labels that the token may not set, say. */
+    if ((failed || j->outcome.state == DELIVERY_DELIVERED) && j->item.verdict.detail)
         w->detail =
             utf8_storable_copy(&j->arena, j->item.verdict.detail, strlen(j->item.verdict.detail), DETAIL_MAX);
     w->status = j->talk.status;

@@ -70,6 +70,8 @@ size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
     for (size_t i = 0; i < request->header_count; i++)
         if (!is_ours(request->headers[i].name))
             mask_words(&w, request->headers[i].value, " ,;=");
+    if (request->body_secret)
+        mask_word(&w, request->body_secret, strlen(request->body_secret));
     size_t n = w.size < SNIPPET_MAX ? w.size : SNIPPET_MAX;
     memcpy(out, w.bytes, n);
     return n;

@@ -333,6 +333,12 @@ void buf_json_open_list(struct buf *b, const char *key)
     buf_add_char(b, '[');
 }
 
+void buf_json_open_object(struct buf *b, const char *key)
+{
+    buf_json_key(b, key);
+    buf_add_char(b, '{');
+}
+
 void buf_json_open_item(struct buf *b)
 {
     if (b->len && b->data[b->len - 1] != '[')

@@ -50,6 +50,8 @@ void buf_json_member(struct buf *b, const char *key, const char *text);
 void buf_json_bool(struct buf *b, const char *key, bool value);
 /* `"key":[`, to be closed by the caller. */
 void buf_json_open_list(struct buf *b, const char *key);
+/* `"key":{`, to be closed by the caller. */
+void buf_json_open_object(struct buf *b, const char *key);
 /* '{' of an object in a list, with a comma before it unless it is the first thing in the list or in B. */
 void buf_json_open_item(struct buf *b);
 

@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/hash.h"
+#include "common/base/json.h"
 #include "common/base/kind_table.h"
 
 #define DEST_DECLARE(A, kind, rate, help) extern const struct dest dest_##kind;
@@ -70,6 +71,18 @@ bool dest_request_add_header(struct dest_request *request, const char *name, con
     return true;
 }
 
+bool dest_request_set_header(struct dest_request *request, const char *name, const char *value)
+{
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strcmp(request->headers[i].name, name) == 0) {
+            bool good = !has_control_bytes(value);
+            if (good)
+                request->headers[i].value = value;
+            return good;
+        }
+    return dest_request_add_header(request, name, value);
+}
+
 void dest_request_json(struct dest_request *out, const char *method, const char *url, const char *body,
                        size_t size)
 {
@@ -104,4 +117,15 @@ const char *dest_url_escape(struct arena *arena, const char *text)
         }
     }
     return out;
+}
+
+bool dest_answer_is_success(const struct dest_response *r)
+{
+    return r->error == ERROR_NONE && r->status >= 200 && r->status < 300;
+}
+
+struct json_object *dest_answer_json(const struct dest_response *r)
+{
+    const char *why;
+    return r->error == ERROR_NONE && !r->truncated ? json_parse(r->body, r->body_size, &why) : NULL;
 }

@@ -9,6 +9,8 @@
 #include "common/base/buf.h"
 #include "common/model/event.h"
 
+struct json_object;
+
 /*
  * The contract of a destination: a conversation that is pure. It is asked for the next request, is given the
  * answer, and ends with one verdict per job. No input or output, no clock, no memory of its own between
@@ -67,6 +69,8 @@ struct dest_request {
     size_t body_size;
     bool commit_first; /* must not be repeated: commit the step first, use a fresh connection */
     size_t answer_max; /* bytes of the answer that have to be read; 0: delivery.max_response is enough */
+    const char
+        *body_secret; /* the credential, where the vendor wants it in the body; NULL: it is not there */
 };
 
 /* Bytes of an answer's body that the ledger keeps, cut anywhere. */
@@ -186,6 +190,12 @@ extern const struct dest *const dest_all[];
  */
 struct verdict verdict_from_status(const struct dest_response *response);
 
+/* 2xx. */
+bool dest_answer_is_success(const struct dest_response *answer);
+/* The answer's body as one JSON document, to be freed with json_object_put; NULL when no answer arrived, when more of it
+ * came than was read, and when it is something else. */
+struct json_object *dest_answer_json(const struct dest_response *answer);
+
 /* The id of a delivery towards receivers: first 32 lower-case hex digits of SHA-256 over event id and
  * integration id (contract section 5), unchanged by retry and replay. OUT has room for 33. */
 void dest_webhook_id(const char *event_id, const struct uuid *integration, char out[33]);
@@ -208,6 +218,9 @@ typedef void dest_body_builder(const struct event *event, const struct facts *fa
                                struct buf *out);
 typedef struct verdict dest_judge(const struct dest_response *answer);
 
+/* The body of LAYOUT, made by BUILD for the first integration of the event that asks for it. Lives in the cache. */
+const struct buf *dest_cached_body(const struct conversation *c, int layout, dest_body_builder *build);
+
 /*
  * The whole conversation of a destination that makes one request: a POST to URL of the body that BUILD makes of
  * the event, once for all integrations with this layout, and JUDGE says what the answer means. The caller may add
@@ -219,5 +232,7 @@ enum dest_next dest_one_request(struct conversation *c, const struct dest_respon
 
 /* Add a header; false when the list is full or the value holds a control byte (it is then not added). */
 bool dest_request_add_header(struct dest_request *request, const char *name, const char *value);
+/* The same, but in place of the header of this name that is there, if any; letters of NAME in the same case. */
+bool dest_request_set_header(struct dest_request *request, const char *name, const char *value);
 
 #endif

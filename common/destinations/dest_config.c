@@ -171,6 +171,12 @@ const char *dest_config_word(struct arena *arena, struct json_object *root, cons
     return text;
 }
 
+bool dest_config_ends_in(const char *url, const char *end)
+{
+    size_t n = strlen(url), m = strlen(end);
+    return n >= m && strcmp(url + n - m, end) == 0;
+}
+
 bool dest_config_list(struct arena *arena, struct json_object *root, const char *key, size_t list_max,
                       size_t max, struct dest_config_list *out, struct dest_config_error *error)
 {

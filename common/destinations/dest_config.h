@@ -41,6 +41,8 @@ const char *dest_config_base_url(struct arena *arena, struct json_object *root, 
 /* Whether the URL's host is HOST or, when that begins with a dot, ends in it. Letters of either case; a port counts for
  * nothing. */
 bool dest_config_host_is(const char *url, const char *host);
+/* Whether the URL ends in END, letters of the same case. */
+bool dest_config_ends_in(const char *url, const char *end);
 
 /*
  * The member KEY as a text of one line that may stand in a header: at least one byte, at most MAX, no control characters,

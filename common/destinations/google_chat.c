@@ -34,9 +34,8 @@ static const void *google_chat_config_parse(struct arena *arena, const char *jso
                         "server that speaks its format";
     else if (good && !(has_parameter(config->url, "?key=", "&key=") &&
                        has_parameter(config->url, "?token=", "&token=")))
-        error->advice =
-            "webhook_url has no key or no token, without which Google Chat refuses requests; copy it "
-            "again as a whole";
+        error->advice = "webhook_url has no key or no token, without which Google Chat refuses requests; "
+                        "copy it again as a whole";
     json_object_put(root);
     return good ? config : NULL;
 }
@@ -55,8 +54,7 @@ static const struct status_word {
      "Google Chat refuses the message (INVALID_ARGUMENT); please report it, and set style to text meanwhile"},
     {"FAILED_PRECONDITION", REASON_REJECTED,
      "Google Chat does not take messages for this space (FAILED_PRECONDITION); look at the space's settings, "
-     "or "
-     "make a webhook in another one"},
+     "or make a webhook in another one"},
     {"UNAUTHENTICATED", REASON_REJECTED,
      "Google Chat does not trust the webhook's URL (UNAUTHENTICATED); " COPY_AGAIN},
     {"PERMISSION_DENIED", REASON_REJECTED,
@@ -119,16 +117,11 @@ static struct details read_details(struct json_object *error, int64_t now_us)
     return out;
 }
 
-static bool is_success(const struct dest_response *r)
-{
-    return r->status >= 200 && r->status < 300;
-}
-
 static struct verdict verdict_from_word(const struct dest_response *r, const struct status_word *word)
 {
     return (struct verdict){.kind = word->reason == REASON_NONE ? VERDICT_RETRY : VERDICT_REJECTED,
                             .reason = word->reason,
-                            .error = is_success(r) ? ERROR_NOT_ACCEPTED : ERROR_HTTP_STATUS,
+                            .error = dest_answer_is_success(r) ? ERROR_NOT_ACCEPTED : ERROR_HTTP_STATUS,
                             .not_before = word->reason == REASON_NONE ? r->retry_after : 0,
                             .detail = word->detail};
 }
@@ -137,14 +130,13 @@ static struct verdict verdict_without_word(const struct dest_response *r)
 {
     if (r->status == 404)
         return verdict_from_word(r, find_word("NOT_FOUND"));
-    if (!is_success(r))
+    if (!dest_answer_is_success(r))
         return verdict_from_status(r);
     return (struct verdict){.kind = VERDICT_REJECTED,
                             .reason = REASON_REJECTED,
                             .error = ERROR_NOT_ACCEPTED,
                             .detail = "the answer is not Google Chat's; set webhook_url to the URL of a "
-                                      "space's webhook, and look for a "
-                                      "proxy that answers in its place"};
+                                      "space's webhook, and look for a proxy that answers in its place"};
 }
 
 /* An answer with an error, or that is no JSON object. */
@@ -161,15 +153,15 @@ static struct verdict judge_error(const struct dest_response *r, struct json_obj
 
 struct verdict google_chat_judge(const struct dest_response *r)
 {
-    const char *why;
     if (r->error != ERROR_NONE)
         return verdict_from_status(r);
-    struct json_object *root = json_parse(r->body, r->body_size, &why);
+    struct json_object *root = dest_answer_json(r);
     struct json_object *error = json_get(root, "error");
     /* The message may be longer than what was read of it. */
     bool is_message = json_object_is_type(root, json_type_object) || (r->truncated && r->body[0] == '{');
-    struct verdict v = is_success(r) && is_message && !error ? (struct verdict){.kind = VERDICT_DELIVERED}
-                                                             : judge_error(r, error);
+    struct verdict v = dest_answer_is_success(r) && is_message && !error
+                           ? (struct verdict){.kind = VERDICT_DELIVERED}
+                           : judge_error(r, error);
     json_object_put(root);
     return v;
 }

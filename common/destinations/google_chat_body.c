@@ -60,8 +60,7 @@ static void add_plain(struct buf *b, const char *key, const char *text)
 static void open_widget(struct buf *b, const char *kind)
 {
     buf_json_open_item(b);
-    buf_json_key(b, kind);
-    buf_add_char(b, '{');
+    buf_json_open_object(b, kind);
 }
 
 /* The member `text` of a widget; BEFORE and AFTER are HTML of ours. */

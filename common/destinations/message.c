@@ -175,6 +175,14 @@ void message_build(struct message *out, struct arena *arena, const struct event 
     buf_free(&b.scratch);
 }
 
+const char *message_text(const struct message *m, const char *label)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->parts[i].label && strcmp(m->parts[i].label, label) == 0)
+            return m->parts[i].text;
+    return NULL;
+}
+
 /* ---- when there is no room for all ---- */
 
 bool message_drop(struct message *m, bool detail)

@@ -39,6 +39,9 @@ struct message {
 void message_build(struct message *out, struct arena *arena, const struct event *event,
                    const struct facts *facts);
 
+/* The text of the part that has this LABEL; NULL: there is none. */
+const char *message_text(const struct message *m, const char *label);
+
 /* Mark the least important part that is still there as dropped; false when none is left. DETAIL says whether
  * details count. */
 bool message_drop(struct message *m, bool detail);

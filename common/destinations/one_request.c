@@ -9,7 +9,7 @@
 
 enum { STEP_SENT = 1 };
 
-static const struct buf *cached_body(const struct conversation *c, int layout, dest_body_builder *build)
+const struct buf *dest_cached_body(const struct conversation *c, int layout, dest_body_builder *build)
 {
     struct dest_body_cache *cache = c->cache;
     check(layout >= 0 && layout < DEST_LAYOUTS_MAX);
@@ -30,7 +30,7 @@ enum dest_next dest_one_request(struct conversation *c, const struct dest_respon
         c->jobs[0].verdict = judge(last);
         return DEST_FINISHED;
     }
-    const struct buf *body = cached_body(c, layout, build);
+    const struct buf *body = dest_cached_body(c, layout, build);
     if (body->overflow) {
         c->jobs[0].verdict = verdict_too_long();
         return DEST_FINISHED;

@@ -28,9 +28,8 @@ static const void *slack_config_parse(struct arena *arena, const char *json, siz
     bool good = config->url && dest_config_style(root, &config->style, error);
     if (good && !dest_config_host_is(config->url, "hooks.slack.com") &&
         !dest_config_host_is(config->url, "hooks.slack-gov.com"))
-        error->advice =
-            "webhook_url does not lead to Slack (hooks.slack.com); that is right for a server that speaks "
-            "its format, such as Mattermost";
+        error->advice = "webhook_url does not lead to Slack (hooks.slack.com); that is right for a server "
+                        "that speaks its format, such as Mattermost";
     json_object_put(root);
     return good ? config : NULL;
 }
@@ -122,8 +121,7 @@ static const struct answer_word *bare_word(const struct dest_response *r)
 /* {"ok":false,"error":WORD}, as the Web API answers. *IS_WEB_API says whether the body has that form. */
 static const struct answer_word *web_api_word(const struct dest_response *r, bool *is_web_api)
 {
-    const char *why;
-    struct json_object *root = json_parse(r->body, r->body_size, &why);
+    struct json_object *root = dest_answer_json(r);
     struct json_object *error = json_get(root, "error");
     *is_web_api = json_object_is_type(json_get(root, "ok"), json_type_boolean);
     const struct answer_word *found = NULL;
@@ -133,14 +131,9 @@ static const struct answer_word *web_api_word(const struct dest_response *r, boo
     return found;
 }
 
-static bool is_success(const struct dest_response *r)
-{
-    return r->status >= 200 && r->status < 300;
-}
-
 static struct verdict verdict_from_word(const struct dest_response *r, const struct answer_word *word)
 {
-    struct verdict v = {.error = is_success(r) ? ERROR_NOT_ACCEPTED : ERROR_HTTP_STATUS,
+    struct verdict v = {.error = dest_answer_is_success(r) ? ERROR_NOT_ACCEPTED : ERROR_HTTP_STATUS,
                         .detail = word->detail};
     v.kind = word->reason == REASON_NONE ? VERDICT_RETRY : VERDICT_REJECTED;
     v.reason = word->reason;
@@ -160,7 +153,7 @@ struct verdict slack_judge(const struct dest_response *r)
         word = web_api_word(r, &is_web_api);
     if (word)
         return verdict_from_word(r, word);
-    if (!is_success(r))
+    if (!dest_answer_is_success(r))
         return verdict_from_status(r);
     return (struct verdict){
         .kind = VERDICT_REJECTED,

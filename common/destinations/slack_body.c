@@ -47,8 +47,7 @@ static bool add_text_block(struct buf *b, const char *type, const char *text, si
 {
     buf_json_open_item(b);
     buf_json_member(b, "type", type);
-    buf_json_key(b, "text");
-    buf_add_char(b, '{');
+    buf_json_open_object(b, "text");
     bool whole = add_plain(b, text, max);
     buf_add_text(b, "}}");
     return whole;

@@ -71,13 +71,12 @@ static bool check_host(const struct teams_config *config, struct dest_config_err
         return dest_config_fail(error, "webhook_url leads to a workflow, which does not answer as connectors "
                                        "do; leave style out, or set it to text");
     if (is_workflow(config->url) && !strstr(config->url, "sig="))
-        error->advice =
-            "webhook_url has no sig, without which a workflow refuses requests; let Anyone trigger "
-            "the flow, and copy its whole URL";
+        error->advice = "webhook_url has no sig, without which a workflow refuses requests; let Anyone "
+                        "trigger the flow, and copy its whole URL";
     else if (!is_workflow(config->url) && config->style != TEAMS_CONNECTOR)
         error->advice =
-            "webhook_url does not lead to a workflow of Microsoft's; that is right for a server that "
-            "takes Adaptive Cards as they do. For one that takes MessageCards set style to connector";
+            "webhook_url does not lead to a workflow of Microsoft's; that is right for a server that takes "
+            "Adaptive Cards as they do. For one that takes MessageCards set style to connector";
     return true;
 }
 
@@ -96,16 +95,11 @@ static const void *teams_config_parse(struct arena *arena, const char *json, siz
 
 /* ---- answers ---- */
 
-static bool is_success(const struct dest_response *r)
-{
-    return r->status >= 200 && r->status < 300;
-}
-
 static struct verdict rejected(const struct dest_response *r, enum reason reason, const char *detail)
 {
     return (struct verdict){.kind = VERDICT_REJECTED,
                             .reason = reason,
-                            .error = is_success(r) ? ERROR_NOT_ACCEPTED : ERROR_HTTP_STATUS,
+                            .error = dest_answer_is_success(r) ? ERROR_NOT_ACCEPTED : ERROR_HTTP_STATUS,
                             .detail = detail};
 }
 
@@ -132,17 +126,15 @@ static const struct trigger_code {
      "the workflow wants a sign-in (MisMatchingOAuthClaims); " COPY_AGAIN},
     {"TriggerInputSchemaMismatch", REASON_REJECTED,
      "the workflow's trigger has a schema that the message does not match (TriggerInputSchemaMismatch); "
-     "remove "
-     "the schema, or make the workflow from its template again"},
+     "remove the schema, or make the workflow from its template again"},
     {"InvalidRequestContent", REASON_REJECTED,
      "the workflow cannot read the message (InvalidRequestContent); please report it"},
 };
 
 static const struct trigger_code *find_code(const struct dest_response *r)
 {
-    const char *why;
     const struct trigger_code *found = NULL;
-    struct json_object *root = json_parse(r->body, r->body_size, &why);
+    struct json_object *root = dest_answer_json(r);
     struct json_object *error = json_get(root, "error");
     struct json_object *code = json_get(error ? error : root, "code");
     const char *text = json_is_text(code) ? json_object_get_string(code) : "";
@@ -181,10 +173,9 @@ static bool judge_failure(const struct dest_response *r, long status, struct ver
         return true;
     case 404:
     case 410:
-        *out =
-            rejected(r, REASON_GONE,
-                     "the workflow or the channel does not exist any more; make a new workflow, and use its "
-                     "URL");
+        *out = rejected(
+            r, REASON_GONE,
+            "the workflow or the channel does not exist any more; make a new workflow, and use its URL");
         return true;
     case 413:
         *out = rejected(r, REASON_REJECTED, "Teams finds the message too large; please report it");
@@ -228,28 +219,27 @@ struct verdict teams_workflow_judge(const struct dest_response *r)
         return verdict_from_status(r);
     if (r->status == 202)
         return (struct verdict){.kind = VERDICT_DELIVERED};
-    if (is_success(r) && failure_in(r) >= 0)
+    if (dest_answer_is_success(r) && failure_in(r) >= 0)
         return verdict_from_failure(r, failure_in(r));
-    if (is_success(r) && is_page(r))
+    if (dest_answer_is_success(r) && is_page(r))
         return rejected(r, REASON_REJECTED,
                         "the answer is a page, not a workflow's; set webhook_url to the URL of a workflow's "
                         "trigger, and look for a proxy that answers in its place");
-    const struct trigger_code *code = is_success(r) ? NULL : find_code(r);
+    const struct trigger_code *code = dest_answer_is_success(r) ? NULL : find_code(r);
     return code ? rejected(r, code->reason, code->detail) : verdict_from_error_status(r);
 }
 
 struct verdict teams_connector_judge(const struct dest_response *r)
 {
-    if (r->error != ERROR_NONE || !is_success(r))
+    if (r->error != ERROR_NONE || !dest_answer_is_success(r))
         return verdict_from_error_status(r);
     if (r->status == 200 && !r->truncated && r->body_size == 1 && r->body[0] == '1')
         return (struct verdict){.kind = VERDICT_DELIVERED};
     if (failure_in(r) >= 0)
         return verdict_from_failure(r, failure_in(r));
-    return rejected(
-        r, REASON_REJECTED,
-        "the answer is not a connector's 1; for a workflow leave style out, or look for a proxy that "
-        "answers in its place");
+    return rejected(r, REASON_REJECTED,
+                    "the answer is not a connector's 1; for a workflow leave style out, or look for a proxy "
+                    "that answers in its place");
 }
 
 /* ---- the conversation ---- */
@@ -264,9 +254,8 @@ static enum dest_next teams_next(struct conversation *c, const struct dest_respo
                                            connector ? teams_connector_judge : teams_workflow_judge);
     struct verdict *v = &c->jobs[0].verdict;
     if (next == DEST_FINISHED && c->is_test && !connector && v->kind == VERDICT_DELIVERED)
-        v->detail =
-            "the workflow was started; look into the channel, or into the workflow's run history, for "
-            "whether it could post the message";
+        v->detail = "the workflow was started; look into the channel, or into the workflow's run history, "
+                    "for whether it could post the message";
     return next;
 }
 

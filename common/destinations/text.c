@@ -125,6 +125,11 @@ static size_t units_of(const char *bytes, size_t n, enum text_unit unit)
     return count;
 }
 
+size_t text_length(const char *text, enum text_unit unit)
+{
+    return text ? units_of(text, strlen(text), unit) : 0;
+}
+
 bool text_add_escaped(struct buf *out, const char *text, size_t max, enum text_unit unit, text_escape *escape)
 {
     check(max >= 1);

@@ -33,6 +33,9 @@ typedef const char *text_escape(uint32_t code, uint32_t before);
 /* How a vendor counts; UTF-16 units where it does not say, because there is no larger way but bytes. */
 enum text_unit { TEXT_CODE_POINTS, TEXT_UTF16_UNITS, TEXT_BYTES };
 
+/* How long TEXT, valid UTF-8, is for a vendor who counts so. */
+size_t text_length(const char *text, enum text_unit unit);
+
 /*
  * Append TEXT escaped. What is appended has at most MAX (from 1 on) UNITs after escaping; it is cut between
  * characters, never inside of an escape, and ends in U+2026 then. True when all of it is there.

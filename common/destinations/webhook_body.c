@@ -11,17 +11,11 @@
 
 #include "common/base/iso8601.h"
 #include "common/base/json.h"
+#include "common/destinations/record.h"
 #include "common/destinations/webhook.h"
 #include "common/destinations/wording.h"
 
 enum { BODY_USUAL = 2000 /* bytes of most bodies, at most */ };
-
-static void add_id(struct buf *b, const char *key, const struct uuid *id)
-{
-    char text[UUID_TEXT];
-    uuid_format(id, text);
-    buf_json_member(b, key, text);
-}
 
 static void add_number(struct buf *b, const char *key, bool known, double value)
 {
@@ -57,9 +51,8 @@ static void add_summary(struct buf *b, const char *text)
 
 static void add_target(struct buf *b, const struct facts_target *target)
 {
-    buf_json_key(b, "target");
-    buf_add_char(b, '{');
-    add_id(b, "id", &target->id);
+    buf_json_open_object(b, "target");
+    record_add_id(b, "id", &target->id);
     buf_json_member(b, "name", target->name);
     buf_json_member(b, "url", target->base_url);
     buf_json_member(b, "kind", target->kind);
@@ -68,9 +61,8 @@ static void add_target(struct buf *b, const struct facts_target *target)
 
 static void add_scan(struct buf *b, const struct facts_scan *scan)
 {
-    buf_json_key(b, "scan");
-    buf_add_char(b, '{');
-    add_id(b, "id", &scan->id);
+    buf_json_open_object(b, "scan");
+    record_add_id(b, "id", &scan->id);
     buf_json_member(b, "profile", scan->profile);
     buf_json_member(b, "status", scan->status);
     buf_json_member(b, "grade", scan->grade);
@@ -94,7 +86,7 @@ static const char *severity_word(const struct facts_finding *f)
 static void add_finding(struct buf *b, const struct facts_finding *f)
 {
     buf_add_char(b, '{');
-    add_id(b, "id", &f->id);
+    record_add_id(b, "id", &f->id);
     buf_json_member(b, "pencheff_finding_id", f->pencheff_finding_id);
     buf_json_member(b, "title", f->title);
     buf_json_member(b, "severity", severity_word(f));
@@ -119,34 +111,20 @@ static void add_finding(struct buf *b, const struct facts_finding *f)
     buf_add_char(b, '}');
 }
 
-/* The event's members as far as a test has them. */
-static void add_test(struct buf *b)
-{
-    buf_add_char(b, '{');
-    buf_json_member(b, "tool", "pencheff");
-    buf_json_member(b, "version", "1");
-    buf_json_member(b, "event", "test");
-    buf_json_member(b, "message", WORDING_TEST);
-    buf_add_char(b, '}');
-}
-
 void webhook_body_build(const struct event *event, const struct facts *facts, int layout, struct buf *b)
 {
     char seen[ISO8601_TEXT];
     (void)layout;
     if (!event) {
-        add_test(b);
+        record_add_test(b);
         return;
     }
     iso8601_format(event->first_seen_us, seen);
     buf_reserve(b, BODY_USUAL);
-    buf_add_char(b, '{');
-    buf_json_member(b, "tool", "pencheff");
-    buf_json_member(b, "version", "1");
-    buf_json_member(b, "event", event_type_name(event->type));
+    record_open(b, event_type_name(event->type));
     buf_json_member(b, "id", event->id);
     buf_json_member(b, "timestamp", seen);
-    add_id(b, "workspace_id", &facts->scan.workspace_id);
+    record_add_id(b, "workspace_id", &facts->scan.workspace_id);
     add_target(b, &facts->target);
     add_scan(b, &facts->scan);
     buf_json_key(b, "finding");

@@ -55,8 +55,7 @@ static int64_t count_of(struct json_object *value)
     return number >= 1 && number <= 1e12 ? (int64_t)number : 0;
 }
 
-/* Names that are no severity ("total") do not count. */
-static void read_counts(const char *summary_json, int64_t counts[SEVERITY_COUNT])
+void wording_read_counts(const char *summary_json, int64_t counts[SEVERITY_COUNT])
 {
     const char *why;
     struct json_object *summary = summary_json ? json_parse(summary_json, strlen(summary_json), &why) : NULL;
@@ -76,7 +75,7 @@ void wording_add_counts(struct buf *out, const char *summary_json)
 {
     int64_t counts[SEVERITY_COUNT];
     bool any = false;
-    read_counts(summary_json, counts);
+    wording_read_counts(summary_json, counts);
     for (int s = SEVERITY_COUNT - 1; s >= 0; s--) {
         if (counts[s] == 0)
             continue;
@@ -93,7 +92,7 @@ void wording_add_counts(struct buf *out, const char *summary_json)
 static enum severity worst_counted(const char *summary_json)
 {
     int64_t counts[SEVERITY_COUNT];
-    read_counts(summary_json, counts);
+    wording_read_counts(summary_json, counts);
     for (int s = SEVERITY_COUNT - 1; s > SEVERITY_INFO; s--)
         if (counts[s] > 0)
             return (enum severity)s;

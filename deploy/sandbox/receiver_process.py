@@ -52,8 +52,7 @@ class ReceiverProcess:
         root = Path(__file__).resolve().parent.parent
         words = ["/usr/bin/python3", "-m", "sandbox.receiver_process", "--fd", str(theirs.fileno()),
                  *([] if keep else ["--count-only"])]
-        self._child = Child(words, log=log, env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
-                            keep_fds=(theirs.fileno(),))
+        self._child = Child(words, log=log, env={**os.environ, "PYTHONPATH": str(root)}, keep_fds=(theirs.fileno(),))
         theirs.close()
         self.pid = self._child.pid
         self._lines = ours.makefile("rwb")

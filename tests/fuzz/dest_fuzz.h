@@ -14,7 +14,8 @@
  *   bodies     are one JSON document; the same facts with a harmless character in place of each text give the same
  *              document but for strings, and each string is what that one says with the texts put back in its place;
  *   attempts   send the same bytes again;
- *   answers    lead to a verdict within a few steps, a success only where the kind calls the answer one.
+ *   answers    lead to a verdict within a few steps, a success only where the kind calls the answer one;
+ *   tests      end in a verdict likewise.
  */
 struct dest_fuzz {
     const char *kind;
@@ -24,7 +25,7 @@ struct dest_fuzz {
     const char *const *setting_keys;
     /*
      * How TEXT, which is not NULL, stands in a message. Appends nothing for a text of which nothing is to be seen. Some
-     * kinds have several ways, for lines and for paragraphs: WAY counts them from 0.
+     * kinds have several ways, for lines and for paragraphs, also within one string: WAY counts them from 0.
      */
     void (*show)(struct buf *out, const char *text, int way);
     int ways;
@@ -32,12 +33,12 @@ struct dest_fuzz {
      * NULL: nothing, show does all of it. */
     void (*escape)(struct buf *out, const char *text, int way);
     bool shows_empty;    /* an empty text is not the same as none */
-    bool cuts;           /* a long string may end early, in U+2026 */
+    bool cuts;           /* a long text or string may end early, in U+2026 */
     bool secret_in_body; /* the vendor wants the credential there */
-    /* Make of TWIN, the harmless document, what it would be with texts as long as those of HOSTILE. NULL: lengths change
-     * nothing. */
+    /* Make of TWIN, the harmless document, what it would be with texts as long as those of HOSTILE; markup that depends on
+     * what it is around may be made the same in both. NULL: lengths change nothing. */
     void (*align)(struct json_object *hostile, struct json_object *twin);
-    /* What else the kind promises of a request; BODY is its body. May be NULL. */
+    /* What else the kind promises of the first request of an event; BODY is its body. May be NULL. */
     void (*check_request)(const struct dest_request *request, struct json_object *body);
     /* The last answer of a conversation means success. */
     bool (*is_success)(const struct dest_response *answer);

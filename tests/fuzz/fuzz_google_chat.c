@@ -4,8 +4,8 @@
  */
 #include "common/base/json.h"
 #include "common/destinations/google_chat.h"
-#include "common/destinations/text.h"
 #include "tests/fuzz/dest_fuzz.h"
+#include "tests/fuzz/dest_fuzz_checks.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The beginnings of all tags and entities there are. */
@@ -112,11 +112,8 @@ static const char *as_html(uint32_t code, uint32_t before)
 
 static void show(struct buf *out, const char *text, int way)
 {
-    struct buf clean;
-    buf_init(&clean, out->max);
-    text_add_clean(&clean, text, way == HTML_LINES ? TEXT_LINES : TEXT_ONE_LINE);
-    text_add_escaped(out, buf_text(&clean), out->max, TEXT_BYTES, way == PLAIN ? NULL : as_html);
-    buf_free(&clean);
+    dest_fuzz_show_escaped(out, text, way == HTML_LINES ? TEXT_LINES : TEXT_ONE_LINE,
+                           way == PLAIN ? NULL : as_html);
 }
 
 static void escape(struct buf *out, const char *text, int way)

@@ -4,10 +4,9 @@
  * longer than Slack allows.
  */
 #include "common/base/json.h"
-#include "common/base/utf8.h"
 #include "common/destinations/slack.h"
-#include "common/destinations/text.h"
 #include "tests/fuzz/dest_fuzz.h"
+#include "tests/fuzz/dest_fuzz_checks.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Characters as Slack may count them at most; each is one that may be seen, each & begins an entity. */
@@ -15,19 +14,9 @@ static void check_escaped(struct json_object *value, size_t max)
 {
     check(json_is_text(value));
     const char *text = json_object_get_string(value);
-    size_t n = (size_t)json_object_get_string_len(value), units = 0;
-    check(n > 0 && strlen(text) == n);
-    for (size_t i = 0; i < n; units++) {
-        size_t length = utf8_length_at(text + i, n - i);
-        check(length > 0 && text[i] != '<' && text[i] != '>');
-        check((unsigned char)text[i] >= ' ' || text[i] == '\n');
-        check(text[i] != '&' || strncmp(text + i, "&amp;", 5) == 0 || strncmp(text + i, "&lt;", 4) == 0 ||
-              strncmp(text + i, "&gt;", 4) == 0);
-        check(strncmp(text + i, "\xe2\x80\xae", 3) != 0 && strncmp(text + i, "\xe2\x80\x8b", 3) != 0);
-        units += length == 4;
-        i += length;
-    }
-    check(units <= max);
+    check(strlen(text) == (size_t)json_object_get_string_len(value));
+    check(dest_fuzz_check_seen(text, true) <= max);
+    dest_fuzz_check_entities(text);
 }
 
 static void check_plain(struct json_object *object, size_t max)
@@ -112,11 +101,7 @@ static void align(struct json_object *hostile, struct json_object *twin)
 /* Lines first, then paragraphs. */
 static void show(struct buf *out, const char *text, int way)
 {
-    struct buf clean;
-    buf_init(&clean, out->max);
-    text_add_clean(&clean, text, way == 0 ? TEXT_ONE_LINE : TEXT_LINES);
-    text_add_escaped(out, buf_text(&clean), out->max, TEXT_UTF16_UNITS, text_escape_entities);
-    buf_free(&clean);
+    dest_fuzz_show_escaped(out, text, way == 0 ? TEXT_ONE_LINE : TEXT_LINES, text_escape_entities);
 }
 
 static bool is_success(const struct dest_response *answer)

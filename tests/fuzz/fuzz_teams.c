@@ -5,8 +5,8 @@
  */
 #include "common/base/json.h"
 #include "common/destinations/teams.h"
-#include "common/destinations/text.h"
 #include "tests/fuzz/dest_fuzz.h"
+#include "tests/fuzz/dest_fuzz_checks.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Every text of a card, wherever it stands, is that of a TextRun; there is nothing to click on. */
@@ -56,12 +56,6 @@ static void check_message(const struct dest_request *request, struct json_object
         check_element(root);
 }
 
-/* Lines, then paragraphs. */
-static void show(struct buf *out, const char *text, int way)
-{
-    text_add_clean(out, text, way == 0 ? TEXT_ONE_LINE : TEXT_LINES);
-}
-
 static void escape_run(struct buf *out, const char *text, int way)
 {
     (void)way;
@@ -107,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .kind = "teams",
         .settings = of_workflow,
         .setting_keys = keys,
-        .show = show,
+        .show = dest_fuzz_show_clean,
         .ways = 2,
         .escape = escape_run,
         .cuts = true,
@@ -118,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .kind = "teams",
         .settings = of_connector,
         .setting_keys = keys,
-        .show = show,
+        .show = dest_fuzz_show_clean,
         .ways = 2,
         .escape = escape_look_alike,
         .cuts = true,

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from golden import FOLDER, answers, cases, converse, events, kinds
+from golden import FOLDER, answers, cases, converse, events, kinds, variants
 
 EVENT_TYPES = {"scan_started", "scan_done", "scan_failed", "finding_new", "finding_changed"}
 CASES = [(kind, name, case) for kind in kinds() for name, case in cases(kind)]
@@ -30,6 +30,14 @@ def test_a_kind_has_a_golden_file_for_every_event_and_none_that_nobody_reads(kin
     assert {case["event"]["type"] for case in wanted.values() if "event" in case} == EVENT_TYPES
     assert any("test" in case for case in wanted.values())
     assert {path.name for path in (FOLDER / kind).glob("*.txt")} == {*wanted, "answers.txt"}
+
+
+def test_every_kind_is_covered_and_chats_in_both_styles() -> None:
+    table = (FOLDER.parents[1] / "common" / "base" / "kind_table.h").read_text()
+    assert kinds() == sorted(re.findall(r"^ +ROW\(A, (\w+),", table, re.MULTILINE)) and len(kinds()) >= 10
+    for kind in ("slack", "teams", "google_chat", "discord"):
+        whole = [options["settings"] for options in variants(kind).values() if "cases" not in options]
+        assert {settings.get("style", "card") for settings in whole} >= {"card", "text"}, kind
 
 
 @pytest.mark.parametrize("kind", kinds())

@@ -64,6 +64,7 @@ def _tidy(path: Path, build: Path, command: str | None, options: list[str]) -> s
 
 
 @pytest.mark.idle
+@pytest.mark.ci
 def test_the_linter_has_nothing_to_say(build: Path, pytestconfig: pytest.Config) -> None:
     commands = _commands(build)
     files = [path for path in sources((".c",))]

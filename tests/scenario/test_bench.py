@@ -66,7 +66,7 @@ class Run:
 
 def test_the_benchmark_says_what_it_promises_and_leaves_nothing() -> None:
     begun = time.time()
-    run = Run("--seconds", "1", "--only", "notifyd", "--only", "floor")
+    run = Run("--seconds", "1", "--rounds", "1", "--only", "notifyd", "--only", "floor")
     run.wait_for("round 1")
     run.assert_running()
     assert run.wait() == 0, run.text

@@ -47,7 +47,9 @@ def test_the_pages_are_installed_and_every_link_in_them_leads_somewhere(build, t
     pages = sorted(folder.rglob("*.md"))
     assert {"README.md", "CONTRIBUTING.md", "docs/operate.md", "docs/configuration.md", "docs/architecture.md",
             "docs/destinations/webhook.md", "docs/destinations/slack.md", "docs/destinations/teams.md",
-            "docs/destinations/google_chat.md"} <= {str(page.relative_to(folder)) for page in pages}
+            "docs/destinations/google_chat.md", "docs/destinations/discord.md", "docs/destinations/pagerduty.md",
+            "docs/destinations/opsgenie.md", "docs/destinations/splunk.md", "docs/destinations/github.md", "docs/destinations/jira.md",
+            "docs/destinations/adding-one.md"} <= {str(page.relative_to(folder)) for page in pages}
     assert broken_links(folder, pages) == []
     # What pages, unit and sample call by its installed name is there.
     unit = tmp_path / "usr/lib/systemd/system/pencheff-notify.service"

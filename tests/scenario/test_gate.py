@@ -62,7 +62,8 @@ def test_a_limited_integration_gets_its_rate_the_worst_first_and_others_all_at_o
     for first, later in zip(requests, requests[75:]):
         assert later.at - first.at > 1, "75 requests within a second: 50, and a burst of ten"
     order = [json.loads(r.body)["id"] in critical for r in requests]
-    assert sum(order[:order.index(True) + 80]) == 40, "the critical ones did not go before the others"
+    # On a busy machine the last of them may come seconds after the first; behind the others they would end at the very end.
+    assert sum(order[:order.index(True) + 120]) == 40 and sum(order[-40:]) == 0, "the critical ones did not go before the others"
     stage.wait_settled(number + 40 + 50, 10)
 
 

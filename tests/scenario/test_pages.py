@@ -124,9 +124,9 @@ def test_slacks_page_leads_to_a_message_in_the_channel(stage: Any, notifyd: Any,
     assert len(assert_true_words("slack")) > 20
 
 
-def assert_true_example(kind: str, example: Any) -> None:
+def assert_true_example(kind: str, example: Any, golden: str = "finding_new.text") -> None:
     """The message that the page shows is a golden file's."""
-    assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / f"tests/golden/{kind}/finding_new.text.txt").read_text()
+    assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / f"tests/golden/{kind}/{golden}.txt").read_text()
 
 
 def assert_true_words(kind: str) -> set[str]:
@@ -134,26 +134,70 @@ def assert_true_words(kind: str) -> set[str]:
     page = (ROOT / "docs" / "destinations" / f"{kind}.md").read_text()
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:dead: `(\w+)`|tried again) \|", page, re.MULTILINE)
     said = {word: reason or "none" for words, reason in rows for word in re.findall(r"\w+", words)}
-    known = re.findall(r'{"(\w+)",\s*REASON_(\w+),', (ROOT / "common/destinations" / f"{kind}.c").read_text())
+    known = re.findall(r'{"?(\w+)"?,\s*REASON_(\w+),', (ROOT / "common/destinations" / f"{kind}.c").read_text())
     assert said == {word: reason.lower() for word, reason in known}
     return set(said)
 
 
-@pytest.mark.parametrize("kind", ["teams", "google_chat"])
-def test_a_chats_page_leads_to_a_message_in_the_channel(stage: Any, notifyd: Any, desk: Desk, kind: str) -> None:
+@pytest.mark.parametrize("kind,path,golden", [
+    ("teams", "/page", "finding_new.text"), ("google_chat", "/page", "finding_new.text"),
+    ("discord", "/api/webhooks/1/page", "finding_new.text"),
+    ("pagerduty", "/v2/enqueue", "finding_new.event"),
+])
+def test_a_destinations_page_leads_to_a_delivery(stage: Any, notifyd: Any, desk: Desk, kind: str, path: str, golden: str) -> None:
     page = ROOT / "docs" / "destinations" / f"{kind}.md"
     settings, example = (json.loads(text) for text in blocks(page, "json"))
-    (desk.folder / f"{kind}.json").write_text(json.dumps({**settings, "webhook_url": stage.receiver.url("/page")}))
-    stage.receiver.script("/page", Answer(like=kind))
+    (desk.folder / f"{kind}.json").write_text(json.dumps({
+        **settings, **{key: stage.receiver.url(path) for key in ("webhook_url", "api_url") if key in settings}}))
+    stage.receiver.script(f"{path}*", Answer(like=kind))
     insert, = blocks(page, "sh")
     assert re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", desk.run(insert)), "the row's id is shown"
     notifyd()
     event = stage.publish()
-    request, = stage.receiver.wait_for(1, "/page")
+    request, = stage.receiver.wait_for(1)
     VENDORS[kind].check(request)
     stage.wait(lambda: [row["state"] for row in stage.deliveries(event)] == ["delivered"])
-    assert_true_example(kind, example)
+    assert_true_example(kind, example, golden)
     assert assert_true_words(kind)
+
+
+def test_opsgenies_page_leads_to_an_alert(stage: Any, notifyd: Any, desk: Desk) -> None:
+    page = ROOT / "docs" / "destinations" / "opsgenie.md"
+    settings, example = (json.loads(text) for text in blocks(page, "json"))
+    assert set(settings) == {"api_key", "api_url"}
+    (desk.folder / "opsgenie.json").write_text(json.dumps({"api_key": "12345678-90ab-4cde-8f01-234567890abc", "api_url": stage.receiver.url("/og")}))
+    stage.receiver.script("/og/v2/alerts", Answer(like="opsgenie"))
+    insert, = blocks(page, "sh")
+    assert re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", desk.run(insert)), "the row's id is shown"
+    notifyd()
+    stage.publish("scan_started")  # is not asked for
+    event = stage.publish()
+    request, = stage.receiver.wait_for(1, "/og/v2/alerts")
+    assert set(VENDORS["opsgenie"].check(request)) == set(example)
+    stage.wait(lambda: [row["state"] for row in stage.deliveries(event)] == ["delivered"])
+    assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / "tests/golden/opsgenie/finding_new.alert.txt").read_text()
+
+
+def test_splunks_page_leads_to_an_event_in_the_index(stage: Any, notifyd: Any, desk: Desk) -> None:
+    page = ROOT / "docs" / "destinations" / "splunk.md"
+    settings, example = (json.loads(text) for text in blocks(page, "json"))
+    (desk.folder / "splunk.json").write_text(json.dumps({**settings, "token": "B5A79AAD-D822-46CC-80D1-819F80D7BFB0", "hec_url": stage.receiver.url("/page")}))
+    stage.receiver.script("/page/services/collector/event", Answer(like="splunk"))
+    insert, = blocks(page, "sh")
+    assert re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", desk.run(insert)), "the row's id is shown"
+    notifyd()
+    event = stage.publish()
+    request, = stage.receiver.wait_for(1, "/page/services/collector/event")
+    one, = VENDORS["splunk"].check(request)
+    assert one["index"] == settings["index"] and set(one["event"]) == set(example["event"])
+    stage.wait(lambda: [row["state"] for row in stage.deliveries(event)] == ["delivered"])
+    assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / "tests/golden/splunk/finding_new.event.txt").read_text()
+
+    # The codes of the page's table are the program's, and so is what follows from each.
+    rows = re.findall(r"^\| ((?:\d+, )*\d+) \| (?:dead: `(\w+)`|tried again)", page.read_text(), re.MULTILINE)
+    said = {code: reason or "none" for codes, reason in rows for code in codes.split(", ") if int(code) < 100}  # others are statuses
+    source = (ROOT / "common/destinations/splunk_answer.c").read_text()
+    assert said == {code: reason.lower() for code, reason in re.findall(r"\{(\d+),\s*REASON_(\w+),\s*SPLUNK_", source)}
 
 
 def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk: Desk) -> None:

@@ -8,7 +8,7 @@ import time
 import pika
 import pytest
 from cryptography.fernet import Fernet
-
+from proxy import Link, Proxy
 from sandbox import producer, seed
 from sandbox.bulk import BulkPublisher, publish_many
 from sandbox.processes import wait_until
@@ -102,17 +102,30 @@ def test_publishing_goes_on_over_a_broken_connection_and_counts_only_what_was_co
     assert confirmed <= there
 
 
-def test_a_publisher_waits_for_a_broker_that_is_away(own_rabbit: RabbitServer) -> None:
+class Away(Proxy):
+    away = False
+    turned_off = 0
+
+    def pass_on(self, link: Link, to_server: bool, data: bytes) -> None:
+        if self.away:
+            self.turned_off += 1
+            raise ConnectionResetError
+
+
+def test_a_publisher_waits_for_a_broker_that_is_away(rabbit: RabbitServer, broker_url: str) -> None:
     endless = (producer.event(SCAN, "scan_done") for _ in range(10**9))
-    publisher = BulkPublisher(own_rabbit.url, producer.QUEUE, endless, rate=500)
-    publisher.start()
-    wait_until(lambda: len(publisher.confirmed) > 200, 20, "some are confirmed")
-    own_rabbit.restart()
-    before = len(publisher.confirmed)
-    wait_until(lambda: len(publisher.confirmed) > before + 200, 30, "some more are confirmed after the restart")
-    publisher.stop()
-    confirmed = set(publisher.finish(30))
-    assert confirmed <= {properties.correlation_id for properties, _ in fetch(own_rabbit.url)}
+    with Away(rabbit.port) as proxy:
+        publisher = BulkPublisher(broker_url.replace(f":{rabbit.port}/", f":{proxy.port}/"), producer.QUEUE, endless, rate=500)
+        publisher.start()
+        wait_until(lambda: len(publisher.confirmed) > 200, 20, "some are confirmed")
+        proxy.away = True
+        wait_until(lambda: proxy.turned_off >= 4, 20, "it has tried again and again")
+        before = len(publisher.confirmed)
+        proxy.away = False
+        wait_until(lambda: len(publisher.confirmed) > before + 200, 30, "some more are confirmed after it is back")
+        publisher.stop()
+        confirmed = set(publisher.finish(30))
+    assert confirmed <= {properties.correlation_id for properties, _ in fetch(broker_url)}
 
 
 # --- rows

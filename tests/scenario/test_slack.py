@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import Any
 
-import pytest
 from sandbox.vendors import slack
 from sandbox.receiver import Answer
 
+from destinations import describe_shop, expect_dead, expect_wait, publish_each, settled
 from stage import dead_letters
 
 SLACK = Answer(like="slack")
 HOSTILE = ("<!channel> <@U012AB3CD> <https://evil.example|https://good.example> & &lt;!here&gt; *b* `c` @here :skull:\n"
            "✅ Scan done — all good\",\"blocks\":[],\"x\":\"\\ \u202egnp.exe")
 ESCAPED = "&lt;!channel&gt; &lt;@U012AB3CD&gt; &lt;https://evil.example|https://good.example&gt; &amp; &amp;lt;!here&amp;gt; *b* `c` @here :skull:"
-EVENTS = ("scan_started", "scan_done", "scan_failed", "finding_new", "finding_changed")
 
 
 def channel(stage: Any, path: str, **settings: Any) -> Any:
@@ -30,24 +28,11 @@ def posted(stage: Any, path: str, count: int = 1) -> list[dict[str, Any]]:
     return [slack.check(request) for request in stage.receiver.wait_for(count, path)]
 
 
-def settled(stage: Any, event: str) -> dict[str, dict[str, Any]]:
-    """The event's deliveries by integration, when none of them is under way any more."""
-    rows = stage.wait(lambda: [d for d in stage.deliveries(event) if d["state"] not in ("sending", "waiting")] == stage.deliveries(event)
-                      and stage.deliveries(event))
-    return {row["integration_id"]: row for row in rows}
-
-
 def test_every_event_arrives_in_both_layouts_with_the_words_that_users_know(stage, notifyd):
     channel(stage, "/services/card"), channel(stage, "/services/text", style="text")
-    stage.database.execute("UPDATE targets SET name = 'Shop & Söhne'")
-    stage.database.execute("UPDATE scans SET profile = 'deep', grade = 'C', error = NULL,"
-                           " summary = '{\"high\": 2, \"medium\": 12, \"low\": 11, \"critical\": 0}'")
-    stage.database.execute("UPDATE findings SET title = 'SQL injection', cvss_score = 7.5, endpoint = '/cart?id=1' WHERE id = %s",
-                           (stage.high,))
+    describe_shop(stage)
     notifyd()
-    for event_type in EVENTS:
-        stage.publish(event_type, **{"scan_failed": {"error": "ä" * 300}, "finding_changed": {"change_summary": "recheck queued"}}
-                      .get(event_type, {}))
+    publish_each(stage, change="recheck queued", error="ä" * 300)
     lines = {"🚀 Scan started — Shop &amp; Söhne [deep]", "✅ Scan done — Shop &amp; Söhne · Grade C · 2 high, 12 medium, 11 low",
              "❌ Scan failed — Shop &amp; Söhne: " + "ä" * 199 + "…", "🔴 [HIGH] CVSS 7.5 — SQL injection\n/cart?id=1",
              "🔁 Finding updated — SQL injection: recheck queued"}
@@ -69,8 +54,7 @@ def test_hostile_findings_are_nothing_but_text_in_the_channel(stage, notifyd):
                            " category = left(%s, 64)", (HOSTILE,) * 4 + (HOSTILE[:200], HOSTILE))
     stage.database.execute("UPDATE scans SET error = %s", (HOSTILE,))
     notifyd()
-    for event_type in EVENTS:
-        stage.publish(event_type, **({"change_summary": HOSTILE} if event_type == "finding_changed" else {}))
+    publish_each(stage, change=HOSTILE)
     for path in ("/services/card", "/services/text"):
         for message in posted(stage, path, 5):
             shown = list(slack.texts(message))
@@ -91,17 +75,11 @@ def test_text_that_is_far_too_long_is_cut_to_what_slack_takes(stage, notifyd):
     assert {row["state"] for row in settled(stage, event).values()} == {"delivered"}
 
 
-@pytest.mark.alone
 def test_slack_is_given_the_time_that_it_asks_for(stage, notifyd):
     channel(stage, "/services/busy")
     stage.receiver.script("/services/busy", Answer(status=429, headers=(("Retry-After", "3"),), body=b"rate_limited"),
                           Answer(status=500, body=b"rollup_error"), SLACK)
-    notifyd({"retry": {"base": 1.0, "jitter": 0.0}})
-    event = stage.publish()
-    first, second, third = stage.receiver.wait_for(3, "/services/busy", timeout=20)
-    assert 3 <= second.at - first.at < 5 and first.body == second.body == third.body
-    row, = settled(stage, event).values()
-    assert (row["state"], row["attempt"]) == ("delivered", 3)
+    expect_wait(stage, notifyd, 3, "/services/busy")
 
 
 ENDS = [  # status, body, reason, error, a word of the advice
@@ -118,25 +96,13 @@ ENDS = [  # status, body, reason, error, a word of the advice
 def test_what_slack_refuses_is_dead_at_once_with_advice_and_the_urls_secret_is_nowhere(stage, notifyd):
     secret = f"S3CR3T{uuid.uuid4().hex}"
     made = {}
-    for n, (status, body, *_) in enumerate(ENDS):
+    for n, (status, body, *end) in enumerate(ENDS):
         path = f"/services/T0/B{n}/{secret}"
-        made[channel(stage, path).id] = ENDS[n]
+        made[channel(stage, path).id] = (status, *end)
         stage.receiver.script(path, Answer(status=status, body=body + b" " + path.encode() if status == 302 else body))
     stage.database.execute("UPDATE integrations SET name = 'a channel'")
-    daemon = notifyd({"log": {"level": "debug"}})
-    event = stage.publish()
-    letters = dead_letters(stage.broker_url, len(ENDS))
-    details = dict(stage.database.query("SELECT integration_id::text, detail FROM notify.deliveries"))
-    rows = settled(stage, event)
-    for integration, (status, body, reason, error, advice) in made.items():
-        row = rows[integration]
-        assert (row["state"], row["attempt"], row["status"], row["reason"], row["error"]) == ("dead", 1, status, reason, error), body
-        assert advice in details[integration]
-    assert sorted(h["x-notify-reason"] for h, _, _ in letters) == sorted(end[2] for end in ENDS)
+    expect_dead(stage, notifyd({"log": {"level": "debug"}}), made, secret)
     assert stage.receiver.count() == len(ENDS)
-    kept = stage.database.query("SELECT to_jsonb(d)::text FROM notify.deliveries d UNION ALL SELECT to_jsonb(a)::text FROM notify.attempts a")
-    assert len(kept) == 2 * len(ENDS) and not any(secret in row for row, in kept)
-    assert secret not in daemon.log_text() and secret not in json.dumps([[str(h), b.decode()] for h, _, b in letters])
 
 
 def test_a_style_that_nobody_knows_is_said_before_anything_is_sent(stage, notifyd):

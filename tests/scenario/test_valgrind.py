@@ -9,6 +9,8 @@ import subprocess
 import pytest
 
 
+@pytest.mark.idle
+@pytest.mark.ci
 def test_the_unit_tests_are_clean_under_valgrind(build, sanitized):
     if sanitized:
         pytest.skip("the sanitizers' build does not run under valgrind; the plain build's run covers it")

@@ -166,14 +166,22 @@ static void read_event(struct json_object *root, const struct facts *facts, stru
 
 /* ---- the conversation ---- */
 
-/* The version is not: it would change every case at every release. */
+/* Our version is not printed: it would change every case at every release. */
+static void print_header(const struct dest_header *h)
+{
+    const char *version = strcmp(h->name, "User-Agent") == 0 ? strstr(h->value, NOTIFY_VERSION) : NULL;
+    if (version)
+        printf("%s: %.*sVERSION%s\n", h->name, (int)(version - h->value), h->value,
+               version + strlen(NOTIFY_VERSION));
+    else
+        printf("%s: %s\n", h->name, h->value);
+}
+
 static void print_request(const struct dest_request *r)
 {
     printf("%s %s%s\n", r->method, r->url, r->commit_first ? " (committed first)" : "");
     for (size_t i = 0; i < r->header_count; i++)
-        printf("%s: %s\n", r->headers[i].name,
-               strcmp(r->headers[i].value, "pencheff-notify/" NOTIFY_VERSION) == 0 ? "pencheff-notify/VERSION"
-                                                                                   : r->headers[i].value);
+        print_header(&r->headers[i]);
     printf("\n%.*s\n\n", (int)r->body_size, r->body ? r->body : "");
 }
 

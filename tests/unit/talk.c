@@ -104,6 +104,24 @@ enum dest_next talk_next(struct talk *t, const struct dest_response *last)
     return t->dest->next(&t->c, last, &t->request);
 }
 
+struct dest_response talk_answer(long status, const char *body)
+{
+    return (struct dest_response){.status = status, .body = body, .body_size = strlen(body)};
+}
+
+enum dest_next talk_answered(struct talk *t, long status, const char *body)
+{
+    struct dest_response r = talk_answer(status, body);
+    return talk_next(t, &r);
+}
+
+void talk_make_test(struct talk *t)
+{
+    t->job.event = NULL;
+    t->job.facts = NULL;
+    t->c.is_test = true;
+}
+
 void talk_end(struct talk *t)
 {
     dest_body_cache_free(&t->cache);
@@ -119,4 +137,34 @@ const char *talk_header(const struct talk *t, const char *name)
             found = t->request.headers[i].value;
         }
     return found;
+}
+
+/* The bytes of the first request's body; 0 when it had not ROOM and was not sent. */
+static size_t first_in_room(const char *kind, const char *settings, enum event_type type, bool over,
+                            size_t room)
+{
+    struct talk t;
+    talk_begin(&t, kind, settings, "abc", 1);
+    t.event.type = type;
+    t.facts.finding.suppressed = over;
+    t.facts.finding.resolved_at = NULL;
+    dest_body_cache_free(&t.cache);
+    dest_body_cache_init(&t.cache, room);
+    enum dest_next next = talk_next(&t, NULL);
+    EXPECT(next == DEST_SEND || t.job.verdict.reason == REASON_TOO_LONG);
+    size_t size = next == DEST_SEND ? t.request.body_size : 0;
+    EXPECT(size <= room);
+    talk_end(&t);
+    return size;
+}
+
+void talk_expect_room(const char *kind, const char *settings)
+{
+    for (int i = 0; i < 2 * EVENT_TYPE_COUNT; i++) {
+        enum event_type type = (enum event_type)(i / 2);
+        size_t whole = first_in_room(kind, settings, type, i % 2, 262144);
+        EXPECT(whole > 0);
+        for (size_t less = 0; less < whole; less += less < 32 ? 1 : (size_t)unit_step(61, 401))
+            EXPECT_INT(first_in_room(kind, settings, type, i % 2, whole - less), less ? 0 : whole);
+    }
 }

@@ -35,9 +35,18 @@ void talk_begin(struct talk *t, const char *kind, const char *settings, const ch
                 int64_t now_s);
 /* dest->next with t->request. LAST is NULL for the first request. */
 enum dest_next talk_next(struct talk *t, const struct dest_response *last);
+/* An answer with a status and a body, which is not copied. */
+struct dest_response talk_answer(long status, const char *body);
+/* talk_next after such an answer. */
+enum dest_next talk_answered(struct talk *t, long status, const char *body);
+/* Before the first request: the conversation is a test. */
+void talk_make_test(struct talk *t);
 void talk_end(struct talk *t);
 /* A header of t->request, which must stand there once; NULL when it does not stand there. */
 const char *talk_header(const struct talk *t, const char *name);
+
+/* The first request for every type of event is sent where its body has room, and else is dead at once as too long. */
+void talk_expect_room(const char *kind, const char *settings);
 
 /* The settings, parsed by KIND; NULL with *ERROR filled. Lives in the arena. */
 const void *talk_parse(struct arena *a, const char *kind, const char *json, struct dest_config_error *error);

@@ -219,7 +219,7 @@ static void json_keys_put_their_own_commas(void)
 
 /* ---- arena ---- */
 
-static void json_lists_put_their_own_commas(void)
+static void json_lists_and_objects_put_their_own_commas(void)
 {
     struct buf b;
     buf_init(&b, 200);
@@ -232,9 +232,10 @@ static void json_lists_put_their_own_commas(void)
     buf_json_open_item(&b);
     buf_json_bool(&b, "d", false);
     buf_add_text(&b, "}]");
-    buf_json_member(&b, "e", NULL);
-    buf_add_char(&b, '}');
-    EXPECT_TEXT(buf_text(&b), "{\"a\":\"[\",\"b\":[{\"c\":true},{\"d\":false}],\"e\":null}");
+    buf_json_open_object(&b, "e");
+    buf_json_member(&b, "f", NULL);
+    buf_add_text(&b, "}}");
+    EXPECT_TEXT(buf_text(&b), "{\"a\":\"[\",\"b\":[{\"c\":true},{\"d\":false}],\"e\":{\"f\":null}}");
     buf_free(&b);
 }
 
@@ -448,7 +449,7 @@ UNIT_MAIN(UNIT_CASE(a_buffer_takes_its_maximum_and_not_a_byte_more),
           UNIT_CASE(json_numbers_are_short_and_read_back_exactly),
           UNIT_CASE(json_numbers_with_few_decimals_are_those_of_printf),
           UNIT_CASE(reserving_more_than_the_maximum_is_no_overflow), UNIT_CASE(hmacs_are_those_of_rfc_4231),
-          UNIT_CASE(json_keys_put_their_own_commas), UNIT_CASE(json_lists_put_their_own_commas),
+          UNIT_CASE(json_keys_put_their_own_commas), UNIT_CASE(json_lists_and_objects_put_their_own_commas),
           UNIT_CASE(arena_memory_is_zeroed_aligned_and_separate),
           UNIT_CASE(a_large_request_does_not_waste_the_current_block), UNIT_CASE(arena_texts_are_copies),
           UNIT_CASE(a_table_finds_all_members_of_a_hash), UNIT_CASE(a_list_keeps_its_order),

@@ -11,22 +11,10 @@
 #include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
 
-static const char *text_of(struct json_object *object, const char *key)
-{
-    struct json_object *value = json_get(object, key);
-    return json_is_text(value) ? json_object_get_string(value) : "no text";
-}
-
-static struct json_object *first(struct json_object *object, const char *key)
-{
-    struct json_object *list = json_get(object, key);
-    return json_object_is_type(list, json_type_array) ? json_object_array_get_idx(list, 0) : NULL;
-}
-
 static struct json_object *widgets_of(struct json_object *message)
 {
-    struct json_object *card = json_get(first(message, "cardsV2"), "card");
-    return json_get(first(card, "sections"), "widgets");
+    struct json_object *card = json_get(chat_item(message, "cardsV2", 0), "card");
+    return json_get(chat_item(card, "sections", 0), "widgets");
 }
 
 /* The HTML of widget I. */
@@ -34,7 +22,7 @@ static const char *html_of(struct json_object *message, size_t i)
 {
     struct json_object *widget = json_object_array_get_idx(widgets_of(message), i);
     struct json_object *paragraph = json_get(widget, "textParagraph");
-    return text_of(paragraph ? paragraph : json_get(widget, "decoratedText"), "text");
+    return chat_text(paragraph ? paragraph : json_get(widget, "decoratedText"), "text");
 }
 
 static void expect_message(enum event_type type, const char *headline, const char *rest, const char *colour)
@@ -48,8 +36,8 @@ static void expect_message(enum event_type type, const char *headline, const cha
     snprintf(html, sizeof html, "<font color=\"%s\"><b>%s</b></font>", colour, headline);
     struct json_object *text = chat_render(google_chat_body_build, &event, &facts, DEST_STYLE_TEXT);
     struct json_object *card = chat_render(google_chat_body_build, &event, &facts, DEST_STYLE_CARD);
-    EXPECT_TEXT(text_of(text, "text"), line);
-    EXPECT_TEXT(text_of(card, "fallbackText"), line);
+    EXPECT_TEXT(chat_text(text, "text"), line);
+    EXPECT_TEXT(chat_text(card, "fallbackText"), line);
     EXPECT_INT(json_object_object_length(text), 1);
     EXPECT(json_get(card, "text") == NULL);
     EXPECT_TEXT(html_of(card, 0), html);
@@ -78,30 +66,41 @@ static void html_is_escaped_and_lines_are_broken(void)
     json_object_put(card);
 }
 
+static void expect_inert(struct json_object *root, const char *key, int members)
+{
+    const char *line = chat_text(root, key);
+    EXPECT(!strpbrk(line, "<>*~`") && !strstr(line, "://") && !strstr(line, "\xe2\x80\xae"));
+    EXPECT(strstr(line, "‹users/all›") && !strstr(json_print(root), "<a"));
+    EXPECT_INT(json_object_object_length(root), members);
+}
+
+static void see_inert_card(struct json_object *root, size_t bytes, const char *hostile)
+{
+    (void)bytes;
+    (void)hostile;
+    expect_inert(root, "fallbackText", 2);
+}
+
+static void see_inert_text(struct json_object *root, size_t bytes, const char *hostile)
+{
+    (void)bytes;
+    (void)hostile;
+    expect_inert(root, "text", 1);
+}
+
 static void hostile_text_is_only_text(void)
 {
     static const char hostile[] =
         "<users/all> <https://evil.example|https://good.example> *b* _i_ ~s~ `c` <a href='x'>y</a> "
         "\"}}]}]}}],\"text\":\"x\"\\ https://evil.example \xe2\x80\xae\xff\x01";
-    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
-        for (int style = DEST_STYLE_CARD; style <= DEST_STYLE_TEXT; style++) {
-            struct facts facts = talk_facts();
-            struct event event = talk_event();
-            event.type = (enum event_type)type;
-            chat_fill(&facts, &event, hostile);
-            struct json_object *root = chat_render(google_chat_body_build, &event, &facts, style);
-            const char *line = text_of(root, style == DEST_STYLE_CARD ? "fallbackText" : "text");
-            EXPECT(!strpbrk(line, "<>*~`") && !strstr(line, "://") && !strstr(line, "\xe2\x80\xae"));
-            EXPECT(strstr(line, "‹users/all›") && !strstr(json_print(root), "<a"));
-            EXPECT_INT(json_object_object_length(root), style == DEST_STYLE_CARD ? 2 : 1);
-            json_object_put(root);
-        }
+    chat_each(google_chat_body_build, DEST_STYLE_CARD, hostile, see_inert_card);
+    chat_each(google_chat_body_build, DEST_STYLE_TEXT, hostile, see_inert_text);
 }
 
-static void expect_within_limits(struct json_object *root, size_t bytes, const char *letter)
+static void expect_within_limits(struct json_object *root, size_t bytes, const char *text)
 {
     if (bytes > GOOGLE_CHAT_MESSAGE_MAX)
-        unit_fail(__FILE__, __LINE__, "%zu bytes of %s", bytes, letter);
+        unit_fail(__FILE__, __LINE__, "%zu bytes of %.8s", bytes, text);
     if (json_get(root, "cardsV2"))
         EXPECT(json_object_array_length(widgets_of(root)) <= GOOGLE_CHAT_WIDGETS_MAX);
 }
@@ -129,16 +128,16 @@ static void what_has_no_room_is_left_out_and_named(void)
     json_object_put(card);
 }
 
+static void see_bare(struct json_object *root, size_t bytes, const char *text)
+{
+    (void)bytes;
+    (void)text;
+    EXPECT(!strstr(json_print(root), "\"text\":\"\"") && json_object_array_length(widgets_of(root)) >= 2);
+}
+
 static void nothing_known_is_still_a_message(void)
 {
-    struct facts facts = {.has_finding = true};
-    struct event event = {.id = "e"};
-    for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
-        event.type = (enum event_type)type;
-        struct json_object *root = chat_render(google_chat_body_build, &event, &facts, DEST_STYLE_CARD);
-        EXPECT(!strstr(json_print(root), "\"text\":\"\"") && json_object_array_length(widgets_of(root)) >= 2);
-        json_object_put(root);
-    }
+    chat_each(google_chat_body_build, DEST_STYLE_CARD, NULL, see_bare);
 }
 
 UNIT_MAIN(UNIT_CASE(every_event_has_both_layouts), UNIT_CASE(html_is_escaped_and_lines_are_broken),

@@ -6,6 +6,7 @@
 
 #include "common/base/http_time.h"
 #include "common/destinations/google_chat.h"
+#include "tests/unit/settings_case.h"
 #include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
 
@@ -17,53 +18,35 @@
 
 static void settings_are_taken_or_refused_with_advice_and_without_values(void)
 {
-    static const struct {
-        const char *json, *names; /* NULL: taken */
-    } cases[] = {
-        {CARD, NULL},
-        {TEXT, NULL},
-        {"{\"webhook_url\":\"https://h\",\"style\":null,\"thread\":\"x\"}", NULL},
-        {"[]", "JSON"},
-        {"{\"style\":\"text\"}", "webhook_url"},
-        {"{\"webhook_url\":7}", "webhook_url"},
-        {"{\"webhook_url\":\"SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://h/SECRET\\r\\n\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://h\",\"style\":\"SECRET\"}", "style"},
-        {"{\"webhook_url\":\"https://h\",\"style\":\"connector\"}", "style"},
+    static const struct settings_case cases[] = {
+        {.json = CARD},
+        {.json = TEXT},
+        {"{\"webhook_url\":\"https://h\",\"style\":null,\"thread\":\"x\"}", .advised = "does not lead"},
+        {"[]", .refused = "JSON"},
+        {"{\"style\":\"text\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":7}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://h/SECRET\\r\\n\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://h\",\"style\":\"SECRET\"}", .refused = "style"},
+        {"{\"webhook_url\":\"https://h\",\"style\":\"connector\"}", .refused = "style"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct dest_config_error error;
-        struct arena a;
-        arena_init(&a, 1024);
-        bool taken = talk_parse(&a, "google_chat", cases[i].json, &error) != NULL;
-        if (taken != !cases[i].names)
-            unit_fail(__FILE__, __LINE__, "%s: taken %d", cases[i].json, taken);
-        EXPECT(taken || (strstr(error.detail, cases[i].names) && !strstr(error.detail, "SECRET")));
-        arena_wipe(&a);
-    }
+    EXPECT_SETTINGS("google_chat", cases);
 }
 
 static void what_is_odd_about_a_url_is_noted(void)
 {
-    static const struct {
-        const char *json, *notes; /* NULL: nothing */
-    } cases[] = {
-        {CARD, NULL},
-        {"{\"webhook_url\":\"https://CHAT.googleapis.com:443/v1/spaces/S/messages?token=t&key=k\"}", NULL},
-        {"{\"webhook_url\":\"https://chat.googleapis.com/v1/spaces/S/messages?key=k\"}", "no token"},
-        {"{\"webhook_url\":\"https://chat.googleapis.com/v1/spaces/S/messages?monkey=k&token=t\"}", "no key"},
-        {"{\"webhook_url\":\"https://chat.example/x?key=k&token=t\"}", "does not lead"},
-        {"{\"webhook_url\":\"https://chat.googleapis.com.evil.example/?key=k&token=t\"}", "does not lead"},
+    static const struct settings_case cases[] = {
+        {.json = CARD},
+        {.json = "{\"webhook_url\":\"https://CHAT.googleapis.com:443/v1/spaces/S/messages?token=t&key=k\"}"},
+        {"{\"webhook_url\":\"https://chat.googleapis.com/v1/spaces/S/messages?key=k\"}",
+         .advised = "no token"},
+        {"{\"webhook_url\":\"https://chat.googleapis.com/v1/spaces/S/messages?monkey=k&token=t\"}",
+         .advised = "no key"},
+        {"{\"webhook_url\":\"https://chat.example/x?key=k&token=t\"}", .advised = "does not lead"},
+        {"{\"webhook_url\":\"https://chat.googleapis.com.evil.example/?key=k&token=t\"}",
+         .advised = "does not lead"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct dest_config_error error;
-        struct arena a;
-        arena_init(&a, 1024);
-        EXPECT(talk_parse(&a, "google_chat", cases[i].json, &error) != NULL);
-        if (!error.advice != !cases[i].notes || (error.advice && !strstr(error.advice, cases[i].notes)))
-            unit_fail(__FILE__, __LINE__, "%s: %s", cases[i].json, error.advice ? error.advice : "nothing");
-        arena_wipe(&a);
-    }
+    EXPECT_SETTINGS("google_chat", cases);
 }
 
 /* ---- the request ---- */
@@ -93,8 +76,7 @@ static void a_test_says_that_it_is_one(void)
     struct dest_response made = {.status = 200, .body = body, .body_size = sizeof body - 1};
     struct talk t;
     talk_begin(&t, "google_chat", TEXT, "abc", 1);
-    t.c.is_test = true;
-    t.job.event = NULL;
+    talk_make_test(&t);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.body, "{\"text\":\"Pencheff integration test\"}");
     EXPECT_INT(talk_next(&t, &made), DEST_FINISHED);
@@ -131,6 +113,7 @@ static void a_message_that_is_longer_than_what_is_read_counts(void)
     struct dest_response r = {.status = 200, .body = "{\"name\":", .body_size = 8, .truncated = true};
     EXPECT_INT(google_chat_judge(&r).kind, VERDICT_DELIVERED);
     r.body = "<html>";
+    r.body_size = strlen(r.body);
     EXPECT_INT(google_chat_judge(&r).kind, VERDICT_REJECTED);
 }
 

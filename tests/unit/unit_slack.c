@@ -16,24 +16,12 @@ static struct json_object *render(const struct event *event, const struct facts 
     return chat_render(slack_body_build, event, facts, style);
 }
 
-static struct json_object *item(struct json_object *object, const char *key, size_t index)
-{
-    struct json_object *list = json_get(object, key);
-    return json_object_is_type(list, json_type_array) ? json_object_array_get_idx(list, index) : NULL;
-}
-
-static const char *text_of(struct json_object *object, const char *key)
-{
-    struct json_object *value = json_get(object, key);
-    return json_is_text(value) ? json_object_get_string(value) : "no text";
-}
-
 /* The text of a block's plain_text object. */
 static const char *block_text(struct json_object *block)
 {
     struct json_object *text = json_get(block, "text");
-    EXPECT_TEXT(text_of(text, "type"), "plain_text");
-    return text_of(text, "text");
+    EXPECT_TEXT(chat_text(text, "type"), "plain_text");
+    return chat_text(text, "text");
 }
 
 static bool is_false(struct json_object *object, const char *key)
@@ -52,16 +40,16 @@ static void expect_message(enum event_type type, const char *headline, const cha
     snprintf(line, sizeof line, "%s%s", headline, rest);
     struct json_object *text = render(&event, &facts, DEST_STYLE_TEXT);
     struct json_object *card = render(&event, &facts, DEST_STYLE_CARD);
-    EXPECT_TEXT(text_of(text, "text"), line);
-    EXPECT_TEXT(text_of(card, "text"), line);
+    EXPECT_TEXT(chat_text(text, "text"), line);
+    EXPECT_TEXT(chat_text(card, "text"), line);
     EXPECT(is_false(text, "unfurl_links") && is_false(text, "unfurl_media") && is_false(text, "mrkdwn"));
     EXPECT(is_false(card, "unfurl_links") && is_false(card, "unfurl_media") && is_false(card, "mrkdwn"));
-    EXPECT(!json_get(text, "attachments") && !item(text, "blocks", 1));
-    EXPECT_TEXT(block_text(item(text, "blocks", 0)), line);
-    EXPECT_TEXT(text_of(item(card, "blocks", 0), "type"), "header");
-    EXPECT_TEXT(block_text(item(card, "blocks", 0)), headline);
-    EXPECT_TEXT(text_of(item(card, "attachments", 0), "color"), colour);
-    EXPECT(item(item(card, "attachments", 0), "blocks", 1) != NULL);
+    EXPECT(!json_get(text, "attachments") && !chat_item(text, "blocks", 1));
+    EXPECT_TEXT(block_text(chat_item(text, "blocks", 0)), line);
+    EXPECT_TEXT(chat_text(chat_item(card, "blocks", 0), "type"), "header");
+    EXPECT_TEXT(block_text(chat_item(card, "blocks", 0)), headline);
+    EXPECT_TEXT(chat_text(chat_item(card, "attachments", 0), "color"), colour);
+    EXPECT(chat_item(chat_item(card, "attachments", 0), "blocks", 1) != NULL);
     json_object_put(text);
     json_object_put(card);
 }
@@ -91,32 +79,36 @@ static void no_object_of_a_message_is_mrkdwn(void)
         }
 }
 
+static void expect_inert(struct json_object *root)
+{
+    const char *text = json_print(root);
+    EXPECT(!strpbrk(text, "<>") && strstr(text, "&lt;!channel&gt;") && !strstr(text, "\xe2\x80\xae"));
+    EXPECT(strstr(text, "&amp;lt;!here"));
+}
+
+static void see_inert_card(struct json_object *root, size_t bytes, const char *hostile)
+{
+    (void)bytes;
+    (void)hostile;
+    expect_inert(root);
+    EXPECT_INT(json_object_object_length(root), 6);
+}
+
+static void see_inert_text(struct json_object *root, size_t bytes, const char *hostile)
+{
+    (void)bytes;
+    (void)hostile;
+    expect_inert(root);
+    EXPECT_INT(json_object_object_length(root), 5);
+}
+
 static void hostile_text_is_only_text(void)
 {
     static const char hostile[] = "<!channel> <@U1> <https://evil.example|https://good.example>\n"
                                   "\",\"blocks\":[],\"x\":\"\\ *b* _i_ ~s~ `c` @here #general &lt;!here&gt; "
                                   "\xe2\x80\xae\xff\x01 <!subteam^S1> <!date^0^{date}|x>";
-    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
-        for (int style = DEST_STYLE_CARD; style <= DEST_STYLE_TEXT; style++) {
-            struct facts facts = talk_facts();
-            struct event event = talk_event();
-            event.type = (enum event_type)type;
-            chat_fill(&facts, &event, hostile);
-            struct json_object *root = render(&event, &facts, (enum dest_style)style);
-            const char *text = json_print(root);
-            EXPECT(!strpbrk(text, "<>") && strstr(text, "&lt;!channel&gt;") && !strstr(text, "\xe2\x80\xae"));
-            EXPECT(strstr(text, "&amp;lt;!here"));
-            EXPECT_INT(json_object_object_length(root), style == DEST_STYLE_CARD ? 6 : 5);
-            json_object_put(root);
-        }
-}
-
-static size_t units_of(const char *text)
-{
-    size_t units = 0;
-    for (; *text; text++)
-        units += ((unsigned char)*text & 0xC0) == 0x80 ? 0 : (unsigned char)*text >= 0xF0 ? 2 : 1;
-    return units;
+    chat_each(slack_body_build, DEST_STYLE_CARD, hostile, see_inert_card);
+    chat_each(slack_body_build, DEST_STYLE_TEXT, hostile, see_inert_text);
 }
 
 static void expect_limits(struct json_object *blocks)
@@ -124,13 +116,13 @@ static void expect_limits(struct json_object *blocks)
     EXPECT(json_object_array_length(blocks) >= 1 && json_object_array_length(blocks) <= SLACK_BLOCKS_MAX);
     for (size_t i = 0; i < json_object_array_length(blocks); i++) {
         struct json_object *block = json_object_array_get_idx(blocks, i);
-        bool header = strcmp(text_of(block, "type"), "header") == 0;
+        bool header = strcmp(chat_text(block, "type"), "header") == 0;
         if (json_get(block, "text"))
-            EXPECT(units_of(block_text(block)) <= (header ? SLACK_HEADER_MAX : SLACK_SECTION_MAX));
+            EXPECT(chat_units(block_text(block)) <= (header ? SLACK_HEADER_MAX : SLACK_SECTION_MAX));
         struct json_object *field;
         size_t count = 0;
-        while ((field = item(block, "fields", count))) {
-            EXPECT(units_of(text_of(field, "text")) <= SLACK_FIELD_MAX);
+        while ((field = chat_item(block, "fields", count))) {
+            EXPECT(chat_units(chat_text(field, "text")) <= SLACK_FIELD_MAX);
             count++;
         }
         EXPECT(count <= SLACK_FIELDS_MAX);
@@ -141,10 +133,10 @@ static void expect_within_limits(struct json_object *root, size_t bytes, const c
 {
     (void)bytes;
     (void)letter;
-    EXPECT(units_of(text_of(root, "text")) <= SLACK_TEXT_MAX);
+    EXPECT(chat_units(chat_text(root, "text")) <= SLACK_TEXT_MAX);
     expect_limits(json_get(root, "blocks"));
     if (json_get(root, "attachments"))
-        expect_limits(json_get(item(root, "attachments", 0), "blocks"));
+        expect_limits(json_get(chat_item(root, "attachments", 0), "blocks"));
 }
 
 static void long_text_of_any_width_stays_within_the_limits(void)
@@ -187,25 +179,22 @@ static void a_title_that_the_header_cuts_is_shown_whole_below(void)
     event.type = EVENT_FINDING_NEW;
     facts.finding.title = title;
     struct json_object *root = render(&event, &facts, DEST_STYLE_CARD);
-    const char *header = block_text(item(root, "blocks", 0));
-    EXPECT_INT(units_of(header), SLACK_HEADER_MAX);
+    const char *header = block_text(chat_item(root, "blocks", 0));
+    EXPECT_INT(chat_units(header), SLACK_HEADER_MAX);
     EXPECT_TEXT(header + strlen(header) - strlen("…"), "…");
-    EXPECT(strstr(block_text(item(item(root, "attachments", 0), "blocks", 0)), title) != NULL);
+    EXPECT(strstr(block_text(chat_item(chat_item(root, "attachments", 0), "blocks", 0)), title) != NULL);
     json_object_put(root);
+}
+
+static void see_bare(struct json_object *root, size_t bytes, const char *text)
+{
+    expect_within_limits(root, bytes, text);
+    EXPECT(json_get(root, "attachments") && !strstr(json_print(root), "\"fields\":[]"));
 }
 
 static void nothing_known_is_still_a_message(void)
 {
-    struct facts facts = {.has_finding = true};
-    struct event event = {.id = "e"};
-    for (int type = 0; type < EVENT_TYPE_COUNT; type++) {
-        event.type = (enum event_type)type;
-        struct json_object *root = render(&event, &facts, DEST_STYLE_CARD);
-        expect_limits(json_get(root, "blocks"));
-        expect_limits(json_get(item(root, "attachments", 0), "blocks"));
-        EXPECT(!strstr(json_print(root), "\"fields\":[]"));
-        json_object_put(root);
-    }
+    chat_each(slack_body_build, DEST_STYLE_CARD, NULL, see_bare);
 }
 
 UNIT_MAIN(UNIT_CASE(every_event_has_both_layouts), UNIT_CASE(no_object_of_a_message_is_mrkdwn),

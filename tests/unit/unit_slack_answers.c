@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/destinations/slack.h"
+#include "tests/unit/settings_case.h"
 #include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
 
@@ -15,32 +16,22 @@
 
 static void settings_are_taken_or_refused_with_advice_and_without_values(void)
 {
-    static const struct {
-        const char *json, *names; /* NULL: taken */
-    } cases[] = {
-        {CARD, NULL},
-        {TEXT, NULL},
-        {"{\"webhook_url\":\"https://h\",\"style\":\"card\",\"channel\":\"#general\"}", NULL},
-        {"{\"webhook_url\":\"https://h\",\"style\":null}", NULL},
-        {"[]", "JSON"},
-        {"{\"style\":\"text\"}", "webhook_url"},
-        {"{\"webhook_url\":\"SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://h/SECRET\\n\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://h\",\"style\":\"\"}", "style"},
-        {"{\"webhook_url\":\"https://h\",\"style\":\"SECRET\"}", "style"},
-        {"{\"webhook_url\":\"https://h\",\"style\":\"text\\u0000\"}", "style"},
-        {"{\"webhook_url\":\"https://h\",\"style\":1}", "style"},
+    static const struct settings_case cases[] = {
+        {CARD, .advised = "does not lead to Slack"},
+        {TEXT, .advised = "does not lead to Slack"},
+        {"{\"webhook_url\":\"https://h\",\"style\":\"card\",\"channel\":\"#general\"}",
+         .advised = "does not lead to Slack"},
+        {"{\"webhook_url\":\"https://h\",\"style\":null}", .advised = "does not lead to Slack"},
+        {"[]", .refused = "JSON"},
+        {"{\"style\":\"text\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://h/SECRET\\n\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://h\",\"style\":\"\"}", .refused = "style"},
+        {"{\"webhook_url\":\"https://h\",\"style\":\"SECRET\"}", .refused = "style"},
+        {"{\"webhook_url\":\"https://h\",\"style\":\"text\\u0000\"}", .refused = "style"},
+        {"{\"webhook_url\":\"https://h\",\"style\":1}", .refused = "style"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct dest_config_error error;
-        struct arena a;
-        arena_init(&a, 1024);
-        bool taken = talk_parse(&a, "slack", cases[i].json, &error) != NULL;
-        if (taken != !cases[i].names)
-            unit_fail(__FILE__, __LINE__, "%s: taken %d", cases[i].json, taken);
-        EXPECT(taken || (strstr(error.detail, cases[i].names) && !strstr(error.detail, "SECRET")));
-        arena_wipe(&a);
-    }
+    EXPECT_SETTINGS("slack", cases);
 }
 
 static void a_card_is_the_default(void)
@@ -93,12 +84,7 @@ static void each_style_has_a_body_of_its_own_and_builds_it_once(void)
 
 static void a_message_over_the_limit_is_dead_before_it_is_sent(void)
 {
-    struct talk t;
-    talk_begin(&t, "slack", CARD, "abc", 1);
-    dest_body_cache_init(&t.cache, 100);
-    EXPECT_INT(talk_next(&t, NULL), DEST_FINISHED);
-    EXPECT_INT(t.job.verdict.reason, REASON_TOO_LONG);
-    talk_end(&t);
+    talk_expect_room("slack", CARD);
 }
 
 /* ---- answers ---- */

@@ -46,6 +46,16 @@ static void words_of_headers_become_stars_but_not_those_of_our_own(void)
                    "want application/xml, got application/json");
 }
 
+static void the_secret_of_a_body_becomes_stars(void)
+{
+    static const char key[] = "0123456789abcdef";
+    struct dest_request request = {.url = "https://a.example/", .body = "{}", .body_secret = key};
+    struct dest_response response = {.body = "no 0123456789abcdef here", .body_size = 24};
+    char got[SNIPPET_MAX];
+    EXPECT_INT(snippet_take(got, &request, &response), 24);
+    EXPECT(memcmp(got, "no **************** here", 24) == 0);
+}
+
 static void a_secret_at_the_cut_leaves_no_part_of_itself(void)
 {
     char body[2 * SNIPPET_MAX], got[SNIPPET_MAX];
@@ -58,4 +68,5 @@ static void a_secret_at_the_cut_leaves_no_part_of_itself(void)
 
 UNIT_MAIN(UNIT_CASE(an_answer_is_kept_as_it_is), UNIT_CASE(pieces_of_the_path_and_the_query_become_stars),
           UNIT_CASE(words_of_headers_become_stars_but_not_those_of_our_own),
+          UNIT_CASE(the_secret_of_a_body_becomes_stars),
           UNIT_CASE(a_secret_at_the_cut_leaves_no_part_of_itself))

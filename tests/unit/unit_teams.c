@@ -15,34 +15,22 @@ static dest_body_builder *const builders[] = {[TEAMS_CARD] = teams_card_build,
                                               [TEAMS_TEXT] = teams_card_build,
                                               [TEAMS_CONNECTOR] = teams_connector_build};
 
-static struct json_object *first(struct json_object *object, const char *key)
-{
-    struct json_object *list = json_get(object, key);
-    return json_object_is_type(list, json_type_array) ? json_object_array_get_idx(list, 0) : NULL;
-}
-
-static const char *text_of(struct json_object *object, const char *key)
-{
-    struct json_object *value = json_get(object, key);
-    return json_is_text(value) ? json_object_get_string(value) : "no text";
-}
-
 static struct json_object *body_of(struct json_object *message)
 {
-    struct json_object *attachment = first(message, "attachments");
-    EXPECT_TEXT(text_of(message, "type"), "message");
-    EXPECT_TEXT(text_of(attachment, "contentType"), "application/vnd.microsoft.card.adaptive");
+    struct json_object *attachment = chat_item(message, "attachments", 0);
+    EXPECT_TEXT(chat_text(message, "type"), "message");
+    EXPECT_TEXT(chat_text(attachment, "contentType"), "application/vnd.microsoft.card.adaptive");
     struct json_object *card = json_get(attachment, "content");
-    EXPECT_TEXT(text_of(card, "type"), "AdaptiveCard");
-    EXPECT_TEXT(text_of(card, "version"), "1.4");
+    EXPECT_TEXT(chat_text(card, "type"), "AdaptiveCard");
+    EXPECT_TEXT(chat_text(card, "version"), "1.4");
     return json_get(card, "body");
 }
 
 /* Of a RichTextBlock. */
 static const char *run_of(struct json_object *block)
 {
-    EXPECT_TEXT(text_of(first(block, "inlines"), "type"), "TextRun");
-    return text_of(first(block, "inlines"), "text");
+    EXPECT_TEXT(chat_text(chat_item(block, "inlines", 0), "type"), "TextRun");
+    return chat_text(chat_item(block, "inlines", 0), "text");
 }
 
 static void expect_message(enum event_type type, const char *headline, const char *rest, const char *style,
@@ -58,15 +46,15 @@ static void expect_message(enum event_type type, const char *headline, const cha
     struct json_object *text = chat_render(teams_card_build, &event, &facts, TEAMS_TEXT);
     struct json_object *connector = chat_render(teams_connector_build, &event, &facts, TEAMS_CONNECTOR);
     struct json_object *top = json_object_array_get_idx(body_of(card), 0);
-    EXPECT_TEXT(text_of(top, "style"), style);
-    EXPECT_TEXT(run_of(first(top, "items")), headline);
+    EXPECT_TEXT(chat_text(top, "style"), style);
+    EXPECT_TEXT(run_of(chat_item(top, "items", 0)), headline);
     EXPECT(json_object_array_length(body_of(card)) > 3);
     EXPECT_INT(json_object_array_length(body_of(text)), 1);
     EXPECT_TEXT(run_of(json_object_array_get_idx(body_of(text), 0)), line);
-    EXPECT_TEXT(text_of(connector, "@type"), "MessageCard");
-    EXPECT_TEXT(text_of(connector, "title"), headline);
-    EXPECT(strncmp(text_of(connector, "summary"), headline, strlen(headline)) == 0);
-    EXPECT_TEXT(text_of(connector, "themeColor"), colour);
+    EXPECT_TEXT(chat_text(connector, "@type"), "MessageCard");
+    EXPECT_TEXT(chat_text(connector, "title"), headline);
+    EXPECT(strncmp(chat_text(connector, "summary"), headline, strlen(headline)) == 0);
+    EXPECT_TEXT(chat_text(connector, "themeColor"), colour);
     json_object_put(card);
     json_object_put(text);
     json_object_put(connector);
@@ -95,38 +83,48 @@ static void a_card_has_the_severitys_background(void)
         struct event event = talk_event();
         facts.finding.severity = (enum severity)severity;
         struct json_object *card = chat_render(teams_card_build, &event, &facts, TEAMS_CARD);
-        EXPECT_TEXT(text_of(json_object_array_get_idx(body_of(card), 0), "style"), styles[severity]);
+        EXPECT_TEXT(chat_text(json_object_array_get_idx(body_of(card), 0), "style"), styles[severity]);
         json_object_put(card);
     }
+}
+
+static void expect_inert(const char *text)
+{
+    EXPECT(strstr(text, "{ {DATE") && !strstr(text, "{{") && !strstr(text, "${"));
+    EXPECT(!strstr(text, "\xe2\x80\xae") && !strstr(text, "\"TextBlock\"") && !strstr(text, "FactSet"));
+}
+
+static void see_inert_card(struct json_object *root, size_t bytes, const char *hostile)
+{
+    (void)bytes;
+    (void)hostile;
+    expect_inert(json_print(root));
+    EXPECT_INT(json_object_object_length(root), 2);
+}
+
+static void see_inert_connector(struct json_object *root, size_t bytes, const char *hostile)
+{
+    (void)bytes;
+    (void)hostile;
+    expect_inert(json_print(root));
+    EXPECT(!strpbrk(json_print(root), "<>*") && !strstr(json_print(root), "\"markdown\":true"));
+    EXPECT_INT(json_object_object_length(root), 6);
 }
 
 static void hostile_text_is_only_text(void)
 {
     static const char hostile[] = "[good](https://evil.example) <at>all</at> **b** _i_ {{DATE(2026-01-01)}} "
                                   "\"}]}],\"actions\":[{\"x\":\"\\ \xe2\x80\xae\xff\x01 ${x} <b>c</b> &#60;";
-    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
-        for (int style = TEAMS_CARD; style <= TEAMS_CONNECTOR; style++) {
-            struct facts facts = talk_facts();
-            struct event event = talk_event();
-            event.type = (enum event_type)type;
-            chat_fill(&facts, &event, hostile);
-            struct json_object *root = chat_render(builders[style], &event, &facts, style);
-            const char *text = json_print(root);
-            EXPECT(strstr(text, "{ {DATE") && !strstr(text, "{{") && !strstr(text, "${"));
-            EXPECT(!strstr(text, "\xe2\x80\xae") && !strstr(text, "\"TextBlock\"") &&
-                   !strstr(text, "FactSet"));
-            EXPECT(style != TEAMS_CONNECTOR || !strpbrk(text, "<>*"));
-            EXPECT(style != TEAMS_CONNECTOR || !strstr(text, "\"markdown\":true"));
-            EXPECT_INT(json_object_object_length(root), style == TEAMS_CONNECTOR ? 6 : 2);
-            json_object_put(root);
-        }
+    chat_each(teams_card_build, TEAMS_CARD, hostile, see_inert_card);
+    chat_each(teams_card_build, TEAMS_TEXT, hostile, see_inert_card);
+    chat_each(teams_connector_build, TEAMS_CONNECTOR, hostile, see_inert_connector);
 }
 
-static void expect_within_limits(struct json_object *root, size_t bytes, const char *letter)
+static void expect_within_limits(struct json_object *root, size_t bytes, const char *text)
 {
     (void)root;
     if (bytes > TEAMS_MESSAGE_MAX)
-        unit_fail(__FILE__, __LINE__, "%zu bytes of %s", bytes, letter);
+        unit_fail(__FILE__, __LINE__, "%zu bytes of %.8s", bytes, text);
 }
 
 static void long_text_of_any_width_stays_within_the_limit(void)
@@ -135,17 +133,17 @@ static void long_text_of_any_width_stays_within_the_limit(void)
         chat_each_long(builders[style], style, expect_within_limits);
 }
 
+static void see_bare(struct json_object *root, size_t bytes, const char *text)
+{
+    (void)bytes;
+    (void)text;
+    EXPECT(!strstr(json_print(root), "[]") && !strstr(json_print(root), ":\"\""));
+}
+
 static void nothing_known_is_still_a_message(void)
 {
-    struct facts facts = {.has_finding = true};
-    struct event event = {.id = "e"};
-    for (int type = 0; type < EVENT_TYPE_COUNT; type++)
-        for (int style = TEAMS_CARD; style <= TEAMS_CONNECTOR; style++) {
-            event.type = (enum event_type)type;
-            struct json_object *root = chat_render(builders[style], &event, &facts, style);
-            EXPECT(!strstr(json_print(root), "[]") && !strstr(json_print(root), ":\"\""));
-            json_object_put(root);
-        }
+    for (int style = TEAMS_CARD; style <= TEAMS_CONNECTOR; style++)
+        chat_each(builders[style], style, NULL, see_bare);
 }
 
 UNIT_MAIN(UNIT_CASE(every_event_has_all_three_layouts), UNIT_CASE(a_card_has_the_severitys_background),

@@ -2,10 +2,10 @@
  * The settings of Teams, its request, and what answers mean. Every answer that Microsoft is known to give is in
  * tests/golden/teams/answers.json; here is what those leave open.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "common/destinations/teams.h"
+#include "tests/unit/settings_case.h"
 #include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
 
@@ -18,59 +18,40 @@
 
 static void settings_are_taken_or_refused_with_advice_and_without_values(void)
 {
-    static const struct {
-        const char *json, *names; /* NULL: taken */
-    } cases[] = {
-        {CARD, NULL},
-        {TEXT, NULL},
-        {CONNECTOR, NULL},
-        {"{\"webhook_url\":\"https://h\",\"style\":null,\"channel\":\"x\"}", NULL},
-        {"[]", "JSON"},
-        {"{\"style\":\"text\"}", "webhook_url"},
-        {"{\"webhook_url\":\"SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://h/SECRET\\r\\n\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://h\",\"style\":\"SECRET\"}", "connector"},
-        {"{\"webhook_url\":\"https://h\",\"style\":1}", "style"},
-        {"{\"webhook_url\":\"https://acme.webhook.office.com/webhookb2/SECRET\"}", "workflow"},
-        {"{\"webhook_url\":\"https://ACME.Webhook.Office.com/SECRET\",\"style\":\"connector\"}", "workflow"},
-        {"{\"webhook_url\":\"https://outlook.office.com/webhook/SECRET\"}", "workflow"},
-        {"{\"webhook_url\":\"https://outlook.office365.com/webhook/SECRET\"}", "workflow"},
-        {"{\"webhook_url\":\"" FLOW "SECRET\",\"style\":\"connector\"}", "leave style out"},
+    static const struct settings_case cases[] = {
+        {.json = CARD},
+        {.json = TEXT},
+        {.json = CONNECTOR},
+        {"{\"webhook_url\":\"https://h\",\"style\":null,\"channel\":\"x\"}", .advised = "does not lead"},
+        {"[]", .refused = "JSON"},
+        {"{\"style\":\"text\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://h/SECRET\\r\\n\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://h\",\"style\":\"SECRET\"}", .refused = "connector"},
+        {"{\"webhook_url\":\"https://h\",\"style\":1}", .refused = "style"},
+        {"{\"webhook_url\":\"https://acme.webhook.office.com/webhookb2/SECRET\"}", .refused = "workflow"},
+        {"{\"webhook_url\":\"https://ACME.Webhook.Office.com/SECRET\",\"style\":\"connector\"}",
+         .refused = "workflow"},
+        {"{\"webhook_url\":\"https://outlook.office.com/webhook/SECRET\"}", .refused = "workflow"},
+        {"{\"webhook_url\":\"https://outlook.office365.com/webhook/SECRET\"}", .refused = "workflow"},
+        {"{\"webhook_url\":\"" FLOW "SECRET\",\"style\":\"connector\"}", .refused = "leave style out"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct dest_config_error error;
-        struct arena a;
-        arena_init(&a, 1024);
-        bool taken = talk_parse(&a, "teams", cases[i].json, &error) != NULL;
-        if (taken != !cases[i].names)
-            unit_fail(__FILE__, __LINE__, "%s: taken %d", cases[i].json, taken);
-        EXPECT(taken || (strstr(error.detail, cases[i].names) && !strstr(error.detail, "SECRET")));
-        arena_wipe(&a);
-    }
+    EXPECT_SETTINGS("teams", cases);
 }
 
 static void what_is_odd_about_a_url_is_noted(void)
 {
-    static const struct {
-        const char *json, *notes; /* NULL: nothing */
-    } cases[] = {
-        {CARD, NULL},
-        {CONNECTOR, NULL},
-        {"{\"webhook_url\":\"https://default1.02.environment.api.powerplatform.com:443/x?sig=x\"}", NULL},
-        {"{\"webhook_url\":\"https://prod-01.usgovtexas.logic.azure.us/x?sig=x\"}", NULL},
-        {"{\"webhook_url\":\"https://prod-01.westeurope.logic.azure.com/x?api-version=1\"}", "no sig"},
-        {"{\"webhook_url\":\"https://chat.example/x?sig=x\"}", "does not lead"},
-        {"{\"webhook_url\":\"https://logic.azure.com.evil.example/x?sig=x\"}", "does not lead"},
+    static const struct settings_case cases[] = {
+        {.json = CARD},
+        {.json = CONNECTOR},
+        {.json = "{\"webhook_url\":\"https://default1.02.environment.api.powerplatform.com:443/x?sig=x\"}"},
+        {.json = "{\"webhook_url\":\"https://prod-01.usgovtexas.logic.azure.us/x?sig=x\"}"},
+        {"{\"webhook_url\":\"https://prod-01.westeurope.logic.azure.com/x?api-version=1\"}",
+         .advised = "no sig"},
+        {"{\"webhook_url\":\"https://chat.example/x?sig=x\"}", .advised = "does not lead"},
+        {"{\"webhook_url\":\"https://logic.azure.com.evil.example/x?sig=x\"}", .advised = "does not lead"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct dest_config_error error;
-        struct arena a;
-        arena_init(&a, 1024);
-        EXPECT(talk_parse(&a, "teams", cases[i].json, &error) != NULL);
-        if (!error.advice != !cases[i].notes || (error.advice && !strstr(error.advice, cases[i].notes)))
-            unit_fail(__FILE__, __LINE__, "%s: %s", cases[i].json, error.advice ? error.advice : "nothing");
-        arena_wipe(&a);
-    }
+    EXPECT_SETTINGS("teams", cases);
 }
 
 /* ---- the request ---- */
@@ -164,8 +145,8 @@ static void a_test_says_what_it_has_proven(void)
     for (int is_test = 0; is_test < 2; is_test++) {
         struct talk t;
         talk_begin(&t, "teams", CARD, "abc", 1);
-        t.c.is_test = is_test;
-        t.job.event = is_test ? NULL : &t.event;
+        if (is_test)
+            talk_make_test(&t);
         EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
         EXPECT(!is_test || strstr(t.request.body, "Pencheff integration test"));
         EXPECT_INT(talk_next(&t, &accepted), DEST_FINISHED);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/destinations/webhook.h"
+#include "tests/unit/settings_case.h"
 #include "tests/unit/talk.h"
 #include "tests/unit/unit.h"
 
@@ -15,83 +16,65 @@ static const struct webhook_config *parse(struct arena *a, const char *json, str
 
 static void good_settings_are_taken(void)
 {
-    static const char *const good[] = {
-        "{\"webhook_url\":\"https://hooks.example/x\"}",
-        "{\"webhook_url\":\"http://h\"}",
-        "{\"webhook_url\":\"HTTPS://user:pw@h:8443/a?b=c#d\"}",
-        "{\"webhook_url\":\"https://[2001:db8::1]:8443/\"}",
-        "{\"webhook_url\":\"https://bücher.example/\"}",
-        "{\"webhook_url\":\"https://h\",\"hmac_secret\":null,\"headers\":null,\"other\":[1]}",
-        "{\"webhook_url\":\"https://h\",\"hmac_secret\":\"\",\"headers\":{}}",
-        "{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"b c\",\"Authorization\":\"Bearer é\"}}",
+    static const struct settings_case cases[] = {
+        {.json = "{\"webhook_url\":\"https://hooks.example/x\"}"},
+        {.json = "{\"webhook_url\":\"http://h\"}"},
+        {.json = "{\"webhook_url\":\"HTTPS://user:pw@h:8443/a?b=c#d\"}"},
+        {.json = "{\"webhook_url\":\"https://[2001:db8::1]:8443/\"}"},
+        {.json = "{\"webhook_url\":\"https://bücher.example/\"}"},
+        {.json = "{\"webhook_url\":\"https://h\",\"hmac_secret\":null,\"headers\":null,\"other\":[1]}"},
+        {.json = "{\"webhook_url\":\"https://h\",\"hmac_secret\":\"\",\"headers\":{}}"},
+        {.json =
+             "{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"b c\",\"Authorization\":\"Bearer é\"}}"},
     };
-    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        struct dest_config_error error;
-        struct arena a;
-        arena_init(&a, 4096);
-        if (!parse(&a, good[i], &error))
-            unit_fail(__FILE__, __LINE__, "%s: %s", good[i], error.detail);
-        arena_wipe(&a);
-    }
+    EXPECT_SETTINGS("webhook", cases);
 }
 
 static void bad_settings_are_refused_with_advice_and_without_values(void)
 {
-    static const struct {
-        const char *json, *names;
-    } cases[] = {
-        {"", "JSON"},
-        {"[]", "JSON"},
-        {"{}", "webhook_url"},
-        {"{\"webhook_url\":null}", "webhook_url"},
-        {"{\"webhook_url\":5}", "webhook_url"},
-        {"{\"webhook_url\":\"\"}", "webhook_url"},
-        {"{\"webhook_url\":\"ftp://SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https:/SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https:///SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://?SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://u@/SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://:80/SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\" https://SECRET\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://SECRET/a b\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://SECRET/\\r\\nX: y\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://SECRET/\\u0000\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://SECRET/\\u007f\"}", "webhook_url"},
-        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":5}", "hmac_secret"},
-        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":{\"SECRET\":1}}", "hmac_secret"},
-        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_\"}", "whsec_"},
-        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_SECRET!\"}", "whsec_"},
-        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_SECRE\\n\"}", "whsec_"},
-        {"{\"webhook_url\":\"https://h\",\"webhook_secret\":\"whsec_SECRE\"}", "whsec_"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":[]}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":\"X-A: SECRET\"}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"\":\"SECRET\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X A\":\"SECRET\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A:\":\"SECRET\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\\r\\nB\":\"SECRET\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-\\u00e9\":\"SECRET\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\r\\nB: c\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\u0000\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\t\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\" SECRET\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"\"}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":5}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":null}}", "headers"},
-        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"a\",\"x-a\":\"b\"}}", "headers"},
+    static const struct settings_case cases[] = {
+        {"", .refused = "JSON"},
+        {"[]", .refused = "JSON"},
+        {"{}", .refused = "webhook_url"},
+        {"{\"webhook_url\":null}", .refused = "webhook_url"},
+        {"{\"webhook_url\":5}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"ftp://SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https:/SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https:///SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://?SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://u@/SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://:80/SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\" https://SECRET\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/a b\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/\\r\\nX: y\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/\\u0000\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://SECRET/\\u007f\"}", .refused = "webhook_url"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":5}", .refused = "hmac_secret"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":{\"SECRET\":1}}", .refused = "hmac_secret"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_\"}", .refused = "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_SECRET!\"}", .refused = "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"hmac_secret\":\"whsec_SECRE\\n\"}", .refused = "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"webhook_secret\":\"whsec_SECRE\"}", .refused = "whsec_"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":[]}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":\"X-A: SECRET\"}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"\":\"SECRET\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X A\":\"SECRET\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A:\":\"SECRET\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\\r\\nB\":\"SECRET\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-\\u00e9\":\"SECRET\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\r\\nB: c\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\u0000\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"SECRET\\t\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\" SECRET\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"\"}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":5}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":null}}", .refused = "headers"},
+        {"{\"webhook_url\":\"https://h\",\"headers\":{\"X-A\":\"a\",\"x-a\":\"b\"}}", .refused = "headers"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct dest_config_error error;
-        struct arena a;
-        arena_init(&a, 4096);
-        if (parse(&a, cases[i].json, &error))
-            unit_fail(__FILE__, __LINE__, "taken: %s", cases[i].json);
-        EXPECT_INT(error.reason, i < 2 ? REASON_CONFIG_UNREADABLE : REASON_CONFIG_INVALID);
-        if (!strstr(error.detail, cases[i].names) || strstr(error.detail, "SECRE"))
-            unit_fail(__FILE__, __LINE__, "%s: %s", cases[i].json, error.detail);
-        arena_wipe(&a);
-    }
+    EXPECT_SETTINGS("webhook", cases);
 }
 
 static void headers_of_ours_and_of_http_cannot_be_overridden(void)

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import google_chat, slack, teams
+from . import discord, github, google_chat, jira, opsgenie, pagerduty, slack, splunk, teams, webhook
 
-VENDORS: dict[str, ModuleType] = {"slack": slack, "teams": teams, "google_chat": google_chat}
+VENDORS: dict[str, ModuleType] = {
+    "discord": discord, "github": github, "google_chat": google_chat, "jira": jira, "opsgenie": opsgenie, "pagerduty": pagerduty,
+    "slack": slack, "splunk": splunk, "teams": teams, "webhook": webhook}

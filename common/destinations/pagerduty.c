@@ -1,0 +1,242 @@
+/*
+ * pagerduty - one event of the Events API v2 per event, which opens, adds to or ends an alert
+ *
+ * A conversation of one request; of two for a test, which ends what it has opened. The credential is in the body
+ * (routing_key), so the body that integrations share is built without it, and each puts its own in front. A repeat does
+ * no harm: it carries the same dedup_key, and PagerDuty adds it to the alert that is open. Accepted means that it is
+ * processed later; an event for a service that is disabled, or a resolve without an open alert, is dropped without a
+ * word.
+ */
+#include "common/destinations/pagerduty.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "common/base/check.h"
+#include "common/base/json.h"
+
+enum { STEP_SENT = 1, STEP_ENDING = 2 };
+
+/* What PagerDuty suggests when it says "too many" without saying for how long (docs/events-API-v2/05-Rate-Limits). */
+#define USUAL_WAIT_S 30
+
+#define ENQUEUE "/v2/enqueue"
+
+/* ---- settings ---- */
+
+static const char *read_key(struct arena *arena, struct json_object *root, struct dest_config_error *error)
+{
+    static const char where[] = "the Integration Key of an Events API v2 integration of the service";
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    const char *key = dest_config_word(arena, root, "routing_key", DEST_CONFIG_URL_MAX, where, error);
+    if (!key || (strlen(key) == PAGERDUTY_KEY_SIZE && strspn(key, letters) == PAGERDUTY_KEY_SIZE))
+        return key;
+    dest_config_fail(
+        error,
+        arena_printf(
+            arena, "routing_key must be %d letters and digits: %s, not a key of the REST API; copy it again",
+            PAGERDUTY_KEY_SIZE, where));
+    return NULL;
+}
+
+/* The base, or the whole address as PagerDuty's pages show it. */
+static const char *read_url(struct arena *arena, struct json_object *root, struct dest_config_error *error)
+{
+    static const char usual[] = "https://events.pagerduty.com";
+    const char *url = dest_config_base_url(arena, root, "api_url", "the Events API's", usual, error);
+    if (!url)
+        return NULL;
+    if (dest_config_host_is(url, "api.pagerduty.com") || dest_config_host_is(url, "api.eu.pagerduty.com")) {
+        dest_config_fail(error, "api_url leads to PagerDuty's REST API; leave it out, or set it to "
+                                "https://events.eu.pagerduty.com for the EU");
+        return NULL;
+    }
+    if (strstr(url, "/generic/2010-04-15")) {
+        dest_config_fail(error, "api_url leads to PagerDuty's Events API v1; leave it out, and make an "
+                                "integration of Events API v2");
+        return NULL;
+    }
+    if (!dest_config_host_is(url, "events.pagerduty.com") &&
+        !dest_config_host_is(url, "events.eu.pagerduty.com"))
+        error->advice =
+            "api_url does not lead to PagerDuty (events.pagerduty.com, or events.eu.pagerduty.com for the "
+            "EU); that is right for a server that speaks its format";
+    return dest_config_ends_in(url, ENQUEUE) ? url : arena_printf(arena, "%s" ENQUEUE, url);
+}
+
+static const void *pagerduty_config_parse(struct arena *arena, const char *json, size_t size,
+                                          struct dest_config_error *error)
+{
+    struct pagerduty_config *config = arena_alloc(arena, sizeof *config);
+    struct json_object *root = dest_config_read(json, size, error);
+    if (!root)
+        return NULL;
+    config->key = read_key(arena, root, error);
+    config->url = config->key ? read_url(arena, root, error) : NULL;
+    json_object_put(root);
+    return config->url ? config : NULL;
+}
+
+/* ---- answers ---- */
+
+/* Looked for in what the body says, in this order; _ stands for a blank as well. */
+static const struct answer_word {
+    const char *word;
+    enum reason reason;
+    const char *detail;
+} answer_words[] = {
+    {"routing_key", REASON_REJECTED,
+     "PagerDuty does not know this routing_key; copy the Integration Key of an Events API v2 integration "
+     "again, and set api_url to https://events.eu.pagerduty.com if the account is in the EU"},
+    {"invalid_event", REASON_REJECTED,
+     "PagerDuty refuses the event's form (invalid event); please report it"},
+};
+
+static bool holds_word(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (; *text; text++) {
+        size_t i = 0;
+        while (i < n && text[i] &&
+               (strncasecmp(text + i, word + i, 1) == 0 || (word[i] == '_' && text[i] == ' ')))
+            i++;
+        if (i == n)
+            return true;
+    }
+    return false;
+}
+
+static bool says(struct json_object *value, const char *word)
+{
+    return json_is_text(value) && holds_word(json_object_get_string(value), word);
+}
+
+static const struct answer_word *find_word(struct json_object *body)
+{
+    struct json_object *errors = json_get(body, "errors");
+    size_t count = json_object_is_type(errors, json_type_array) ? json_object_array_length(errors) : 0;
+    for (size_t i = 0; i < sizeof answer_words / sizeof answer_words[0]; i++) {
+        const char *word = answer_words[i].word;
+        bool said = says(json_get(body, "status"), word) || says(json_get(body, "message"), word);
+        for (size_t n = 0; n < count && !said; n++)
+            said = says(json_object_array_get_idx(errors, n), word);
+        if (said)
+            return &answer_words[i];
+    }
+    return NULL;
+}
+
+static bool is_success(struct json_object *body)
+{
+    struct json_object *status = json_get(body, "status");
+    return json_is_text(status) && strcmp(json_object_get_string(status), "success") == 0;
+}
+
+static struct verdict rejected(const struct dest_response *r, enum reason reason, const char *detail)
+{
+    return (struct verdict){.kind = VERDICT_REJECTED,
+                            .reason = reason,
+                            .error = r->status < 300 ? ERROR_NOT_ACCEPTED : ERROR_HTTP_STATUS,
+                            .detail = detail};
+}
+
+static struct verdict from_body(const struct dest_response *r, struct json_object *body)
+{
+    struct verdict v = verdict_from_status(r);
+    const struct answer_word *word = find_word(body);
+    if (r->status == 202 && is_success(body))
+        return v;
+    if (v.kind == VERDICT_RETRY) {
+        if (r->status == 429 && v.not_before <= 0)
+            v.not_before = USUAL_WAIT_S;
+        return v;
+    }
+    if (word && (r->status < 300 || r->status >= 400))
+        return rejected(r, word->reason, word->detail);
+    if (v.kind == VERDICT_DELIVERED)
+        return rejected(
+            r, REASON_REJECTED,
+            "the answer is not PagerDuty's; look at api_url, and for a proxy that answers in its place");
+    if (r->status == 404)
+        return rejected(r, REASON_REJECTED,
+                        "there is no Events API v2 at api_url; leave it out, or set it to "
+                        "https://events.eu.pagerduty.com for the EU");
+    if (r->status == 400)
+        return rejected(
+            r, REASON_REJECTED,
+            "PagerDuty cannot read the event; please report it, and look for a proxy that changes requests");
+    if (r->status == 413)
+        return rejected(r, REASON_REJECTED, "PagerDuty finds the event too large; please report it");
+    return v;
+}
+
+struct verdict pagerduty_judge(const struct dest_response *r)
+{
+    if (r->error != ERROR_NONE)
+        return verdict_from_status(r);
+    struct json_object *body = dest_answer_json(r);
+    struct verdict v = from_body(r, body);
+    json_object_put(body);
+    return v;
+}
+
+/* ---- the conversation ---- */
+
+/* BODY, an object with members, with the key as its first. It lives in the conversation's arena, as the key does. */
+static void send_with_key(const struct conversation *c, const char *body, size_t size,
+                          struct dest_request *out)
+{
+    const struct pagerduty_config *config = c->config;
+    struct buf b;
+    check(size > 2 && body[0] == '{');
+    buf_init(&b, size + sizeof "{\"routing_key\":\"\"," + PAGERDUTY_KEY_SIZE);
+    buf_add_char(&b, '{');
+    buf_json_member(&b, "routing_key", config->key);
+    buf_add_char(&b, ',');
+    buf_add(&b, body + 1, size - 1);
+    check(!b.overflow);
+    dest_request_json(out, "POST", config->url, arena_text(c->arena, b.data, b.len), b.len);
+    out->body_secret = config->key;
+    buf_wipe(&b);
+}
+
+static enum dest_next end_test(const struct conversation *c, struct dest_request *out)
+{
+    struct buf b;
+    buf_init(&b, 1024);
+    pagerduty_body_end_test(&b);
+    send_with_key(c, buf_text(&b), b.len, out);
+    buf_free(&b);
+    return DEST_SEND;
+}
+
+static enum dest_next pagerduty_next(struct conversation *c, const struct dest_response *last,
+                                     struct dest_request *out)
+{
+    const struct pagerduty_config *config = c->config;
+    struct verdict *v = &c->jobs[0].verdict;
+    if (last && c->step == STEP_ENDING) {
+        *v = pagerduty_judge(last);
+    } else if (dest_one_request(c, last, out, config->url, 0, pagerduty_body_build, pagerduty_judge) ==
+               DEST_SEND) {
+        send_with_key(c, out->body, out->body_size, out);
+        if (out->body_size <= c->cache->layouts[0].body.max)
+            return DEST_SEND;
+        *v = verdict_too_long();
+    } else if (c->is_test && v->kind == VERDICT_DELIVERED) {
+        c->step = STEP_ENDING;
+        return end_test(c, out);
+    }
+    if (c->is_test && v->kind == VERDICT_DELIVERED)
+        v->detail = "PagerDuty accepted a test alert and its end, and processes them in a minute; if they do "
+                    "not show at the service, it may be disabled";
+    return DEST_FINISHED;
+}
+
+const struct dest dest_pagerduty = {
+    .kind = "pagerduty",
+    .title = "PagerDuty",
+    .repeat_hurts = false,
+    .config_parse = pagerduty_config_parse,
+    .next = pagerduty_next,
+};

@@ -1,0 +1,113 @@
+"""Events become issues in a repository of a GitHub that is as strict as its documentation, and what it answers is understood."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from types import SimpleNamespace
+from typing import Any
+
+from sandbox.receiver import Answer
+from sandbox.vendors import github
+
+from corpus import ATTACKS
+from destinations import describe_shop, details, expect_nowhere, publish_each, settled
+from stage import dead_letters
+
+UNHURRIED = {"gate": {"rate_github": 0.0}}
+
+
+def repository(stage: Any, name: str, token: str = "t0ken", **settings: Any) -> Any:
+    """An integration that makes issues in octo/NAME, where GitHub answers."""
+    stage.receiver.script(f"/api/v3/repos/octo/{name}*", Answer(like="github"))
+    return stage.integration({"repo": f"octo/{name}", "token": token, "api_url": stage.receiver.url("/api/v3"), **settings},
+                             kind="github", name=name)
+
+
+def issues(stage: Any, name: str, count: int = 1) -> list[dict[str, Any]]:
+    """What was asked for, each of which GitHub would take."""
+    return [github.check(request) for request in stage.receiver.wait_for(count, f"/api/v3/repos/octo/{name}/issues")]
+
+
+def test_every_event_is_an_issue_that_says_what_happened_and_has_its_labels(stage, notifyd):
+    repository(stage, "shop", labels=["triage"], assignees=["octocat"])
+    describe_shop(stage)
+    notifyd(UNHURRIED)
+    publish_each(stage, change="recheck queued", error="it broke")
+    made = {issue["title"]: issue for issue in issues(stage, "shop", 5)}
+    started, done, failed = "🚀 Scan started — Shop & Söhne [deep]", "✅ Scan done — Shop & Söhne · Grade C · 2 high, 12 medium, 11 low", "❌ Scan failed — Shop & Söhne"
+    new, changed = "🔴 [HIGH] CVSS 7.5 — SQL injection", "🔁 Finding updated — SQL injection"
+    assert set(made) == {started, done, failed, new, changed}
+    assert "```text\nit broke\n```" in made[failed]["body"] and "```text\nrecheck queued\n```" in made[changed]["body"]
+    assert "- **Endpoint:** `/cart?id=1`\n" in made[new]["body"] and "- **Findings:** `2 high, 12 medium, 11 low`\n" in made[done]["body"]
+    for title, issue in made.items():
+        of_finding = ["owasp-a03", "cwe-89"] if title in (new, changed) else []
+        assert issue["labels"] == ["security", "pencheff", *of_finding, "triage"] and issue["assignees"] == ["octocat"]
+        assert f"scan {stage.scan.id}`" in issue["body"]
+    stage.wait_settled(5)
+    assert stage.database.query("SELECT DISTINCT detail FROM notify.deliveries") == [(None,)]
+
+
+def test_what_is_more_than_text_to_github_is_known_when_it_is_seen():
+    seen = sum(bool(github.live({"title": "t", "body": attack})) for attack in ATTACKS)
+    assert seen > len(ATTACKS) / 2, seen
+    for body in ("@octocat", "a `b` @x", "```\nx\n``\n@x", "`` ` @x", "- **T:** `a` b` <b>", "octo/repo#2", "[a](b)", "see https://x.example", "```text\n@x\n```"):
+        assert github.live({"title": "t", "body": body}), body
+    assert not github.live({"title": "t: a", "body": "- **T:** ``<b> ` [a](b) https://x``\n\n````text\n```\n# h\n````\n"})
+
+
+def test_hostile_findings_are_nothing_but_text_in_an_issue(stage, notifyd):
+    repository(stage, "hostile")
+    hostile = " ".join(attack for attack in ATTACKS if len(attack) < 80).replace("\0", "")
+    stage.database.execute("UPDATE targets SET name = left(%s, 200)", (hostile,))
+    stage.database.execute("UPDATE findings SET title = left(%s, 500), endpoint = left(%s, 2048), description = %s, remediation = repeat('`🚨@a#1', 3000)", (hostile,) * 3)
+    notifyd(UNHURRIED)
+    publish_each(stage, change=hostile)
+    for issue in issues(stage, "hostile", 5):
+        assert github.live(issue) == [] and len(issue["body"]) <= 30000
+    stage.wait_settled(5)
+
+
+def test_a_github_that_has_had_enough_says_until_when():
+    asked = SimpleNamespace(method="POST", path="/repos/octo/limited/issues", body=b"{}", header={"user-agent": "x", "authorization": "Bearer t"})
+    refused = github.answer(asked)
+    assert refused.status == 403 and dict(refused.headers)["X-RateLimit-Remaining"] == "0" and int(dict(refused.headers)["X-RateLimit-Reset"]) > time.time()
+
+
+def test_github_is_given_the_time_that_it_asks_for(stage, notifyd):
+    repository(stage, "busy")
+    path, reset = "/api/v3/repos/octo/busy/issues", int(time.time()) + 4
+    stage.receiver.script(path, Answer(status=403, headers=(("X-RateLimit-Remaining", "0"), ("X-RateLimit-Reset", str(reset))),
+                                       body=b'{"message": "API rate limit exceeded for user ID 1."}'), Answer(like="github"))
+    notifyd({"retry": {"base": 1.0, "jitter": 0.0}})
+    event = stage.publish()
+    first, second = stage.receiver.wait_for(2, path, timeout=20)
+    assert reset <= second.wall < reset + 10 and first.body == second.body
+    row, = settled(stage, event).values()
+    assert (row["state"], row["attempt"]) == ("delivered", 2)
+
+
+ENDS = {  # repository: state, reason, error, words of the advice
+    "hidden": ("dead", "rejected", "http_status", "may not see it"),
+    "moved": ("dead", "rejected", "redirect", "moved (to https://api.github.com/repositories/1300192/issues)"),
+    "archived": ("dead", "gone", "http_status", "unarchive"),
+    "no-issues": ("dead", "gone", "http_status", "turn them on"),
+    "forbidden": ("dead", "rejected", "http_status", "Issues: read and write"),
+    "no-push": ("delivered", None, None, "push or triage access"),
+    "shop": ("delivered", None, None, "without assignees"),
+}
+
+
+def test_what_github_refuses_or_drops_is_said_with_advice_and_the_token_is_nowhere(stage, notifyd):
+    token = f"S3CR3T{uuid.uuid4().hex}"
+    made = {repository(stage, name, token, assignees=["nobody"]).id: name for name in ENDS}
+    daemon = notifyd({"log": {"level": "debug"}, **UNHURRIED})
+    event = stage.publish()
+    letters = dead_letters(stage.broker_url, 5)
+    rows, said = settled(stage, event), details(stage)
+    for integration, name in made.items():
+        row, (state, reason, error, advice) = rows[integration], ENDS[name]
+        assert (row["state"], row["attempt"], row["reason"], row["error"]) == (state, 1, reason, error), name
+        assert advice in said[integration], name
+    assert stage.receiver.count("/api/v3/repos/octo/shop/issues") == 2 and stage.receiver.count() == len(ENDS) + 1
+    expect_nowhere(stage, daemon, letters, token)
