@@ -9,7 +9,8 @@ import threading
 class Link:
     """One connection through the proxy."""
 
-    def __init__(self) -> None:
+    def __init__(self, client: socket.socket) -> None:
+        self.client = client
         self.head = b""  # the first bytes from the client, where protocols say who they are
 
 
@@ -41,7 +42,7 @@ class Proxy:
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._server))
-                link = Link()
+                link = Link(client)
                 for source, sink, to_server in ((client, server, True), (server, client, False)):
                     source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     threading.Thread(target=self._pump, args=(source, sink, link, to_server), daemon=True).start()

@@ -45,7 +45,8 @@ struct amqp_link_calls {
 struct amqp_link *amqp_link_new(struct event_base *base, struct dialer *dialer, const struct conf *conf,
                                 const char *name, const struct amqp_link_calls *calls, void *owner);
 void amqp_link_start(struct amqp_link *link);
-/* Close for good, in order (connection.close is sent, not waited for), and free. Calls no callback. */
+/* Close for good, in order (which takes as long as the broker needs to read all, but at most 0.4 s), and free. Calls no
+ * callback. */
 void amqp_link_free(struct amqp_link *link);
 
 bool amqp_link_is_up(const struct amqp_link *link);

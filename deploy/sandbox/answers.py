@@ -15,6 +15,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b"ok"
     delay: float = 0.0  # seconds before the first byte
+    held: bool = False  # not before release() of the receiver
     close: bool = False  # close the connection after the answer
     instead: str = ""  # "close", "reset" or "hang": do that and send nothing
     drip: float = 0.0  # seconds between single bytes of the whole answer

@@ -91,7 +91,7 @@ class _Connection(asyncio.Protocol):
             if request is None:
                 return
             answer = self.receiver._arrived(request)
-            if answer.delay or answer.instead or answer.drip or answer.endless or answer.stall:
+            if answer.delay or answer.held or answer.instead or answer.drip or answer.endless or answer.stall:
                 self.answering = asyncio.ensure_future(self._answer_slowly(answer))
                 return
             self.transport.write(answer.wire())
@@ -133,6 +133,8 @@ class _Connection(asyncio.Protocol):
     async def _answer_slowly(self, answer: Answer) -> None:
         if answer.delay:
             await asyncio.sleep(answer.delay)
+        if answer.held:
+            await self.receiver._released.wait()
         if answer.instead == "hang":
             await asyncio.Event().wait()
         elif answer.instead == "reset":
@@ -197,6 +199,7 @@ class Receiver:
         self._open: set[_Connection] = set()
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
+        self._released = asyncio.Event()
         self._server = self._loop.run_until_complete(
             self._loop.create_server(lambda: _Connection(self), host, port, ssl=tls, backlog=1024))
         self.port: int = self._server.sockets[0].getsockname()[1]
@@ -238,6 +241,10 @@ class Receiver:
             self._all.clear()
             self._counts.clear()
             self.broken.clear()
+
+    def release(self) -> None:
+        """Lets the answers go that are held, and those that would be."""
+        self._loop.call_soon_threadsafe(self._released.set)
 
     def drop_connections(self) -> None:
         """Closes every open connection, as a restarting server would."""

@@ -319,3 +319,52 @@ def read_now(fd: int) -> bytes:
         return os.read(fd, 1 << 20)
     except BlockingIOError:
         return b""
+
+
+class LateReader(Proxy):
+    """Reads late what the consumer sends, and nothing more of a connection on which it could not send: so do Erlang's sockets."""
+
+    HEARTBEAT = b"\x08\0\0\0\0\0\0\xce"
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.reads = threading.Event()
+        self.reads.set()
+        self.consumer: Link
+        self.failed: OSError | None = None
+
+    def pass_on(self, link: Link, to_server: bool, data: bytes) -> None:
+        if to_server and b"pencheff-notify consumer" in link.head:
+            self.consumer = link
+            self.reads.wait()
+            if self.failed:
+                raise self.failed
+
+    def beat(self) -> None:
+        try:
+            self.consumer.client.sendall(self.HEARTBEAT)
+        except OSError as error:
+            self.failed = error
+
+
+def test_what_a_busy_broker_had_not_read_when_a_worker_left_was_lost(stage, notifyd, rabbit, vhost):
+    """The socket was closed at once: whatever came for it then reset the connection, and acknowledgements went with it."""
+    stage.webhook(secret=None)
+    with LateReader(rabbit.port) as proxy:
+        one = notifyd({"workers": 1, "broker": {"url": stage.broker_url.replace(f":{rabbit.port}/", f":{proxy.port}/")}})
+        stage.publish()
+        stage.wait_settled(1)
+        proxy.reads.clear()
+        for count in (2, 3, 4):  # of the acknowledgement of the first of these the proxy may have read something
+            stage.publish()
+            stage.wait_settled(count)
+            time.sleep(0.1)
+        one.terminate()
+        one.wait_event("worker_leaves")
+        for _ in range(2):  # the first to a closed socket is answered with a reset, the second fails
+            time.sleep(0.1)
+            proxy.beat()
+        proxy.reads.set()
+        assert one.wait() == 0
+        time.sleep(1)
+        assert rabbit.depth("notify", vhost) == 0, "the broker has them again"

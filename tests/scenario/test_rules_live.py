@@ -240,6 +240,7 @@ def test_a_change_made_with_psql_is_followed_within_a_second_at_500_events_a_sec
     assert {path for some in paths.values() for path in some} == {"/before", "/after", "/second"}
 
 
+@pytest.mark.alone
 def test_a_thousand_flips_that_race_with_loads_end_in_the_tables_state(stage, notifyd):
     flips, rounds, count = 25, 5, 8
     chance = random.Random(7)
@@ -316,6 +317,7 @@ def test_rows_that_were_read_before_a_change_and_arrive_after_it_are_not_kept(st
     assert stage.receiver.count("/0") == stage.receiver.count("/1") == 1
 
 
+@pytest.mark.alone
 def test_with_the_link_for_changes_cut_silently_a_change_is_followed_within_two_seconds(stage, notifyd, proxy, psql):
     hook = stage.webhook("/0", secret=None)
     daemon = notifyd(through(proxy, stage.database))

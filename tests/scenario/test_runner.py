@@ -21,8 +21,8 @@ PROGRAMS = {
 }
 
 
-def run(folder: Path, *options: str, names: tuple[str, ...] = tuple(PROGRAMS)) -> tuple[int, str, str]:
-    """Exit code, counts and output of a run of pytest over the unit test programs in FOLDER."""
+def run(folder: Path, *options: str, names: tuple[str, ...] = tuple(PROGRAMS), tests: str = "unit") -> tuple[int, str, str]:
+    """Exit code, counts and output of a run of pytest over TESTS, with the unit test programs in FOLDER."""
     programs = folder / "build" / "tests" / "unit"
     programs.mkdir(parents=True)
     for name in names:
@@ -30,7 +30,7 @@ def run(folder: Path, *options: str, names: tuple[str, ...] = tuple(PROGRAMS)) -
         (programs / name).chmod(0o755)
     done = subprocess.run(
         ["/usr/bin/python3", "-B", "-m", "pytest", "-p", "no:cacheprovider", f"--rootdir={TESTS}", f"--build={folder}/build",
-         f"--basetemp={folder}/tmp", *options, str(TESTS / "unit")],
+         f"--basetemp={folder}/tmp", *options, str(TESTS / tests)],
         capture_output=True, text=True, cwd=TESTS.parent, env={**os.environ, "NOTIFY_TEST_COUNTS": str(folder / "counts")})
     return done.returncode, (folder / "counts").read_text().strip(), done.stdout
 
@@ -50,6 +50,14 @@ def test_crashes_leaks_and_missing_results_are_failures_with_their_reason(tmp_pa
 def test_words_select_by_name_and_no_match_is_a_failure(tmp_path: Path) -> None:
     assert run(tmp_path / "a", "--word=SUBtract", names=("unit_good",))[:2] == (0, "1 0 0")
     assert run(tmp_path / "b", "--word=nothing", names=("unit_good",))[:2] == (5, "0 0 0")
+
+
+def test_what_computes_for_minutes_runs_for_ci_or_when_asked_for(tmp_path: Path) -> None:
+    """With --san the tests themselves say that they have no place there, so none of them runs here for long."""
+    for n, (options, why) in enumerate([((), "for CI; use --ci"), (("--ci",), "does not run under valgrind"),
+                                        (("--word=VALGRIND",), "does not run under valgrind")]):
+        code, counts, output = run(tmp_path / str(n), *options, "--san", names=(), tests="scenario/test_valgrind.py")
+        assert (code, counts) == (0, "0 0 1") and why in output, output
 
 
 @pytest.mark.parametrize("script", ["tests/run", "deploy/packages", ".ci/run"])
