@@ -27,13 +27,18 @@ class Sample:
     anonymous_kib: int
     database_kib: int
     rows: int
+    relations: list[tuple[str, int, int, int]]  # name, MiB, dead rows and vacuums so far, for whoever asks what has grown
 
 
 def sample(stage: Any, one: Any) -> Sample:
     """Of all its processes together."""
     pids = [p.pid for p in one.family()]
     size, rows = stage.database.query("SELECT pg_database_size(current_database()) / 1024, (SELECT count(*) FROM notify.events)")[0]
-    return Sample(sum(map(descriptors, pids)), sum(map(anonymous_kib, pids)), size, rows)
+    relations = stage.database.query(
+        "SELECT c.relname, pg_relation_size(c.oid) >> 20, coalesce(s.n_dead_tup, 0), coalesce(s.autovacuum_count, 0) FROM pg_class c"
+        " LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid"
+        " WHERE c.relnamespace = 'notify'::regnamespace AND pg_relation_size(c.oid) >= 1 << 20 ORDER BY 1")
+    return Sample(sum(map(descriptors, pids)), sum(map(anonymous_kib, pids)), size, rows, relations)
 
 
 def test_soak(stage, notifyd, rabbit, tally, sanitized, request):
