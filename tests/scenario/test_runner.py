@@ -101,3 +101,12 @@ def test_package_groups_are_listed_once_and_installed_here() -> None:
     dry = subprocess.run([packages, "--dry-run", *groups], capture_output=True, text=True, check=True)
     assert dry.stdout == ""
     assert subprocess.run([packages, "nonsense"], capture_output=True).returncode == 2
+
+
+def test_the_packages_have_what_fuzz_targets_are_linked_with(tmp_path: Path) -> None:
+    """clang alone has the compiler only."""
+    source = tmp_path / "target.c"
+    source.write_text("#include <stddef.h>\nint LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);\n"
+                      "int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) { return data && size > 9 ? 0 : 0; }\n")
+    subprocess.run(["clang", "-fsanitize=address,undefined", "-fsanitize=fuzzer", source, "-o", tmp_path / "target"], check=True)
+    assert subprocess.run([tmp_path / "target", "-runs=10"], capture_output=True).returncode == 0
