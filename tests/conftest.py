@@ -5,6 +5,7 @@
     incumbent               the same, with the live product's tables in it
     receiver                an HTTP receiver
     fernet_key              a key
+    ctl                     a function that runs notifyctl there: ctl("stats", "--json")
     notifyd                 a function that starts notifyd: notifyd({"workers": 2, "retry": {"base": 1.0}})
     rabbit, postgres        the shared servers; a test that stops or freezes one has its own (own_postgres, test_restarts.rabbit)
 
@@ -31,7 +32,7 @@ from sandbox.postgres import PostgresServer  # noqa: E402
 from sandbox.rabbit import RabbitServer  # noqa: E402
 from sandbox.receiver import Receiver  # noqa: E402
 
-pytest_plugins = ["unit_programs", "counts", "stage", "fast_receiver"]
+pytest_plugins = ["unit_programs", "counts", "stage", "ctl", "fast_receiver"]
 
 
 def seeds(text: str) -> range:

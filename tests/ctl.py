@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Mapping
 
+import pytest
 from sandbox.daemon import conf_text, merged
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -80,3 +81,8 @@ def on_stage(build: Path, folder: Path, stage: Any) -> Notifyctl:
     """A notifyctl on the stage's servers, with the rights of the workers."""
     run_roles(stage.database)
     return make_ctl(build, folder, stage.broker_url, stage.database.url, stage.key)
+
+
+@pytest.fixture
+def ctl(build: Path, tmp_path: Path, stage: Any) -> Notifyctl:
+    return on_stage(build, tmp_path, stage)

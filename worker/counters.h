@@ -22,6 +22,7 @@
     X(WOKEN, "mailbox_deliveries", "deliveries taken from mailboxes")                                        \
     X(THROTTLED, "attempts_throttled", "requests answered with: too many")                                   \
     X(CIRCUITS, "circuits_opened", "times that an integration's circuit opened")                             \
+    X(BROKEN, "integrations_broken", "times that an integration's destination said that it is gone")         \
     X(STALE, "deliveries_stale", "retries that another worker had taken")                                    \
     X(SWEPT, "rows_swept", "overdue, forgotten or replayed rows whose message the sweep published")          \
     X(EVENTS_DELETED, "events_deleted", "events deleted from the ledger because of their age")               \

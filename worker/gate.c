@@ -313,9 +313,9 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
         say_open(w, now, end->error);
     if (end->outcome == LIMITS_THROTTLED)
         shared_count(COUNT_THROTTLED);
-    if (end->outcome != LIMITS_NOTHING) {
+    if (end->outcome != LIMITS_NOTHING)
         gate_window_learn(g, w, end, now - pass->started_us, now);
-    }
+    gate_window_judge_life(g, w, pass, end, now);
     if (has_turn_to_come(w) && limits_wait(w->limits, now) == 0)
         event_del(w->turn); /* what they waited for is over before its time: a circuit has closed */
     arrange(g, w);

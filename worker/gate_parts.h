@@ -62,5 +62,8 @@ double gate_window_service_us(const struct gate_window *w, int64_t now_us);
 /* A request that took TOOK_US has ended: the window's size, and what people are to know. */
 void gate_window_learn(struct gate *g, struct gate_window *w, const struct gate_end *end, int64_t took_us,
                        int64_t now_us);
+/* Whether what PASS was for is broken now, or works again. */
+void gate_window_judge_life(struct gate *g, struct gate_window *w, const struct gate_pass *pass,
+                            const struct gate_end *end, int64_t now_us);
 
 #endif

@@ -10,6 +10,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/kind_table.h"
+#include "common/base/log.h"
 #include "worker/gate_parts.h"
 #include "worker/shared.h"
 
@@ -147,6 +148,12 @@ static void resize(const struct gate *g, struct gate_window *w, enum limits_outc
         w->most = w->most > 1 ? w->most / 2 : 1;
 }
 
+static void queue_report(struct gate *g, struct gate_window *w)
+{
+    if (list_is_empty(&w->to_report))
+        list_append(&g->to_report, &w->to_report);
+}
+
 /* What people are to know of it: each failure, and a success after one or once in a while. */
 static void note_report(struct gate *g, struct gate_window *w, const struct gate_end *end, int64_t now)
 {
@@ -161,8 +168,7 @@ static void note_report(struct gate *g, struct gate_window *w, const struct gate
         w->report.failure_us = now;
         w->report.error = end->error;
     }
-    if (list_is_empty(&w->to_report))
-        list_append(&g->to_report, &w->to_report);
+    queue_report(g, w);
 }
 
 void gate_window_learn(struct gate *g, struct gate_window *w, const struct gate_end *end, int64_t took_us,
@@ -171,6 +177,35 @@ void gate_window_learn(struct gate *g, struct gate_window *w, const struct gate_
     w->service_us += (took_us - w->service_us) / (w->service_us ? SMOOTHING : 1);
     resize(g, w, end->outcome);
     note_report(g, w, end, now_us);
+}
+
+static void say_life(const struct gate_window *w, bool broken)
+{
+    char integration[UUID_TEXT];
+    uuid_format(&w->integration, integration);
+    if (broken)
+        shared_count(COUNT_BROKEN);
+    LOG(broken ? LOG_WARN : LOG_INFO, broken ? "integration_broken" : "integration_works",
+        LOG_TEXT("integration", integration),
+        LOG_TEXT("why",
+                 broken
+                     ? "its destination says that it is gone: its deliveries are dead until it is changed, "
+                       "and one after each gate.broken_probe probes it"
+                     : "its destination took a delivery again"));
+}
+
+void gate_window_judge_life(struct gate *g, struct gate_window *w, const struct gate_pass *pass,
+                            const struct gate_end *end, int64_t now_us)
+{
+    struct limits *l = w->limits;
+    if (end->gone ? limits_break(l, pass->row, now_us + clock_us(g->conf->gate_broken_probe))
+                  : end->taken && limits_mend(l, pass->row))
+        say_life(w, end->gone);
+    else if (!end->gone && !(end->taken && pass->in_ledger))
+        return;
+    w->report.life = end->gone ? GATE_BROKEN : GATE_WORKS;
+    w->report.row = pass->row;
+    queue_report(g, w);
 }
 
 bool gate_take_report(struct gate *g, struct gate_report *out)
@@ -185,5 +220,20 @@ bool gate_take_report(struct gate *g, struct gate_report *out)
     out->lowered_rate = l->lowered ? limits_rate(l) : 0;
     w->report.success_us = w->report.failure_us = 0;
     w->report.error = ERROR_NONE;
+    w->report.life = GATE_NO_NEWS;
     return true;
+}
+
+bool gate_is_broken(const struct gate *g, const struct uuid *integration, const struct limits_broken *known)
+{
+    int64_t now = clock_mono_us();
+    return limits_are_broken(shared_limits(integration, now), known, now,
+                             clock_us(g->conf->gate_broken_probe));
+}
+
+void gate_told(const struct gate_report *report)
+{
+    int64_t now = clock_mono_us();
+    if (report->life != GATE_NO_NEWS)
+        limits_told(shared_limits(&report->integration, now), report->row, now);
 }

@@ -1,11 +1,14 @@
 /*
- * health - how each integration fares, for people
+ * health - how each integration fares, for people and other hosts
  *
- * Takes what the gate has to report once in gate.report and writes it in one statement. Nothing depends on it: while the
- * database is away the gate keeps its reports, and what a worker that dies had to say is said by its next failure.
+ * Takes what the gate has to report once in gate.report and writes it in one statement; of integrations that broke or work
+ * again the other hosts are told in it. Nothing depends on it: while the database is away the gate keeps its reports, and
+ * what a worker that dies had to say is said by its next failure.
  */
 #include "worker/health.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +17,7 @@
 #include "common/base/log.h"
 #include "worker/pg_batch.h"
 
-enum { BATCH_MAX = 500 };
+enum { BATCH_MAX = 500, ROW_SIZE = 17 };
 
 struct health_note {
     struct pg_batch_item item;
@@ -23,6 +26,7 @@ struct health_note {
 };
 
 struct health {
+    const struct conf *conf;
     struct gate *gate;
     struct pg_batch *batch;
     struct event *tick;
@@ -51,7 +55,19 @@ static void add_age(struct pg_array *c, int64_t at_us, int64_t now_us)
         pg_array_add_null(c);
 }
 
-static void add_note(struct pg_array *c, const struct gate_report *r, int64_t now)
+/* No text: nothing is new. An empty one: it works. */
+static void add_life(struct pg_array *c, const struct gate_report *r, double probe_s)
+{
+    char row[ROW_SIZE];
+    snprintf(row, sizeof row, "%016" PRIx64, r->row);
+    pg_array_add_text(c++, r->life == GATE_BROKEN ? row : r->life == GATE_WORKS ? "" : NULL);
+    if (r->life == GATE_BROKEN)
+        pg_array_add_float8(c, probe_s);
+    else
+        pg_array_add_null(c);
+}
+
+static void add_note(struct pg_array *c, const struct gate_report *r, int64_t now, double probe_s)
 {
     bool fails = r->failure_us > r->success_us;
     pg_array_add_uuid(c++, &r->integration);
@@ -65,9 +81,10 @@ static void add_note(struct pg_array *c, const struct gate_report *r, int64_t no
     else
         pg_array_add_null(c++);
     if (r->lowered_rate > 0)
-        pg_array_add_float8(c, r->lowered_rate);
+        pg_array_add_float8(c++, r->lowered_rate);
     else
-        pg_array_add_null(c);
+        pg_array_add_null(c++);
+    add_life(c, r, probe_s);
 }
 
 static void send_notes(void *owner, struct pg_batch_item **items, size_t count)
@@ -77,7 +94,7 @@ static void send_notes(void *owner, struct pg_batch_item **items, size_t count)
     qsort(items, count, sizeof(struct pg_batch_item *), compare);
     struct pg_array *columns = pg_batch_columns(h->batch, STATEMENT_HEALTH);
     for (size_t i = 0; i < count; i++)
-        add_note(columns, &note_of(items[i])->report, now);
+        add_note(columns, &note_of(items[i])->report, now, h->conf->gate_broken_probe);
     pg_batch_execute(h->batch);
 }
 
@@ -90,8 +107,10 @@ static void drop(struct health *h, struct pg_batch_item *item)
 
 static void on_done(void *owner, struct pg_batch_item **items, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        gate_told(&note_of(items[i])->report);
         drop(owner, items[i]);
+    }
 }
 
 static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_request *why)
@@ -128,6 +147,7 @@ struct health *health_new(struct event_base *base, struct pg_link *link, const s
     };
     struct health *h = mem_zalloc(sizeof *h);
     struct timeval every = clock_timeval(conf->gate_report);
+    h->conf = conf;
     h->gate = gate;
     list_init(&h->open);
     h->batch = pg_batch_new(base, link, &settings, &calls, h);

@@ -175,6 +175,8 @@ static void begin_sending(struct job *j)
     t->parts = j->parts;
     t->dest = j->integration->row.dest;
     t->settings = j->integration->settings_hash;
+    t->row = j->integration->row_hash;
+    t->in_ledger = j->integration->in_ledger;
     t->integration = j->integration_id;
     t->event_id = e->event->id;
     t->poison_hash = e->poison_hash;
@@ -206,15 +208,20 @@ static void end_without_attempt(struct job *j, enum delivery_state state, enum r
     job_write_outcome(j);
 }
 
-/* Send it, or end it when its settings cannot be used. */
+/* Send it, or end it when its settings cannot be used or lead nowhere. */
 static void begin(struct job *j, enum error_word last_error)
 {
-    if (j->integration->config) {
+    struct rules_integration *i = j->integration;
+    if (!i->config) {
+        j->item.verdict.detail = i->detail;
+        end_without_attempt(j, DELIVERY_DEAD, i->reason, last_error);
+    } else if (gate_is_broken(j->parts->gate, &j->integration_id, &i->broken)) {
+        j->item.verdict.detail =
+            "its destination said that it is gone; change the integration, then replay what is dead";
+        end_without_attempt(j, DELIVERY_DEAD, REASON_INTEGRATION_BROKEN, last_error);
+    } else {
         begin_sending(j);
-        return;
     }
-    j->item.verdict.detail = j->integration->detail;
-    end_without_attempt(j, DELIVERY_DEAD, j->integration->reason, last_error);
 }
 
 static struct job *new_job(struct job_event *e, const struct uuid *integration, int attempt)

@@ -180,6 +180,31 @@ static const char *value_at(const PGresult *res, int row, int column)
     return PQgetisnull(res, row, column) ? NULL : PQgetvalue(res, row, column);
 }
 
+static uint64_t hash_row(const PGresult *res, int row)
+{
+    uint64_t hash = HASH_START;
+    for (int column = RULES_KIND; column <= RULES_CONFIG; column++) {
+        bool is_null = PQgetisnull(res, row, column);
+        hash = hash_more(hash, &is_null, sizeof is_null);
+        hash = hash_more(hash, PQgetvalue(res, row, column), (size_t)PQgetlength(res, row, column) + 1);
+    }
+    return hash ? hash : 1;
+}
+
+/* Whether the ledger has it as broken, and as the row that it is now. */
+static void read_broken(struct rules_integration *out, const struct rules_entry *e, const PGresult *res,
+                        int row)
+{
+    const char *broken_row = value_at(res, row, RULES_BROKEN_ROW);
+    out->row_hash = hash_row(res, row);
+    out->in_ledger = broken_row != NULL;
+    out->broken = (struct limits_broken){.row = out->row_hash, .as_of_us = e->loaded_us};
+    if (broken_row && strtoull(broken_row, NULL, 16) == out->row_hash) {
+        int64_t until_us = e->loaded_us + clock_us(strtod(PQgetvalue(res, row, RULES_PROBE_S), NULL));
+        out->broken.until_us = until_us > 0 ? until_us : 1; /* 0 would be: not broken */
+    }
+}
+
 static void read_row(struct rules_entry *e, const PGresult *res, int row)
 {
     struct integration_columns columns = {
@@ -198,6 +223,7 @@ static void read_row(struct rules_entry *e, const PGresult *res, int row)
     if (!integration_read(&e->arena, &out->row, &columns))
         return; /* no UUID: cannot come from a uuid column */
     e->count++;
+    read_broken(out, e, res, row);
     out->row.dest = out->row.kind ? dest_find(out->row.kind) : NULL;
 }
 

@@ -10,6 +10,7 @@
 #include "common/base/list.h"
 #include "common/destinations/dest.h"
 #include "common/model/integration.h"
+#include "worker/limits.h"
 #include "worker/matches.h"
 #include "worker/pg_link.h"
 
@@ -23,6 +24,9 @@ struct rules_entry;
 /* An integration with its settings, which are decrypted and checked at the first match. */
 struct rules_integration {
     struct integration row;
+    uint64_t row_hash;           /* changes with anything in the row */
+    bool in_ledger;              /* the ledger says that it is broken, or was as another row */
+    struct limits_broken broken; /* what the ledger said of this row */
     bool opened;
     uint64_t settings_hash; /* changes with them; set when they are opened */
     const void *config;     /* the destination's; NULL: see reason */

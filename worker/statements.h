@@ -99,6 +99,8 @@ enum rules_column {
     RULES_EVENTS,
     RULES_TARGET_KINDS,
     RULES_CONFIG,
+    RULES_BROKEN_ROW,
+    RULES_PROBE_S,
 };
 
 /* Columns of STATEMENT_RETIRE_EVENTS, in order. */

@@ -41,6 +41,8 @@ static void judge_destination(const struct talk *t, struct gate_end *end)
             end->outcome = LIMITS_NOTHING;
         if (v->kind == VERDICT_RETRY)
             again = v;
+        end->gone |= v->reason == REASON_GONE;
+        end->taken |= v->kind == VERDICT_DELIVERED;
     }
     if (!again || end->outcome == LIMITS_NOTHING)
         return;
@@ -144,6 +146,8 @@ void talk_enter(struct talk *t)
         .workspace = t->workspace,
         .dest = t->dest,
         .settings = t->settings,
+        .row = t->row,
+        .in_ledger = t->in_ledger,
         .rank = t->rank,
         .from_mailbox = t->from_mailbox,
         .admitted = on_admitted,

@@ -15,6 +15,8 @@ struct talk {
     struct parts *parts;
     const struct dest *dest;
     uint64_t settings; /* a hash of the integration's settings */
+    uint64_t row;      /* a hash of its row */
+    bool in_ledger;    /* the ledger says that it is broken, or was as another row */
     struct uuid integration;
     struct uuid workspace;
     const char *event_id;             /* for the log and the fault points */

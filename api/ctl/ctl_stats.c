@@ -27,40 +27,31 @@ struct section {
     bool single; /* one row or none: an object or null in JSON */
 };
 
+/* clang-format off */
 static const struct section sections[] = {
     {"deliveries", "Deliveries",
-     "SELECT d.state, coalesce(i.kind, '(deleted)') AS kind, count(*) AS count FROM notify.deliveries d"
-     " LEFT JOIN public.integrations i ON i.id = d.integration_id GROUP BY 1, 2 ORDER BY 1, 2",
-     false},
+        "SELECT d.state, coalesce(i.kind, '(deleted)') AS kind, count(*) AS count FROM notify.deliveries d"
+        " LEFT JOIN public.integrations i ON i.id = d.integration_id GROUP BY 1, 2 ORDER BY 1, 2",
+        false},
     {"oldest_waiting", "Oldest waiting delivery",
-     "SELECT event_id, integration_id, attempt, " OUTPUT_UTC(
-         "created_at") " AS created_at,"
-                       " " OUTPUT_UTC("due_at") " AS due_at, round(extract(epoch FROM now() - "
-                                                "created_at))::bigint AS age_seconds"
-                                                " FROM notify.deliveries WHERE state IN ('waiting', "
-                                                "'deferred') ORDER BY notify.deliveries.created_at"
-                                                " LIMIT 1",
-     true},
-    {"integrations", "Integrations that fail or have a mailbox",
-     "SELECT s.integration_id, coalesce(i.kind, '(deleted)') AS kind, d.deferred, " OUTPUT_UTC(
-         "d.oldest") " AS oldest,"
-                     " " OUTPUT_UTC("s.failing_since") " AS failing_since, s.last_error, " OUTPUT_UTC(
-                         "s.circuit_until") " AS circuit_until,"
-                                            " s.rate, " OUTPUT_UTC(
-                                                "s.wake_at") " AS wake_at FROM notify.integration_state s"
-                                                             " LEFT JOIN public.integrations i ON i.id = "
-                                                             "s.integration_id"
-                                                             " CROSS JOIN LATERAL (SELECT count(*) AS "
-                                                             "deferred, min(due_at) AS oldest FROM "
-                                                             "notify.deliveries"
-                                                             " WHERE integration_id = s.integration_id AND "
-                                                             "state = 'deferred') d"
-                                                             " WHERE s.wake_at IS NOT NULL OR "
-                                                             "s.failing_since IS NOT NULL ORDER BY "
-                                                             "d.deferred DESC, 1 LIMIT 100",
-     false},
+        "SELECT event_id, integration_id, attempt, " OUTPUT_UTC("created_at") " AS created_at, "
+        OUTPUT_UTC("due_at") " AS due_at, round(extract(epoch FROM now() - created_at))::bigint AS age_seconds"
+        " FROM notify.deliveries WHERE state IN ('waiting', 'deferred') ORDER BY notify.deliveries.created_at LIMIT 1",
+        true},
+    {"integrations", "Integrations that fail, are broken or have a mailbox",
+        "SELECT s.integration_id, coalesce(i.kind, '(deleted)') AS kind, d.deferred, "
+        OUTPUT_UTC("d.oldest") " AS oldest, " OUTPUT_UTC("s.failing_since") " AS failing_since, s.last_error, "
+        OUTPUT_UTC("s.broken_since") " AS broken_since, " OUTPUT_UTC("s.circuit_until") " AS circuit_until, s.rate, "
+        OUTPUT_UTC("s.wake_at") " AS wake_at FROM notify.integration_state s"
+        " LEFT JOIN public.integrations i ON i.id = s.integration_id"
+        " CROSS JOIN LATERAL (SELECT count(*) AS deferred, min(due_at) AS oldest FROM notify.deliveries"
+        " WHERE integration_id = s.integration_id AND state = 'deferred') d"
+        " WHERE s.wake_at IS NOT NULL OR s.failing_since IS NOT NULL OR s.broken_since IS NOT NULL"
+        " ORDER BY d.deferred DESC, 1 LIMIT 100",
+        false},
     {"events", "Events", "SELECT state, count(*) AS count FROM notify.events GROUP BY 1 ORDER BY 1", false},
 };
+/* clang-format on */
 
 static PGresult *ask(struct db *db, const struct section *s, bool json)
 {

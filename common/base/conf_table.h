@@ -155,6 +155,10 @@
     NUM(gate_circuit_max, "gate.circuit_max", 60, 0.1, 86400,                                                \
         "Longest pause between two probes: a destination that works again is noticed after so long at "      \
         "most.")                                                                                             \
+    NUM(gate_broken_probe, "gate.broken_probe", 3600, 1, 2592000,                                            \
+        "Seconds between two deliveries that are made to an integration whose destination said that it is "  \
+        "gone, to find out whether it is back; the others are dead at once: integration_broken. Any change " \
+        "of the integration makes it usual again.")                                                          \
     NUM(gate_report, "gate.report", 5, 0.1, 3600,                                                            \
         "Seconds between two notes of how integrations fare in notify.integration_state; one that works is " \
         "noted once a minute.")                                                                              \

@@ -89,6 +89,9 @@
     X(TOO_LONG, "too_long", "the request would be longer than the limits allow")                             \
     X(REJECTED, "rejected", "the destination answered that it will never accept this request")               \
     X(GONE, "gone", "the destination answered that it no longer exists")                                     \
+    X(INTEGRATION_BROKEN, "integration_broken",                                                              \
+      "not sent: the destination had answered that it no longer exists; change the integration, then "       \
+      "replay")                                                                                              \
     X(TOO_OLD, "too_old",                                                                                    \
       "it waited in the mailbox for gate.max_age: its integration allows too few requests, or is down; see " \
       "notify.integration_state")                                                                            \

@@ -11,17 +11,12 @@ from typing import Any
 
 import pika
 import pytest
-from ctl import ROOT, Answer, Notifyctl, make_ctl, on_stage, run_roles
+from ctl import ROOT, Answer, Notifyctl, make_ctl, run_roles
 from sandbox.answers import Answer as Reply
 
 from conftest import Stage
 
 LADDER = [f"notify.delay.{level}" for level in range(17)]
-
-
-@pytest.fixture
-def ctl(build: Path, tmp_path: Path, stage: Stage) -> Notifyctl:
-    return on_stage(build, tmp_path, stage)
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ import re
 import threading
 import time
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pika
 import pytest
-from ctl import Answer, Notifyctl, on_stage
+from ctl import Answer, Notifyctl
 from sandbox import producer
 from sandbox.answers import Answer as Reply
 
@@ -20,11 +19,6 @@ from conftest import Stage
 
 FAST = {"retry": {"base": 0.1, "factor": 1.0, "jitter": 0.0, "max_attempts": 2, "not_found": [0.1]}}
 BODY = b'{"scan_id": \x1b]0;owned\x07\xff\\ \n2'
-
-
-@pytest.fixture
-def ctl(build: Path, tmp_path: Path, stage: Stage) -> Notifyctl:
-    return on_stage(build, tmp_path, stage)
 
 
 def good(answer: Answer) -> Any:

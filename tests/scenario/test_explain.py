@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ctl import Notifyctl, on_stage
+from ctl import Notifyctl
 from sandbox import seed
 from sandbox.answers import Answer as Reply
 
 from conftest import Stage
 
 STAGES = ["disabled", "target", "event", "target_kind", "severity"]
-
-
-@pytest.fixture
-def ctl(build: Path, tmp_path: Path, stage: Stage) -> Notifyctl:
-    return on_stage(build, tmp_path, stage)
 
 
 def explained(ctl: Notifyctl, *words: str) -> dict[str, Any]:

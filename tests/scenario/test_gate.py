@@ -140,7 +140,7 @@ def test_a_worker_leaves_nothing_behind_when_its_last_notes_cannot_be_written(st
     one = notifyd({"workers": 1, "gate": {"report": 0.1}})
     connection = stage.database.connect()
     connection.autocommit = False
-    connection.cursor().execute("LOCK TABLE notify.integration_state")
+    connection.cursor().execute("LOCK TABLE notify.integration_state IN SHARE MODE")
     stage.publish()
     stage.wait_settled(1)
     stage.wait(lambda: one.counter("health_statements") > 0, 5)

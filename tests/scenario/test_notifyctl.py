@@ -662,7 +662,7 @@ def test_stats_lists_integrations_that_fail_or_have_a_mailbox(ctl: Notifyctl, le
     shown = ctl("stats", "--json").json()["integrations"]
     assert sum(one["deferred"] for one in shown) == 2
     assert all(one["last_error"] == "timeout" and one["wake_at"] and one["failing_since"] and one["rate"] is None for one in shown)
-    assert "Integrations that fail or have a mailbox" in ctl("stats").out
+    assert "Integrations that fail, are broken or have a mailbox" in ctl("stats").out
 
 
 def test_stats_with_one_server_away_shows_the_other_and_exits_75(ctl: Notifyctl, ledger: list[dict[str, Any]]) -> None:
