@@ -40,6 +40,11 @@ struct gate *gate_new(struct event_base *base, const struct conf *conf)
         .probe_us = clock_us(2 * conf->delivery_timeout),
         .held_for_us = clock_us(conf->gate_max_age),
     };
+    g->gone_rules = (struct gone_rules){
+        .pause_us = clock_us(conf->gate_broken_pause),
+        .longest_us = clock_us(conf->gate_broken_max),
+        .probe_us = clock_us(2 * conf->delivery_timeout),
+    };
     g->patience_us = clock_us(conf->gate_patience);
     table_init(&g->windows);
     list_init(&g->ready);
@@ -315,7 +320,7 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
         shared_count(COUNT_THROTTLED);
     if (end->outcome != LIMITS_NOTHING)
         gate_window_learn(g, w, end, now - pass->started_us, now);
-    gate_window_judge_life(g, w, pass, end, now);
+    gate_window_judge_gone(g, w, pass, end, now);
     if (has_turn_to_come(w) && limits_wait(w->limits, now) == 0)
         event_del(w->turn); /* what they waited for is over before its time: a circuit has closed */
     arrange(g, w);

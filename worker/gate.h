@@ -8,6 +8,7 @@
 #include "common/base/table.h"
 #include "common/base/uuid.h"
 #include "common/destinations/dest.h"
+#include "worker/gone.h"
 #include "worker/limits.h"
 
 /*
@@ -25,7 +26,7 @@ struct gate_pass {
     const struct dest *dest;
     uint64_t settings; /* a hash of the integration's settings */
     uint64_t row;      /* a hash of its row */
-    bool in_ledger;    /* the ledger says that it is broken, or was as another row */
+    bool in_ledger;    /* the ledger says that it is gone, or was as another row */
     int rank;          /* severity: the higher goes first */
     bool from_mailbox; /* comes from there: waits as long as the integration's limits let anybody start */
     /* Exactly one of the two is called, once, later: it may start (and gives the right back with gate_leave) ... */
@@ -47,8 +48,7 @@ struct gate_end {
     enum limits_outcome outcome;
     double hold_s;         /* the destination asked to be left alone for so long; 0: it did not */
     enum error_word error; /* of a failure */
-    bool gone;             /* the destination said that it no longer exists */
-    bool taken;            /* it took something */
+    bool gone;             /* the destination said that it is */
 };
 
 /* How an integration fares: what is new since the last report of it. Times are monotonic; 0: there was none. */
@@ -60,8 +60,8 @@ struct gate_report {
     enum error_word error;
     int64_t open_until_us; /* its circuit, now */
     double lowered_rate;   /* now; 0: as configured */
-    enum { GATE_NO_NEWS, GATE_BROKEN, GATE_WORKS } life;
-    uint64_t row; /* of which that is so */
+    struct gone_news gone; /* as far as that is new */
+    uint64_t row;          /* of which that is so */
 };
 
 struct gate *gate_new(struct event_base *base, const struct conf *conf);
@@ -69,10 +69,9 @@ void gate_free(struct gate *g);
 void gate_enter(struct gate *g, struct gate_pass *pass);
 void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *end);
 
-/* Whether nothing may be sent to INTEGRATION because it is broken; not so for one probe in each gate.broken_probe. */
-bool gate_is_broken(const struct gate *g, const struct uuid *integration, const struct limits_broken *known);
-/* REPORT stands in the ledger. */
-void gate_told(const struct gate_report *report);
+/* Whether nothing may be sent to INTEGRATION, because its destination said that it is gone; not so for a probe. */
+bool gate_is_gone(const struct gate *g, const struct uuid *integration, uint64_t row,
+                  const struct gone_news *ledger);
 
 /* Seconds until something to INTEGRATION may start, or is worth asking for again. */
 double gate_pause(const struct uuid *integration);

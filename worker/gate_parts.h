@@ -29,6 +29,7 @@ struct gate {
     struct event_base *base;
     const struct conf *conf;
     struct limits_rules rules;
+    struct gone_rules gone_rules;
     int64_t patience_us;
     long running;
     struct table windows;
@@ -62,8 +63,8 @@ double gate_window_service_us(const struct gate_window *w, int64_t now_us);
 /* A request that took TOOK_US has ended: the window's size, and what people are to know. */
 void gate_window_learn(struct gate *g, struct gate_window *w, const struct gate_end *end, int64_t took_us,
                        int64_t now_us);
-/* Whether what PASS was for is broken now, or works again. */
-void gate_window_judge_life(struct gate *g, struct gate_window *w, const struct gate_pass *pass,
+/* Whether the destination is gone, or back. */
+void gate_window_judge_gone(struct gate *g, struct gate_window *w, const struct gate_pass *pass,
                             const struct gate_end *end, int64_t now_us);
 
 #endif

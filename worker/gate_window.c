@@ -87,6 +87,7 @@ static struct gate_window *new_window(struct gate *g, const struct gate_pass *pa
     list_init(&w->active);
     w->report.integration = pass->integration;
     w->report.workspace = pass->workspace;
+    w->report.gone.at_us = GONE_NO_NEWS;
     table_insert(&g->windows, &w->by_integration, hash);
     return w;
 }
@@ -179,31 +180,41 @@ void gate_window_learn(struct gate *g, struct gate_window *w, const struct gate_
     note_report(g, w, end, now_us);
 }
 
-static void say_life(const struct gate_window *w, bool broken)
+static void say_gone(const struct gate_window *w)
 {
     char integration[UUID_TEXT];
     uuid_format(&w->integration, integration);
-    if (broken)
-        shared_count(COUNT_BROKEN);
-    LOG(broken ? LOG_WARN : LOG_INFO, broken ? "integration_broken" : "integration_works",
-        LOG_TEXT("integration", integration),
+    shared_count(COUNT_BROKEN);
+    LOG(LOG_WARN, "integration_broken", LOG_TEXT("integration", integration),
         LOG_TEXT("why",
-                 broken
-                     ? "its destination says that it is gone: its deliveries are dead until it is changed, "
-                       "and one after each gate.broken_probe probes it"
-                     : "its destination took a delivery again"));
+                 "its destination says that it is gone: its deliveries are dead until it changes, or a probe "
+                 "finds the destination back"));
 }
 
-void gate_window_judge_life(struct gate *g, struct gate_window *w, const struct gate_pass *pass,
+static void say_back(const struct gate_window *w)
+{
+    char integration[UUID_TEXT];
+    uuid_format(&w->integration, integration);
+    LOG(LOG_INFO, "integration_works", LOG_TEXT("integration", integration));
+}
+
+void gate_window_judge_gone(struct gate *g, struct gate_window *w, const struct gate_pass *pass,
                             const struct gate_end *end, int64_t now_us)
 {
-    struct limits *l = w->limits;
-    if (end->gone ? limits_break(l, pass->row, now_us + clock_us(g->conf->gate_broken_probe))
-                  : end->taken && limits_mend(l, pass->row))
-        say_life(w, end->gone);
-    else if (!end->gone && !(end->taken && pass->in_ledger))
+    struct gone *gone = &w->limits->gone;
+    bool is_back = !end->gone && end->outcome != LIMITS_NOTHING;
+    if (end->gone && gone_found(gone, &g->gone_rules, pass->row, now_us)) {
+        say_gone(w);
+    } else if (is_back && gone_is_back(gone, pass->row, now_us)) {
+        say_back(w);
+    } else if (is_back && pass->in_ledger) {
+        w->report.gone = (struct gone_news){.at_us = now_us};
+        queue_report(g, w);
         return;
-    w->report.life = end->gone ? GATE_BROKEN : GATE_WORKS;
+    } else if (!end->gone) {
+        return;
+    }
+    w->report.gone = gone_known(gone, pass->row);
     w->report.row = pass->row;
     queue_report(g, w);
 }
@@ -220,20 +231,13 @@ bool gate_take_report(struct gate *g, struct gate_report *out)
     out->lowered_rate = l->lowered ? limits_rate(l) : 0;
     w->report.success_us = w->report.failure_us = 0;
     w->report.error = ERROR_NONE;
-    w->report.life = GATE_NO_NEWS;
+    w->report.gone.at_us = GONE_NO_NEWS;
     return true;
 }
 
-bool gate_is_broken(const struct gate *g, const struct uuid *integration, const struct limits_broken *known)
+bool gate_is_gone(const struct gate *g, const struct uuid *integration, uint64_t row,
+                  const struct gone_news *ledger)
 {
     int64_t now = clock_mono_us();
-    return limits_are_broken(shared_limits(integration, now), known, now,
-                             clock_us(g->conf->gate_broken_probe));
-}
-
-void gate_told(const struct gate_report *report)
-{
-    int64_t now = clock_mono_us();
-    if (report->life != GATE_NO_NEWS)
-        limits_told(shared_limits(&report->integration, now), report->row, now);
+    return gone_is(&shared_limits(integration, now)->gone, &g->gone_rules, row, ledger, now);
 }

@@ -7,8 +7,6 @@
  */
 #include "worker/health.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,8 +14,9 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "worker/pg_batch.h"
+#include "worker/rules.h"
 
-enum { BATCH_MAX = 500, ROW_SIZE = 17 };
+enum { BATCH_MAX = 500 };
 
 struct health_note {
     struct pg_batch_item item;
@@ -26,7 +25,6 @@ struct health_note {
 };
 
 struct health {
-    const struct conf *conf;
     struct gate *gate;
     struct pg_batch *batch;
     struct event *tick;
@@ -56,18 +54,20 @@ static void add_age(struct pg_array *c, int64_t at_us, int64_t now_us)
 }
 
 /* No text: nothing is new. An empty one: it works. */
-static void add_life(struct pg_array *c, const struct gate_report *r, double probe_s)
+static void add_gone(struct pg_array *c, const struct gate_report *r, int64_t now_us)
 {
-    char row[ROW_SIZE];
-    snprintf(row, sizeof row, "%016" PRIx64, r->row);
-    pg_array_add_text(c++, r->life == GATE_BROKEN ? row : r->life == GATE_WORKS ? "" : NULL);
-    if (r->life == GATE_BROKEN)
-        pg_array_add_float8(c, probe_s);
+    char row[RULES_ROW_TEXT];
+    bool is_news = r->gone.at_us != GONE_NO_NEWS;
+    rules_row_text(r->row, row);
+    pg_array_add_text(c++, !is_news ? NULL : r->gone.until_us ? row : "");
+    add_age(c++, is_news ? r->gone.at_us : 0, now_us);
+    if (r->gone.until_us)
+        pg_array_add_float8(c, (double)(r->gone.until_us - now_us) / 1e6);
     else
         pg_array_add_null(c);
 }
 
-static void add_note(struct pg_array *c, const struct gate_report *r, int64_t now, double probe_s)
+static void add_note(struct pg_array *c, const struct gate_report *r, int64_t now)
 {
     bool fails = r->failure_us > r->success_us;
     pg_array_add_uuid(c++, &r->integration);
@@ -84,7 +84,7 @@ static void add_note(struct pg_array *c, const struct gate_report *r, int64_t no
         pg_array_add_float8(c++, r->lowered_rate);
     else
         pg_array_add_null(c++);
-    add_life(c, r, probe_s);
+    add_gone(c, r, now);
 }
 
 static void send_notes(void *owner, struct pg_batch_item **items, size_t count)
@@ -94,7 +94,7 @@ static void send_notes(void *owner, struct pg_batch_item **items, size_t count)
     qsort(items, count, sizeof(struct pg_batch_item *), compare);
     struct pg_array *columns = pg_batch_columns(h->batch, STATEMENT_HEALTH);
     for (size_t i = 0; i < count; i++)
-        add_note(columns, &note_of(items[i])->report, now, h->conf->gate_broken_probe);
+        add_note(columns, &note_of(items[i])->report, now);
     pg_batch_execute(h->batch);
 }
 
@@ -107,10 +107,8 @@ static void drop(struct health *h, struct pg_batch_item *item)
 
 static void on_done(void *owner, struct pg_batch_item **items, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        gate_told(&note_of(items[i])->report);
+    for (size_t i = 0; i < count; i++)
         drop(owner, items[i]);
-    }
 }
 
 static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_request *why)
@@ -147,7 +145,6 @@ struct health *health_new(struct event_base *base, struct pg_link *link, const s
     };
     struct health *h = mem_zalloc(sizeof *h);
     struct timeval every = clock_timeval(conf->gate_report);
-    h->conf = conf;
     h->gate = gate;
     list_init(&h->open);
     h->batch = pg_batch_new(base, link, &settings, &calls, h);

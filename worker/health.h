@@ -7,7 +7,7 @@
 #include "worker/gate.h"
 #include "worker/pg_link.h"
 
-/* Writes down how integrations fare, for people: notify.integration_state. */
+/* Writes down how integrations fare, for people and other hosts: notify.integration_state. */
 struct health;
 
 struct health *health_new(struct event_base *base, struct pg_link *link, const struct conf *conf,

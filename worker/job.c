@@ -215,7 +215,7 @@ static void begin(struct job *j, enum error_word last_error)
     if (!i->config) {
         j->item.verdict.detail = i->detail;
         end_without_attempt(j, DELIVERY_DEAD, i->reason, last_error);
-    } else if (gate_is_broken(j->parts->gate, &j->integration_id, &i->broken)) {
+    } else if (gate_is_gone(j->parts->gate, &j->integration_id, i->row_hash, &i->gone)) {
         j->item.verdict.detail =
             "its destination said that it is gone; change the integration, then replay what is dead";
         end_without_attempt(j, DELIVERY_DEAD, REASON_INTEGRATION_BROKEN, last_error);

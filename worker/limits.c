@@ -10,9 +10,6 @@
  *
  * Circuit: of the last outcomes (32 at most) so large a share failed: open, nobody starts for a pause. Then one probe
  * goes; it closes the circuit or doubles the pause. What was under way when it opened has no say.
- *
- * Broken: what this host found out counts until the ledger was told, and what was read from the ledger after that counts
- * more. So a host hears of what others found, and does not believe what it told the ledger before it found out better.
  */
 #include "worker/limits.h"
 
@@ -51,8 +48,7 @@ static void forget_destination(struct limits *l)
 void limits_forget(struct limits *l)
 {
     forget_destination(l);
-    l->broken_row = 0;
-    l->broken_until_us = l->broken_told_us = 0;
+    gone_forget(&l->gone);
 }
 
 void limits_configure(struct limits *l, double rate, uint64_t settings)
@@ -246,47 +242,4 @@ long limits_room(const struct limits *l, int64_t now_us, int64_t ahead_us, long 
     if (!(rate > 0) || room >= (double)most)
         return most;
     return room > 1 ? (long)room : 1;
-}
-
-/* The row last: who finds it there finds what belongs to it. */
-static void note_broken(struct limits *l, uint64_t row, int64_t until_us, int64_t told_us)
-{
-    l->broken_until_us = until_us;
-    l->broken_told_us = told_us;
-    l->broken_row = row;
-}
-
-bool limits_are_broken(struct limits *l, const struct limits_broken *known, int64_t now_us, int64_t again_us)
-{
-    bool is_known = l->broken_row == known->row;
-    int64_t told = l->broken_told_us;
-    if (!is_known && !known->until_us)
-        return false;
-    if (!is_known || (told && known->as_of_us > told && !known->until_us != !l->broken_until_us))
-        note_broken(l, known->row, known->until_us, known->as_of_us);
-    int64_t until = l->broken_until_us;
-    if (!until || now_us < until)
-        return until != 0;
-    return !atomic_compare_exchange_strong(&l->broken_until_us, &until, now_us + again_us);
-}
-
-bool limits_break(struct limits *l, uint64_t row, int64_t until_us)
-{
-    bool news = l->broken_row != row || !l->broken_until_us;
-    note_broken(l, row, until_us, 0);
-    return news;
-}
-
-bool limits_mend(struct limits *l, uint64_t row)
-{
-    if (l->broken_row != row || !l->broken_until_us)
-        return false;
-    note_broken(l, row, 0, 0);
-    return true;
-}
-
-void limits_told(struct limits *l, uint64_t row, int64_t now_us)
-{
-    if (l->broken_row == row)
-        l->broken_told_us = now_us;
 }

@@ -5,14 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "worker/gone.h"
+
 /*
  * What limits requests to one integration, shared by the workers of a host: a rate, a time that the destination asked
  * for, and a circuit that opens when requests fail. Pure: memory and times (monotonic, microseconds) are the
  * caller's. Words that several processes write without a lock: what a race spoils is a request more or less, never a
  * message. All zero is an integration that nothing is known of.
- *
- * Beside them, whether it is broken: its destination said that it is gone. Of that the ledger knows too, for the other
- * hosts, and whichever of the two has heard of it last is right.
  */
 struct limits {
     _Atomic uint64_t key;             /* which integration; 0: free */
@@ -34,17 +33,7 @@ struct limits {
     _Atomic int64_t probe_until_us;   /* a probe is under way; 0: none */
     _Atomic int64_t mailbox_until_us; /* deliveries of it wait in the ledger, as far as this host knows */
     _Atomic int64_t reported_us;      /* when a success was written down last; 0: never, or it failed since */
-    _Atomic uint64_t
-        broken_row; /* hash of the integration's row of which it is known whether it is broken; 0: none */
-    _Atomic int64_t broken_until_us; /* nothing is sent before, then a probe; 0: it is not broken */
-    _Atomic int64_t broken_told_us;  /* when the ledger had been told; 0: it has not */
-};
-
-/* What the ledger said. */
-struct limits_broken {
-    uint64_t row;     /* hash of the integration's row as it is */
-    int64_t until_us; /* nothing is sent before; 0: it is not broken */
-    int64_t as_of_us; /* when it was asked */
+    struct gone gone;                 /* of the row, whatever its settings lead to */
 };
 
 /* The settings of circuits. */
@@ -76,17 +65,6 @@ enum limits_go {
  * all that was known is forgotten, since it may lead elsewhere now.
  */
 void limits_configure(struct limits *l, double rate, uint64_t settings);
-/*
- * Whether nothing may be sent because the integration is broken. Every AGAIN_US (from the last time that it was found
- * broken) one caller is told false: its request probes.
- */
-bool limits_are_broken(struct limits *l, const struct limits_broken *known, int64_t now_us, int64_t again_us);
-/* It is broken as of the row that ROW is the hash of. True: that is news. */
-bool limits_break(struct limits *l, uint64_t row, int64_t until_us);
-/* It works. True: that is news. */
-bool limits_mend(struct limits *l, uint64_t row);
-/* The ledger has been told what is known of ROW. */
-void limits_told(struct limits *l, uint64_t row, int64_t now_us);
 /* Forget everything but the key. */
 void limits_forget(struct limits *l);
 /* Requests a second that are allowed now; 0: no limit. */

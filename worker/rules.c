@@ -15,6 +15,8 @@
  */
 #include "worker/rules.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +57,11 @@ struct rules {
     struct table loads; /* entries that wait to be loaded or are, one per workspace */
     struct pg_batch *batch;
 };
+
+void rules_row_text(uint64_t row_hash, char out[RULES_ROW_TEXT])
+{
+    snprintf(out, RULES_ROW_TEXT, "1-%016" PRIx64, row_hash);
+}
 
 static struct rules_entry *entry_of(struct pg_batch_item *item)
 {
@@ -191,18 +198,21 @@ static uint64_t hash_row(const PGresult *res, int row)
     return hash ? hash : 1;
 }
 
-/* Whether the ledger has it as broken, and as the row that it is now. */
-static void read_broken(struct rules_integration *out, const struct rules_entry *e, const PGresult *res,
-                        int row)
+/* What the ledger says of the row that it is now, in times of this host: the sooner the request was sent, the earlier. */
+static void read_gone(struct rules_integration *out, const struct rules_entry *e, const PGresult *res,
+                      int row)
 {
     const char *broken_row = value_at(res, row, RULES_BROKEN_ROW);
+    char hash[RULES_ROW_TEXT];
     out->row_hash = hash_row(res, row);
-    out->in_ledger = broken_row != NULL;
-    out->broken = (struct limits_broken){.row = out->row_hash, .as_of_us = e->loaded_us};
-    if (broken_row && strtoull(broken_row, NULL, 16) == out->row_hash) {
-        int64_t until_us = e->loaded_us + clock_us(strtod(PQgetvalue(res, row, RULES_PROBE_S), NULL));
-        out->broken.until_us = until_us > 0 ? until_us : 1; /* 0 would be: not broken */
-    }
+    out->in_ledger = broken_row && *broken_row;
+    out->gone.at_us = GONE_NO_NEWS;
+    rules_row_text(out->row_hash, hash);
+    if (!broken_row || (*broken_row && strcmp(broken_row, hash) != 0))
+        return;
+    out->gone.at_us = e->loaded_us - clock_us(strtod(PQgetvalue(res, row, RULES_BROKEN_AGE), NULL));
+    if (*broken_row)
+        out->gone.until_us = e->loaded_us + clock_us(strtod(PQgetvalue(res, row, RULES_PROBE_IN), NULL));
 }
 
 static void read_row(struct rules_entry *e, const PGresult *res, int row)
@@ -223,7 +233,7 @@ static void read_row(struct rules_entry *e, const PGresult *res, int row)
     if (!integration_read(&e->arena, &out->row, &columns))
         return; /* no UUID: cannot come from a uuid column */
     e->count++;
-    read_broken(out, e, res, row);
+    read_gone(out, e, res, row);
     out->row.dest = out->row.kind ? dest_find(out->row.kind) : NULL;
 }
 

@@ -10,7 +10,7 @@
 #include "common/base/list.h"
 #include "common/destinations/dest.h"
 #include "common/model/integration.h"
-#include "worker/limits.h"
+#include "worker/gone.h"
 #include "worker/matches.h"
 #include "worker/pg_link.h"
 
@@ -24,15 +24,22 @@ struct rules_entry;
 /* An integration with its settings, which are decrypted and checked at the first match. */
 struct rules_integration {
     struct integration row;
-    uint64_t row_hash;           /* changes with anything in the row */
-    bool in_ledger;              /* the ledger says that it is broken, or was as another row */
-    struct limits_broken broken; /* what the ledger said of this row */
+    uint64_t row_hash;     /* changes with anything in the row */
+    bool in_ledger;        /* the ledger says that it is gone, or was as another row */
+    struct gone_news gone; /* what the ledger said of this row */
     bool opened;
     uint64_t settings_hash; /* changes with them; set when they are opened */
     const void *config;     /* the destination's; NULL: see reason */
     enum reason reason;     /* why there is no config */
     const char *detail;     /* never holds a value of the settings */
 };
+
+/*
+ * How the ledger writes a row_hash. The number before it is to be another one when the hash of an unchanged row becomes
+ * another: what an older version wrote then says nothing.
+ */
+enum { RULES_ROW_TEXT = 20 };
+void rules_row_text(uint64_t row_hash, char out[RULES_ROW_TEXT]);
 
 /* A request for the integrations of a workspace, embedded in what asks. */
 struct rules_wait {

@@ -30,6 +30,7 @@ _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
     "CASE WHEN " time " > '100000-01-01' THEN '100000-01-01' WHEN " time                                     \
     " < '4000-01-01 BC' THEN '4000-01-01 BC' ELSE " time " END"
 #define MICROSECONDS(time) "(extract(epoch FROM " FINITE(time) ") * 1000000)::bigint"
+#define IS_OLDER           "(excluded.broken_asked_at IS NULL OR excluded.broken_asked_at < s.broken_asked_at)"
 /* The first MAX characters. left() walks through them all, also when there are few. */
 #define CUT(column, max)                                                                                     \
     "CASE WHEN octet_length(" column ") <= " max " THEN " column " ELSE left(" column ", " max ") END"
@@ -134,9 +135,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
 
     [STATEMENT_RULES] = {"rules",
         "WITH x AS MATERIALIZED (SELECT * FROM unnest($1) AS x(workspace)),"
-        " broken AS MATERIALIZED (SELECT r.* FROM x CROSS JOIN LATERAL (SELECT s.integration_id, s.broken_row, s.probe_at"
-        " FROM notify.integration_state s WHERE s.workspace_id = x.workspace AND s.broken_row <> '' OFFSET 0) r)"
-        " SELECT i.*, b.broken_row, extract(epoch FROM b.probe_at - now())"
+        " broken AS MATERIALIZED (SELECT r.* FROM x CROSS JOIN LATERAL (SELECT s.integration_id, s.broken_row,"
+        " coalesce(extract(epoch FROM now() - (" FINITE("s.broken_asked_at") ")), 0)::float8 AS age,"
+        " coalesce(extract(epoch FROM (" FINITE("s.probe_at") ") - now()), 0)::float8 AS probe"
+        " FROM notify.integration_state s WHERE s.workspace_id = x.workspace AND s.broken_row IS NOT NULL OFFSET 0) r)"
+        " SELECT i.*, b.broken_row, b.age, b.probe"
         " FROM x CROSS JOIN LATERAL (SELECT i.workspace_id, i.id, i.kind, i.name, i.enabled, i.severity_filter, i.target_ids,"
         " i.events, i.target_kinds, i.config_encrypted FROM public.integrations i WHERE i.workspace_id = x.workspace OFFSET 0) i"
         " LEFT JOIN broken b ON b.integration_id = i.id ORDER BY i.workspace_id, i.id",
@@ -298,14 +301,15 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /* How integrations fare, for people. Ages in seconds. What two workers saw comes in any order: times decide, and one that
        fails does so since the first failure after its last success. */
     [STATEMENT_HEALTH] = {"health",
-        "WITH x AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
-        " AS x(integration, workspace, success, failure, failing, error, circuit, rate, broken, probe)),"
+        "WITH x AS MATERIALIZED (SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+        " AS x(integration, workspace, success, failure, failing, error, circuit, rate, broken, asked, probe)),"
         " written AS (INSERT INTO notify.integration_state AS s (integration_id, workspace_id, last_success_at,"
-        " last_failure_at, failing_since, last_error, circuit_until, rate, broken_row, broken_since, probe_at)"
+        " last_failure_at, failing_since, last_error, circuit_until, rate, broken_row, broken_since, broken_asked_at,"
+        " probe_at)"
         " SELECT x.integration, x.workspace, now() - x.success * interval '1 second',"
         " now() - x.failure * interval '1 second', now() - x.failing * interval '1 second', x.error,"
-        " now() + x.circuit * interval '1 second', x.rate, x.broken, CASE WHEN x.broken <> '' THEN now() END,"
-        " now() + x.probe * interval '1 second' FROM x ORDER BY x.integration"
+        " now() + x.circuit * interval '1 second', x.rate, x.broken, CASE WHEN x.broken <> '' THEN now() - x.asked * interval '1 second' END,"
+        " now() - x.asked * interval '1 second', now() + x.probe * interval '1 second' FROM x ORDER BY x.integration"
         " ON CONFLICT (integration_id) DO UPDATE SET"
         " last_success_at = greatest(s.last_success_at, excluded.last_success_at),"
         " last_failure_at = greatest(s.last_failure_at, excluded.last_failure_at),"
@@ -314,14 +318,18 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " WHEN s.failing_since > coalesce(excluded.last_success_at, '-infinity') THEN s.failing_since"
         " ELSE coalesce(excluded.failing_since, s.failing_since) END,"
         " last_error = coalesce(excluded.last_error, s.last_error), circuit_until = excluded.circuit_until,"
-        " rate = excluded.rate, broken_row = coalesce(excluded.broken_row, s.broken_row),"
-        " broken_since = CASE WHEN excluded.broken_row IS NULL OR excluded.broken_row = s.broken_row THEN s.broken_since"
+        " rate = excluded.rate, workspace_id = excluded.workspace_id,"
+        /* What was found out last. */
+        " broken_row = CASE WHEN " IS_OLDER " THEN s.broken_row ELSE excluded.broken_row END,"
+        " broken_since = CASE WHEN " IS_OLDER " OR excluded.broken_row = s.broken_row THEN s.broken_since"
         " ELSE excluded.broken_since END,"
-        " probe_at = CASE WHEN excluded.broken_row IS NULL THEN s.probe_at ELSE excluded.probe_at END, updated_at = now())"
+        " broken_asked_at = CASE WHEN " IS_OLDER " THEN s.broken_asked_at ELSE excluded.broken_asked_at END,"
+        " probe_at = CASE WHEN " IS_OLDER " THEN s.probe_at ELSE excluded.probe_at END, updated_at = now())"
         " SELECT pg_notify('notify_integrations', w.workspace::text)"
         " FROM (SELECT DISTINCT x.workspace FROM x WHERE x.broken IS NOT NULL) w",
-        10,
-        {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S}},
+        11,
+        {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S,
+         PG_FLOAT8S}},
 
     /* Of an end that was written: a late one of an attempt that counts as lost is not. */
     [STATEMENT_ATTEMPTS] = {"attempts",

@@ -100,7 +100,8 @@ enum rules_column {
     RULES_TARGET_KINDS,
     RULES_CONFIG,
     RULES_BROKEN_ROW,
-    RULES_PROBE_S,
+    RULES_BROKEN_AGE,
+    RULES_PROBE_IN,
 };
 
 /* Columns of STATEMENT_RETIRE_EVENTS, in order. */

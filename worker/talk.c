@@ -42,7 +42,6 @@ static void judge_destination(const struct talk *t, struct gate_end *end)
         if (v->kind == VERDICT_RETRY)
             again = v;
         end->gone |= v->reason == REASON_GONE;
-        end->taken |= v->kind == VERDICT_DELIVERED;
     }
     if (!again || end->outcome == LIMITS_NOTHING)
         return;

@@ -41,12 +41,13 @@ static const struct section sections[] = {
     {"integrations", "Integrations that fail, are broken or have a mailbox",
         "SELECT s.integration_id, coalesce(i.kind, '(deleted)') AS kind, d.deferred, "
         OUTPUT_UTC("d.oldest") " AS oldest, " OUTPUT_UTC("s.failing_since") " AS failing_since, s.last_error, "
-        OUTPUT_UTC("s.broken_since") " AS broken_since, " OUTPUT_UTC("s.circuit_until") " AS circuit_until, s.rate, "
+        OUTPUT_UTC("b.since") " AS broken_since, " OUTPUT_UTC("s.circuit_until") " AS circuit_until, s.rate, "
         OUTPUT_UTC("s.wake_at") " AS wake_at FROM notify.integration_state s"
         " LEFT JOIN public.integrations i ON i.id = s.integration_id"
         " CROSS JOIN LATERAL (SELECT count(*) AS deferred, min(due_at) AS oldest FROM notify.deliveries"
         " WHERE integration_id = s.integration_id AND state = 'deferred') d"
-        " WHERE s.wake_at IS NOT NULL OR s.failing_since IS NOT NULL OR s.broken_since IS NOT NULL"
+        " CROSS JOIN LATERAL (SELECT CASE WHEN s.broken_row <> '' AND i.id IS NOT NULL THEN s.broken_since END AS since) b"
+        " WHERE s.wake_at IS NOT NULL OR s.failing_since IS NOT NULL OR b.since IS NOT NULL"
         " ORDER BY d.deferred DESC, 1 LIMIT 100",
         false},
     {"events", "Events", "SELECT state, count(*) AS count FROM notify.events GROUP BY 1 ORDER BY 1", false},

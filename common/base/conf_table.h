@@ -155,10 +155,14 @@
     NUM(gate_circuit_max, "gate.circuit_max", 60, 0.1, 86400,                                                \
         "Longest pause between two probes: a destination that works again is noticed after so long at "      \
         "most.")                                                                                             \
-    NUM(gate_broken_probe, "gate.broken_probe", 3600, 1, 2592000,                                            \
-        "Seconds between two deliveries that are made to an integration whose destination said that it is "  \
-        "gone, to find out whether it is back; the others are dead at once: integration_broken. Any change " \
-        "of the integration makes it usual again.")                                                          \
+    NUM(gate_broken_pause, "gate.broken_pause", 60, 1, 2592000,                                              \
+        "Seconds for which an integration gets nothing when its destination has said that it is gone: it "   \
+        "is "                                                                                                \
+        "broken, and what comes for it is dead at once: integration_broken. Then one delivery probes it; "   \
+        "any "                                                                                               \
+        "change of the integration makes it usual again.")                                                   \
+    NUM(gate_broken_max, "gate.broken_max", 3600, 1, 2592000,                                                \
+        "Longest pause between two such probes; each is twice as long as the one before.")                   \
     NUM(gate_report, "gate.report", 5, 0.1, 3600,                                                            \
         "Seconds between two notes of how integrations fare in notify.integration_state; one that works is " \
         "noted once a minute.")                                                                              \

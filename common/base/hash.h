@@ -6,7 +6,7 @@
 
 enum { SHA256_SIZE = 32, SHA256_HEX = 65 };
 
-/* 64 bits: for tables inside one host, never for anything that must not collide on purpose or outlive the process. */
+/* 64 bits: for tables and hints inside one deployment, never for anything that must not collide on purpose. */
 uint64_t hash_bytes(const void *bytes, size_t n);
 uint64_t hash_text(const char *text);
 /* Continue a hash with more bytes; start with HASH_START. */

@@ -96,7 +96,7 @@ class Moody:
     def __init__(self, receiver: Any) -> None:
         self._arrived, self._seen = receiver._arrived, set()
         receiver._arrived = self
-        receiver.script("/gone", Answer(status=410))
+        receiver.script("/refused", Answer(status=400))
 
     def __call__(self, request: Any) -> Answer:
         answer = self._arrived(request)
@@ -112,12 +112,12 @@ class Round:
 
     good: str
     moody: str
-    gone: str
+    refused: str
     scan: str
     what: str  # failed meanwhile
 
     def ids(self) -> list[str]:
-        return [self.good, self.moody, self.gone, self.scan]
+        return [self.good, self.moody, self.refused, self.scan]
 
 
 class World:
@@ -129,7 +129,7 @@ class World:
         stage.webhook("/good", events=["finding_new"])
         self.slack = stage.integration({"webhook_url": stage.receiver.url("/slack")}, "slack", events=["finding_new"]).id
         stage.webhook("/moody", events=["finding_changed"])
-        stage.webhook("/gone", events=["scan_failed"])
+        stage.webhook("/refused", events=["scan_failed"])
         self.scan = seed.add_scan(stage.connection, stage.target)
         seed.add_findings(stage.connection, self.scan, ["critical", "high", "low"])
 
@@ -165,7 +165,7 @@ class World:
             events, deliveries = self.rows(one)
             wrong = [event for event in events if event[1] == "dead"]
             for id, _, state, reason, _ in deliveries:
-                if (state, reason) != (("dead", "gone") if id == one.gone else ("delivered", None)):
+                if (state, reason) != (("dead", "rejected") if id == one.refused else ("delivered", None)):
                     wrong.append((id, state, reason))
             found += [f"{one.what}: {row}" for row in wrong]
         return found
@@ -176,7 +176,7 @@ class World:
         attempts: Counter = Counter()
         for one in self.rounds:
             for id, integration, _, _, attempt in self.rows(one)[1]:
-                path = "/moody" if id == one.moody else "/gone" if id == one.gone else "/good"
+                path = "/moody" if id == one.moody else "/refused" if id == one.refused else "/good"
                 attempts["slack" if integration == self.slack else (path, id)] += attempt
         return Counter({key: count - attempts[key] for key, count in requests.items() if count > attempts[key]})
 

@@ -277,61 +277,6 @@ static void room_is_what_the_rate_allows_soon(void)
     EXPECT_INT(limits_room(&l, SECOND, 2 * SECOND, 32), 0);
 }
 
-static const int64_t hour = 3600 * SECOND;
-
-static bool broken(struct limits *l, uint64_t row, int64_t until, int64_t as_of, int64_t now)
-{
-    return limits_are_broken(l, &(struct limits_broken){row, until, as_of}, now, hour);
-}
-
-static void what_is_gone_is_broken_until_a_probe_and_one_probes_at_a_time(void)
-{
-    struct limits l = {0};
-    EXPECT(!broken(&l, 7, 0, 90 * SECOND, 100 * SECOND));
-    EXPECT(limits_break(&l, 7, 100 * SECOND + hour));
-    EXPECT(!limits_break(&l, 7, 100 * SECOND + hour));
-    EXPECT(broken(&l, 7, 0, 90 * SECOND, 101 * SECOND));
-    EXPECT(broken(&l, 7, 0, 90 * SECOND, 99 * SECOND + hour));
-    EXPECT(!broken(&l, 7, 0, 90 * SECOND, 100 * SECOND + hour));
-    EXPECT(broken(&l, 7, 0, 90 * SECOND, 101 * SECOND + hour));
-    EXPECT(!broken(&l, 7, 0, 90 * SECOND, 100 * SECOND + 2 * hour));
-    EXPECT(limits_mend(&l, 7));
-    EXPECT(!limits_mend(&l, 7));
-    EXPECT(!broken(&l, 7, 0, 90 * SECOND, 101 * SECOND + 2 * hour));
-}
-
-static void another_row_is_not_broken(void)
-{
-    struct limits l = {0};
-    limits_break(&l, 7, 100 * SECOND + hour);
-    EXPECT(!broken(&l, 8, 0, 101 * SECOND, 102 * SECOND));
-    EXPECT(!limits_mend(&l, 8));
-    EXPECT(broken(&l, 7, 0, 90 * SECOND, 102 * SECOND)); /* whoever still has the old one */
-    limits_configure(&l, 5, 1);                          /* settings that were not known here yet */
-    EXPECT(broken(&l, 7, 0, 90 * SECOND, 102 * SECOND));
-    limits_forget(&l);
-    EXPECT(!broken(&l, 7, 0, 90 * SECOND, 102 * SECOND));
-}
-
-static void the_ledger_counts_when_it_was_asked_after_it_was_told(void)
-{
-    struct limits l = {0};
-    EXPECT(broken(&l, 7, 200 * SECOND, 90 * SECOND, 100 * SECOND));  /* nothing is known here */
-    EXPECT(!broken(&l, 7, 0, 101 * SECOND, 102 * SECOND));           /* another host has mended it */
-    EXPECT(!broken(&l, 7, 200 * SECOND, 90 * SECOND, 103 * SECOND)); /* whoever has older rows */
-    limits_break(&l, 7, 104 * SECOND + hour);
-    EXPECT(broken(&l, 7, 0, 105 * SECOND, 106 * SECOND)); /* the ledger does not know yet */
-    limits_told(&l, 8, 106 * SECOND);
-    EXPECT(broken(&l, 7, 0, 107 * SECOND, 108 * SECOND)); /* nor now: that was another row */
-    limits_told(&l, 7, 109 * SECOND);
-    EXPECT(broken(&l, 7, 0, 108 * SECOND, 110 * SECOND));
-    EXPECT(!broken(&l, 7, 0, 111 * SECOND, 112 * SECOND));
-    limits_break(&l, 7, 113 * SECOND + hour);
-    limits_mend(&l, 7);
-    EXPECT(
-        !broken(&l, 7, 113 * SECOND + hour, 114 * SECOND, 115 * SECOND)); /* the ledger does not know yet */
-}
-
 UNIT_MAIN(UNIT_CASE(without_a_rate_everything_may_start),
           UNIT_CASE(a_rate_is_kept_with_a_burst_of_a_fifth_of_a_second),
           UNIT_CASE(a_rate_below_one_has_no_burst),
@@ -348,7 +293,4 @@ UNIT_MAIN(UNIT_CASE(without_a_rate_everything_may_start),
           UNIT_CASE(a_probe_that_says_nothing_or_is_lost_lets_another_try),
           UNIT_CASE(a_probe_of_what_was_forgotten_meanwhile_opens_the_circuit_for_the_first_pause),
           UNIT_CASE(a_circuit_that_may_not_open_does_not), UNIT_CASE(other_settings_begin_anew),
-          UNIT_CASE(room_is_what_the_rate_allows_soon),
-          UNIT_CASE(what_is_gone_is_broken_until_a_probe_and_one_probes_at_a_time),
-          UNIT_CASE(another_row_is_not_broken),
-          UNIT_CASE(the_ledger_counts_when_it_was_asked_after_it_was_told))
+          UNIT_CASE(room_is_what_the_rate_allows_soon))
