@@ -69,7 +69,7 @@ class Stage:
         rows = self.database.query(f"SELECT {', '.join(names)} FROM notify.events {where} ORDER BY 1", params)
         return [dict(zip(names, row)) for row in rows]
 
-    def wait(self, what: Callable[[], Any], timeout: float = 10, why: str = "") -> Any:
+    def wait(self, what: Callable[[], Any], timeout: float = 30, why: str = "") -> Any:
         """The first true value of WHAT; the first row of none (an IndexError) is not there yet."""
         deadline = time.monotonic() + timeout
         while True:
@@ -98,7 +98,7 @@ class Stage:
             assert time.monotonic() < deadline, f"{len(missing) if seen else 'some'} of {len(wanted)} events did not arrive"
             time.sleep(0.1)
 
-    def wait_settled(self, count: int, timeout: float = 15) -> None:
+    def wait_settled(self, count: int, timeout: float = 30) -> None:
         """Returns when COUNT deliveries are recorded as delivered and no event is open."""
         sql = ("SELECT (SELECT count(*) FROM notify.deliveries WHERE state = 'delivered'),"
                " (SELECT count(*) FROM notify.events WHERE state = 'open')")
@@ -141,7 +141,7 @@ def stage(request: pytest.FixtureRequest, build: Path, migrated: Any, fernet_key
         balance(build, made)
 
 
-def dead_letters(url: str, count: int, timeout: float = 10, queue: str = "notify.dead") -> list[tuple[dict[str, Any], Any, bytes]]:
+def dead_letters(url: str, count: int, timeout: float = 30, queue: str = "notify.dead") -> list[tuple[dict[str, Any], Any, bytes]]:
     """Take COUNT messages off a queue: headers, properties, body."""
     import pika
 

@@ -142,7 +142,7 @@ class Notifyd:
         parsed = (log_line(line) for line in self.log_text().splitlines() if name is None or name in line)
         return [e for e in parsed if e is not None and name in (None, e["event"])]
 
-    def wait_event(self, name: str, timeout: float = 10, count: int = 1, **fields: str) -> list[dict[str, str]]:
+    def wait_event(self, name: str, timeout: float = 30, count: int = 1, **fields: str) -> list[dict[str, str]]:
         """Waits until COUNT lines with that event and those fields are in the log."""
         def matching() -> list[dict[str, str]]:
             found = [e for e in self.events(name) if all(e.get(key) == str(value) for key, value in fields.items())]

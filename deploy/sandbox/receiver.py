@@ -227,7 +227,7 @@ class Receiver:
         with self._changed:
             return self._count(path)
 
-    def wait_for(self, count: int, path: str | None = None, timeout: float = 10) -> list[Request]:
+    def wait_for(self, count: int, path: str | None = None, timeout: float = 30) -> list[Request]:
         """Returns as soon as COUNT requests (or more) are there; TimeoutError says how many came."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._count(path) >= count, timeout):

@@ -79,7 +79,7 @@ class ReceiverProcess:
     def requests(self, path: str | None = None) -> list[Request]:
         return [_unpack_request(packed) for packed in self._ask("requests", path=path)]  # type: ignore[union-attr]
 
-    def wait_for(self, count: int, path: str | None = None, timeout: float = 10) -> list[Request]:
+    def wait_for(self, count: int, path: str | None = None, timeout: float = 30) -> list[Request]:
         deadline = time.monotonic() + timeout
         while self.count(path) < count:
             if time.monotonic() > deadline:
