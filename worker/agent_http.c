@@ -10,10 +10,12 @@
 #include <event2/buffer.h>
 #include <event2/http.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/base/check.h"
 #include "common/base/log.h"
@@ -135,10 +137,21 @@ static void on_metrics(struct evhttp_request *request, void *arg)
     answer(request, 200, "text/plain; version=0.0.4", b);
 }
 
+/* With the port 0 the kernel has chosen one. */
+static int port_of(struct evhttp_bound_socket *bound)
+{
+    struct sockaddr_storage at = {0};
+    socklen_t size = sizeof at;
+    check(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&at, &size) == 0);
+    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
+                                          : ((struct sockaddr_in *)&at)->sin_port);
+}
+
 static void try_bind(struct agent_http *h)
 {
-    if (evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port)) {
-        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", h->port));
+    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port);
+    if (bound) {
+        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(bound)));
         return;
     }
     if (!h->complained)

@@ -18,6 +18,14 @@ def get(daemon, path: str) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
+def test_the_log_says_which_port_the_kernel_has_chosen(notifyd):
+    for listen, host in (("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "[::1]")):
+        one = notifyd({"agent": {"listen": listen}})
+        port = int(one.wait_event("agent_listening")[0]["port"])
+        with urllib.request.urlopen(f"http://{host}:{port}/healthz", timeout=5) as answer:
+            assert answer.status == 200
+
+
 def test_health_is_life_and_readiness_is_both_servers(stage, notifyd, rabbit, vhost):
     one = notifyd()
     assert get(one, "/healthz") == (200, "ok\n")
