@@ -140,11 +140,14 @@ static void on_metrics(struct evhttp_request *request, void *arg)
 /* With the port 0 the kernel has chosen one. */
 static int port_of(struct evhttp_bound_socket *bound)
 {
-    struct sockaddr_storage at = {0};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at = {.v6 = {0}};
     socklen_t size = sizeof at;
-    check(getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&at, &size) == 0);
-    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                          : ((struct sockaddr_in *)&at)->sin_port);
+    check(getsockname(evhttp_bound_socket_get_fd(bound), &at.any, &size) == 0);
+    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
 static void try_bind(struct agent_http *h)

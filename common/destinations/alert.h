@@ -6,6 +6,7 @@
 
 /*
  * What kinds that wake somebody have in common: which alert an event belongs to, and when an alert is of no use any more.
+ * Where there are threads, an alert's name is that of a thread.
  */
 enum { ALERT_KEY_TEXT = sizeof "pencheff-" - 1 + SHA256_HEX };
 

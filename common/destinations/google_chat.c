@@ -13,11 +13,23 @@
 #include "common/base/http_time.h"
 #include "common/base/json.h"
 
+/* Without it a thread's name counts for nothing; with it, and without a thread's name, the request is refused. */
+#define REPLIES "messageReplyOption="
+
 /* ---- settings ---- */
 
 static bool has_parameter(const char *url, const char *first, const char *further)
 {
     return strstr(url, first) || strstr(url, further);
+}
+
+/* Who has set the option knows what for. */
+static const char *url_in_thread(struct arena *arena, const char *url)
+{
+    if (has_parameter(url, "?" REPLIES, "&" REPLIES))
+        return url;
+    return arena_printf(arena, "%s%c" REPLIES "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD", url,
+                        strchr(url, '?') ? '&' : '?');
 }
 
 static const void *google_chat_config_parse(struct arena *arena, const char *json, size_t size,
@@ -29,6 +41,8 @@ static const void *google_chat_config_parse(struct arena *arena, const char *jso
         return NULL;
     config->url = dest_config_url(arena, root, "webhook_url", "the space's webhook's", error);
     bool good = config->url && dest_config_style(root, &config->style, error);
+    if (good)
+        config->in_thread = url_in_thread(arena, config->url);
     if (good && !dest_config_host_is(config->url, "chat.googleapis.com"))
         error->advice = "webhook_url does not lead to Google Chat (chat.googleapis.com); that is right for a "
                         "server that speaks its format";
@@ -172,8 +186,9 @@ static enum dest_next google_chat_next(struct conversation *c, const struct dest
                                        struct dest_request *out)
 {
     const struct google_chat_config *config = c->config;
-    return dest_one_request(c, last, out, config->url, config->style, google_chat_body_build,
-                            google_chat_judge);
+    const char *url =
+        !c->is_test && event_is_about_finding(c->jobs[0].event->type) ? config->in_thread : config->url;
+    return dest_one_request(c, last, out, url, config->style, google_chat_body_build, google_chat_judge);
 }
 
 const struct dest dest_google_chat = {

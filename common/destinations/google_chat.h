@@ -19,11 +19,15 @@ enum {
 };
 
 struct google_chat_config {
-    const char *url; /* the credential itself */
+    const char *url;       /* the credential itself */
+    const char *in_thread; /* the same, for a message that names a thread */
     enum dest_style style;
 };
 
-/* The message; layouts are those of enum dest_style. */
+/*
+ * The message; layouts are those of enum dest_style. All about one finding names one thread, which Google Chat makes with
+ * the first message of it (developers.google.com/workspace/chat/create-messages, "Start or reply to a message thread").
+ */
 dest_body_builder google_chat_body_build;
 
 /*

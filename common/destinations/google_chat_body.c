@@ -133,6 +133,11 @@ static void lay(const struct message *m, const char *left_out, int style, struct
     } else {
         add_plain(b, "text", m->line);
     }
+    if (*m->finding) {
+        buf_json_open_object(b, "thread");
+        buf_json_member(b, "threadKey", m->finding);
+        buf_add_char(b, '}');
+    }
     buf_add_char(b, '}');
 }
 

@@ -164,10 +164,12 @@ void message_build(struct message *out, struct arena *arena, const struct event 
         add_paragraph(&b, NULL, event->change_summary, 0);
     if (event->type == EVENT_SCAN_FAILED)
         add_paragraph(&b, NULL, wording_error(event, facts), 0);
-    if (event_is_about_finding(event->type))
+    if (event_is_about_finding(event->type)) {
+        alert_key(event, facts, out->finding);
         add_finding(&b, facts);
-    else
+    } else {
         add_scan(&b, event, facts);
+    }
     if (event->type == EVENT_FINDING_NEW) {
         add_paragraph(&b, "Description", facts->finding.description, 8);
         add_paragraph(&b, "Remediation", facts->finding.remediation, 9);

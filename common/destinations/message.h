@@ -2,6 +2,7 @@
 #define NOTIFY_DESTINATIONS_MESSAGE_H
 
 #include "common/base/arena.h"
+#include "common/destinations/alert.h"
 #include "common/model/event.h"
 
 /*
@@ -31,6 +32,8 @@ struct message {
     const char *line; /* the whole event in the words that users know (wording.h) */
     const char *ids;  /* small print, by which the product's own pages find it */
     uint32_t colour;  /* 0xRRGGBB */
+    char finding
+        [ALERT_KEY_TEXT]; /* the same in all that is told about one finding; empty: it is about a scan */
     struct message_part parts[MESSAGE_PARTS_MAX];
     size_t count;
 };

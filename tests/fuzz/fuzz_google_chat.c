@@ -3,6 +3,7 @@
  * cards hold only our own few tags, plain text no markup, and no message is longer than Google Chat allows.
  */
 #include "common/base/json.h"
+#include "common/destinations/alert.h"
 #include "common/destinations/google_chat.h"
 #include "tests/fuzz/dest_fuzz.h"
 #include "tests/fuzz/dest_fuzz_checks.h"
@@ -48,7 +49,10 @@ static void check_message(const struct dest_request *request, struct json_object
     struct json_object *widgets = widgets_of(root);
     check(strcmp(request->method, "POST") == 0 && request->header_count == 2);
     check(request->body_size <= GOOGLE_CHAT_MESSAGE_MAX);
-    check(json_object_object_length(root) == (widgets ? 2 : 1));
+    struct json_object *thread = json_get(root, "thread");
+    check(!thread == !strstr(request->url, "messageReplyOption="));
+    check(!thread || strlen(dest_fuzz_text(thread, "threadKey")) == ALERT_KEY_TEXT - 1);
+    check(json_object_object_length(root) == (widgets ? 2 : 1) + (thread ? 1 : 0));
     check_plain(json_get(root, widgets ? "fallbackText" : "text"));
     size_t count = widgets ? json_object_array_length(widgets) : 0;
     check(count <= GOOGLE_CHAT_WIDGETS_MAX);
@@ -78,6 +82,9 @@ static const char *label_of(struct arena *a, struct json_object *widgets, size_t
 /* What was left out is not in the twin either, and the small print that says so is. */
 static void align(struct json_object *hostile, struct json_object *twin)
 {
+    struct json_object *thread = json_get(hostile, "thread"); /* its key is a hash of another name */
+    if (thread)
+        json_object_object_add(twin, "thread", json_object_get(thread));
     struct json_object *widgets = widgets_of(hostile), *others = widgets_of(twin);
     const char *names = widgets ? left_out(widgets) : NULL;
     struct arena a;

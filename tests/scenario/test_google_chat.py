@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from typing import Any
 
-from sandbox.vendors import google_chat
+from sandbox import seed
 from sandbox.receiver import Answer
+from sandbox.vendors import google_chat
 
 from destinations import describe_shop, expect_dead, publish_each
 
@@ -18,15 +20,23 @@ HOSTILE = ("<users/all> <https://evil.example|https://good.example> & &lt;users/
 FAST = {"gate": {"rate_google_chat": 100.0}}
 
 
-def space(stage: Any, path: str, **settings: Any) -> Any:
+def space(stage: Any, path: str, filters: dict[str, Any] | None = None, **settings: Any) -> Any:
     """An integration that leads to PATH, where Google Chat answers."""
-    stage.receiver.script(path, GOOGLE_CHAT)
-    return stage.integration({"webhook_url": stage.receiver.url(path), **settings}, kind="google_chat", name="a space")
+    stage.receiver.script(f"{path}*", GOOGLE_CHAT)
+    return stage.integration({"webhook_url": stage.receiver.url(path), **settings}, kind="google_chat", name="a space", **filters or {})
+
+
+def requests(stage: Any, path: str, count: int) -> list[Any]:
+    """COUNT of them to PATH, with whatever we add to it."""
+    def found() -> list[Any]:
+        return [request for request in stage.receiver.requests() if request.path.startswith(path)]
+    stage.wait(lambda: len(found()) >= count, why=f"fewer than {count} requests to {path}")
+    return found()
 
 
 def posted(stage: Any, path: str, count: int = 1) -> list[dict[str, Any]]:
     """The messages, each of which Google Chat would take."""
-    return [google_chat.check(request) for request in stage.receiver.wait_for(count, path, timeout=20)]
+    return [google_chat.check(request) for request in requests(stage, path, count)]
 
 
 def test_every_event_arrives_in_both_layouts_with_the_words_that_users_know(stage, notifyd):
@@ -49,6 +59,24 @@ def test_every_event_arrives_in_both_layouts_with_the_words_that_users_know(stag
     stage.wait_settled(10)
 
 
+def test_all_that_is_told_about_a_finding_is_in_one_thread(stage, notifyd):
+    """Also what a later scan says of it; events of scans have threads of their own, and so has what the space's own URL decides."""
+    path, own = SPACE.format("threads"), SPACE.format("own") + "&messageReplyOption=REPLY_MESSAGE_OR_FAIL"
+    space(stage, path, filters={"severity_filter": "low"}), space(stage, own, filters={"events": ["finding_new"], "severity_filter": "low"})
+    notifyd(FAST)
+    again = seed.add_scan(stage.connection, stage.target)
+    found_again = seed.add_finding(stage.connection, again, "high", title="SQL injection, again")
+    stage.database.execute("UPDATE findings SET pencheff_finding_id = 'PF-1' WHERE id IN (%s, %s)", (stage.high, found_again.id))
+    publish_each(stage, change="suppressed (reason: accepted)")
+    stage.publish("finding_new", scan_id=again.id, finding_id=found_again.id)
+    stage.publish("finding_new", finding_id=stage.findings["low"].id)
+    threads = google_chat.threads(requests(stage, path, 7))
+    assert Counter("".join(sorted(line[0] for line in lines)) for lines in threads.values()) == {
+        "✅": 1, "❌": 1, "🚀": 1, "🟡": 1, "🔁🔴🔴": 1}, threads
+    assert all(request.path == own for request in requests(stage, own, 3))
+    stage.wait_settled(10)
+
+
 def test_hostile_and_endless_findings_are_text_that_google_chat_takes(stage, notifyd):
     card, text = SPACE.format("card"), SPACE.format("text")
     space(stage, card), space(stage, text, style="text")
@@ -67,12 +95,12 @@ def test_hostile_and_endless_findings_are_text_that_google_chat_takes(stage, not
 def test_google_chat_is_given_the_time_that_it_asks_for(stage, notifyd):
     header, body = SPACE.format("header"), SPACE.format("body")
     space(stage, header), space(stage, body)
-    stage.receiver.script(header, Answer(status=429, headers=(("Retry-After", "3"),), body=b"{}"), GOOGLE_CHAT)
-    stage.receiver.script(body, google_chat.failed(429, retryDelay="3.2s"), GOOGLE_CHAT)
+    stage.receiver.script(f"{header}*", Answer(status=429, headers=(("Retry-After", "3"),), body=b"{}"), GOOGLE_CHAT)
+    stage.receiver.script(f"{body}*", google_chat.failed(429, retryDelay="3.2s"), GOOGLE_CHAT)
     notifyd({"retry": {"base": 1.0, "jitter": 0.0}})
     stage.publish()
     for path in (header, body):
-        first, second = stage.receiver.wait_for(2, path, timeout=20)
+        first, second = requests(stage, path, 2)
         assert 3 <= second.at - first.at < 12 and first.body == second.body
     stage.wait_settled(2)
 
@@ -93,7 +121,7 @@ def test_what_google_chat_refuses_is_dead_at_once_with_advice_and_the_urls_secre
     for n, (answer, *end) in enumerate(ENDS):
         path = f"/v1/spaces/{n}/messages?key=k&token={secret}"
         made[space(stage, path).id] = (answer.status, *end)
-        stage.receiver.script(path, answer)
+        stage.receiver.script(f"{path}*", answer)
     expect_dead(stage, notifyd({"log": {"level": "debug"}, **FAST}), made, secret)
 
 

@@ -132,7 +132,7 @@ def assert_true_example(kind: str, example: Any, golden: str = "finding_new.text
 def assert_true_words(kind: str) -> set[str]:
     """The words of the page's table are the program's, and so is what follows from each."""
     page = (ROOT / "docs" / "destinations" / f"{kind}.md").read_text()
-    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:dead: `(\w+)`|tried again) \|", page, re.MULTILINE)
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (?:dead: \[?`(\w+)`(?:\]\([^)]*\))?|tried again) \|", page, re.MULTILINE)
     said = {word: reason or "none" for words, reason in rows for word in re.findall(r"\w+", words)}
     known = re.findall(r'{"?(\w+)"?,\s*REASON_(\w+),', (ROOT / "common/destinations" / f"{kind}.c").read_text())
     assert said == {word: reason.lower() for word, reason in known}
@@ -194,7 +194,7 @@ def test_splunks_page_leads_to_an_event_in_the_index(stage: Any, notifyd: Any, d
     assert json.dumps(example, ensure_ascii=False, separators=(",", ":")) in (ROOT / "tests/golden/splunk/finding_new.event.txt").read_text()
 
     # The codes of the page's table are the program's, and so is what follows from each.
-    rows = re.findall(r"^\| ((?:\d+, )*\d+) \| (?:dead: `(\w+)`|tried again)", page.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| ((?:\d+, )*\d+) \| (?:dead: \[?`(\w+)`|tried again)", page.read_text(), re.MULTILINE)
     said = {code: reason or "none" for codes, reason in rows for code in codes.split(", ") if int(code) < 100}  # others are statuses
     source = (ROOT / "common/destinations/splunk_answer.c").read_text()
     assert said == {code: reason.lower() for code, reason in re.findall(r"\{(\d+),\s*REASON_(\w+),\s*SPLUNK_", source)}

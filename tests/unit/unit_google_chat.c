@@ -38,7 +38,8 @@ static void expect_message(enum event_type type, const char *headline, const cha
     struct json_object *card = chat_render(google_chat_body_build, &event, &facts, DEST_STYLE_CARD);
     EXPECT_TEXT(chat_text(text, "text"), line);
     EXPECT_TEXT(chat_text(card, "fallbackText"), line);
-    EXPECT_INT(json_object_object_length(text), 1);
+    EXPECT(!json_get(text, "thread") == !event_is_about_finding(type));
+    EXPECT_INT(json_object_object_length(text), event_is_about_finding(type) ? 2 : 1);
     EXPECT(json_get(card, "text") == NULL);
     EXPECT_TEXT(html_of(card, 0), html);
     EXPECT(json_object_array_length(widgets_of(card)) > 3);
@@ -71,7 +72,7 @@ static void expect_inert(struct json_object *root, const char *key, int members)
     const char *line = chat_text(root, key);
     EXPECT(!strpbrk(line, "<>*~`") && !strstr(line, "://") && !strstr(line, "\xe2\x80\xae"));
     EXPECT(strstr(line, "‹users/all›") && !strstr(json_print(root), "<a"));
-    EXPECT_INT(json_object_object_length(root), members);
+    EXPECT_INT(json_object_object_length(root), members + (json_get(root, "thread") ? 1 : 0));
 }
 
 static void see_inert_card(struct json_object *root, size_t bytes, const char *hostile)

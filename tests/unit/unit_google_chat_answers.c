@@ -51,14 +51,14 @@ static void what_is_odd_about_a_url_is_noted(void)
 
 /* ---- the request ---- */
 
-static void a_request_is_a_plain_post_to_the_url_as_it_is(void)
+static void a_request_is_a_plain_post_to_the_url(void)
 {
     struct dest_config_error error;
     struct talk t;
     talk_begin(&t, "google_chat", CARD, "abc", 1);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.method, "POST");
-    EXPECT_TEXT(t.request.url, URL);
+    EXPECT_TEXT(t.request.url, URL "&messageReplyOption=REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
     EXPECT_INT(t.request.header_count, 2);
     EXPECT_TEXT(talk_header(&t, "Content-Type"), "application/json");
     EXPECT(strstr(t.request.body, "cardsV2") && !strstr(t.request.body, "googleapis") &&
@@ -79,6 +79,7 @@ static void a_test_says_that_it_is_one(void)
     talk_make_test(&t);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.body, "{\"text\":\"Pencheff integration test\"}");
+    EXPECT_TEXT(t.request.url, URL); /* without a thread the option would be refused */
     EXPECT_INT(talk_next(&t, &made), DEST_FINISHED);
     EXPECT_INT(t.job.verdict.kind, VERDICT_DELIVERED);
     talk_end(&t);
@@ -164,7 +165,7 @@ static void no_answer_is_tried_again(void)
 
 UNIT_MAIN(UNIT_CASE(settings_are_taken_or_refused_with_advice_and_without_values),
           UNIT_CASE(what_is_odd_about_a_url_is_noted),
-          UNIT_CASE(a_request_is_a_plain_post_to_the_url_as_it_is), UNIT_CASE(a_test_says_that_it_is_one),
+          UNIT_CASE(a_request_is_a_plain_post_to_the_url), UNIT_CASE(a_test_says_that_it_is_one),
           UNIT_CASE(delivered_is_only_an_object_without_an_error),
           UNIT_CASE(a_message_that_is_longer_than_what_is_read_counts),
           UNIT_CASE(the_word_counts_before_the_status), UNIT_CASE(a_pause_in_the_body_is_kept_to),

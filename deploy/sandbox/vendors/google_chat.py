@@ -72,6 +72,11 @@ def check(request: Any) -> dict[str, Any]:
     _need(isinstance(message, dict) and set(message) <= {"text", "cardsV2", "fallbackText", "thread", "markupSyntax"}, "Unknown name")
     _need(len(request.body) <= LARGEST, "Message is longer than 32000 bytes")
     _need(bool(message.get("text") or message.get("cardsV2")), "Message cannot be empty.")
+    replies = parse_qs(url.query).get("messageReplyOption", [])
+    _need(set(replies) <= {"REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD", "REPLY_MESSAGE_OR_FAIL"} and len(replies) < 2, "Invalid value")
+    _need(("thread" in message) == bool(replies), "Thread and messageReplyOption go together")  # a thread alone would be ignored
+    if "thread" in message:
+        _need(0 < len(message["thread"].get("threadKey", "")) <= 4000, "Invalid thread key")
     for name in ("text", "fallbackText"):
         _need(isinstance(message.get(name, ""), str) and len(message.get(name, "").encode("utf-16-le")) // 2 <= 4096, "Message is longer than 4096 characters")
     cards = message.get("cardsV2", [])
@@ -79,6 +84,16 @@ def check(request: Any) -> dict[str, Any]:
     for one in cards:
         _card(one.get("card"))
     return message
+
+
+def threads(requests: list[Any]) -> dict[str, list[str]]:
+    """The lines of the messages in each thread, by its key; those without one are in a thread of their own."""
+    found: dict[str, list[str]] = {}
+    for number, request in enumerate(requests):
+        message = check(request)
+        key = message["thread"]["threadKey"] if "thread" in message else f"#{number}"
+        found.setdefault(key, []).append((message.get("text") or message["fallbackText"]).partition("\n")[0])
+    return found
 
 
 def failed(status: int, text: str = "", **detail: Any) -> Answer:
