@@ -2,8 +2,8 @@
  * json - JSON from outside, checked
  *
  * A thin wall around json-c. Nothing else in the product calls its tokener. What json-c 0.16 accepts in
- * strict mode and we do not: single-quoted strings, raw control characters in strings, numbers like "1." or
- * "01", overlong and surrogate sequences (its own check of UTF-8 lets them pass), all found by a scan before
+ * strict mode and we do not: single-quoted strings, raw control characters in strings, numbers like "1.", "01"
+ * or "0-3", overlong and surrogate sequences (its own check of UTF-8 lets them pass), all found by a scan before
  * parsing; bytes behind the value, and input that ends too early. Duplicate keys: the last wins, as in
  * Python.
  *
@@ -48,7 +48,8 @@ static size_t number_end(const char *text, size_t n, size_t i)
         if (end == i)
             return 0;
     }
-    return end;
+    /* json-c reads on as long as it finds what numbers are made of: "0-3" is one to it. */
+    return end < n && text[end] && strchr("+-.eE", text[end]) ? 0 : end;
 }
 
 /* The first thing that json-c would take although it is no JSON; NULL when there is none. */

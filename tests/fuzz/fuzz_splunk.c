@@ -53,7 +53,8 @@ static bool is_success(const struct dest_response *answer)
     struct json_object *code = json_get(body, "code");
     int64_t said = json_object_is_type(code, json_type_int) ? json_object_get_int64(code) : -1;
     json_object_put(body);
-    return answer->status >= 200 && answer->status < 300 && (said == 0 || said == 24 || said == 25);
+    return answer->status >= 200 && answer->status < 300 && !answer->truncated &&
+           (said == 0 || said == 24 || said == 25);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
