@@ -17,7 +17,7 @@
 #include "common/base/clock.h"
 #include "common/base/log_sink.h"
 
-enum { LOG_LINE_MAX = 16384, LOG_VALUE_MAX = 1024 };
+enum { LOG_LINE_MAX = 16384, LOG_VALUE_MAX = 1024, LOG_VALUE_SHORT = 64 };
 
 enum log_level log_threshold = LOG_INFO;
 static bool as_json;
@@ -60,30 +60,43 @@ static bool is_plain(const char *text)
     return true;
 }
 
-static void add_value(struct buf *b, const struct log_field *f)
+static void add_value(struct buf *b, const struct log_field *f, size_t most)
 {
     if (!f->text) {
         buf_add_int(b, f->number);
         return;
     }
-    if (!as_json && is_plain(f->text) && strlen(f->text) <= LOG_VALUE_MAX)
+    if (!as_json && is_plain(f->text) && strlen(f->text) <= most)
         buf_add_text(b, f->text);
     else
-        buf_json_bytes(b, f->text, strnlen(f->text, LOG_VALUE_MAX));
+        buf_json_bytes(b, f->text, strnlen(f->text, most));
 }
 
+/* As a whole or not at all. */
+static bool add_field(struct buf *b, const struct log_field *f, size_t most)
+{
+    size_t before = b->len;
+    if (as_json) {
+        buf_json_key(b, f->key);
+    } else {
+        buf_add_char(b, ' ');
+        buf_add_text(b, f->key);
+        buf_add_char(b, '=');
+    }
+    add_value(b, f, most);
+    if (!b->overflow)
+        return true;
+    b->overflow = false;
+    b->len = before;
+    return false;
+}
+
+/* Where values that are long when they are escaped leave no room, those behind them are cut short. */
 static void add_fields(struct buf *b, const struct log_field *f)
 {
-    for (; f->key; f++) {
-        if (as_json) {
-            buf_json_key(b, f->key);
-        } else {
-            buf_add_char(b, ' ');
-            buf_add_text(b, f->key);
-            buf_add_char(b, '=');
-        }
-        add_value(b, f);
-    }
+    for (; f->key; f++)
+        if (!add_field(b, f, LOG_VALUE_MAX))
+            add_field(b, f, LOG_VALUE_SHORT);
 }
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
@@ -107,8 +120,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
         buf_add_char(&line, '"');
     add_fields(&line, head);
     add_fields(&line, fields);
-    line.max += 2; /* room for the end, also of a line that was cut */
-    line.overflow = false;
+    line.max += 2; /* room for the end, also of a line that is full */
     buf_add_text(&line, as_json ? "}\n" : "\n");
     log_sink_write(line.data, line.len); /* a full disk or a stuck reader must not stop deliveries */
     buf_free(&line);
