@@ -117,7 +117,7 @@ class Link:
         return made[0]
 
     def _carry(self, end: int, address: tuple[str, int], port: int) -> None:
-        listener = self._within(end, lambda: socket.create_server(address))
+        listener = self._within(end, lambda: socket.create_server(address, backlog=1024))
         self._sockets.append(listener)
         threading.Thread(target=self._accept, args=(listener, port), daemon=True).start()
 

@@ -37,7 +37,7 @@ def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_i
     one = notifyd({
         "workers": 1, "watchdog": 5.0, "shutdown_grace": 65,
         "broker": {"url": link.beyond(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
-        "delivery": {"per_integration": max(events, good), "connections": hooks * events + good, "timeout": 60.0},
+        "delivery": {"per_integration": max(events, good), "connections": hooks * events + good, "timeout": 60.0, "connect_timeout": 60.0},
         "gate": {**HELD["gate"], "window": 1000},
     }, wrapper=link.wrapper, env=tiny_buffers(tmp_path) if buffers == "tiny" else {})
     pids = one.workers()

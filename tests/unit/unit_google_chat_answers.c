@@ -164,9 +164,8 @@ static void no_answer_is_tried_again(void)
 }
 
 UNIT_MAIN(UNIT_CASE(settings_are_taken_or_refused_with_advice_and_without_values),
-          UNIT_CASE(what_is_odd_about_a_url_is_noted),
-          UNIT_CASE(a_request_is_a_plain_post_to_the_url), UNIT_CASE(a_test_says_that_it_is_one),
-          UNIT_CASE(delivered_is_only_an_object_without_an_error),
+          UNIT_CASE(what_is_odd_about_a_url_is_noted), UNIT_CASE(a_request_is_a_plain_post_to_the_url),
+          UNIT_CASE(a_test_says_that_it_is_one), UNIT_CASE(delivered_is_only_an_object_without_an_error),
           UNIT_CASE(a_message_that_is_longer_than_what_is_read_counts),
           UNIT_CASE(the_word_counts_before_the_status), UNIT_CASE(a_pause_in_the_body_is_kept_to),
           UNIT_CASE(no_answer_is_tried_again))
