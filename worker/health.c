@@ -61,7 +61,7 @@ static void add_gone(struct pg_array *c, const struct gate_report *r, int64_t no
     rules_row_text(r->row, row);
     pg_array_add_text(c++, !is_news ? NULL : r->gone.until_us ? row : "");
     add_age(c++, is_news ? r->gone.at_us : 0, now_us);
-    if (r->gone.until_us)
+    if (is_news && r->gone.until_us)
         pg_array_add_float8(c, (double)(r->gone.until_us - now_us) / 1e6);
     else
         pg_array_add_null(c);
