@@ -61,7 +61,7 @@ bool gone_found(struct gone *g, const struct gone_rules *rules, uint64_t row, in
     int64_t pause = was_gone ? g->pause_us : 0;
     if (was_gone && now_us < here.at_us + pause)
         return false;
-    pause = was_gone ? 2 * pause : rules->pause_us;
+    pause = 2 * pause > rules->pause_us ? 2 * pause : rules->pause_us; /* the ledger may say nonsense */
     pause = pause < rules->longest_us ? pause : rules->longest_us;
     note(g, row, now_us, now_us + pause, pause);
     return !was_gone;

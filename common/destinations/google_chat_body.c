@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 
+#include "common/destinations/alert.h"
 #include "common/destinations/google_chat.h"
 #include "common/destinations/message_fit.h"
 #include "common/destinations/text.h"
@@ -124,6 +125,16 @@ static void add_card(struct buf *b, const struct message *m, const char *left_ou
     buf_add_text(b, "]}]}}]");
 }
 
+/* All about one finding goes to one. */
+static void add_thread(struct buf *b, const struct message *m)
+{
+    char key[ALERT_KEY_TEXT];
+    alert_key(m->event, m->facts, key);
+    buf_json_open_object(b, "thread");
+    buf_json_member(b, "threadKey", key);
+    buf_add_char(b, '}');
+}
+
 static void lay(const struct message *m, const char *left_out, int style, struct buf *b)
 {
     buf_add_char(b, '{');
@@ -133,11 +144,8 @@ static void lay(const struct message *m, const char *left_out, int style, struct
     } else {
         add_plain(b, "text", m->line);
     }
-    if (*m->finding) {
-        buf_json_open_object(b, "thread");
-        buf_json_member(b, "threadKey", m->finding);
-        buf_add_char(b, '}');
-    }
+    if (m->event && event_is_about_finding(m->event->type))
+        add_thread(b, m);
     buf_add_char(b, '}');
 }
 

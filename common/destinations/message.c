@@ -153,6 +153,8 @@ void message_build(struct message *out, struct arena *arena, const struct event 
             .headline = WORDING_TEST, .line = WORDING_TEST, .ids = "Pencheff", .colour = TEST_COLOUR};
         return;
     }
+    out->event = event;
+    out->facts = facts;
     buf_init(&b.scratch, RAW_MAX);
     wording_add_line(&b.scratch, event, facts);
     out->line = keep(&b);
@@ -164,12 +166,10 @@ void message_build(struct message *out, struct arena *arena, const struct event 
         add_paragraph(&b, NULL, event->change_summary, 0);
     if (event->type == EVENT_SCAN_FAILED)
         add_paragraph(&b, NULL, wording_error(event, facts), 0);
-    if (event_is_about_finding(event->type)) {
-        alert_key(event, facts, out->finding);
+    if (event_is_about_finding(event->type))
         add_finding(&b, facts);
-    } else {
+    else
         add_scan(&b, event, facts);
-    }
     if (event->type == EVENT_FINDING_NEW) {
         add_paragraph(&b, "Description", facts->finding.description, 8);
         add_paragraph(&b, "Remediation", facts->finding.remediation, 9);

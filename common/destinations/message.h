@@ -2,7 +2,6 @@
 #define NOTIFY_DESTINATIONS_MESSAGE_H
 
 #include "common/base/arena.h"
-#include "common/destinations/alert.h"
 #include "common/model/event.h"
 
 /*
@@ -29,11 +28,11 @@ struct message_part {
 
 struct message {
     const char *headline;
-    const char *line; /* the whole event in the words that users know (wording.h) */
-    const char *ids;  /* small print, by which the product's own pages find it */
-    uint32_t colour;  /* 0xRRGGBB */
-    char finding
-        [ALERT_KEY_TEXT]; /* the same in all that is told about one finding; empty: it is about a scan */
+    const char *line;          /* the whole event in the words that users know (wording.h) */
+    const char *ids;           /* small print, by which the product's own pages find it */
+    uint32_t colour;           /* 0xRRGGBB */
+    const struct event *event; /* what it tells of, borrowed; NULL: a test */
+    const struct facts *facts;
     struct message_part parts[MESSAGE_PARTS_MAX];
     size_t count;
 };

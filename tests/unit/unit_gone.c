@@ -96,7 +96,17 @@ static void what_was_found_out_later_is_right_here_or_in_the_ledger(void)
     EXPECT(!is_gone(&g, 7, 471));
 }
 
+static void a_time_of_the_ledger_that_cannot_be_does_not_end_the_pauses(void)
+{
+    struct gone g = {0};
+    EXPECT(!says(&g, 90, 80, 100)); /* the probe was due before it was asked: it goes at once */
+    EXPECT(!gone_found(&g, &rules, 7, 101 * SECOND));
+    EXPECT(is_gone(&g, 7, 160));
+    EXPECT(!is_gone(&g, 7, 161));
+}
+
 UNIT_MAIN(UNIT_CASE(nothing_is_sent_for_a_pause_and_then_one_probe_at_a_time),
           UNIT_CASE(each_probe_that_finds_it_gone_doubles_the_pause_up_to_the_longest),
           UNIT_CASE(any_other_answer_ends_it), UNIT_CASE(of_another_row_nothing_is_known),
-          UNIT_CASE(what_was_found_out_later_is_right_here_or_in_the_ledger))
+          UNIT_CASE(what_was_found_out_later_is_right_here_or_in_the_ledger),
+          UNIT_CASE(a_time_of_the_ledger_that_cannot_be_does_not_end_the_pauses))
