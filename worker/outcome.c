@@ -43,8 +43,11 @@ struct outcome outcome_decide(const struct conf *conf, const struct verdict *v, 
         o.delay_s = retry_delay(conf, v, attempt, chance);
         return o;
     case VERDICT_NONE:
+    case VERDICT_AGAIN:
         break;
     }
-    check(v->kind != VERDICT_NONE); /* a destination finished without a verdict */
+    check(
+        v->kind ==
+        VERDICT_NOTHING_TO_DO); /* a destination finished without a verdict, or it is no end of an attempt */
     return o;
 }

@@ -2,46 +2,68 @@
  * alert - which alert an event belongs to
  *
  * Pure. A pager puts what has the same name into one alert, so the name must be the same for everything that happens to a
- * finding, and no scanned system may choose it: what it says goes through a hash, together with the id of its target.
+ * finding, and no scanned system may choose it: what it says goes through a hash, together with the id of its target. A scan
+ * stores each finding in a row of its own, so what is the same weakness is known by what it says of itself.
  */
 #include "common/destinations/alert.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static void hash_to_key(const char *what, const struct uuid *id, const char *name, char out[ALERT_KEY_TEXT])
+/* Texts with their ends, so that none can pass for another's beginning. */
+static void hash_parts(const struct hash_part *parts, size_t count, char out[SHA256_HEX])
 {
-    static const char prefix[] = "pencheff-";
     unsigned char digest[SHA256_SIZE];
+    hash_sha256_parts(parts, count, digest);
+    hash_hex(digest, sizeof digest, out);
+}
+
+static struct hash_part text_part(const char *text)
+{
+    const char *t = text ? text : "";
+    return (struct hash_part){t, strlen(t) + 1};
+}
+
+static void hash_finding(const struct facts *facts, char out[SHA256_HEX])
+{
+    const struct facts_finding *f = &facts->finding;
     const struct hash_part parts[] = {
-        {what, strlen(what) + 1}, {id->bytes, sizeof id->bytes}, {name, strlen(name)}};
-    hash_sha256_parts(parts, sizeof parts / sizeof parts[0], digest);
-    memcpy(out, prefix, sizeof prefix - 1);
-    hash_hex(digest, sizeof digest, out + sizeof prefix - 1);
+        text_part("finding"),    {facts->target.id.bytes, sizeof facts->target.id.bytes},
+        text_part(f->category),  text_part(f->endpoint),
+        text_part(f->parameter), text_part(f->title),
+    };
+    hash_parts(parts, sizeof parts / sizeof parts[0], out);
+}
+
+void alert_fingerprint(const struct event *event, const struct facts *facts, char out[SHA256_HEX])
+{
+    const struct hash_part parts[] = {text_part("event"), text_part(event->id)};
+    if (event_is_about_finding(event->type))
+        hash_finding(facts, out);
+    else
+        hash_parts(parts, sizeof parts / sizeof parts[0], out);
+}
+
+void alert_marker(const struct event *event, const struct facts *facts, char out[ALERT_MARKER_TEXT])
+{
+    char fingerprint[SHA256_HEX];
+    alert_fingerprint(event, facts, fingerprint);
+    snprintf(out, ALERT_MARKER_TEXT, "pencheff%.32s", fingerprint);
 }
 
 void alert_key(const struct event *event, const struct facts *facts, char out[ALERT_KEY_TEXT])
 {
-    char row[UUID_TEXT];
+    static const char prefix[] = "pencheff-";
     if (!event) {
-        snprintf(out, ALERT_KEY_TEXT, "pencheff-test");
+        snprintf(out, ALERT_KEY_TEXT, "%stest", prefix);
         return;
     }
-    if (!event_is_about_finding(event->type)) {
-        hash_to_key("scan", &facts->scan.id, event_type_name(event->type), out);
-        return;
-    }
-    const char *name = facts->finding.pencheff_finding_id;
-    uuid_format(&facts->finding.id, row);
-    if (name && *name)
-        hash_to_key("finding", &facts->target.id, name, out);
+    memcpy(out, prefix, sizeof prefix - 1);
+    const struct hash_part parts[] = {text_part("scan"),
+                                      {facts->scan.id.bytes, sizeof facts->scan.id.bytes},
+                                      text_part(event_type_name(event->type))};
+    if (event_is_about_finding(event->type))
+        hash_finding(facts, out + sizeof prefix - 1);
     else
-        hash_to_key("row", &facts->target.id, row, out);
-}
-
-bool alert_is_over(const struct facts_finding *f)
-{
-    const char *status = f->verification_status ? f->verification_status : "";
-    return f->suppressed || f->resolved_at || strcmp(status, "false_positive") == 0 ||
-           strcmp(status, "true_negative") == 0;
+        hash_parts(parts, sizeof parts / sizeof parts[0], out + sizeof prefix - 1);
 }

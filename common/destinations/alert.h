@@ -5,18 +5,25 @@
 #include "common/model/event.h"
 
 /*
- * What kinds that wake somebody have in common: which alert an event belongs to, and when an alert is of no use any more.
- * Where there are threads, an alert's name is that of a thread.
+ * Which alert an event belongs to, for kinds that wake somebody. Where there are threads, an alert's name is that of a thread.
  */
 enum { ALERT_KEY_TEXT = sizeof "pencheff-" - 1 + SHA256_HEX };
 
 /*
- * The name of the alert, the same for all that is told about one finding of one target, in later scans too where the
- * product knows it again (pencheff_finding_id); for a scan one for each type of event. Without an event: of a test.
+ * What is the same for all that is told about one weakness, in later scans too, which store it in a new row: a hash of the
+ * target and of what the finding says of itself (architecture section 5). Of an event that is about no finding: its own. 64
+ * hex digits.
+ */
+void alert_fingerprint(const struct event *event, const struct facts *facts, char out[SHA256_HEX]);
+
+/* The same as one word that can be searched for: "pencheff" and 32 hex digits. It stands at the end of what an issue says. */
+enum { ALERT_MARKER_TEXT = sizeof "pencheff" + 32 };
+void alert_marker(const struct event *event, const struct facts *facts, char out[ALERT_MARKER_TEXT]);
+
+/*
+ * The name of the alert, the same for all that is told about one weakness; for a scan one for each type of event. Without an
+ * event: of a test.
  */
 void alert_key(const struct event *event, const struct facts *facts, char out[ALERT_KEY_TEXT]);
-
-/* Nobody has to do anything about it any more: it is suppressed, resolved or no real one. */
-bool alert_is_over(const struct facts_finding *finding);
 
 #endif

@@ -18,14 +18,14 @@ struct json_object;
  *
  * Two shapes that this must carry, besides webhook's single request:
  *
- *   Jira, one job, stored reference "SEC-12" from an earlier event of the same weakness:
- *     step 0  reference known?  no  -> request POST /issue,               step = CREATE
- *                               yes -> request POST /issue/SEC-12/comment, step = COMMENT
- *     step CREATE   201 -> reference.key = body.key, verdict DELIVERED        400 with a refused optional
- *                   field -> the same request without it, step = CREATE_BARE  429, 5xx -> verdict RETRY
- *     step COMMENT  201 -> DELIVERED     404 -> reference.key = NULL, request POST /issue, step = CREATE
- *   Requests that must not be repeated set request.commit_first: the caller commits `step` and `reference`
- *   before it sends, and sends on a fresh connection, because curl resends on a dead kept one.
+ *   Jira, one job, a finding that is open, stored reference "SEC-12" of an issue that was told as closed:
+ *     step 0           POST /issue/SEC-12/transitions, reference.unsure = true,     step = REOPENED
+ *     step REOPENED    204 -> reference.open = true, unsure = false; POST /issue/SEC-12/comment, step = COMMENTED
+ *                      429, 5xx -> verdict RETRY; at the next attempt the finding and the reference decide anew
+ *     step COMMENTED   201 -> DELIVERED     404, and the project is there -> reference.known = false, verdict AGAIN
+ *   The caller has committed that something may be changed before the first request, and commits the reference with the
+ *   verdicts. So a step that fails, or a death, is followed by a conversation that begins with what is known then, and
+ *   steps stand in an order in which a repeat is harmless.
  *
  *   Splunk, many jobs in one request:
  *     step 0     body = one event object per job, request POST /services/collector/event, step = SENT
@@ -34,7 +34,14 @@ struct json_object;
  *                {"code":9} -> all RETRY
  */
 
-enum verdict_kind { VERDICT_NONE, VERDICT_DELIVERED, VERDICT_RETRY, VERDICT_REJECTED, VERDICT_NOTHING_TO_DO };
+enum verdict_kind {
+    VERDICT_NONE,
+    VERDICT_DELIVERED,
+    VERDICT_RETRY,
+    VERDICT_REJECTED,
+    VERDICT_NOTHING_TO_DO,
+    VERDICT_AGAIN, /* the reference was wrong and is corrected: another conversation, which is no further attempt */
+};
 
 /* What became of one job. For a test, `detail` of a success says what it has proven. */
 struct verdict {
@@ -67,7 +74,8 @@ struct dest_request {
     size_t header_count;
     const char *body;
     size_t body_size;
-    bool commit_first; /* must not be repeated: commit the step first, use a fresh connection */
+    bool
+        once; /* must not be repeated: it goes over a connection of its own, where nobody repeats it unasked */
     size_t answer_max; /* bytes of the answer that have to be read; 0: delivery.max_response is enough */
     const char
         *body_secret; /* the credential, where the vendor wants it in the body; NULL: it is not there */
@@ -103,16 +111,28 @@ struct dest_response {
     const char *fields
         [ANSWER_FIELD_COUNT]; /* of the first header of that name; NULL: none, or longer than 256 bytes */
     enum error_word error;    /* ERROR_NONE when a status arrived */
-    double retry_after;       /* seconds, from Retry-After in either form; 0: none */
-    int64_t received_us;      /* wall clock */
-    const char *error_text;   /* curl's words, without the URL; may be NULL */
+    bool sent; /* of a transport error: a part of the request went out, and may have been carried out */
+    double retry_after;     /* seconds, from Retry-After in either form; 0: none */
+    int64_t received_us;    /* wall clock */
+    const char *error_text; /* curl's words, without the URL; may be NULL */
 };
 
-/* What is known at the destination from earlier events of the same weakness. */
+/*
+ * What was told before of what an event is about: an alert, an issue or a message that stands for it. In: as it was
+ * committed last. Out: as it is now. A key may be any text (it comes from the database): whoever sends it escapes it.
+ */
 struct dest_reference {
-    const char *key; /* issue key, number, message id; NULL: none */
+    const char *key; /* issue key, number, message id, alias; NULL: not known */
+    bool known;      /* something stands for it; `open`, `severity` and `title` are what was told last */
     bool open;
+    bool unsure; /* a request that makes or changes it went out, and nobody knows what became of it */
+    int64_t unsure_since_us; /* wall clock, of the first of those; 0: it is sure */
+    enum severity severity;
+    const char *title; /* may be NULL */
 };
+
+/* Of which events a kind keeps references. */
+enum dest_refers { DEST_REFERS_NEVER, DEST_REFERS_FINDINGS, DEST_REFERS_ALWAYS };
 
 struct conversation_job {
     const struct event *event; /* NULL, and no facts, when the conversation is a test */
@@ -127,7 +147,7 @@ struct conversation_job {
  * on nothing else of the settings. The caller owns the cache and hands the same one to every conversation of
  * the event.
  */
-enum { DEST_LAYOUTS_MAX = 3 };
+enum { DEST_LAYOUTS_MAX = 4 };
 
 struct dest_body_cache {
     struct {
@@ -149,7 +169,8 @@ struct conversation {
     bool is_test;
     struct conversation_job *jobs;
     size_t job_count;
-    struct dest_reference reference; /* in and out */
+    struct dest_reference reference; /* of kinds that keep one */
+    bool was_unsure;                 /* private to life.c */
     int step;                        /* 0 at the start */
     int attempt;                     /* 1 for the first */
     int64_t now_us;                  /* wall clock of this call, for signatures */
@@ -164,6 +185,11 @@ struct dest {
     const char *kind;
     const char *title;
     bool repeat_hurts; /* a repeated request shows twice: take the row before the first attempt too */
+    enum dest_refers refers;
+    double
+        look_after_s; /* after a request that may have made something: so long until a search surely shows it; 0: it
+                            cannot be searched for */
+    bool scans_by_name; /* a subscription to everything means findings and scans that failed */
     /*
      * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
      * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.

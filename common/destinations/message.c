@@ -12,6 +12,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/check.h"
+#include "common/destinations/life.h"
 #include "common/destinations/text.h"
 #include "common/destinations/wording.h"
 
@@ -113,6 +114,7 @@ static void add_finding(struct builder *b, const struct facts *facts)
     char severity[32];
     snprintf(severity, sizeof severity, "%s %s", wording_sign(f->severity), severity_name(f->severity));
     add_field(b, "Severity", severity, 0);
+    add_field(b, "Closed", life_end_words(f, b->arena), 0);
     add_field(b, "Target", facts->target.name, 0);
     add_address(b, "Endpoint", f->endpoint, 0);
     add_field(b, "Parameter", f->parameter, 1);

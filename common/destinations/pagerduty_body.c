@@ -12,6 +12,7 @@
 
 #include "common/base/iso8601.h"
 #include "common/destinations/alert.h"
+#include "common/destinations/life.h"
 #include "common/destinations/message.h"
 #include "common/destinations/pagerduty.h"
 #include "common/destinations/text.h"
@@ -155,7 +156,7 @@ static void begin(struct buf *b, const char *action, const struct event *event, 
 void pagerduty_body_build(const struct event *event, const struct facts *facts, int layout, struct buf *b)
 {
     (void)layout;
-    if (event && event_is_about_finding(event->type) && alert_is_over(&facts->finding)) {
+    if (event && event_is_about_finding(event->type) && life_end_of(&facts->finding) != LIFE_GOES_ON) {
         begin(b, "resolve", event, facts);
     } else {
         begin(b, "trigger", event, facts);

@@ -343,7 +343,7 @@ static bool set_request(struct transfer_state *s, const struct dest_request *r)
         return false;
     if (curl_easy_setopt(e, CURLOPT_URL, r->url) != CURLE_OK)
         return false;
-    curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->commit_first ? 1L : 0L);
+    curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, r->once ? 1L : 0L);
     if (strcmp(r->method, "GET") == 0) {
         curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
         curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, NULL);
@@ -424,12 +424,14 @@ static void fill_response(struct transfer_state *s)
         return;
     }
     if (s->asked_again) {
+        r->sent = true;
         r->error = ERROR_CONNECTION_LOST;
         r->error_text = "the connection was closed before an answer came";
         return;
     }
     /* Cut by us: the status counts all the same. */
     if (s->result != CURLE_OK && !(s->result == CURLE_WRITE_ERROR && s->answer.cut)) {
+        r->sent = was_asked(s);
         r->error = word_of(s->result, s);
         r->error_text = text_of(s);
         return;
@@ -437,6 +439,7 @@ static void fill_response(struct transfer_state *s)
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &r->status);
     if (r->status < 100 || r->status > 999) { /* curl takes 0 of "HTTP/20.1 503", and 5031 of "HTTP/25031" */
         r->status = 0;
+        r->sent = true;
         r->error = ERROR_BAD_ANSWER;
         r->error_text = "the answer has no status that HTTP knows";
         return;

@@ -4,11 +4,12 @@
     tests/golden/events/CASE.json          an event and its facts, or a test; the same cases for every destination
     tests/golden/KIND/variants.json        {VARIANT: {"settings": {...}, "answers"?: [...], "test_answers"?: [...], "cases"?: [...]}}
     tests/golden/KIND/CASE.VARIANT.txt     the conversation: each request, then what became of the delivery
-    tests/golden/KIND/answers.json         {NAME: [answer...]}, every answer that the vendor is known to give; {NAME: {"variant", "answers"}} to
-                                           another variant's settings than the first one's
+    tests/golden/KIND/answers.json         {NAME: [answer...]}, every answer that the vendor is known to give; {NAME: {"variant"?, "case"?,
+                                           "reference"?, "answers"}} to another variant's settings than the first one's, for another
+                                           event than finding_new, or when something was told before
     tests/golden/KIND/answers.txt          what follows from each when a finding_new is sent with these settings
 
-`answers` ([{"status", "body"?, "retry_after"?, "headers"?: {name in lower case: value}}]) are given to the requests one after the other, else each gets 200 `ok`;
+`answers` ([{"status" or "error", "sent"?, "body"?, "retry_after"?, "headers"?: {name in lower case: value}}]) are given to the requests one after the other, else each gets 200 `ok`;
 `test_answers` are those of the case `test`; `cases` leaves out the other cases. A new destination needs a folder with
 variants.json and answers.json, and then
 
@@ -56,10 +57,12 @@ def answers(build: Path, kind: str) -> str:
     known = variants(kind)
     text = ""
     for name, given in json.loads((FOLDER / kind / "answers.json").read_text()).items():
-        case = given if isinstance(given, dict) else {"variant": next(iter(known)), "answers": given}
-        said = converse(build, {"kind": kind, "settings": known[case["variant"]]["settings"], "answers": case["answers"], **events()["finding_new"]})
+        case = given if isinstance(given, dict) else {"answers": given}
+        settings = known[case.get("variant", next(iter(known)))]["settings"]
+        told = {"reference": case["reference"]} if "reference" in case else {}
+        said = converse(build, {"kind": kind, "settings": settings, "answers": case["answers"], **told, **events()[case.get("case", "finding_new")]})
         requests = re.findall(r"^[A-Z]+ https?://\S*(?=\n\S+: )", said, re.MULTILINE)
-        text += f"{name}\n" + "".join(f"  {line}\n" for line in (*requests, said.rstrip().splitlines()[-1])) + "\n"
+        text += f"{name}\n" + "".join(f"  {line}\n" for line in (*requests, *said[said.rindex("\n= ") + 1:].splitlines())) + "\n"
     return text
 
 

@@ -1,11 +1,12 @@
 /*
  * golden_tool - the requests that a destination makes of an event
  *
- * Reads one JSON object: {"kind", "settings", "event", "facts", "answers"}, or {"kind", "settings", "test": true,
+ * Reads one JSON object: {"kind", "settings", "event", "facts", "reference", "answers"}, or {"kind", "settings", "test": true,
  * "answers"} for a test, and prints the conversation: each
  * request as it would be sent (method and URL, headers, an empty line, the body), then what became of the
  * job. `event` and `facts` have the members of struct event and struct facts by name; what is left out is
- * absent. `answers` are given one after the other; without them each request is answered with 200 and the
+ * absent. `reference` ({"key", "open", "unsure", "severity", "title"}) is what was told before; "key": null with "unsure" says
+ * that something may have been made. `answers` are given one after the other; without them each request is answered with 200 and the
  * body "ok". Time, ids and the program's version are fixed, so the output is the same for ever. A case that
  * cannot be read, or settings that are refused, end it with status 1 and the reason. With --lines it reads one case from
  * each line, and ends what it prints of each with a line that holds U+001E only.
@@ -18,7 +19,7 @@
 #include "common/base/json.h"
 #include "common/destinations/dest.h"
 
-enum { BODY_MAX = 262144, INPUT_MAX = 1 << 20, REQUESTS_MAX = 8 };
+enum { BODY_MAX = 262144, INPUT_MAX = 1 << 20, REQUESTS_MAX = 12 };
 
 #define NOW_US INT64_C(1795312800000000) /* 2026-11-22T02:00:00Z */
 
@@ -179,7 +180,7 @@ static void print_header(const struct dest_header *h)
 
 static void print_request(const struct dest_request *r)
 {
-    printf("%s %s%s\n", r->method, r->url, r->commit_first ? " (committed first)" : "");
+    printf("%s %s%s\n", r->method, r->url, r->once ? " (once)" : "");
     for (size_t i = 0; i < r->header_count; i++)
         print_header(&r->headers[i]);
     printf("\n%.*s\n\n", (int)r->body_size, r->body ? r->body : "");
@@ -187,7 +188,7 @@ static void print_request(const struct dest_request *r)
 
 static void print_verdict(const struct verdict *v)
 {
-    static const char *const kinds[] = {"none", "delivered", "retry", "rejected", "nothing to do"};
+    static const char *const kinds[] = {"none", "delivered", "retry", "rejected", "nothing to do", "again"};
     printf("= %s", kinds[v->kind]);
     if (v->kind == VERDICT_REJECTED)
         printf(", %s", reason_name(v->reason));
@@ -217,6 +218,11 @@ static void read_fields(struct json_object *headers, struct dest_response *out)
     }
 }
 
+static bool is_true(struct json_object *object, const char *name)
+{
+    return json_object_get_boolean(json_get(object, name));
+}
+
 static void read_answer(struct json_object *answers, size_t index, struct dest_response *out)
 {
     struct json_object *one = answers ? json_object_array_get_idx(answers, index) : NULL;
@@ -227,10 +233,49 @@ static void read_answer(struct json_object *answers, size_t index, struct dest_r
                                   .body = one && !body ? ""
                                           : body       ? text_of(body, "body")
                                                        : "ok",
+                                  .sent = is_true(one, "sent"),
                                   .retry_after = json_object_get_double(json_get(one, "retry_after"))};
+    struct json_object *error = json_get(one, "error");
+    if (error) {
+        int word = error_word_parse(text_of(error, "error"));
+        if (word <= 0)
+            stop("no such error", json_object_get_string(error));
+        out->error = (enum error_word)word;
+        out->status = 0;
+    }
     out->body_size = strlen(out->body);
     out->received_us = NOW_US;
     read_fields(json_get(one, "headers"), out);
+}
+
+/* ---- what was told before ---- */
+
+static void read_reference(struct json_object *r, struct dest_reference *out)
+{
+    struct json_object *key = json_get(r, "key"), *severity = json_get(r, "severity"),
+                       *title = json_get(r, "title");
+    *out = (struct dest_reference){.open = is_true(r, "open"), .unsure = is_true(r, "unsure")};
+    out->known = json_is_text(key);
+    out->key = out->known ? text_of(key, "key") : NULL;
+    out->title = title ? text_of(title, "title") : NULL;
+    out->unsure_since_us = out->unsure ? NOW_US - INT64_C(600000000) : 0;
+    int n = severity ? severity_parse(text_of(severity, "severity")) : -1;
+    out->severity = n < 0 ? SEVERITY_INFO : (enum severity)n;
+}
+
+static bool keeps_reference(const struct dest *dest, const struct event *event)
+{
+    return event && (dest->refers == DEST_REFERS_ALWAYS ||
+                     (dest->refers == DEST_REFERS_FINDINGS && event_is_about_finding(event->type)));
+}
+
+static void print_reference(const struct dest_reference *r)
+{
+    printf("reference: %s%s%s\n", r->known ? r->key : "none",
+           !r->known ? ""
+           : r->open ? ", open"
+                     : ", closed",
+           r->unsure ? ", unsure" : "");
 }
 
 static void talk(const struct dest *dest, struct conversation *c, struct json_object *answers)
@@ -245,6 +290,8 @@ static void talk(const struct dest *dest, struct conversation *c, struct json_ob
         last = &answer;
     }
     print_verdict(&c->jobs[0].verdict);
+    if (keeps_reference(dest, c->jobs[0].event))
+        print_reference(&c->reference);
 }
 
 static void run_case(struct json_object *root)
@@ -271,6 +318,7 @@ static void run_case(struct json_object *root)
     if (!c.config)
         stop("settings refused", error.detail);
     c.now_us = NOW_US;
+    read_reference(json_get(root, "reference"), &c.reference);
     dest_body_cache_init(&cache, BODY_MAX);
     talk(dest, &c, json_get(root, "answers"));
     dest_body_cache_free(&cache);

@@ -62,6 +62,15 @@ struct facts talk_facts(void)
     return f;
 }
 
+struct facts talk_open_facts(void)
+{
+    struct facts f = talk_facts();
+    f.finding.suppressed = false;
+    f.finding.suppress_reason = f.finding.resolved_at = NULL;
+    f.finding.verification_status = "true_positive";
+    return f;
+}
+
 struct event talk_event(void)
 {
     return (struct event){.id = "event-1",

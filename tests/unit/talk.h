@@ -16,6 +16,8 @@
 #define TALK_SEEN_US INT64_C(1795312755291998)
 
 struct facts talk_facts(void);
+/* The same, of a finding that is open: it is neither suppressed nor resolved, and real. */
+struct facts talk_open_facts(void);
 /* A finding_changed. */
 struct event talk_event(void);
 

@@ -1,5 +1,5 @@
 /*
- * Which alert of a pager an event belongs to, and when nobody has to do anything about it any more.
+ * Which alert an event belongs to.
  */
 #include <string.h>
 
@@ -26,29 +26,61 @@ static void an_alert_is_of_one_finding_of_one_target_in_every_scan(void)
     later.id = "event-2";
     other.finding.id.bytes[0]++; /* found again by another scan: another row */
     other.scan.id.bytes[0]++;
-    other.finding.title = "renamed";
+    other.finding.severity = SEVERITY_INFO; /* and judged anew */
+    other.finding.pencheff_finding_id = "PF-9";
+    other.finding.description = "other words";
     expect_key(&later, &other, key, true);
     other.target.id.bytes[0]++;
     expect_key(&later, &other, key, false);
     other = facts;
-    other.finding.pencheff_finding_id = "PF-2";
+    other.finding.title = "renamed";
     expect_key(&later, &other, key, false);
 }
 
-static void a_finding_that_is_not_known_again_is_its_row(void)
+/* A text that goes on where the other ends is another. */
+static void what_a_finding_says_of_itself_tells_it_from_others(void)
 {
-    struct facts facts = talk_facts();
+    struct facts facts = talk_facts(), other;
     struct event event = talk_event();
     char key[ALERT_KEY_TEXT];
-    facts.finding.pencheff_finding_id = NULL;
+    facts.finding.category = "ab";
+    facts.finding.endpoint = "cd";
+    facts.finding.parameter = NULL;
     alert_key(&event, &facts, key);
-    event.type = EVENT_FINDING_NEW;
-    event.id = "event-2";
-    expect_key(&event, &facts, key, true);
-    facts.finding.pencheff_finding_id = "";
-    expect_key(&event, &facts, key, true);
-    facts.finding.id.bytes[0]++;
-    expect_key(&event, &facts, key, false);
+    other = facts;
+    other.finding.parameter = "";
+    expect_key(&event, &other, key, true);
+    other.finding.parameter = "id";
+    expect_key(&event, &other, key, false);
+    other = facts;
+    other.finding.category = "abc";
+    other.finding.endpoint = "d";
+    expect_key(&event, &other, key, false);
+    other.finding.category = NULL;
+    other.finding.endpoint = "abcd";
+    expect_key(&event, &other, key, false);
+}
+
+static void a_fingerprint_is_of_a_weakness_or_of_one_event(void)
+{
+    struct facts facts = talk_facts(), other = facts;
+    struct event event = talk_event(), later = event;
+    char first[SHA256_HEX], second[SHA256_HEX], marker[ALERT_MARKER_TEXT];
+    later.id = "event-2";
+    other.finding.id.bytes[0]++;
+    alert_fingerprint(&event, &facts, first);
+    alert_fingerprint(&later, &other, second);
+    EXPECT_TEXT(first, second);
+    alert_marker(&event, &facts, marker);
+    EXPECT(strncmp(marker, "pencheff", 8) == 0 && strncmp(marker + 8, first, 32) == 0 &&
+           strlen(marker) == 40);
+    event.type = later.type = EVENT_SCAN_FAILED;
+    alert_fingerprint(&event, &facts, first);
+    alert_fingerprint(&later, &facts, second);
+    EXPECT(strcmp(first, second) != 0);
+    later.id = event.id;
+    alert_fingerprint(&later, &facts, second);
+    EXPECT_TEXT(first, second);
 }
 
 static void each_event_of_a_scan_has_an_alert_of_its_own(void)
@@ -66,29 +98,7 @@ static void each_event_of_a_scan_has_an_alert_of_its_own(void)
     expect_key(&event, &facts, failed, false);
 }
 
-static bool is_over(const char *status, bool suppressed, const char *resolved_at)
-{
-    struct facts_finding f = talk_facts().finding;
-    f.verification_status = status;
-    f.suppressed = suppressed;
-    f.resolved_at = resolved_at;
-    return alert_is_over(&f);
-}
-
-static void an_alert_is_over_when_its_finding_is_suppressed_resolved_or_no_real_one(void)
-{
-    static const char *const over[] = {"false_positive", "true_negative"};
-    static const char *const open[] = {"unverified", "true_positive",   "false_negative",
-                                       "",           "false_positive?", NULL};
-    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
-        EXPECT(!is_over(open[i], false, NULL));
-        EXPECT(is_over(open[i], true, NULL) && is_over(open[i], false, "2026-11-23T00:00:00Z"));
-    }
-    for (size_t i = 0; i < sizeof over / sizeof over[0]; i++)
-        EXPECT(is_over(over[i], false, NULL));
-}
-
 UNIT_MAIN(UNIT_CASE(an_alert_is_of_one_finding_of_one_target_in_every_scan),
-          UNIT_CASE(a_finding_that_is_not_known_again_is_its_row),
-          UNIT_CASE(each_event_of_a_scan_has_an_alert_of_its_own),
-          UNIT_CASE(an_alert_is_over_when_its_finding_is_suppressed_resolved_or_no_real_one))
+          UNIT_CASE(what_a_finding_says_of_itself_tells_it_from_others),
+          UNIT_CASE(a_fingerprint_is_of_a_weakness_or_of_one_event),
+          UNIT_CASE(each_event_of_a_scan_has_an_alert_of_its_own))

@@ -215,7 +215,7 @@ static void a_request_holds_what_the_contract_says(void)
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.method, "POST");
     EXPECT_TEXT(t.request.url, "https://h/x?y=z");
-    EXPECT(!t.request.commit_first);
+    EXPECT(!t.request.once);
     EXPECT_INT(t.request.header_count, 8);
     EXPECT_TEXT(talk_header(&t, "Content-Type"), "application/json");
     EXPECT_TEXT(talk_header(&t, "User-Agent"), "pencheff-notify/" NOTIFY_VERSION);
