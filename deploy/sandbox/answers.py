@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip as _gzip
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,9 @@ class Answer:
     stall: bool = False  # the last byte never comes, and the connection stays open
     huge_headers: int = 0  # bytes of further header lines
     content_length: int | None = None  # a claim that may be false; when it is, the connection closes after the body
-    like: str = ""  # answer as this vendor (vendors/) answers the request; the other fields are then of no use
+    # Answer as this vendor (vendors/) answers the request: its name, or what has its own answer(request) and remembers what it was asked
+    # before. Of the other fields, only those that say when and whether the answer is sent are then of use.
+    like: Any = ""
     gzip: bool = False  # the body is sent compressed; a bomb is `Answer(body=bytes(50_000_000), gzip=True)`
     _wire: list[bytes] = field(default_factory=list, init=False, repr=False, compare=False)
 

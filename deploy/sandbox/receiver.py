@@ -17,6 +17,7 @@ import ssl
 import struct
 import threading
 import time
+from dataclasses import replace
 from typing import Callable
 
 from .answers import OK, Answer
@@ -291,7 +292,8 @@ class Receiver:
             script = self._script_of(request.path)
             answer = script.pop(0) if len(script) > 1 else script[0]
             if answer.like:
-                answer = VENDORS[answer.like].answer(request)
+                vendor = VENDORS[answer.like] if isinstance(answer.like, str) else answer.like
+                answer = replace(vendor.answer(request), delay=answer.delay, held=answer.held, instead=answer.instead)
             request.answered = 0 if answer.instead else answer.status
             if self._keep:
                 self._all.append(request)
