@@ -84,6 +84,11 @@ SELECT e.id FROM notify.events e
  WHERE e.owed AND greatest(e.accepted_at, e.scheduled_for, e.finished_at, e.swept_at)
                   < now() - current_setting('notify.grace')::float8 * interval '1 s';
 
+-- reference_state: a reference says that something stands at a destination and not what, or the other way round; report it,
+-- unless the row was changed by hand
+SELECT r.integration_id || ' ' || r.fingerprint FROM notify.external_refs r
+ WHERE (r.state = 'none') <> (r.key IS NULL) OR (r.lease_until IS NULL AND r.unsure_since IS NOT NULL);
+
 -- scan_too_many: a scan's task has more events than it has published; report it, with the two counts. Ids of its events
 -- are the task's id, a dot, and the finding's id or scan_done; of a task id above 160 bytes, 32 digits of its SHA-256
 SELECT t.id FROM notify.events t

@@ -42,4 +42,5 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.events TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.deliveries TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.attempts TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.external_refs TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;

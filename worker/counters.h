@@ -45,6 +45,9 @@
     X(MAILBOX_SPLITS, "mailbox_splits", "of those, split to find a mailbox that the database refuses")       \
     X(HEALTH_STATEMENTS, "health_statements", "statements that note how integrations fare")                  \
     X(HEALTH_SPLITS, "health_splits", "of those, split to find a note that the database refuses")            \
+    X(PUT_OFF, "deliveries_put_off", "deliveries that waited for another one about the same finding")        \
+    X(REF_STATEMENTS, "reference_statements", "transactions that claim what stands for findings")            \
+    X(REF_SPLITS, "reference_splits", "of those, split to find a claim that the database refuses")           \
     X(BROKER_DOWN, "broker_links_lost", "broker connections lost")                                           \
     X(DATABASE_DOWN, "database_links_lost", "database connections lost")
 

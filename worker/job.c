@@ -27,14 +27,18 @@
 
 enum { JOB_ARENA_BLOCK = 2048 };
 
-static const char *const state_names[] = {"new",     "waiting",    "taking", "talking",
-                                          "writing", "publishing", "owing",  "done"};
+static const char *const state_names[] = {"new",     "waiting", "claiming",   "taking", "releasing",
+                                          "talking", "writing", "publishing", "owing",  "done"};
 
 /* Which states may follow: a bit per state. */
 static const unsigned may_follow[] = {
     [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
-    [JOB_WAITING] = 1u << JOB_TALKING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_DONE,
-    [JOB_TAKING] = 1u << JOB_TALKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
+    [JOB_WAITING] =
+        1u << JOB_TALKING | 1u << JOB_CLAIMING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_DONE,
+    [JOB_CLAIMING] = 1u << JOB_TALKING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
+    [JOB_TAKING] =
+        1u << JOB_TALKING | 1u << JOB_RELEASING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
+    [JOB_RELEASING] = 1u << JOB_DONE,
     [JOB_TALKING] = 1u << JOB_WRITING,
     [JOB_WRITING] = 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_PUBLISHING] = 1u << JOB_OWING | 1u << JOB_DONE,
@@ -72,6 +76,8 @@ void job_finish(struct job *j, const char *why)
 {
     struct job_event *e = j->event;
     job_move(j, JOB_DONE, why);
+    if (j->own_bodies)
+        dest_body_cache_free(j->own_bodies);
     arena_wipe(&j->arena);
     free(j);
     e->job_done(e);
@@ -97,20 +103,61 @@ static void begin_talk(struct job *j, const char *why)
     talk_begin(&j->talk);
 }
 
+double job_lease(const struct conf *conf)
+{
+    return 2 * conf->delivery_timeout + conf->delivery_lease_slack;
+}
+
+/* Instead of the attempt that was admitted. */
+static void leave(struct job *j)
+{
+    talk_leave(&j->talk);
+    j->attempt--;
+}
+
+void job_leave_refused(struct job *j)
+{
+    leave(j);
+    if (j->exists)
+        job_end_refused(j);
+    else
+        job_end_without_row(j);
+}
+
+/* The outcome is known before any request: nothing is sent, and the attempt does not count. */
+static void leave_with(struct job *j, struct outcome outcome)
+{
+    leave(j);
+    j->decided = true;
+    j->outcome = outcome;
+    job_write_outcome(j);
+}
+
+void job_put_off(struct job *j, double wait_s)
+{
+    shared_count(COUNT_PUT_OFF);
+    j->put_off = true;
+    leave_with(j, (struct outcome){.state = DELIVERY_WAITING, .delay_s = wait_s * (1 + chance() / 4)});
+}
+
+void job_leave_overtaken(struct job *j)
+{
+    j->item.verdict.detail = "nothing to do: a later scan has found it again, and what is told follows that";
+    leave_with(j, (struct outcome){.state = DELIVERY_DELIVERED});
+}
+
 static void on_taken(struct ledger_write *w)
 {
     struct job *j = list_entry(w, struct job, write);
     if (w->refused) {
-        talk_leave(&j->talk);
-        j->attempt--; /* it is not made */
-        if (w->kind == LEDGER_TAKE)
-            job_end_refused(j);
-        else
-            job_end_without_row(j);
+        job_leave_refused(j);
     } else if (!w->applied) {
         talk_leave(&j->talk);
         shared_count(COUNT_STALE);
-        job_finish(j, "another worker has it, or it is settled");
+        if (j->holds)
+            job_release(j);
+        else
+            job_finish(j, "another worker has it, or it is settled");
     } else {
         fault_here(FAULT_TAKE, j->event->event->id);
         j->exists = true;
@@ -124,17 +171,28 @@ static void take(struct job *j)
     job_start_write(j, j->exists ? LEDGER_TAKE : LEDGER_FIRST, on_taken);
     j->write.state = DELIVERY_WAITING;
     j->write.due_s = 0;
-    j->write.lease_s = 2 * j->parts->conf->delivery_timeout + j->parts->conf->delivery_lease_slack;
+    j->write.lease_s = job_lease(j->parts->conf);
     ledger_write(j->parts->ledger, &j->write);
+}
+
+void job_claimed(struct job *j)
+{
+    if (j->exists || j->talk.dest->repeat_hurts || j->event->seen_before)
+        take(j);
+    else
+        begin_talk(j, "admitted");
 }
 
 static void on_admitted(struct talk *t)
 {
     struct job *j = list_entry(t, struct job, talk);
-    if (j->exists || t->dest->repeat_hurts || j->event->seen_before)
-        take(j);
-    else
-        begin_talk(j, "admitted");
+    t->until_us = clock_mono_us() + clock_us(job_lease(j->parts->conf) - j->parts->conf->delivery_timeout);
+    if (!job_remembers(j)) {
+        job_claimed(j);
+        return;
+    }
+    job_move(j, JOB_CLAIMING, "its destination remembers");
+    job_claim(j);
 }
 
 /*

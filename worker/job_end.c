@@ -31,6 +31,31 @@ void job_start_write(struct job *j, enum ledger_write_kind kind, void (*written)
     w->written = written;
 }
 
+static void add_release(struct job *j)
+{
+    const struct dest_reference *r = &j->talk.conversation.reference;
+    j->release = (struct ledger_release){
+        .name = j->claim.name,
+        .told = r->known && j->claim.has_finding && !j->claim.overtaken && !r->unsure,
+        .finding = j->claim.finding,
+        .reference = r,
+    };
+    j->write.release = &j->release;
+}
+
+static void on_released(struct ledger_write *w)
+{
+    job_finish(list_entry(w, struct job, write), "another worker has it, or it is settled");
+}
+
+void job_release(struct job *j)
+{
+    job_move(j, JOB_RELEASING, "another worker has the row, or it is settled");
+    job_start_write(j, LEDGER_RELEASE, on_released);
+    add_release(j);
+    ledger_write(j->parts->ledger, &j->write);
+}
+
 static void on_confirmed(struct publish_message *m)
 {
     struct job *j = list_entry(m, struct job, message);
@@ -88,6 +113,8 @@ void job_publish_follow_up(struct job *j, double delay_s)
 
 static void count_outcome(const struct job *j)
 {
+    if (j->put_off)
+        return; /* and counted */
     switch (j->outcome.state) {
     case DELIVERY_DELIVERED:
         shared_count(COUNT_DELIVERED);
@@ -110,7 +137,8 @@ static void log_outcome(const struct job *j)
 {
     char integration[UUID_TEXT];
     enum delivery_state state = j->outcome.state;
-    enum log_level level = state == DELIVERY_DELIVERED || state == DELIVERY_DEFERRED ? LOG_DEBUG : LOG_WARN;
+    bool quiet = state == DELIVERY_DELIVERED || state == DELIVERY_DEFERRED || j->put_off;
+    enum log_level level = quiet ? LOG_DEBUG : LOG_WARN;
     if (!log_is_on(level))
         return;
     uuid_format(&j->integration_id, integration);
@@ -159,6 +187,7 @@ static void on_written(struct ledger_write *w)
         return;
     }
     j->exists = true;
+    j->holds = false;
     count_outcome(j);
     log_outcome(j);
     if (j->outcome.state == DELIVERY_WAITING || j->outcome.state == DELIVERY_DEAD)
@@ -198,6 +227,8 @@ void job_write_outcome(struct job *j)
         w->rank = j->talk.rank;
         w->wake_s = gate_pause(&j->integration_id);
     }
-    w->failed_attempt = failed && !j->decided;
+    w->failed_attempt = failed && !j->decided && j->item.verdict.kind != VERDICT_AGAIN;
+    if (j->holds)
+        add_release(j);
     ledger_write(j->parts->ledger, w);
 }

@@ -49,7 +49,8 @@ static bool takes(const struct ledger_write *w)
 
 static bool changes_row(const struct ledger_write *w)
 {
-    return w->kind != LEDGER_EVENT && w->kind != LEDGER_ROW && (w->kind != LEDGER_OWE || w->has_row);
+    return w->kind != LEDGER_EVENT && w->kind != LEDGER_ROW && w->kind != LEDGER_RELEASE &&
+           (w->kind != LEDGER_OWE || w->has_row);
 }
 
 static int compare(const void *a, const void *b)
@@ -293,6 +294,28 @@ static void add_owed(struct pg_array *c, const struct ledger_write *w, int32_t n
         pg_array_add_uuid(&c[1], &w->integration);
 }
 
+static bool releases(const struct ledger_write *w)
+{
+    return w->release != NULL;
+}
+
+static void add_release(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
+{
+    const struct ledger_release *l = w->release;
+    const struct dest_reference *r = l->reference;
+    (void)n;
+    (void)owner;
+    pg_array_add_uuid(c++, &l->name.integration);
+    pg_array_add_text(c++, l->name.fingerprint);
+    pg_array_add_uuid(c++, &l->name.claim);
+    pg_array_add_uuid(c++, l->told ? &l->finding : NULL);
+    pg_array_add_text(c++, ref_state_word(r));
+    pg_array_add_text(c++, r->known ? r->key : NULL);
+    pg_array_add_text(c++, r->known ? severity_name(r->severity) : NULL);
+    pg_array_add_text(c++, r->known ? r->title : NULL);
+    pg_array_add_int4(c, r->unsure);
+}
+
 static const struct ledger_step steps[] = {
     /* In the order of their keys, and before they are changed (see statements.c). */
     {STATEMENT_LOCK, changes_row, add_lock},
@@ -302,6 +325,7 @@ static const struct ledger_step steps[] = {
     {STATEMENT_WAKES, is_deferred, add_wake},
     {STATEMENT_ATTEMPTS, is_failed_attempt, add_failed_attempt},
     {STATEMENT_OWE, is_owed, add_owed},
+    {STATEMENT_REF_RELEASE, releases, add_release},
 };
 
 static void write_step(struct ledger *l, const struct ledger_step *step)

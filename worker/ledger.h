@@ -7,6 +7,7 @@
 #include "common/base/conf.h"
 #include "common/model/event.h"
 #include "worker/pg_batch.h"
+#include "worker/refs.h"
 
 /*
  * The rows of an event, embedded in the trip. The event's row goes with its first delivery rows, or alone
@@ -41,7 +42,16 @@ enum ledger_write_kind {
     LEDGER_TAKE,    /* attempt n >= 2 becomes this worker's; `applied` tells, as of FIRST */
     LEDGER_OUTCOME, /* the end of an attempt that was taken; `applied` tells */
     LEDGER_END, /* the bare end of a row after `attempt`, without another one, or DEFERRED; `applied` tells */
+    LEDGER_RELEASE, /* only what became of a claim */
     LEDGER_OWE, /* the broker did not take the dead letter of a row, or of an event when HAS_ROW is false */
+};
+
+/* What became of a claim (refs). The texts of REFERENCE are borrowed until `written`. */
+struct ledger_release {
+    struct ref_name name;
+    bool told; /* of FINDING */
+    struct uuid finding;
+    const struct dest_reference *reference;
 };
 
 /* One thing to write, embedded in what writes. Texts are borrowed until `written`. */
@@ -62,13 +72,14 @@ struct ledger_write {
     const char *response; /* a snippet, any bytes; NULL: none */
     size_t response_size;
     int duration_ms;
-    double due_s;        /* from now, for WAITING; negative: none */
-    double lease_s;      /* from now, for TAKE and FIRST */
-    int rank;            /* severity, for DEFERRED */
-    double wake_s;       /* from now: when its mailbox is to be looked at, for DEFERRED */
-    bool failed_attempt; /* also keep it in notify.attempts */
-    bool applied;        /* result of FIRST, TAKE, OUTCOME and END */
-    bool refused;        /* the database will never take this row; sqlstate and words are in the log */
+    double due_s;                         /* from now, for WAITING; negative: none */
+    double lease_s;                       /* from now, for TAKE and FIRST */
+    int rank;                             /* severity, for DEFERRED */
+    double wake_s;                        /* from now: when its mailbox is to be looked at, for DEFERRED */
+    bool failed_attempt;                  /* also keep it in notify.attempts */
+    const struct ledger_release *release; /* what became of the claim that it had; NULL: none */
+    bool applied;                         /* result of FIRST, TAKE, OUTCOME and END */
+    bool refused; /* the database will never take this row; sqlstate and words are in the log */
     /* Called once, when the write is committed or refused. */
     void (*written)(struct ledger_write *write);
 };

@@ -10,6 +10,8 @@
 
 #include "common/base/check.h"
 
+enum { AGAIN_S = 1 };
+
 static double retry_delay(const struct conf *conf, const struct verdict *v, int attempt, double chance)
 {
     double delay = conf->retry_base * pow(conf->retry_factor, attempt - 1);
@@ -42,12 +44,14 @@ struct outcome outcome_decide(const struct conf *conf, const struct verdict *v, 
         o.state = DELIVERY_WAITING;
         o.delay_s = retry_delay(conf, v, attempt, chance);
         return o;
-    case VERDICT_NONE:
     case VERDICT_AGAIN:
+        o.state = attempt < conf->retry_max_attempts ? DELIVERY_WAITING : DELIVERY_DEAD;
+        o.reason = o.state == DELIVERY_DEAD ? REASON_ATTEMPTS_EXHAUSTED : REASON_NONE;
+        o.delay_s = AGAIN_S;
+        return o;
+    case VERDICT_NONE:
         break;
     }
-    check(
-        v->kind ==
-        VERDICT_NOTHING_TO_DO); /* a destination finished without a verdict, or it is no end of an attempt */
+    check(v->kind != VERDICT_NONE); /* a destination finished without a verdict */
     return o;
 }

@@ -9,6 +9,7 @@
 #include "worker/ledger.h"
 #include "worker/lookup.h"
 #include "worker/publish.h"
+#include "worker/refs.h"
 #include "worker/rules.h"
 
 /* The parts of a worker, for those who take messages through them: trip and job. */
@@ -19,6 +20,7 @@ struct parts {
     struct lookups *lookups;
     struct rules *rules;
     struct ledger *ledger;
+    struct refs *refs;
     struct gate *gate;
     struct transfers *transfers;
     struct expansions *expansions;

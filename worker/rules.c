@@ -234,7 +234,7 @@ static void read_row(struct rules_entry *e, const PGresult *res, int row)
         return; /* no UUID: cannot come from a uuid column */
     e->count++;
     read_gone(out, e, res, row);
-    out->row.dest = out->row.kind ? dest_find(out->row.kind) : NULL;
+    dest_set(&out->row);
 }
 
 static void on_rows(void *owner, enum statement statement, const PGresult *res, struct pg_batch_item **items,

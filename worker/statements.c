@@ -96,6 +96,18 @@ const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
     " AND (accepted_at, id) > (SELECT at, id FROM bounds)"                                                   \
     " ORDER BY accepted_at, id LIMIT (SELECT most FROM bounds)),"
 
+/* What is claimed: the row that the finding itself had last, which it keeps when it is renamed; else that of its fingerprint. */
+#define REF_CLAIMS \
+    " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8)" \
+    " AS x(n, integration, fingerprint, finding, workspace, claim, lease, look_after)"
+#define REF_OF_FINDING \
+    "SELECT r.fingerprint FROM notify.external_refs r WHERE r.integration_id = x.integration AND r.finding_id = x.finding"
+#define REF_CHOSEN \
+    " CROSS JOIN LATERAL (SELECT coalesce((" REF_OF_FINDING " ORDER BY r.updated_at DESC LIMIT 1), x.fingerprint)" \
+    " AS fingerprint OFFSET 0) chosen"
+#define REF_LOOK_AFTER(ref) " CASE WHEN " ref ".state = 'none' THEN x.look_after ELSE 0 END * interval '1 second'"
+#define REF_PARAMS {PG_INT4S, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_FLOAT8S}
+
 const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /*
      * Casts where the product's tables could have a type of like meaning, since the rows come in the binary formats of
@@ -213,7 +225,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " CROSS JOIN LATERAL (SELECT d.ctid AS row, d.state = 'sending' AND d.owner <> x.owner AS lost"
         " FROM notify.deliveries d WHERE d.event_id = x.event AND d.integration_id = x.integration"
         " AND d.attempt = x.attempt AND ((d.state = 'waiting' AND (x.due IS NULL OR d.due_at < now() + interval '1 second'))"
-        " OR (d.state = 'deferred' AND x.due IS NULL)"
+        " OR (d.state = 'deferred' AND (x.due IS NULL OR x.state = 'waiting'))"
         /* An attempt whose worker is gone, or our own, whose outcome was refused; or our own end again, the answer
            to which was lost with the link. */
         " OR (d.state = 'sending' AND (d.lease_until < now() OR d.owner = x.owner))"
@@ -473,5 +485,53 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ORDER BY r.rank DESC, r.id LIMIT x.most) w) p"
         " WHERE e.state = 'open'",
         3, {PG_INT4S, PG_TEXTS, PG_INT4S}},
+
+    [STATEMENT_REF_MAKE] = {"ref_make",
+        "INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id)"
+        " SELECT DISTINCT x.integration, x.fingerprint, x.workspace" REF_CLAIMS
+        " WHERE NOT EXISTS (" REF_OF_FINDING " OFFSET 0) ORDER BY 1, 2 ON CONFLICT DO NOTHING",
+        8, REF_PARAMS},
+
+    /* Free is what nobody holds; where something may have been made, only when a search would show it. What a holder has left
+       behind, whose lease is over, is unsure from then on. */
+    [STATEMENT_REF_CLAIM] = {"ref_claim",
+        "WITH mine AS MATERIALIZED (SELECT x.claim, x.lease, r.row" REF_CLAIMS REF_CHOSEN
+        " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.state, s.claim, s.lease_until FROM notify.external_refs s"
+        " WHERE s.integration_id = x.integration AND s.fingerprint = chosen.fingerprint FOR UPDATE SKIP LOCKED) r"
+        " WHERE r.lease_until IS NULL OR r.lease_until +" REF_LOOK_AFTER("r") " <= now() OR r.claim = x.claim)"
+        " UPDATE notify.external_refs s SET claim = mine.claim, claimed_at = now(),"
+        " lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
+        " unsure_since = CASE WHEN s.lease_until IS NULL OR s.claim = mine.claim THEN s.unsure_since"
+        " ELSE coalesce(s.unsure_since, s.claimed_at) END"
+        " FROM mine WHERE s.ctid = mine.row",
+        8, REF_PARAMS},
+
+    [STATEMENT_REF_READ] = {"ref_read",
+        "SELECT x.n, coalesce(r.claim = x.claim AND r.lease_until IS NOT NULL, false), coalesce(r.lease_until > now(), false),"
+        " coalesce(extract(epoch FROM (" FINITE("r.lease_until") ") +" REF_LOOK_AFTER("r") " - now()), 0)::float8,"
+        " coalesce(extract(epoch FROM now() - (" FINITE("r.claimed_at") ")), 0)::float8,"
+        " chosen.fingerprint, r.state, r.key, r.severity, r.title, " MICROSECONDS("r.unsure_since") ","
+        " f.id IS NOT NULL, coalesce((g.created_at, g.id) > (f.created_at, f.id), false), coalesce(f.suppressed, false),"
+        " f.suppress_reason, f.resolved_at IS NOT NULL, f.verification_status, f.severity, f.title" REF_CLAIMS REF_CHOSEN
+        " LEFT JOIN LATERAL (SELECT s.* FROM notify.external_refs s WHERE s.integration_id = x.integration"
+        " AND s.fingerprint = chosen.fingerprint OFFSET 0) r ON true"
+        " LEFT JOIN LATERAL (SELECT id, created_at, suppressed, suppress_reason, resolved_at, verification_status, severity, title"
+        " FROM public.findings WHERE id = x.finding OFFSET 0) f ON true"
+        " LEFT JOIN LATERAL (SELECT id, created_at FROM public.findings WHERE id = r.finding_id AND id <> x.finding OFFSET 0) g"
+        " ON true",
+        8, REF_PARAMS},
+
+    /* What became of a claim, unless its lease was over and somebody else has claimed it. */
+    [STATEMENT_REF_RELEASE] = {"ref_release",
+        "WITH mine AS MATERIALIZED (SELECT x.*, r.row FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        " AS x(integration, fingerprint, claim, finding, state, key, severity, title, unsure)"
+        " CROSS JOIN LATERAL (SELECT s.ctid AS row FROM notify.external_refs s WHERE s.integration_id = x.integration"
+        " AND s.fingerprint = x.fingerprint AND s.claim = x.claim OFFSET 0) r)"
+        " UPDATE notify.external_refs s SET state = mine.state, key = mine.key, severity = mine.severity, title = mine.title,"
+        " finding_id = coalesce(mine.finding, s.finding_id), updated_at = now(),"
+        " lease_until = CASE WHEN mine.unsure = 1 THEN least(s.lease_until, now()) END,"
+        " unsure_since = CASE WHEN mine.unsure = 1 THEN coalesce(s.unsure_since, s.claimed_at) END"
+        " FROM mine WHERE s.ctid = mine.row",
+        9, {PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S}},
 };
 /* clang-format on */

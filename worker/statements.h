@@ -33,6 +33,10 @@ enum statement {
     STATEMENT_EXPAND_LOCK,
     STATEMENT_EXPAND_PLACE,
     STATEMENT_EXPAND_READ,
+    STATEMENT_REF_MAKE,
+    STATEMENT_REF_CLAIM,
+    STATEMENT_REF_READ,
+    STATEMENT_REF_RELEASE,
     STATEMENT_COUNT,
 };
 
@@ -147,6 +151,29 @@ enum wake_column {
     WAKE_ATTEMPT,
 };
 enum { WAKE_END_SOME = 1 /* column of STATEMENT_WAKE_END: whether it holds something still */ };
+
+/* Columns of STATEMENT_REF_READ, in order. */
+enum ref_column {
+    REF_N,
+    REF_GRANTED,
+    REF_LEASED, /* it is claimed at present */
+    REF_LEFT,   /* seconds until it may be claimed */
+    REF_HELD,   /* seconds since it was claimed */
+    REF_FINGERPRINT,
+    REF_STATE,
+    REF_KEY,
+    REF_SEVERITY,
+    REF_TITLE,
+    REF_UNSURE_US,
+    REF_HAS_FINDING, /* and as it is now: */
+    REF_OVERTAKEN,
+    REF_SUPPRESSED,
+    REF_SUPPRESS_REASON,
+    REF_RESOLVED,
+    REF_VERIFICATION,
+    REF_FINDING_SEVERITY,
+    REF_FINDING_TITLE,
+};
 
 /* Parameters of STATEMENT_NEW_EVENTS and STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
 enum { EVENTS_OF_EVENT = 20 };

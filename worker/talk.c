@@ -4,7 +4,7 @@
  * Asks the destination (pure) for its next request, lets transfer send it, gives it the answer, and so on until every
  * job has a verdict. Holds its place at the gate from the first request to the last answer. Invariants:
  *   - a conversation ends: by its verdicts, or after STEPS_MAX requests as rejected;
- *   - a request that is too large is not sent;
+ *   - a request that is too large is not sent, and none when the lease may end before its answer;
  *   - while a destination renders, shared memory names the message, so that one that kills workers is found.
  *
  * Knows neither rows nor messages: what a verdict means is job's.
@@ -72,6 +72,17 @@ static void reject_all(struct talk *t, const char *detail)
                 (struct verdict){.kind = VERDICT_REJECTED, .reason = REASON_TOO_LONG, .detail = detail};
 }
 
+/* Somebody else may have the right to go on by the time that an answer comes. */
+static void try_again_all(struct talk *t)
+{
+    for (size_t i = 0; i < t->conversation.job_count; i++)
+        if (t->conversation.jobs[i].verdict.kind == VERDICT_NONE)
+            t->conversation.jobs[i].verdict = (struct verdict){
+                .kind = VERDICT_RETRY,
+                .error = ERROR_TIMEOUT,
+                .detail = "its requests took longer than an attempt may; see delivery.timeout"};
+}
+
 static void go_on(struct talk *t, const struct dest_response *last);
 
 /* Most answers are empty or of no interest, and a job is held for each message: so only as much as there is. */
@@ -115,6 +126,11 @@ static void go_on(struct talk *t, const struct dest_response *last)
     bool ends = ++t->steps <= STEPS_MAX;
     if (!ends || t->transfer.request.body_size > (size_t)t->parts->conf->delivery_max_request) {
         reject_all(t, ends ? "see delivery.max_request" : "the conversation does not end");
+        conclude(t);
+        return;
+    }
+    if (t->steps > 1 && clock_mono_us() > t->until_us) {
+        try_again_all(t);
         conclude(t);
         return;
     }

@@ -137,6 +137,7 @@ static void on_database_up(void *owner, struct pg_link *link)
     (void)link;
     shared_mine()->database_up = 1;
     lookups_resume(w->parts.lookups);
+    refs_resume(w->parts.refs);
     rules_resume(w->parts.rules);
     ledger_resume(w->parts.ledger);
     expansions_resume(w->parts.expansions);
@@ -197,6 +198,7 @@ static void make_parts(struct worker *w)
     struct parts *p = &w->parts;
     p->conf = c;
     p->lookups = lookups_new(w->base, w->database, c);
+    p->refs = refs_new(w->base, w->database, c);
     p->rules = rules_new(w->base, w->database, c, &w->keys);
     p->ledger = ledger_new(w->base, w->database, c, w->owner);
     p->gate = gate_new(w->base, c);
@@ -258,6 +260,7 @@ static void free_worker(struct worker *w)
     ledger_free(w->parts.ledger);
     rules_free(w->parts.rules);
     lookups_free(w->parts.lookups);
+    refs_free(w->parts.refs);
     for (size_t i = 0; i < 3; i++)
         event_free(w->signals[i]);
     event_free(w->tick);

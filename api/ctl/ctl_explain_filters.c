@@ -66,7 +66,7 @@ static void read_integrations(struct explain_now *now, const PGresult *rows)
         struct integration *out = &now->integrations[now->count];
         if (!integration_read(&now->arena, out, &columns))
             continue;
-        out->dest = dest_find(out->kind);
+        dest_set(out);
         now->count++;
     }
 }

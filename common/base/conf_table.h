@@ -112,6 +112,10 @@
     NUM(delivery_lease_slack, "delivery.lease_slack", 30, 1, 3600,                                           \
         "Seconds beyond twice delivery.timeout for which an attempt belongs to its worker, for what comes "  \
         "before and after the request; when they are over, its outcome counts as unknown.")                  \
+    NUM(delivery_look_after, "delivery.look_after", 0, 0, 3600,                                              \
+        "Seconds after a request that may have made an issue, and was not answered, until it is looked for " \
+        "and, if it is not there, made; 0 for what the vendor's search needs (Jira 180, GitHub 30). With "   \
+        "less than that a second issue may be made.")                                                        \
     LIST(delivery_allow_networks, "delivery.allow_networks", "",                                             \
          "Networks in CIDR form that deliveries may reach although they are not public. None by default: "   \
          "URLs come from whoever may edit an integration.")                                                  \

@@ -12,6 +12,7 @@
  */
 #define FAULT_LIST(X)                                                                                        \
     X(DECODE, "decode", "while a message is decoded")                                                        \
+    X(CLAIM, "claim", "what stands for a finding is claimed, nothing is taken")                              \
     X(TAKE, "take", "an attempt's row is taken, nothing is sent")                                            \
     X(RENDER, "render", "while a request is rendered")                                                       \
     X(RESPONSE, "response", "the destination has answered, nothing is written")                              \

@@ -28,6 +28,15 @@ const struct dest *dest_find(const char *kind)
     return NULL;
 }
 
+void dest_set(struct integration *row)
+{
+    row->dest = row->kind ? dest_find(row->kind) : NULL;
+    if (!row->dest || !row->dest->scans_by_name || !row->all_events)
+        return;
+    row->all_events = false;
+    row->event_mask = 1u << EVENT_SCAN_FAILED | 1u << EVENT_FINDING_NEW | 1u << EVENT_FINDING_CHANGED;
+}
+
 void dest_webhook_id(const char *event_id, const struct uuid *integration, char out[33])
 {
     /* The integration's text has a fixed length, so no two pairs give the same bytes. */

@@ -8,6 +8,7 @@
 #include "common/base/arena.h"
 #include "common/base/buf.h"
 #include "common/model/event.h"
+#include "common/model/integration.h"
 
 struct json_object;
 
@@ -40,7 +41,7 @@ enum verdict_kind {
     VERDICT_RETRY,
     VERDICT_REJECTED,
     VERDICT_NOTHING_TO_DO,
-    VERDICT_AGAIN, /* the reference was wrong and is corrected: another conversation, which is no further attempt */
+    VERDICT_AGAIN, /* the reference was wrong and is corrected: another attempt at once, which is no failure */
 };
 
 /* What became of one job. For a test, `detail` of a success says what it has proven. */
@@ -206,6 +207,8 @@ struct dest {
 
 /* The destination of a kind; NULL when unknown. */
 const struct dest *dest_find(const char *kind);
+/* Set the destination of ROW by its kind, and by the destination what a subscription to every event means. */
+void dest_set(struct integration *row);
 /* All of them; ends with NULL. */
 extern const struct dest *const dest_all[];
 

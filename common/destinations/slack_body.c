@@ -72,27 +72,28 @@ static void add_paragraph(struct buf *b, const struct message_part *part)
     buf_free(&text);
 }
 
-/* All fields side by side; only if there are any: Slack refuses an empty list. */
+/* All fields side by side, in as many sections as it takes; only if there are any: Slack refuses an empty list. */
 static void add_fields(struct buf *b, const struct message *m)
 {
-    bool any = false;
+    size_t n = 0;
     for (size_t i = 0; i < m->count; i++) {
         struct buf text;
         if (m->parts[i].kind != MESSAGE_FIELD || m->parts[i].detail)
             continue;
-        if (!any) {
+        if (n > 0 && n % SLACK_FIELDS_MAX == 0)
+            buf_add_text(b, "]}");
+        if (n++ % SLACK_FIELDS_MAX == 0) {
             buf_json_open_item(b);
             buf_json_member(b, "type", "section");
             buf_json_open_list(b, "fields");
         }
-        any = true;
         part_text(&text, &m->parts[i]);
         buf_json_open_item(b);
         add_plain(b, buf_text(&text), SLACK_FIELD_MAX);
         buf_add_char(b, '}');
         buf_free(&text);
     }
-    if (any)
+    if (n > 0)
         buf_add_text(b, "]}");
 }
 

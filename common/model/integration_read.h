@@ -20,7 +20,7 @@ struct integration_columns {
 
 /*
  * Fill OUT from COLUMNS; everything OUT refers to is copied into ARENA, so the columns may go. `dest` stays
- * NULL: the caller, who knows the destinations, sets it from `kind`. False when id or workspace_id is no
+ * NULL: the caller, who knows the destinations, sets it (dest_set). False when id or workspace_id is no
  * UUID; OUT is then of no use. Any other column that does not read closes its filter instead of opening it: a
  * list that is malformed, nested or full of NULLs lets nothing pass, an unknown severity counts as high.
  */

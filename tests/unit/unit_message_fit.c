@@ -33,20 +33,21 @@ static void expect_fitted(size_t max, const char *want)
 static void the_least_important_parts_go_first_and_are_named(void)
 {
     static const char all[] =
-        "[Severity.......... Target.......... Endpoint.......... Parameter.......... Category.......... "
+        "[Severity.......... Closed.......... Target.......... Endpoint.......... Parameter.......... "
+        "Category.......... "
         "OWASP.......... CWE.......... Status.......... EPSS.......... Exploited.......... "
         "Description.......... Remediation.......... ";
-    static const char fewer[] =
-        "[Severity.......... Target.......... Endpoint.......... Parameter.......... Category.......... "
-        "OWASP.......... CWE.......... Status.......... Exploited.......... "
-        "Left out for length: EPSS, Description, Remediation";
+    static const char fewer[] = "[Severity.......... Closed.......... Target.......... Endpoint.......... "
+                                "Parameter.......... Category.......... "
+                                "OWASP.......... CWE.......... Status.......... Exploited.......... "
+                                "Left out for length: EPSS, Description, Remediation";
     expect_fitted(1000, all);
     expect_fitted(sizeof all - 2, all);
     expect_fitted(sizeof all - 3, fewer);
     expect_fitted(sizeof fewer - 2, fewer);
-    expect_fitted(145,
-                  "[Severity.......... Left out for length: Target, Endpoint, Parameter, Category, OWASP, "
-                  "CWE, Status, EPSS, Exploited, Description, Remediation");
+    expect_fitted(153,
+                  "[Severity.......... Left out for length: Closed, Target, Endpoint, Parameter, Category, "
+                  "OWASP, CWE, Status, EPSS, Exploited, Description, Remediation");
 }
 
 static void what_never_fits_is_not_sent_in_part(void)

@@ -1,0 +1,100 @@
+/*
+ * job_claim - what a delivery does at a destination that remembers: it claims what stands there for its finding
+ *
+ * After the gate, so that a claim lasts as long as the requests and not as long as the line; and before the row is taken, so
+ * that waiting for another delivery about the same weakness is no attempt. What is claimed is read with the finding as it
+ * is now, which may not be what was looked up: then the job has facts, and bodies, of its own.
+ */
+#include <string.h>
+
+#include "common/base/fault.h"
+#include "common/destinations/alert.h"
+#include "worker/job_parts.h"
+#include "worker/shared.h"
+
+bool job_remembers(const struct job *j)
+{
+    enum dest_refers refers = j->talk.dest->refers;
+    return refers == DEST_REFERS_ALWAYS ||
+           (refers == DEST_REFERS_FINDINGS && event_is_about_finding(j->event->event->type));
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool has_changed(const struct facts_finding *f, const struct ref_claim *c)
+{
+    return f->suppressed != c->suppressed || (f->resolved_at != NULL) != c->resolved ||
+           !is_same(f->suppress_reason, c->suppress_reason) ||
+           !is_same(f->verification_status, c->verification_status) ||
+           !is_same(f->severity_text, c->severity_text) || !is_same(f->title, c->title);
+}
+
+static void bring_up_to_date(struct facts_finding *f, const struct ref_claim *c)
+{
+    int severity = c->severity_text ? severity_parse(c->severity_text) : -1;
+    f->suppressed = c->suppressed;
+    f->resolved_at = !c->resolved ? NULL : f->resolved_at ? f->resolved_at : "";
+    f->suppress_reason = c->suppress_reason;
+    f->verification_status = c->verification_status;
+    f->severity_text = c->severity_text;
+    f->severity = severity < 0 ? SEVERITY_INFO : (enum severity)severity;
+    f->title = c->title;
+}
+
+/* Other jobs of the event have claims, and perhaps another now, of their own. */
+static void use_own_facts(struct job *j)
+{
+    struct facts *facts = arena_alloc(&j->arena, sizeof *facts);
+    *facts = *j->event->facts;
+    bring_up_to_date(&facts->finding, &j->claim);
+    j->item.facts = facts;
+    j->own_bodies = arena_alloc(&j->arena, sizeof *j->own_bodies);
+    dest_body_cache_init(j->own_bodies, (size_t)j->parts->conf->delivery_max_request);
+    j->talk.conversation.cache = j->own_bodies;
+}
+
+static void on_claimed(struct ref_claim *c)
+{
+    struct job *j = list_entry(c, struct job, claim);
+    if (c->refused) {
+        job_leave_refused(j);
+        return;
+    }
+    if (!c->granted) {
+        job_put_off(j, c->wait_s);
+        return;
+    }
+    fault_here(FAULT_CLAIM, j->event->event->id);
+    j->holds = true;
+    j->talk.conversation.reference = c->reference;
+    if (c->overtaken) {
+        job_leave_overtaken(j);
+        return;
+    }
+    if (c->has_finding_now && has_changed(&j->event->facts->finding, c))
+        use_own_facts(j);
+    job_claimed(j);
+}
+
+void job_claim(struct job *j)
+{
+    const struct job_event *e = j->event;
+    const struct conf *conf = j->parts->conf;
+    char fingerprint[SHA256_HEX];
+    alert_fingerprint(e->event, e->facts, fingerprint);
+    j->claim = (struct ref_claim){
+        .name = {.integration = j->integration_id, .fingerprint = arena_strdup(&j->arena, fingerprint)},
+        .workspace = e->facts->scan.workspace_id,
+        .has_finding = event_is_about_finding(e->event->type),
+        .finding = e->facts->finding.id,
+        .lease_s = job_lease(conf),
+        .look_after_s =
+            conf->delivery_look_after > 0 ? conf->delivery_look_after : j->talk.dest->look_after_s,
+        .arena = &j->arena,
+        .answered = on_claimed,
+    };
+    refs_claim(j->parts->refs, &j->claim);
+}
