@@ -175,7 +175,7 @@ struct conversation {
     int step;                        /* 0 at the start */
     int attempt;                     /* 1 for the first */
     int64_t now_us;                  /* wall clock of this call, for signatures */
-    struct dest_body_cache *cache;   /* of the event, for this kind; used when job_count is 1 */
+    struct dest_body_cache *cache;   /* of the event, for this kind; with several jobs, of the conversation */
     struct arena *arena;             /* lives as long as the conversation */
     void *scratch;                   /* the destination's, from the arena */
 };
@@ -190,7 +190,9 @@ struct dest {
     double
         look_after_s; /* after a request that may have made something: so long until a search surely shows it; 0: it
                             cannot be searched for */
-    bool scans_by_name; /* a subscription to everything means findings and scans that failed */
+    bool digests;        /* many new findings of a scan in one conversation are told in one message */
+    size_t together_max; /* of jobs in one conversation that are told each by itself; 0: one */
+    bool scans_by_name;  /* a subscription to everything means findings and scans that failed */
     /*
      * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
      * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.
@@ -252,7 +254,8 @@ const struct buf *dest_cached_body(const struct conversation *c, int layout, des
 
 /*
  * The whole conversation of a destination that makes one request: a POST to URL of the body that BUILD makes of
- * the event, once for all integrations with this layout, and JUDGE says what the answer means. The caller may add
+ * the event, once for all integrations with this layout, and JUDGE says what the answer means. Of several jobs it is
+ * their digest that is built, and the verdict is everybody's. The caller may add
  * headers to OUT before it returns DEST_SEND.
  */
 enum dest_next dest_one_request(struct conversation *c, const struct dest_response *last,

@@ -186,8 +186,9 @@ static enum dest_next google_chat_next(struct conversation *c, const struct dest
                                        struct dest_request *out)
 {
     const struct google_chat_config *config = c->config;
-    const char *url =
-        !c->is_test && event_is_about_finding(c->jobs[0].event->type) ? config->in_thread : config->url;
+    const char *url = !c->is_test && c->job_count == 1 && event_is_about_finding(c->jobs[0].event->type)
+                          ? config->in_thread
+                          : config->url;
     return dest_one_request(c, last, out, url, config->style, google_chat_body_build, google_chat_judge);
 }
 
@@ -195,6 +196,7 @@ const struct dest dest_google_chat = {
     .kind = "google_chat",
     .title = "Google Chat",
     .repeat_hurts = true,
+    .digests = true,
     .config_parse = google_chat_config_parse,
     .next = google_chat_next,
 };

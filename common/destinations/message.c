@@ -21,7 +21,8 @@ enum {
     ADDRESS_SHOWN_MAX = 500,
     VALUE_SHOWN_MAX = 200,
     PARAGRAPH_SHOWN_MAX = 1000,
-    RAW_MAX = 65536, /* bytes of one text: more than any that is stored */
+    DIGEST_SHOWN_MAX = 2000, /* more than it has */
+    RAW_MAX = 65536,         /* bytes of one text: more than any that is stored */
 };
 
 /* Info's (compat.md section 5). */
@@ -90,11 +91,23 @@ static void add_scan(struct builder *b, const struct event *event, const struct 
     if (event->type != EVENT_SCAN_DONE)
         return;
     snprintf(score, sizeof score, "%ld", facts->scan.score);
-    wording_add_counts(&b->scratch, facts->scan.summary_json);
+    wording_add_counts(&b->scratch, facts);
     const char *counts = keep(b);
     add_field(b, "Grade", facts->scan.grade, 1);
     add_field(b, "Score", facts->scan.has_score ? score : NULL, 2);
     add_field(b, "Findings", counts, 0);
+}
+
+static void add_digest(struct builder *b, const struct facts *facts)
+{
+    wording_add_counts(&b->scratch, facts);
+    const char *counts = keep(b);
+    wording_add_digest_lines(&b->scratch, facts->digest);
+    const char *lines = keep(b);
+    add_field(b, "Target", facts->target.name, 0);
+    add_address(b, "Address", facts->target.base_url, 1);
+    add_field(b, "Findings", counts, 0);
+    add(b, MESSAGE_PARAGRAPH, "Worst", lines, DIGEST_SHOWN_MAX, 2);
 }
 
 static bool is_share(bool known, double value)
@@ -168,7 +181,9 @@ void message_build(struct message *out, struct arena *arena, const struct event 
         add_paragraph(&b, NULL, event->change_summary, 0);
     if (event->type == EVENT_SCAN_FAILED)
         add_paragraph(&b, NULL, wording_error(event, facts), 0);
-    if (event_is_about_finding(event->type))
+    if (facts->digest)
+        add_digest(&b, facts);
+    else if (event_is_about_finding(event->type))
         add_finding(&b, facts);
     else
         add_scan(&b, event, facts);

@@ -177,6 +177,7 @@ const struct dest dest_slack = {
     .kind = "slack",
     .title = "Slack",
     .repeat_hurts = true,
+    .digests = true,
     .config_parse = slack_config_parse,
     .next = slack_next,
 };

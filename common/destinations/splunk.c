@@ -130,7 +130,9 @@ static void fill(struct conversation *c, struct waiting *w, size_t max, struct b
 static enum dest_next send_waiting(struct conversation *c, struct waiting *w, struct dest_request *out)
 {
     const struct splunk_config *config = c->config;
-    size_t max = c->job_count > 1 ? SPLUNK_REQUEST_MAX : c->cache->layouts[0].body.max;
+    size_t max = c->cache->layouts[0].body.max;
+    if (c->job_count > 1 && max > SPLUNK_REQUEST_MAX)
+        max = SPLUNK_REQUEST_MAX;
     struct buf body;
     buf_init(&body, max);
     fill(c, w, max, &body);
@@ -173,6 +175,7 @@ const struct dest dest_splunk = {
     .kind = "splunk",
     .title = "Splunk",
     .repeat_hurts = false,
+    .together_max = SPLUNK_TOGETHER_MAX,
     .config_parse = splunk_config_parse,
     .next = splunk_next,
 };

@@ -11,11 +11,13 @@
  * an event is kept within that.
  */
 enum {
-    SPLUNK_EVENT_MAX = 10000,    /* bytes of the member `event` */
-    SPLUNK_REQUEST_MAX = 200000, /* bytes of a request for several events; ours, below delivery.max_request */
-    SPLUNK_REQUESTS_MAX = 12,    /* in one conversation; ours */
-    SPLUNK_TOKEN_MAX = 256,      /* bytes; ours: tokens are GUIDs, or what an administrator chose */
-    SPLUNK_NAME_MAX = 255,       /* bytes of index, source and host; ours */
+    SPLUNK_EVENT_MAX = 10000, /* bytes of the member `event` */
+    SPLUNK_REQUEST_MAX =
+        512 * 1024,            /* bytes of a request for several events, within delivery.max_request; ours */
+    SPLUNK_TOGETHER_MAX = 500, /* events of one conversation; ours */
+    SPLUNK_REQUESTS_MAX = 12,  /* in one conversation; ours */
+    SPLUNK_TOKEN_MAX = 256,    /* bytes; ours: tokens are GUIDs, or what an administrator chose */
+    SPLUNK_NAME_MAX = 255,     /* bytes of index, source and host; ours */
 };
 
 struct splunk_config {

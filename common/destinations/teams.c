@@ -263,6 +263,7 @@ const struct dest dest_teams = {
     .kind = "teams",
     .title = "Microsoft Teams",
     .repeat_hurts = true,
+    .digests = true,
     .config_parse = teams_config_parse,
     .next = teams_next,
 };

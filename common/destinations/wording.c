@@ -14,7 +14,8 @@
 #include "common/destinations/text.h"
 
 enum {
-    ERROR_SHOWN_MAX = 200,          /* characters; compat.md section 5 */
+    ERROR_SHOWN_MAX = 200, /* characters; compat.md section 5 */
+    IN_DIGEST_MAX = 120,   /* characters of a title or an endpoint, so that all of a digest is seen */
     PIECE_MAX = 4 * EVENT_TEXT_MAX, /* bytes of one cleaned text: more than any that is stored */
 };
 
@@ -71,11 +72,19 @@ void wording_read_counts(const char *summary_json, int64_t counts[SEVERITY_COUNT
     json_object_put(summary);
 }
 
-void wording_add_counts(struct buf *out, const char *summary_json)
+static void counts_of(const struct facts *facts, int64_t counts[SEVERITY_COUNT])
+{
+    if (facts->digest)
+        memcpy(counts, facts->digest->counts, SEVERITY_COUNT * sizeof *counts);
+    else
+        wording_read_counts(facts->scan.summary_json, counts);
+}
+
+void wording_add_counts(struct buf *out, const struct facts *facts)
 {
     int64_t counts[SEVERITY_COUNT];
     bool any = false;
-    wording_read_counts(summary_json, counts);
+    counts_of(facts, counts);
     for (int s = SEVERITY_COUNT - 1; s >= 0; s--) {
         if (counts[s] == 0)
             continue;
@@ -89,10 +98,10 @@ void wording_add_counts(struct buf *out, const char *summary_json)
         buf_add_text(out, "no findings");
 }
 
-static enum severity worst_counted(const char *summary_json)
+static enum severity worst_counted(const struct facts *facts)
 {
     int64_t counts[SEVERITY_COUNT];
-    wording_read_counts(summary_json, counts);
+    counts_of(facts, counts);
     for (int s = SEVERITY_COUNT - 1; s > SEVERITY_INFO; s--)
         if (counts[s] > 0)
             return (enum severity)s;
@@ -106,7 +115,7 @@ uint32_t wording_event_colour(const struct event *event, const struct facts *fac
     case EVENT_FINDING_CHANGED:
         return wording_severity_colour(facts->finding.severity);
     case EVENT_SCAN_DONE:
-        return wording_severity_colour(worst_counted(facts->scan.summary_json));
+        return wording_severity_colour(worst_counted(facts));
     case EVENT_SCAN_FAILED:
         return wording_severity_colour(SEVERITY_CRITICAL);
     default:
@@ -139,13 +148,13 @@ static void add_target(struct buf *out, const struct facts_target *target)
         buf_add_text(out, "unnamed target");
 }
 
-static void add_title(struct buf *out, const struct facts_finding *finding)
+static void add_title(struct buf *out, const struct facts_finding *finding, size_t max)
 {
-    if (!add_piece(out, "", finding->title, PIECE_MAX, ""))
+    if (!add_piece(out, "", finding->title, max, ""))
         buf_add_text(out, "untitled finding");
 }
 
-static void add_new_finding(struct buf *out, const struct facts_finding *f)
+static void add_new_finding(struct buf *out, const struct facts_finding *f, size_t title_max)
 {
     buf_printf(out, "%s [", wording_sign(f->severity));
     for (const char *p = severity_name(f->severity); *p; p++)
@@ -154,7 +163,7 @@ static void add_new_finding(struct buf *out, const struct facts_finding *f)
     if (f->has_cvss_score && f->cvss_score >= 0 && f->cvss_score <= 10)
         buf_printf(out, "CVSS %.1f ", fabs(f->cvss_score));
     buf_add_text(out, "— ");
-    add_title(out, f);
+    add_title(out, f, title_max);
 }
 
 static void add_scan_done(struct buf *out, const struct facts *facts)
@@ -163,11 +172,41 @@ static void add_scan_done(struct buf *out, const struct facts *facts)
     add_target(out, &facts->target);
     add_piece(out, " · Grade ", facts->scan.grade, PIECE_MAX, "");
     buf_add_text(out, " · ");
-    wording_add_counts(out, facts->scan.summary_json);
+    wording_add_counts(out, facts);
+}
+
+static void add_digest(struct buf *out, const struct facts *facts)
+{
+    buf_printf(out, "%s %zu new findings — ", wording_sign(worst_counted(facts)), facts->digest->count);
+    add_target(out, &facts->target);
+}
+
+void wording_add_digest_lines(struct buf *out, const struct facts_digest *d)
+{
+    for (size_t i = 0; i < d->worst_count; i++) {
+        buf_add_text(out, i > 0 ? "\n" : "");
+        add_new_finding(out, d->worst[i], IN_DIGEST_MAX);
+        add_piece(out, " · ", d->worst[i]->endpoint, IN_DIGEST_MAX, "");
+    }
+    if (d->count > d->worst_count)
+        buf_printf(out, "\nand %zu more", d->count - d->worst_count);
+}
+
+static void add_digest_line(struct buf *out, const struct facts *facts)
+{
+    add_digest(out, facts);
+    buf_add_text(out, ": ");
+    wording_add_counts(out, facts);
+    buf_add_char(out, '\n');
+    wording_add_digest_lines(out, facts->digest);
 }
 
 void wording_add_headline(struct buf *out, const struct event *event, const struct facts *facts)
 {
+    if (facts->digest) {
+        add_digest(out, facts);
+        return;
+    }
     switch (event->type) {
     case EVENT_SCAN_STARTED:
         buf_add_text(out, "🚀 Scan started — ");
@@ -182,11 +221,11 @@ void wording_add_headline(struct buf *out, const struct event *event, const stru
         add_target(out, &facts->target);
         break;
     case EVENT_FINDING_NEW:
-        add_new_finding(out, &facts->finding);
+        add_new_finding(out, &facts->finding, PIECE_MAX);
         break;
     case EVENT_FINDING_CHANGED:
         buf_add_text(out, "🔁 Finding updated — ");
-        add_title(out, &facts->finding);
+        add_title(out, &facts->finding, PIECE_MAX);
         break;
     case EVENT_TYPE_COUNT:
         break;
@@ -195,6 +234,10 @@ void wording_add_headline(struct buf *out, const struct event *event, const stru
 
 void wording_add_line(struct buf *out, const struct event *event, const struct facts *facts)
 {
+    if (facts->digest) {
+        add_digest_line(out, facts);
+        return;
+    }
     wording_add_headline(out, event, facts);
     if (event->type == EVENT_SCAN_FAILED)
         add_piece(out, ": ", wording_error(event, facts), ERROR_SHOWN_MAX, "");

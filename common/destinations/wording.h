@@ -22,11 +22,15 @@ void wording_add_line(struct buf *out, const struct event *event, const struct f
 /* The line's beginning, as a title: without the endpoint, the error and the change. */
 void wording_add_headline(struct buf *out, const struct event *event, const struct facts *facts);
 
+/* A digest in a line is of several lines: the worst findings follow, and how many more there are. */
+void wording_add_digest_lines(struct buf *out, const struct facts_digest *digest);
+
 /* The counts of a scan's summary, by severity. Names that are no severity ("total") do not count. */
 void wording_read_counts(const char *summary_json, int64_t counts[SEVERITY_COUNT]);
 
-/* "2 high, 12 medium, 11 low", worst first, zero counts left out; "no findings" when there are none. */
-void wording_add_counts(struct buf *out, const char *summary_json);
+/* "2 high, 12 medium, 11 low", worst first, zero counts left out; "no findings" when there are none. Of a digest those of its
+ * findings, else those of the scan's summary. */
+void wording_add_counts(struct buf *out, const struct facts *facts);
 
 /* 🚨 🔴 🟠 🟡 🔵 */
 const char *wording_sign(enum severity severity);

@@ -89,11 +89,22 @@ struct facts_finding {
     const char *created_at;
 };
 
+/* Many new findings of a scan, told together. */
+enum { DIGEST_WORST_MAX = 5 };
+
+struct facts_digest {
+    size_t count;
+    int64_t counts[SEVERITY_COUNT];
+    const struct facts_finding *worst[DIGEST_WORST_MAX]; /* by severity, then CVSS */
+    size_t worst_count;
+};
+
 struct facts {
     struct facts_scan scan;
     struct facts_target target;
     bool has_finding;
     struct facts_finding finding;
+    const struct facts_digest *digest; /* NULL: of one event */
 };
 
 /* True for finding_new and finding_changed: the severity filter applies, and a finding is needed. */

@@ -29,6 +29,7 @@ from typing import Any, Iterator
 
 FOLDER = Path(__file__).resolve().parent
 EVENTS = FOLDER / "events"
+DIGESTS = ("google_chat", "slack", "teams")  # kinds that tell many findings in one message
 
 
 def kinds() -> list[str]:
@@ -44,6 +45,8 @@ def cases(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for variant, options in variants(kind).items():
         only, of_test = options.pop("cases", None), options.pop("test_answers", options.get("answers"))
         for name, case in events().items():
+            if "also" in case and kind not in DIGESTS:
+                continue
             if only is None or name in only:
                 yield f"{name}.{variant}.txt", {"kind": kind, **options, **case, **({"answers": of_test} if "test" in case and of_test else {})}
 

@@ -5,7 +5,7 @@
  * "answers"} for a test, and prints the conversation: each
  * request as it would be sent (method and URL, headers, an empty line, the body), then what became of the
  * job. `event` and `facts` have the members of struct event and struct facts by name; what is left out is
- * absent. `reference` ({"key", "open", "unsure", "severity", "title"}) is what was told before; "key": null with "unsure" says
+ * absent. `also` is a list of findings, each by what it has that the first has not: all of them in one conversation. `reference` ({"key", "open", "unsure", "severity", "title"}) is what was told before; "key": null with "unsure" says
  * that something may have been made. `answers` are given one after the other; without them each request is answered with 200 and the
  * body "ok". Time, ids and the program's version are fixed, so the output is the same for ever. A case that
  * cannot be read, or settings that are refused, end it with status 1 and the reason. With --lines it reads one case from
@@ -19,7 +19,7 @@
 #include "common/base/json.h"
 #include "common/destinations/dest.h"
 
-enum { BODY_MAX = 262144, INPUT_MAX = 1 << 20, REQUESTS_MAX = 12 };
+enum { BODY_MAX = 262144, INPUT_MAX = 1 << 20, REQUESTS_MAX = 12, JOBS_MAX = 32 };
 
 #define NOW_US INT64_C(1795312800000000) /* 2026-11-22T02:00:00Z */
 
@@ -278,6 +278,14 @@ static void print_reference(const struct dest_reference *r)
            r->unsure ? ", unsure" : "");
 }
 
+static void print_verdicts(const struct conversation *c)
+{
+    for (size_t i = 1; i < c->job_count; i++)
+        if (c->jobs[i].verdict.kind != c->jobs[0].verdict.kind)
+            stop("they have not all the same verdict", "");
+    print_verdict(&c->jobs[0].verdict);
+}
+
 static void talk(const struct dest *dest, struct conversation *c, struct json_object *answers)
 {
     struct dest_request request;
@@ -289,9 +297,30 @@ static void talk(const struct dest *dest, struct conversation *c, struct json_ob
         read_answer(answers, i, &answer);
         last = &answer;
     }
-    print_verdict(&c->jobs[0].verdict);
-    if (keeps_reference(dest, c->jobs[0].event))
+    print_verdicts(c);
+    if (c->job_count == 1 && keeps_reference(dest, c->jobs[0].event))
         print_reference(&c->reference);
+}
+
+/* The conversation is about these findings, too. */
+static void read_more(struct json_object *also, struct conversation *c)
+{
+    size_t n = also ? json_object_array_length(also) : 0;
+    if (n == 0)
+        return;
+    struct conversation_job *jobs = arena_alloc(&arena, JOBS_MAX * sizeof *jobs);
+    struct facts *facts = arena_alloc(&arena, JOBS_MAX * sizeof *facts);
+    jobs[0] = c->jobs[0];
+    for (size_t i = 1; i <= n && i < JOBS_MAX; i++) {
+        facts[i] = *c->jobs[0].facts;
+        read_members(&facts[i].finding, json_object_array_get_idx(also, i - 1), finding_members, "");
+        int severity = facts[i].finding.severity_text ? severity_parse(facts[i].finding.severity_text) : -1;
+        facts[i].finding.severity = severity < 0 ? SEVERITY_INFO : (enum severity)severity;
+        jobs[i] = (struct conversation_job){
+            .event = jobs[0].event, .facts = &facts[i], .webhook_id = "0123456789abcdef"};
+    }
+    c->jobs = jobs;
+    c->job_count = n + 1 < JOBS_MAX ? n + 1 : JOBS_MAX;
 }
 
 static void run_case(struct json_object *root)
@@ -313,6 +342,7 @@ static void run_case(struct json_object *root)
         read_facts(json_get(root, "facts"), &facts);
         read_event(json_get(root, "event"), &facts, &event);
     }
+    read_more(json_get(root, "also"), &c);
     const char *settings = json_object_to_json_string(json_get(root, "settings"));
     c.config = dest->config_parse(&arena, settings, strlen(settings), &error);
     if (!c.config)

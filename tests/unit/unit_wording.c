@@ -133,7 +133,7 @@ static void expect_counts(const char *summary, const char *want, uint32_t colour
     struct event event = {.type = EVENT_SCAN_DONE};
     struct buf b;
     buf_init(&b, 1000);
-    wording_add_counts(&b, summary);
+    wording_add_counts(&b, &facts);
     EXPECT_TEXT(buf_text(&b), want);
     EXPECT_INT(wording_event_colour(&event, &facts), colour);
     buf_free(&b);
