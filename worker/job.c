@@ -76,6 +76,8 @@ void job_finish(struct job *j, const char *why)
 {
     struct job_event *e = j->event;
     job_move(j, JOB_DONE, why);
+    if (j->member.bundle)
+        bundle_release(&j->member);
     if (j->own_bodies)
         dest_body_cache_free(j->own_bodies);
     arena_wipe(&j->arena);
@@ -90,17 +92,27 @@ static double chance(void)
     return (double)r / 4294967296.0;
 }
 
+/* What was told together and failed goes back into the mailbox, to be told together again. */
+static void conclude(struct job *j)
+{
+    j->outcome = outcome_decide(j->parts->conf, &j->item.verdict, j->attempt, chance());
+    if (j->outcome.state == DELIVERY_WAITING && bundle_id(&j->member))
+        j->outcome.state = DELIVERY_DEFERRED;
+    job_write_outcome(j);
+}
+
 static void on_concluded(struct talk *t)
 {
-    struct job *j = list_entry(t, struct job, talk);
-    j->outcome = outcome_decide(j->parts->conf, &j->item.verdict, j->attempt, chance());
-    job_write_outcome(j);
+    conclude(list_entry(t, struct job, talk));
 }
 
 static void begin_talk(struct job *j, const char *why)
 {
     job_move(j, JOB_TALKING, why);
-    talk_begin(&j->talk);
+    if (j->member.bundle)
+        bundle_ready(&j->member);
+    else
+        talk_begin(&j->talk);
 }
 
 double job_lease(const struct conf *conf)
@@ -108,10 +120,18 @@ double job_lease(const struct conf *conf)
     return 2 * conf->delivery_timeout + conf->delivery_lease_slack;
 }
 
+static void leave_gate(struct job *j)
+{
+    if (j->member.bundle)
+        bundle_leave(&j->member);
+    else
+        talk_leave(&j->talk);
+}
+
 /* Instead of the attempt that was admitted. */
 static void leave(struct job *j)
 {
-    talk_leave(&j->talk);
+    leave_gate(j);
     j->attempt--;
 }
 
@@ -152,7 +172,7 @@ static void on_taken(struct ledger_write *w)
     if (w->refused) {
         job_leave_refused(j);
     } else if (!w->applied) {
-        talk_leave(&j->talk);
+        leave_gate(j);
         shared_count(COUNT_STALE);
         if (j->holds)
             job_release(j);
@@ -199,9 +219,8 @@ static void on_admitted(struct talk *t)
  * Its integration's limits let it wait for too long: so it waits in the ledger, and its message is acknowledged. What
  * comes from the mailbox is there still.
  */
-static void on_held_back(struct talk *t)
+static void hold_back(struct job *j)
 {
-    struct job *j = list_entry(t, struct job, talk);
     if (j->event->from_mailbox) {
         j->event->stays = true;
         job_finish(j, "it stays in the mailbox");
@@ -211,6 +230,56 @@ static void on_held_back(struct talk *t)
     j->attempt--;
     j->outcome = (struct outcome){.state = DELIVERY_DEFERRED};
     job_write_outcome(j);
+}
+
+static void on_held_back(struct talk *t)
+{
+    hold_back(list_entry(t, struct job, talk));
+}
+
+/* ---- with others ---- */
+
+static void on_member_admitted(struct bundle_member *m)
+{
+    job_claimed(list_entry(m, struct job, member));
+}
+
+static void on_member_held_back(struct bundle_member *m)
+{
+    hold_back(list_entry(m, struct job, member));
+}
+
+static void on_member_concluded(struct bundle_member *m)
+{
+    conclude(list_entry(m, struct job, member));
+}
+
+static void join_bundle(struct job *j)
+{
+    j->member = (struct bundle_member){
+        .item = &j->item,
+        .talk = &j->talk,
+        .admitted = on_member_admitted,
+        .held_back = on_member_held_back,
+        .concluded = on_member_concluded,
+    };
+    j->event->bundled = true;
+    bundle_join(j->event->bundle, &j->member);
+}
+
+int job_together_max(const struct job *j)
+{
+    long most = j->parts->conf->gate_together;
+    long of_kind = (long)j->talk.dest->together_max;
+    return (int)(of_kind < most ? of_kind : most);
+}
+
+/* It would be the first of many that are told together: all of them meet in the mailbox. */
+static bool waits_for_others(const struct job *j)
+{
+    const struct job_event *e = j->event;
+    return e->crowded && !j->exists && job_together_max(j) > 1 &&
+           (!j->talk.dest->digests || e->event->type == EVENT_FINDING_NEW);
 }
 
 /* How much it matters, against others of the same integration: a severity. */
@@ -253,7 +322,12 @@ static void begin_sending(struct job *j)
     t->held_back = on_held_back;
     t->concluded = on_concluded;
     job_move(j, JOB_WAITING, "the settings are good");
-    talk_enter(t);
+    if (e->bundle)
+        join_bundle(j);
+    else if (waits_for_others(j))
+        hold_back(j);
+    else
+        talk_enter(t);
 }
 
 /* The outcome is known before any request: nothing is sent, and the attempt does not count. */

@@ -1,6 +1,7 @@
 #ifndef NOTIFY_WORKER_JOB_H
 #define NOTIFY_WORKER_JOB_H
 
+#include "worker/bundle.h"
 #include "worker/lookup.h"
 #include "worker/parts.h"
 #include "worker/rules.h"
@@ -21,7 +22,10 @@ struct job_event {
     bool seen_before; /* another copy may be in hand elsewhere: the row is written before the first request */
     uint64_t poison_hash; /* noted in shared memory while a request is rendered */
     bool from_mailbox;
-    bool stays; /* result: it could not start, and is still in the mailbox */
+    bool stays;            /* result: it could not start, and is still in the mailbox */
+    bool crowded;          /* one of a scan's findings, and others follow */
+    struct bundle *bundle; /* from the mailbox, with others; NULL: by itself */
+    bool bundled;          /* result: it has joined them */
     /* The rendered body of a kind, shared by the event's jobs. */
     struct dest_body_cache *(*body_cache)(struct job_event *je, const struct dest *dest);
     /* Called once for each job, when nothing of it is left to do. The job is gone. */

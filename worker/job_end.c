@@ -123,7 +123,7 @@ static void count_outcome(const struct job *j)
         shared_count(COUNT_RETRIED);
         break;
     case DELIVERY_DEFERRED:
-        shared_count(COUNT_DEFERRED);
+        shared_count(j->decided ? COUNT_DEFERRED : COUNT_RETRIED);
         break;
     case DELIVERY_CANCELED:
         shared_count(COUNT_CANCELED);
@@ -137,7 +137,8 @@ static void log_outcome(const struct job *j)
 {
     char integration[UUID_TEXT];
     enum delivery_state state = j->outcome.state;
-    bool quiet = state == DELIVERY_DELIVERED || state == DELIVERY_DEFERRED || j->put_off;
+    bool held_back = state == DELIVERY_DEFERRED && j->decided;
+    bool quiet = state == DELIVERY_DELIVERED || held_back || j->put_off;
     enum log_level level = quiet ? LOG_DEBUG : LOG_WARN;
     if (!log_is_on(level))
         return;
@@ -203,10 +204,23 @@ static enum ledger_write_kind kind_of_write(const struct job *j)
     return j->decided ? LEDGER_END : LEDGER_OUTCOME;
 }
 
+/* When it may leave the mailbox: at once, but for an attempt that failed. */
+static void add_deferral(struct job *j)
+{
+    struct ledger_write *w = &j->write;
+    double pause = gate_pause(&j->integration_id);
+    w->due_s = j->decided ? 0 : j->outcome.delay_s;
+    w->rank = j->talk.rank;
+    w->wake_s = pause > w->due_s ? pause : w->due_s;
+    w->together = job_together_max(j);
+}
+
 void job_write_outcome(struct job *j)
 {
     struct ledger_write *w = &j->write;
-    bool failed = j->outcome.state == DELIVERY_WAITING || j->outcome.state == DELIVERY_DEAD;
+    bool again =
+        j->outcome.state == DELIVERY_WAITING || (j->outcome.state == DELIVERY_DEFERRED && !j->decided);
+    bool failed = again || j->outcome.state == DELIVERY_DEAD;
     job_move(j, JOB_WRITING, delivery_state_name(j->outcome.state));
     job_start_write(j, kind_of_write(j), on_written);
     w->state = j->outcome.state;
@@ -222,11 +236,9 @@ void job_write_outcome(struct job *j)
     w->duration_ms = j->talk.duration_ms;
     if (j->outcome.state == DELIVERY_WAITING)
         w->due_s = ladder_round(j->outcome.delay_s);
-    if (j->outcome.state == DELIVERY_DEFERRED) {
-        w->due_s = 0;
-        w->rank = j->talk.rank;
-        w->wake_s = gate_pause(&j->integration_id);
-    }
+    if (j->outcome.state == DELIVERY_DEFERRED)
+        add_deferral(j);
+    w->batch = bundle_id(&j->member);
     w->failed_attempt = failed && !j->decided && j->item.verdict.kind != VERDICT_AGAIN;
     if (j->holds)
         add_release(j);

@@ -52,6 +52,7 @@ struct job {
     char webhook_id[33];
     struct talk talk;
     struct ref_claim claim;
+    struct bundle_member member;
     bool holds; /* the claim: the next row that is written says what became of it */
     struct ledger_release release;
     struct dest_body_cache *own_bodies; /* of facts that are its own; in the arena, or NULL */
@@ -68,6 +69,8 @@ void job_finish(struct job *j, const char *why);
 
 /* Seconds for which an attempt, and a claim, belongs to its worker. */
 double job_lease(const struct conf *conf);
+/* Of how many deliveries a conversation may be; 0 or 1: of one. */
+int job_together_max(const struct job *j);
 /* Claimed, or nothing had to be: on to the row, or to the requests. */
 void job_claimed(struct job *j);
 /* Admitted, but not to send anything: ... the database does not take what had to be written; */

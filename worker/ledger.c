@@ -157,7 +157,8 @@ static void add_row(struct pg_array *c, const struct ledger_write *w, const char
     pg_array_add_text(c++, owner);
     c = add_end(c, w);
     add_seconds(c++, w->due_s);
-    add_rank(c, w);
+    add_rank(c++, w);
+    pg_array_add_uuid(c, w->batch);
 }
 
 /* Events and the first rows of their deliveries, in one statement: of those that are new, or of the others. */
@@ -229,7 +230,9 @@ static void add_outcome(struct pg_array *c, const struct ledger_write *w, int32_
     c = add_attempt(c, w, n, owner);
     pg_array_add_text(c++, delivery_state_name(w->state));
     c = add_end(c, w);
-    add_seconds(c, w->due_s);
+    add_seconds(c++, w->due_s);
+    add_rank(c++, w);
+    pg_array_add_uuid(c, w->batch);
 }
 
 static bool is_bare_end(const struct ledger_write *w)
@@ -249,7 +252,8 @@ static void add_bare_end(struct pg_array *c, const struct ledger_write *w, int32
 
 static bool is_deferred(const struct ledger_write *w)
 {
-    return w->state == DELIVERY_DEFERRED && (w->kind == LEDGER_ROW || w->kind == LEDGER_END);
+    return w->state == DELIVERY_DEFERRED &&
+           (w->kind == LEDGER_ROW || w->kind == LEDGER_END || w->kind == LEDGER_OUTCOME);
 }
 
 static void add_wake(struct pg_array *c, const struct ledger_write *w, int32_t n, const char *owner)
@@ -259,6 +263,7 @@ static void add_wake(struct pg_array *c, const struct ledger_write *w, int32_t n
     pg_array_add_uuid(&c[0], &w->integration);
     pg_array_add_uuid(&c[1], &w->workspace);
     pg_array_add_float8(&c[2], w->wake_s);
+    add_optional_int(&c[3], w->together);
 }
 
 static bool is_failed_attempt(const struct ledger_write *w)

@@ -76,6 +76,8 @@ struct ledger_write {
     double lease_s;                       /* from now, for TAKE and FIRST */
     int rank;                             /* severity, for DEFERRED */
     double wake_s;                        /* from now: when its mailbox is to be looked at, for DEFERRED */
+    int together;                         /* how many may leave that at once, for DEFERRED; 0: one */
+    const struct uuid *batch;             /* the request or message that its attempt shared; NULL: none */
     bool failed_attempt;                  /* also keep it in notify.attempts */
     const struct ledger_release *release; /* what became of the claim that it had; NULL: none */
     bool applied;                         /* result of FIRST, TAKE, OUTCOME and END */

@@ -8,7 +8,8 @@
  *   state     means                                               left by
  *   WAITING   this worker has enough from mailboxes in hand       room -> READING
  *   READING   rows are asked for                                  good -> SENDING; void -> acknowledged, gone
- *   SENDING   they are on their way like any other (trip)         all through -> WAITING or READING; none -> ENDING
+ *   SENDING   they are on their way like any other (trip)         all through -> LINGERING, WAITING or READING; none -> ENDING
+ *   LINGERING more may come that can go together                  gate.linger is over -> WAITING or READING
  *   ENDING    when it is looked at next is written down           written -> acknowledged, gone
  *
  * Invariants:
@@ -27,7 +28,7 @@
 #include "worker/mailbox_parts.h"
 #include "worker/shared.h"
 
-enum { BATCH_MAX = 64, ARENA_BLOCK = 4096 };
+enum { BATCH_MAX = 64, ARENA_BLOCK = 4096, REST_US = 1000000 };
 
 static long least(long a, long b)
 {
@@ -38,6 +39,8 @@ static void forget(struct wake *w)
 {
     list_remove(&w->link);
     list_remove(&w->line);
+    if (w->lingering)
+        event_free(w->lingering);
     w->mailboxes->count--;
     arena_free(&w->arena);
     free(w);
@@ -83,11 +86,42 @@ static void give_room(struct wake *w, long left)
         read_more(list_entry(list_shift(&m->waiting), struct wake, line));
 }
 
+/* Where many come one after the other, the next may be about to: another wake, on another host, would not know when the last
+ * request was. */
+static bool is_empty(const struct wake *w)
+{
+    return w->taken == 0 && (!w->goes_together || clock_mono_us() - w->sent_us > REST_US);
+}
+
 static bool is_over(const struct wake *w)
 {
     const struct mailboxes *m = w->mailboxes;
-    return w->taken == 0 || w->stays || m->stopped || gate_is_shut(&w->integration) ||
+    return is_empty(w) || w->stays || m->stopped || gate_is_shut(&w->integration) ||
            clock_mono_us() - w->begun_us > clock_us(m->conf->gate_wake_run);
+}
+
+/* What goes together, and was less than may go: the next that comes has company if it waits a little. */
+static bool lingers(const struct wake *w)
+{
+    return w->goes_together && w->taken < (size_t)w->mailboxes->conf->gate_together &&
+           w->mailboxes->conf->gate_linger > 0;
+}
+
+static void on_lingered(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    read_more(arg);
+}
+
+static void linger(struct wake *w)
+{
+    struct mailboxes *m = w->mailboxes;
+    struct timeval tv = clock_timeval(m->conf->gate_linger);
+    w->state = WAKE_LINGERING;
+    if (!w->lingering)
+        w->lingering = event_new(m->base, -1, 0, on_lingered, w);
+    event_add(w->lingering, &tv);
 }
 
 static void on_through(struct trip_waker *waker, bool stays)
@@ -99,27 +133,94 @@ static void on_through(struct trip_waker *waker, bool stays)
     give_room(w, 0);
     if (is_over(w))
         ask(w, WAKE_ENDING);
+    else if (lingers(w))
+        linger(w);
     else
         read_more(w);
 }
 
-static void send_rows(struct wake *w)
+static struct mailbox_row *row_at(struct list *at)
+{
+    return list_entry(at, struct mailbox_row, link);
+}
+
+/* B may be told together with A, and with all others of which that is so. */
+static bool belongs(const struct wake *w, const struct mailbox_row *a, const struct mailbox_row *b)
+{
+    if (!w->dest->digests)
+        return true;
+    return a->event.type == EVENT_FINDING_NEW && b->event.type == EVENT_FINDING_NEW &&
+           uuid_equal(&a->event.scan_id, &b->event.scan_id);
+}
+
+static bool goes_together(const struct wake *w)
+{
+    return w->dest && w->dest->together_max > 1 && w->mailboxes->conf->gate_together > 1;
+}
+
+/* FIRST, and with it what belongs to it of the rows that wait, if that is enough to be told together. */
+static size_t gather(struct wake *w, struct mailbox_row *first, struct list *out)
+{
+    struct list *at, *next, rest;
+    size_t n = 1, least = 2;
+    list_init(out);
+    list_append(out, &first->link);
+    if (!w->goes_together)
+        return n;
+    if (w->dest->digests)
+        least = (size_t)w->mailboxes->conf->gate_digest_above + 1;
+    list_for_each (at, &w->rows)
+        n += belongs(w, first, row_at(at));
+    if (n < least)
+        return 1;
+    list_init(&rest);
+    list_for_each_safe (at, next, &w->rows) {
+        list_remove(at);
+        list_append(belongs(w, first, row_at(at)) ? out : &rest, at);
+    }
+    list_splice(&w->rows, &rest);
+    return n;
+}
+
+/* COUNT rows, in one conversation if they are several. */
+static void send_together(struct wake *w, struct list *rows, size_t count)
 {
     struct mailboxes *m = w->mailboxes;
+    struct bundle *bundle = count > 1 ? bundle_new(m->parts, count) : NULL;
     struct list *at;
-    w->state = WAKE_SENDING;
-    w->unsent = 1;
-    w->taken = 0;
-    while ((at = list_shift(&w->rows))) {
-        struct mailbox_row *row = list_entry(at, struct mailbox_row, link);
+    while ((at = list_shift(rows))) {
+        struct mailbox_row *row = row_at(at);
+        const struct trip_woken woken = {.event = &row->event,
+                                         .queue = row->queue,
+                                         .integration = &w->integration,
+                                         .attempt = row->attempt + 1,
+                                         .bundle = bundle};
         w->taken++;
         w->unsent++;
         shared_count(COUNT_WOKEN);
-        trips_begin_woken(m->trips, &row->event, row->queue, &w->integration, row->attempt + 1, &w->waker);
+        trips_begin_woken(m->trips, &woken, &w->waker);
     }
+}
+
+/* As many conversations as may start soon; what was read beyond them is in the mailbox still. */
+static void send_rows(struct wake *w)
+{
+    struct list together, *at;
+    w->goes_together = goes_together(w);
+    long most = w->goes_together ? w->most : w->reserved;
+    w->state = WAKE_SENDING;
+    w->unsent = 1;
+    w->taken = 0;
+    for (long n = 0; n < most && (at = list_shift(&w->rows)); n++) {
+        size_t count = gather(w, row_at(at), &together);
+        send_together(w, &together, count);
+    }
+    list_init(&w->rows);
     arena_free(&w->arena);
-    if (w->taken > 0)
+    if (w->taken > 0) {
+        w->sent_us = clock_mono_us();
         gate_note_mailbox(&w->integration, true);
+    }
     give_room(w, (long)w->taken);
     on_through(&w->waker, false);
 }
@@ -169,8 +270,8 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
     pg_batch_put_aside(m->batch, item);
 }
 
-struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
-                                struct gate *gate, struct intake *intake, struct trips *trips)
+struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, struct parts *parts,
+                                struct trips *trips)
 {
     static const struct pg_batch_calls calls = {mailbox_rows_ask, mailbox_rows_take, on_done, on_refused};
     static const struct pg_batch_settings settings = {
@@ -180,9 +281,11 @@ struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, c
         .splits = COUNT_MAILBOX_SPLITS,
     };
     struct mailboxes *m = mem_zalloc(sizeof *m);
-    m->conf = conf;
-    m->gate = gate;
-    m->intake = intake;
+    m->base = base;
+    m->conf = parts->conf;
+    m->gate = parts->gate;
+    m->intake = parts->intake;
+    m->parts = parts;
     m->trips = trips;
     list_init(&m->all);
     list_init(&m->waiting);
@@ -211,7 +314,7 @@ static struct wake *find_going_on(struct mailboxes *m, const struct uuid *integr
     list_for_each (at, &m->all) {
         struct wake *w = list_entry(at, struct wake, link);
         if (uuid_equal(&w->integration, integration) &&
-            (w->state == WAKE_WAITING || w->state == WAKE_SENDING))
+            (w->state == WAKE_WAITING || w->state == WAKE_SENDING || w->state == WAKE_LINGERING))
             return w;
     }
     return NULL;
@@ -260,10 +363,15 @@ void mailboxes_resume(struct mailboxes *m)
 
 void mailboxes_stop(struct mailboxes *m)
 {
-    struct list *at;
+    struct list *at, *next;
     m->stopped = true;
     while ((at = list_shift(&m->waiting)))
         hand_back(list_entry(at, struct wake, line));
+    list_for_each_safe (at, next, &m->all) {
+        struct wake *w = list_entry(at, struct wake, link);
+        if (w->state == WAKE_LINGERING)
+            hand_back(w);
+    }
     gate_close_mailbox(m->gate);
 }
 

@@ -6,6 +6,7 @@
 #include "common/base/conf.h"
 #include "worker/gate.h"
 #include "worker/intake.h"
+#include "worker/parts.h"
 #include "worker/pg_link.h"
 #include "worker/trip.h"
 
@@ -16,8 +17,8 @@
  */
 struct mailboxes;
 
-struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, const struct conf *conf,
-                                struct gate *gate, struct intake *intake, struct trips *trips);
+struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, struct parts *parts,
+                                struct trips *trips);
 /* Drops the wakes in hand; the broker delivers them again. Before what it was made with. */
 void mailboxes_free(struct mailboxes *m);
 /* A wake has come. Takes the receipt. */

@@ -6,7 +6,7 @@
 #include "worker/mailbox.h"
 #include "worker/pg_batch.h"
 
-enum wake_state { WAKE_WAITING, WAKE_READING, WAKE_SENDING, WAKE_ENDING };
+enum wake_state { WAKE_WAITING, WAKE_READING, WAKE_SENDING, WAKE_LINGERING, WAKE_ENDING };
 
 /* A row that was taken out; in the wake's arena until it is on its way. */
 struct mailbox_row {
@@ -28,21 +28,27 @@ struct wake {
     int number;
     int64_t begun_us;
     int64_t asked_us;
-    long reserved; /* of what the worker may have in hand: a batch while it is read, then what came of it */
-    long most;     /* of those, worth taking by severity; the rest may be too old */
-    bool good;     /* the answer: its number is the last one */
+    int64_t sent_us; /* when something was taken out last; 0: nothing was */
+    long reserved;   /* of what the worker may have in hand: a batch while it is read, then what came of it */
+    long most;       /* of those, worth taking by severity; the rest may be too old */
+    bool good;       /* the answer: its number is the last one */
+    const struct dest *dest; /* the answer, too; NULL: none that we know, or nothing is in it */
     struct list rows;
     struct arena arena;
     size_t taken;
-    size_t unsent; /* of them not through, and one while they are begun */
-    bool stays;    /* one could not start */
+    size_t unsent;           /* of them not through, and one while they are begun */
+    bool stays;              /* one could not start */
+    bool goes_together;      /* several deliveries may share a conversation */
+    struct event *lingering; /* NULL until first needed */
 };
 
 struct mailboxes {
+    struct event_base *base;
     const struct conf *conf;
     struct gate *gate;
     struct intake *intake;
     struct trips *trips;
+    struct parts *parts;
     struct pg_batch *batch;
     struct list all;
     size_t count;

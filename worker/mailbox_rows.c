@@ -35,6 +35,7 @@ static void take_row(struct wake *w, const PGresult *r, int row)
 {
     struct mailbox_row *out = arena_alloc(&w->arena, sizeof *out);
     w->good = true;
+    w->dest = PQgetisnull(r, row, WAKE_KIND) ? NULL : dest_find(PQgetvalue(r, row, WAKE_KIND));
     if (PQgetisnull(r, row, WAKE_EVENT_ID))
         return; /* it is empty */
     list_init(&out->link);

@@ -71,13 +71,13 @@ const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
     " unnest($17) AS target, unnest($18) AS event, unnest($19) AS target_kind, unnest($20) AS severity) x"
 #define INSERT_DELIVERIES \
     "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason," \
-    " error, detail, status, response, duration_ms, due_at, rank)" \
+    " error, detail, status, response, duration_ms, due_at, rank, batch)" \
     " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail," \
-    " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', x.rank" \
+    " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', x.rank, x.batch" \
     " FROM (SELECT unnest($21) AS event, unnest($22) AS integration, unnest($23) AS workspace, unnest($24) AS state," \
     " unnest($25) AS attempt, unnest($26) AS owner, unnest($27) AS reason, unnest($28) AS error," \
     " unnest($29) AS detail, unnest($30) AS status, unnest($31) AS response, unnest($32) AS duration_ms," \
-    " unnest($33) AS due, unnest($34) AS rank) x"
+    " unnest($33) AS due, unnest($34) AS rank, unnest($35) AS batch) x"
 #define TYPES_OF_EVENTS \
     /* of an event, as many as EVENTS_OF_EVENT */ \
     PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, \
@@ -85,7 +85,7 @@ const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
     PG_INT4S, \
     /* of a delivery */ \
     PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S, \
-    PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S
+    PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S, PG_UUIDS
 
 /* The next $4 events behind the place ($2, $3) that were accepted more than $1 days ago. */
 #define RETIRED_EVENTS                                                                                       \
@@ -161,7 +161,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
        sent again as the next one, which takes both. */
     [STATEMENT_NEW_EVENTS] = {"new_events",
         "WITH event_rows AS (" INSERT_EVENTS ") " INSERT_DELIVERIES,
-        34, {TYPES_OF_EVENTS}},
+        35, {TYPES_OF_EVENTS}},
 
     [STATEMENT_EVENTS] = {"events",
         "WITH event_rows AS (" INSERT_EVENTS
@@ -174,7 +174,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " scheduled_for = coalesce(excluded.scheduled_for, events.scheduled_for), owed = false"
         " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash) "
         INSERT_DELIVERIES " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        34, {TYPES_OF_EVENTS}},
+        35, {TYPES_OF_EVENTS}},
 
     [STATEMENT_LOCK] = {"lock",
         "SELECT FROM unnest($1, $2) AS x(event, integration)"
@@ -206,16 +206,17 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
 
     [STATEMENT_OUTCOMES] = {"outcomes",
         "WITH mine AS MATERIALIZED (SELECT x.n, x.state, x.reason, x.error, x.detail, x.status, x.response,"
-        " x.duration_ms, x.due, r.row FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-        " AS x(n, event, integration, attempt, owner, state, reason, error, detail, status, response, duration_ms, due)"
+        " x.duration_ms, x.due, x.rank, x.batch, r.row"
+        " FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        " AS x(n, event, integration, attempt, owner, state, reason, error, detail, status, response, duration_ms, due, rank, batch)"
         " CROSS JOIN LATERAL (SELECT d.ctid AS row FROM notify.deliveries d WHERE d.event_id = x.event"
         " AND d.integration_id = x.integration AND d.attempt = x.attempt AND d.owner = x.owner OFFSET 0) r)"
         " UPDATE notify.deliveries d SET state = mine.state, reason = mine.reason, error = mine.error,"
         " detail = mine.detail, status = mine.status, response = mine.response, duration_ms = mine.duration_ms,"
-        " due_at = now() + mine.due * interval '1 second', lease_until = NULL, updated_at = now()"
-        " FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
-        13, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
-             PG_BYTEAS, PG_INT4S, PG_FLOAT8S}},
+        " due_at = now() + mine.due * interval '1 second', rank = mine.rank, batch = mine.batch, lease_until = NULL,"
+        " updated_at = now() FROM mine WHERE d.ctid = mine.row RETURNING mine.n",
+        15, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S,
+             PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S, PG_UUIDS}},
 
     /* A row that goes into the mailbox is one more end without an attempt; one that is there already stays as it is. */
     [STATEMENT_ENDS] = {"ends",
@@ -245,16 +246,17 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
        rows, so that whoever finds no time for a mailbox can be sure that nothing is in it (see wake_end). A time that is
        there is only shared: workers that fill the same mailbox would wait for each other's commits otherwise. */
     [STATEMENT_WAKES] = {"wakes",
-        "WITH x AS MATERIALIZED (SELECT integration, (array_agg(workspace))[1] AS workspace, min(pause) AS pause"
-        " FROM unnest($1, $2, $3) AS x(integration, workspace, pause) GROUP BY integration ORDER BY integration),"
+        "WITH x AS MATERIALIZED (SELECT integration, (array_agg(workspace))[1] AS workspace, min(pause) AS pause,"
+        " max(together) AS together FROM unnest($1, $2, $3, $4) AS x(integration, workspace, pause, together)"
+        " GROUP BY integration ORDER BY integration),"
         " known AS MATERIALIZED (SELECT x.integration FROM x CROSS JOIN LATERAL (SELECT FROM notify.integration_state s"
         " WHERE s.integration_id = x.integration AND s.wake_at IS NOT NULL FOR SHARE) r)"
-        " INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at)"
-        " SELECT integration, workspace, now() + pause * interval '1 second' FROM x"
+        " INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at, together)"
+        " SELECT integration, workspace, now() + pause * interval '1 second', together FROM x"
         " WHERE integration <> ALL (ARRAY(SELECT integration FROM known)) ORDER BY integration"
         " ON CONFLICT (integration_id) DO UPDATE SET"
-        " wake_at = coalesce(integration_state.wake_at, excluded.wake_at), updated_at = now()",
-        3, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S}},
+        " wake_at = coalesce(integration_state.wake_at, excluded.wake_at), together = excluded.together, updated_at = now()",
+        4, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_INT4S}},
 
     [STATEMENT_WAKE_LOCK] = {"wake_lock",
         "SELECT FROM unnest($1) AS x(integration)"
@@ -262,24 +264,26 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         1, {PG_UUIDS}},
 
     /*
-     * What is taken from a mailbox: the worst, the oldest of them first; and what has waited for too long, of any
-     * severity. A line without an event says that the wake is good and there is nothing. While it is good, the next one
+     * What is taken from a mailbox: the worst, the oldest of them first, as many as may leave together; and what has waited
+     * for too long, of any severity. What has failed comes out when it is due. A line without an event says that the wake is good and there is nothing. While it is good, the next one
      * comes after the lease only. Deliveries whose event somebody deleted are left out, here and below, or they would be
      * all that comes out for ever; the audit says that they are there. So are those whose event only a later version
      * knows; when nothing else is in the mailbox, a line without an attempt names one of them.
      */
     [STATEMENT_WAKE_READ] = {"wake_read",
-        "WITH mine AS MATERIALIZED (SELECT x.n, x.integration, x.most, x.oldest, x.age, x.lease, r.row"
+        "WITH mine AS MATERIALIZED (SELECT x.n, x.integration, greatest(x.most, r.together) AS most, x.oldest, x.age, x.lease, r.row"
         " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS x(n, integration, number, most, oldest, age, lease)"
-        " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.wake_number FROM notify.integration_state s"
+        " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.wake_number, s.together FROM notify.integration_state s"
         " WHERE s.integration_id = x.integration OFFSET 0) r WHERE r.wake_number = x.number),"
         " held AS (UPDATE notify.integration_state s SET wake_at = now() + mine.lease * interval '1 second'"
         " FROM mine WHERE s.ctid = mine.row)"
         " SELECT mine.n, e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
-        " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt"
-        " FROM mine LEFT JOIN LATERAL"
+        " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt, i.kind"
+        " FROM mine LEFT JOIN LATERAL (SELECT kind FROM public.integrations WHERE id = mine.integration OFFSET 0) i ON true"
+        " LEFT JOIN LATERAL"
         " ((SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
-        " WHERE integration_id = mine.integration AND state = 'deferred' AND" HAS_KNOWN_EVENT("deliveries") " ORDER BY rank DESC, due_at LIMIT mine.most)"
+        " WHERE integration_id = mine.integration AND state = 'deferred' AND due_at <= now() AND" HAS_KNOWN_EVENT("deliveries")
+        " ORDER BY rank DESC, due_at LIMIT mine.most)"
         " UNION (SELECT o.* FROM generate_series(0, " NUMBER(RANK_MAX) ") AS r(rank)"
         " CROSS JOIN LATERAL (SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
         " WHERE integration_id = mine.integration AND state = 'deferred' AND rank = r.rank"

@@ -149,6 +149,7 @@ enum wake_column {
     WAKE_FIRST_SEEN_US,
     WAKE_QUEUE,
     WAKE_ATTEMPT,
+    WAKE_KIND,
 };
 enum { WAKE_END_SOME = 1 /* column of STATEMENT_WAKE_END: whether it holds something still */ };
 

@@ -25,6 +25,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "worker/shared.h"
+#include "worker/topology.h"
 #include "worker/trip_parts.h"
 
 enum { TWIN_DELAY_S = 2, WOKEN_ARENA_BLOCK = 4096 };
@@ -78,11 +79,14 @@ static void free_trip(struct trip *t, const char *why)
         if (t->bodies[i])
             dest_body_cache_free(t->bodies[i]);
     struct trip_waker *waker = t->waker;
+    struct bundle *missed = t->job_event.bundled ? NULL : t->bundle;
     bool stays = t->job_event.stays;
     list_remove(&t->link);
     t->trips->count--;
     arena_free(&t->arena);
     free(t);
+    if (missed)
+        bundle_miss(missed);
     if (waker)
         waker->through(waker, stays);
 }
@@ -174,6 +178,13 @@ static void join(struct trip *t, struct trip *first)
     free_trip(t, "joined its copy in hand");
 }
 
+/* It comes of an expanded scan. */
+static bool is_crowded(const struct trip *t)
+{
+    return t->raw.from_own_queue && t->raw.queue && !t->decoded.has_integration &&
+           (strcmp(t->raw.queue, TOPOLOGY_URGENT) == 0 || strcmp(t->raw.queue, TOPOLOGY_BULK) == 0);
+}
+
 static void begin_event(struct trip *t)
 {
     struct event *e = &t->decoded.event;
@@ -188,6 +199,8 @@ static void begin_event(struct trip *t)
         .queue = t->decoded.origin_queue ? t->decoded.origin_queue : t->raw.queue,
         .poison_hash = hash_more(hash_text(e->id), "render", 6), /* of any message that brings it */
         .from_mailbox = t->waker != NULL,
+        .crowded = is_crowded(t),
+        .bundle = t->bundle,
         .body_cache = body_cache,
         .job_done = on_job_done,
     };
@@ -245,9 +258,9 @@ static struct trip *new_trip(struct trips *all)
     return t;
 }
 
-void trips_begin_woken(struct trips *all, const struct event *event, const char *queue,
-                       const struct uuid *integration, int attempt, struct trip_waker *waker)
+void trips_begin_woken(struct trips *all, const struct trip_woken *woken, struct trip_waker *waker)
 {
+    const struct event *event = woken->event;
     struct trip *t = new_trip(all);
     struct decoded *d = &t->decoded;
     arena_init(&t->arena, WOKEN_ARENA_BLOCK);
@@ -258,10 +271,11 @@ void trips_begin_woken(struct trips *all, const struct event *event, const char 
     d->event.change_summary = arena_strdup(&t->arena, event->change_summary);
     d->event.error = arena_strdup(&t->arena, event->error);
     event_hash_content(&d->event);
-    d->origin_queue = arena_strdup(&t->arena, queue);
+    d->origin_queue = arena_strdup(&t->arena, woken->queue);
     d->has_integration = true;
-    d->integration = *integration;
-    d->attempt = attempt;
+    d->integration = *woken->integration;
+    d->attempt = woken->attempt;
+    t->bundle = woken->bundle;
     begin_event(t);
 }
 
@@ -309,6 +323,7 @@ void trips_free(struct trips *all)
         while ((at = list_shift(&t->receipts)))
             intake_drop(t->parts->intake, list_entry(at, struct intake_receipt, link));
         t->waker = NULL;
+        t->bundle = NULL;
         free_trip(t, "the worker ends");
     }
     table_free(&all->by_key);

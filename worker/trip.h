@@ -6,6 +6,7 @@
 
 #include "common/base/arena.h"
 #include "common/model/event.h"
+#include "worker/bundle.h"
 #include "worker/intake.h"
 #include "worker/parts.h"
 #include "worker/raw_message.h"
@@ -24,12 +25,19 @@ struct trip_waker {
     /* STAYS: it could not start, and is in the mailbox still. */
     void (*through)(struct trip_waker *waker, bool stays);
 };
+/* What leaves a mailbox. */
+struct trip_woken {
+    const struct event *event;
+    const char *queue;
+    const struct uuid *integration;
+    int attempt;
+    struct bundle *bundle; /* that it is to join; NULL: it goes by itself */
+};
 /*
  * A delivery from a mailbox, as if the message of attempt ATTEMPT for INTEGRATION had come. EVENT and QUEUE are copied.
  * WAKER hears of it once, perhaps within the call.
  */
-void trips_begin_woken(struct trips *t, const struct event *event, const char *queue,
-                       const struct uuid *integration, int attempt, struct trip_waker *waker);
+void trips_begin_woken(struct trips *t, const struct trip_woken *woken, struct trip_waker *waker);
 size_t trips_count(const struct trips *t);
 /* Hand back the messages that have waited for the database longer than MAX_US without having begun. */
 void trips_hand_back(struct trips *t, int64_t max_us);

@@ -207,7 +207,7 @@ static void make_parts(struct worker *w)
     p->expansions = expansions_new(w->base, w->database, c, p->publisher);
     p->intake = intake_new(w->base, w->dialer, c, &intake_calls, w);
     w->trips = trips_new(p);
-    w->mailboxes = mailboxes_new(w->base, w->database, c, p->gate, p->intake, w->trips);
+    w->mailboxes = mailboxes_new(w->base, w->database, p, w->trips);
     w->health = health_new(w->base, w->database, c, p->gate);
 }
 

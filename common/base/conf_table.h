@@ -100,8 +100,9 @@
         "Bytes of an answer that are read; the rest is cut off.")                                            \
     INT(delivery_max_headers, "delivery.max_headers", 65536, 1024, 1048576,                                  \
         "Bytes of an answer's headers; more is an error.")                                                   \
-    INT(delivery_max_request, "delivery.max_request", 262144, 4096, 4194304,                                 \
-        "Bytes of a request's body; a larger one is dead: too_long.")                                        \
+    INT(delivery_max_request, "delivery.max_request", 524288, 4096, 4194304,                                 \
+        "Bytes of a request's body; a larger one is dead: too_long. One to Splunk holds as many events as "  \
+        "fit.")                                                                                              \
     INT(delivery_per_integration, "delivery.per_integration", 8, 1, 1000,                                    \
         "Requests at a time to one integration, per worker.")                                                \
     INT(delivery_connections, "delivery.connections", 256, 1, 10000,                                         \
@@ -139,6 +140,14 @@
         "Seconds in the mailbox after which a delivery is dead: too_old. What the destination asked to "     \
         "wait "                                                                                              \
         "comes on top.")                                                                                     \
+    INT(gate_digest_above, "gate.digest_above", 10, 1, 500,                                                  \
+        "New findings of one scan that leave a mailbox of a chat one by one; when more wait, one message "   \
+        "tells of all of them: a channel that gets hundreds is muted.")                                      \
+    INT(gate_together, "gate.together", 500, 1, 500,                                                         \
+        "Most deliveries that leave a mailbox in one request (Splunk) or one message (chats); 1: each by "   \
+        "itself.")                                                                                           \
+    NUM(gate_linger, "gate.linger", 0.2, 0, 10,                                                              \
+        "Seconds between two requests of what may share one, as long as there is less than gate.together.")  \
     INT(gate_wakes, "gate.wakes", 64, 1, 10000,                                                              \
         "Mailboxes that a worker empties at a time; messages beyond broker.prefetch.")                       \
     INT(gate_wake_batch, "gate.wake_batch", 32, 1, 1000, "Most deliveries that leave one mailbox together.") \

@@ -132,6 +132,9 @@ struct dest_reference {
     const char *title; /* may be NULL */
 };
 
+/* Findings in one digest: as many as are worth holding at once; ours. */
+enum { DEST_DIGEST_MAX = 500 };
+
 /* Of which events a kind keeps references. */
 enum dest_refers { DEST_REFERS_NEVER, DEST_REFERS_FINDINGS, DEST_REFERS_ALWAYS };
 
@@ -190,9 +193,9 @@ struct dest {
     double
         look_after_s; /* after a request that may have made something: so long until a search surely shows it; 0: it
                             cannot be searched for */
-    bool digests;        /* many new findings of a scan in one conversation are told in one message */
-    size_t together_max; /* of jobs in one conversation that are told each by itself; 0: one */
-    bool scans_by_name;  /* a subscription to everything means findings and scans that failed */
+    size_t together_max; /* jobs in one conversation; 0: one */
+    bool digests; /* then they are new findings of one scan, told in one message; else each for itself */
+    bool scans_by_name; /* a subscription to everything means findings and scans that failed */
     /*
      * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
      * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.

@@ -197,6 +197,7 @@ const struct dest dest_google_chat = {
     .title = "Google Chat",
     .repeat_hurts = true,
     .digests = true,
+    .together_max = DEST_DIGEST_MAX,
     .config_parse = google_chat_config_parse,
     .next = google_chat_next,
 };

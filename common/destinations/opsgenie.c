@@ -21,8 +21,8 @@
 #include "common/base/check.h"
 #include "common/base/json.h"
 #include "common/destinations/alert.h"
-#include "common/destinations/life.h"
 #include "common/destinations/answer_wait.h"
+#include "common/destinations/life.h"
 
 enum {
     STEP_ALERT = 1,
@@ -204,7 +204,8 @@ static enum dest_next begin(struct conversation *c, struct dest_request *out)
 {
     const struct opsgenie_config *config = c->config;
     const struct conversation_job *job = &c->jobs[0];
-    if (job->event && event_is_about_finding(job->event->type) && life_end_of(&job->facts->finding) != LIFE_GOES_ON)
+    if (job->event && event_is_about_finding(job->event->type) &&
+        life_end_of(&job->facts->finding) != LIFE_GOES_ON)
         return post_to_alias(c, "close", out);
     return post(c, STEP_ALERT, config->alerts_url, OPSGENIE_ALERT, out);
 }

@@ -178,6 +178,7 @@ const struct dest dest_slack = {
     .title = "Slack",
     .repeat_hurts = true,
     .digests = true,
+    .together_max = DEST_DIGEST_MAX,
     .config_parse = slack_config_parse,
     .next = slack_next,
 };

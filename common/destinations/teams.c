@@ -264,6 +264,7 @@ const struct dest dest_teams = {
     .title = "Microsoft Teams",
     .repeat_hurts = true,
     .digests = true,
+    .together_max = DEST_DIGEST_MAX,
     .config_parse = teams_config_parse,
     .next = teams_next,
 };

@@ -1,0 +1,182 @@
+"""A scan finds thousands: what waits for one destination goes together, worst first, and each finding is accounted for."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+from expansion import task
+from sandbox import producer, seed
+from sandbox.receiver import Answer
+from sandbox.vendors import VENDORS, slack, splunk
+
+HEC = "/services/collector/event"
+
+
+class Limited:
+    """A vendor that takes a request a second on average, a quarter of a second early at most, and answers the others: too many."""
+
+    def __init__(self, kind: str, interval: float = 1.0) -> None:
+        self.vendor, self.interval, self.next, self.statuses = VENDORS[kind], interval, 0.0, []
+
+    def answer(self, request: Any) -> Answer:
+        if request.at < self.next - self.interval / 4:
+            self.statuses.append(429)
+            return Answer(status=429, headers=(("Retry-After", "1"),), body=b"rate_limited")
+        self.next = max(request.at, self.next) + self.interval
+        answer = self.vendor.answer(request)
+        self.statuses.append(answer.status)
+        return answer
+
+
+def chat(stage: Any, plays: Any, kind: str = "slack", path: str = "/services/T0/B0/many", **options: Any) -> Any:
+    stage.receiver.script(path, Answer(like=plays) if not isinstance(plays, Answer) else plays)
+    return stage.integration({"webhook_url": stage.receiver.url(path), **options}, kind=kind, name=kind, severity_filter="info", events=["finding_new"])
+
+
+def collector(stage: Any, *answers: Answer, base: str = "") -> Any:
+    stage.receiver.script(base + HEC, *(answers or (Answer(like="splunk"),)))
+    return stage.integration({"hec_url": stage.receiver.url(base), "token": next(iter(splunk.TOKENS))}, kind="splunk", name="splunk",
+                             severity_filter="info", events=["finding_new"])
+
+
+def find(stage: Any, severities: list[str], **facts: Any) -> tuple[Any, str]:
+    """A scan with these findings; and the task that tells of them."""
+    scan = seed.add_scan(stage.connection, stage.target)
+    seed.add_findings(stage.connection, scan, severities, **facts)
+    return scan, producer.publish_event(stage.broker_url, task(scan.id))
+
+
+def told(stage: Any, integration: Any, count: int, timeout: float = 90) -> None:
+    sql = "SELECT count(*) FROM notify.deliveries WHERE integration_id = %s AND state = 'delivered'"
+    stage.wait(lambda: stage.database.query(sql, (integration.id,))[0][0] == count, timeout, f"not {count} deliveries in time")
+
+
+def batches(stage: Any, integration: Any) -> dict[str | None, int]:
+    return dict(stage.database.query("SELECT batch::text, count(*) FROM notify.deliveries WHERE integration_id = %s GROUP BY 1", (integration.id,)))
+
+
+def texts(stage: Any, path: str = "/services/T0/B0/many", accepted: bool = True) -> list[str]:
+    return [json.loads(r.body)["text"] for r in stage.receiver.requests(path) if not accepted or r.answered == 200]
+
+
+def test_five_thousand_findings_are_few_posts_and_few_requests(stage, notifyd):
+    """Two hosts with two workers each, a chat that takes a post a second, and a collector that takes what it gets."""
+    limited = Limited("slack")
+    room, hec = chat(stage, limited), collector(stage)
+    [notifyd(), notifyd()]
+    severities = ["low"] * 3000 + ["critical"] * 40 + ["high"] * 460 + ["medium"] * 1500
+    began = time.monotonic()
+    find(stage, severities)
+    told(stage, room, 5000)
+    told(stage, hec, 5000)
+    took = time.monotonic() - began
+    posts, requests = len(limited.statuses), stage.receiver.count(HEC)
+    too_many = limited.statuses.count(429)
+    said = texts(stage)
+    counted = [sum(int(n) for n in re.findall(r"(\d+) (?:critical|high|medium|low|info)\b", text.split("\n")[0])) or 1 for text in said]
+    print(f"{took:.1f} s; {posts} posts, {too_many} of them too many; {requests} requests to Splunk, the largest of "
+          f"{max(len(r.body) for r in stage.receiver.requests(HEC)) // 1024} KiB")
+    assert posts <= 30 and too_many < 0.05 * posts
+    assert requests <= 60
+    assert sum(counted) == 5000
+    assert "critical" in said[0].lower() and sum("CRITICAL" in text or " critical" in text for text in said) <= 3
+    indexed = [event["event"]["finding"]["id"] for r in stage.receiver.requests(HEC) for event in splunk.check(r)]
+    assert len(indexed) == len(set(indexed)) == 5000
+    assert max(batches(stage, room).values()) <= 500 and max(batches(stage, hec).values()) <= 500
+
+
+def test_a_few_findings_are_told_one_by_one(stage, notifyd):
+    """As many as digest_above says; one more, and they are one message."""
+    plays = Limited("slack", 0)
+    room = chat(stage, plays)
+    notifyd({"gate": {"rate_slack": 0.0, "digest_above": 4}})
+    find(stage, ["high", "low", "info", "high"])
+    told(stage, room, 4)
+    assert len(texts(stage)) == 4 and all(text.split()[1] in ("[HIGH]", "[LOW]", "[INFO]") for text in texts(stage))
+    assert batches(stage, room) == {None: 4}
+    find(stage, ["high", "low", "info", "high", "critical"])
+    told(stage, room, 9)
+    digest = texts(stage)[4:]
+    assert len(digest) == 1 and digest[0].startswith("🚨 5 new findings — shop.example.com: 1 critical, 2 high, 1 low, 1 info\n🚨 [CRITICAL]")
+    assert sorted(batches(stage, room).values()) == [4, 5]
+
+
+@pytest.mark.parametrize("kind", ["teams", "google_chat", "slack", "discord"])
+def test_every_chat_tells_many_in_one_message(stage, notifyd, kind):
+    path = {"teams": "/workflows/a/triggers/manual/paths/invoke?sig=s", "google_chat": "/v1/spaces/A/messages?key=k&token=t",
+            "discord": "/api/webhooks/123/token", "slack": "/services/T0/B0/x"}[kind]
+    answered = "/api/webhooks/123/token?wait=true" if kind == "discord" else path
+    stage.receiver.script(answered.split("?")[0] + "*", Answer(like=kind))
+    room = stage.integration({"webhook_url": stage.receiver.url(path)}, kind=kind, name=kind, severity_filter="info", events=["finding_new"])
+    notifyd()
+    find(stage, ["high"] * 30)
+    told(stage, room, 30)
+    arrived = stage.receiver.requests()
+    assert len(arrived) == 1 and "30 new findings" in arrived[0].body.decode() and "and 25 more" in arrived[0].body.decode()
+    assert VENDORS[kind].live(VENDORS[kind].check(arrived[0])) == []
+
+
+def test_a_digest_that_fails_goes_back_into_the_mailbox_with_all_its_rows(stage, notifyd):
+    path = "/services/T0/B0/many"
+    room = chat(stage, Answer())
+    stage.receiver.script(path, Answer(status=503), Answer(status=500), Answer(like="slack"))
+    notifyd({"gate": {"circuit_least": 0}, "retry": {"base": 1.0, "jitter": 0.0}})
+    find(stage, ["high"] * 40)
+    stage.receiver.wait_for(1, path)
+    failed = lambda: stage.database.query("SELECT state, attempt, error, status, count(*) FROM notify.deliveries GROUP BY 1, 2, 3, 4")  # noqa: E731
+    stage.wait(lambda: failed() == [("deferred", 1, "http_status", 503, 40)], 5, "not all rows are back in the mailbox")
+    told(stage, room, 40)
+    assert [r.answered for r in stage.receiver.requests(path)] == [503, 500, 200]
+    assert {r.body for r in stage.receiver.requests(path)} == {stage.receiver.requests(path)[0].body}
+    assert stage.database.query("SELECT attempt, count(*) FROM notify.deliveries GROUP BY 1") == [(3, 40)]
+    assert stage.database.query("SELECT attempt, error, status, count(*) FROM notify.attempts GROUP BY 1, 2, 3 ORDER BY 1") == [
+        (1, "http_status", 503, 40), (2, "http_status", 500, 40)]
+
+
+def test_one_event_that_splunk_refuses_leaves_the_others_alone(stage, notifyd):
+    class Strict:
+        """Refuses the event about one finding, by its number in the request."""
+
+        def answer(self, request: Any) -> Answer:
+            events = splunk.check(request)
+            for number, event in enumerate(events):
+                if event["event"]["finding"]["title"] == "Finding 7":
+                    body = {"text": "Invalid data format", "code": 6, "invalid-event-number": number}
+                    return Answer(status=400, headers=(("Content-Type", "application/json"),), body=json.dumps(body).encode())
+            return Answer(headers=(("Content-Type", "application/json"),), body=b'{"text":"Success","code":0}')
+
+    hec = collector(stage, Answer(like=Strict()))
+    notifyd()
+    find(stage, ["high"] * 50)
+    told(stage, hec, 49)
+    stage.wait(lambda: stage.database.query("SELECT f.title FROM notify.deliveries d JOIN notify.events e ON e.id = d.event_id"
+                                            " JOIN findings f ON f.id = e.finding_id WHERE d.state = 'dead'") == [("Finding 7",)])
+    counts = [len(splunk.check(r)) for r in stage.receiver.requests(HEC)]
+    assert len(counts) <= 4, counts
+
+
+def test_what_is_told_of_other_events_is_not_put_together(stage, notifyd):
+    """A mailbox with changes and new findings of several scans: only new findings of one scan make a digest."""
+    path = "/services/T0/B0/many"
+    room = stage.integration({"webhook_url": stage.receiver.url(path)}, kind="slack", name="room", severity_filter="info")
+    stage.receiver.script(path, Answer(status=429, headers=(("Retry-After", "3"),)), Answer(like="slack"))
+    notifyd({"gate": {"rate_slack": 0.0, "digest_above": 3}})
+    stage.publish("scan_started")
+    stage.receiver.wait_for(1, path)
+    first, other = stage.scan, seed.add_scan(stage.connection, stage.target)
+    rows = seed.add_findings(stage.connection, other, ["low"] * 5)
+    for finding in stage.findings.values():
+        stage.publish("finding_changed", finding_id=finding.id, change_summary="verified")
+    for finding in list(stage.findings.values())[:3]:
+        stage.publish("finding_new", finding_id=finding.id)
+    for finding in rows:
+        stage.publish("finding_new", scan_id=other.id, finding_id=finding.id)
+    told(stage, room, 14)
+    said = [text.split("\n")[0] for text in texts(stage, path)]
+    assert sum(text.startswith("🔁") for text in said) == 5 and sum("new findings" in text for text in said) == 1, said
+    assert "🟡 5 new findings — shop.example.com: 5 low" in said and len(said) == 1 + 5 + 3 + 1
+    assert first.id != other.id

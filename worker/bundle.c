@@ -1,0 +1,201 @@
+/*
+ * bundle - many deliveries in one conversation
+ *
+ *   GATHERING   members join, or do not                     the last one -> WAITING; nobody came -> gone
+ *   WAITING     the gate has to let it start                admitted -> TAKING; held back -> ENDED
+ *   TAKING      each member takes its row                   all have answered -> TALKING; none is left -> ENDED
+ *   TALKING     requests and answers                        concluded -> ENDED
+ *   ENDED       members still use what it has               the last is released -> gone
+ *
+ * Invariants: it holds one place at the gate; each member hears exactly once of each step; what members need of the
+ * conversation lives until the last of them is released.
+ *
+ * Knows neither rows nor messages.
+ */
+#include "worker/bundle.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/base/check.h"
+#include "worker/shared.h"
+
+enum { ARENA_BLOCK = 16384 };
+
+struct bundle {
+    struct parts *parts;
+    struct talk talk;
+    struct arena arena;
+    struct dest_body_cache bodies;
+    struct uuid id;
+    struct list members; /* that have joined and are not released */
+    struct bundle_member **ready;
+    size_t expected; /* of them neither joined nor missed */
+    size_t most;
+    size_t count; /* joined */
+    size_t held;  /* joined and not released, and one while it is going on */
+    size_t answering;
+    size_t ready_count;
+};
+
+struct bundle *bundle_new(struct parts *parts, size_t count)
+{
+    struct bundle *b = mem_zalloc(sizeof *b);
+    b->parts = parts;
+    b->expected = b->most = count;
+    b->held = 1;
+    list_init(&b->members);
+    arena_init(&b->arena, ARENA_BLOCK);
+    dest_body_cache_init(&b->bodies, (size_t)parts->conf->delivery_max_request);
+    check(getrandom(b->id.bytes, sizeof b->id.bytes, 0) == (ssize_t)sizeof b->id.bytes);
+    return b;
+}
+
+static void let_go(struct bundle *b)
+{
+    if (--b->held > 0)
+        return;
+    dest_body_cache_free(&b->bodies);
+    arena_wipe(&b->arena);
+    free(b);
+}
+
+const struct uuid *bundle_id(const struct bundle_member *m)
+{
+    return m->bundle && m->bundle->count > 1 ? &m->bundle->id : NULL;
+}
+
+void bundle_release(struct bundle_member *m)
+{
+    struct bundle *b = m->bundle;
+    m->bundle = NULL;
+    list_remove(&m->link);
+    let_go(b);
+}
+
+/* ---- the conversation ---- */
+
+static void on_concluded(struct talk *t)
+{
+    struct bundle *b = list_entry(t, struct bundle, talk);
+    for (size_t i = 0; i < b->ready_count; i++) {
+        struct bundle_member *m = b->ready[i];
+        m->item->verdict = t->conversation.jobs[i].verdict;
+        m->talk->status = t->status;
+        m->talk->duration_ms = t->duration_ms;
+        m->talk->snippet = t->snippet;
+        m->talk->snippet_size = t->snippet_size;
+        m->concluded(m);
+    }
+    let_go(b);
+}
+
+static void begin(struct bundle *b)
+{
+    struct conversation *c = &b->talk.conversation;
+    if (b->ready_count == 0) {
+        talk_leave(&b->talk);
+        let_go(b);
+        return;
+    }
+    c->jobs = arena_alloc(&b->arena, b->ready_count * sizeof *c->jobs);
+    c->job_count = b->ready_count;
+    for (size_t i = 0; i < b->ready_count; i++)
+        c->jobs[i] = *b->ready[i]->item;
+    talk_begin(&b->talk);
+}
+
+static void answered(struct bundle *b)
+{
+    if (--b->answering == 0)
+        begin(b);
+}
+
+void bundle_ready(struct bundle_member *m)
+{
+    struct bundle *b = m->bundle;
+    b->ready[b->ready_count++] = m;
+    answered(b);
+}
+
+void bundle_leave(struct bundle_member *m)
+{
+    struct bundle *b = m->bundle;
+    bundle_release(m);
+    answered(b);
+}
+
+/* ---- the gate ---- */
+
+static void on_admitted(struct talk *t)
+{
+    struct bundle *b = list_entry(t, struct bundle, talk);
+    struct list *at, *next;
+    b->ready = arena_alloc(&b->arena, b->count * sizeof(struct bundle_member *));
+    b->answering = b->count + 1; /* and one while they are asked */
+    list_for_each_safe (at, next, &b->members) {
+        struct bundle_member *m = list_entry(at, struct bundle_member, link);
+        m->talk->until_us = t->until_us;
+        m->admitted(m);
+    }
+    answered(b);
+}
+
+static void on_held_back(struct talk *t)
+{
+    struct bundle *b = list_entry(t, struct bundle, talk);
+    struct list *at, *next;
+    list_for_each_safe (at, next, &b->members) {
+        struct bundle_member *m = list_entry(at, struct bundle_member, link);
+        m->held_back(m);
+    }
+    let_go(b);
+}
+
+/* Its conversation is like that of the member that came last, whose settings are the newest. */
+static void enter(struct bundle *b)
+{
+    const struct talk *like = list_entry(b->members.prev, struct bundle_member, link)->talk;
+    struct list *at;
+    b->talk = *like;
+    b->talk.arena = &b->arena;
+    b->talk.conversation.cache = &b->bodies;
+    b->talk.admitted = on_admitted;
+    b->talk.held_back = on_held_back;
+    b->talk.concluded = on_concluded;
+    list_for_each (at, &b->members) {
+        int rank = list_entry(at, struct bundle_member, link)->talk->rank;
+        b->talk.rank = rank > b->talk.rank ? rank : b->talk.rank;
+    }
+    talk_enter(&b->talk);
+}
+
+static void gathered(struct bundle *b)
+{
+    if (b->expected > 0)
+        return;
+    if (b->count > 0)
+        enter(b);
+    else
+        let_go(b);
+}
+
+void bundle_join(struct bundle *b, struct bundle_member *m)
+{
+    check(b->expected > 0);
+    m->bundle = b;
+    list_init(&m->link);
+    list_append(&b->members, &m->link);
+    b->count++;
+    b->held++;
+    b->expected--;
+    gathered(b);
+}
+
+void bundle_miss(struct bundle *b)
+{
+    check(b->expected > 0);
+    b->expected--;
+    gathered(b);
+}
