@@ -1,6 +1,7 @@
 /*
  * GitHub: what holds for every destination (dest_fuzz.h), and that no text can be a mention, a reference, a link or markup:
- * in a body all of them stand in code that ends where it should, in a title nothing is left that GitHub reads.
+ * in a body all of them stand in code that ends where it should, in a title nothing is left that GitHub reads. The same of
+ * comments.
  */
 #include "common/base/json.h"
 #include "common/base/utf8.h"
@@ -101,8 +102,23 @@ static void make_plain(const char *body, struct buf *out)
     }
 }
 
+/* The first request is about an issue that there is: a comment, which is as inert as an issue, or a state of ours alone. */
+static bool is_about_issue(struct json_object *root)
+{
+    if (json_get(root, "labels"))
+        return false;
+    check(json_object_object_length(root) == (json_get(root, "state") ? 2 : 1));
+    if (json_get(root, "body"))
+        check_inert(json_get(root, "body"), GITHUB_BODY_MAX);
+    return true;
+}
+
 static void align(struct json_object *hostile, struct json_object *twin)
 {
+    bool about_issue = is_about_issue(hostile);
+    check(about_issue == is_about_issue(twin));
+    if (json_get(hostile, "state"))
+        return;
     struct buf plain, other;
     buf_init(&plain, MARKDOWN_MOST);
     buf_init(&other, MARKDOWN_MOST);
@@ -112,6 +128,8 @@ static void align(struct json_object *hostile, struct json_object *twin)
     json_object_set_string(json_get(twin, "body"), plain.len ? buf_text(&other) : "");
     buf_free(&plain);
     buf_free(&other);
+    if (about_issue)
+        return;
     struct json_object *labels = json_get(hostile, "labels");
     dest_fuzz_check_codes(labels);
     json_object_object_add(twin, "labels", json_object_get(labels));
