@@ -9,6 +9,8 @@
  * (docs.github.com, best practices), which is the rate's business. Redirects are not followed: the token belongs to the
  * address in the settings only.
  */
+#include <string.h>
+
 #include "common/base/check.h"
 #include "common/destinations/github_talk.h"
 
@@ -39,6 +41,11 @@ enum dest_next github_ask(struct conversation *c, struct dest_request *out, cons
 
 enum dest_next github_end(struct conversation *c, struct verdict verdict)
 {
+    const struct github_config *config = c->config;
+    const char *token = config->authorization + sizeof "Bearer " - 1;
+    /* A redirect's address is told to people, but not one into which somebody put the token. */
+    if (verdict.error == ERROR_REDIRECT && strstr(verdict.detail, token))
+        verdict.detail = "the repository was renamed or moved; set repo to its new name";
     c->jobs[0].verdict = verdict;
     return DEST_FINISHED;
 }

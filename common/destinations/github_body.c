@@ -244,7 +244,7 @@ bool github_body_has_marker(const char *body, const char *marker)
     while (line > 0 && body[line - 1] != '\n')
         line--;
     static const char start[] = "`Pencheff · ";
-    return n - line > sizeof start + size && strncmp(body + line, start, sizeof start - 1) == 0 &&
+    return n - line >= sizeof start + size && strncmp(body + line, start, sizeof start - 1) == 0 &&
            body[n - 1] == '`' && strncmp(body + n - 1 - size, marker, size) == 0;
 }
 
