@@ -21,7 +21,8 @@ enum {
     LISTS_MAX = 8, /* requests; what follows them may take four, and a worker ends a conversation after 16 */
     PAGE_MOST = 100,
     PAGE_DIVISOR = 5,
-    PAGE_LEAST = 4, /* 100 / 5 / 5: so small pages begin where a larger one does */
+    PAGE_LEAST = 4,  /* 100 / 5 / 5: so small pages begin where a larger one does */
+    OLDER_LEAST = 10 /* in a row: an old one that was transferred from elsewhere may stand among new ones */
 };
 
 #define CLOCKS_DIFFER_US (INT64_C(600) * 1000000)
@@ -77,6 +78,7 @@ static void note_if_ours(struct conversation *c, struct json_object *issue, cons
 
 static enum page read_page(struct conversation *c, struct json_object *list)
 {
+    struct github_look *look = &github_talk_of(c)->look;
     int64_t since_us = c->reference.unsure_since_us - CLOCKS_DIFFER_US, made_us;
     size_t count = json_object_array_length(list);
     for (size_t i = 0; i < count; i++) {
@@ -84,9 +86,11 @@ static enum page read_page(struct conversation *c, struct json_object *list)
         const char *number;
         if (!read_item(issue, &made_us, &number, c->arena))
             return PAGE_WRONG;
-        if (made_us < since_us)
+        look->older = made_us < since_us ? look->older + 1 : 0;
+        if (look->older == OLDER_LEAST)
             return PAGE_LAST;
-        note_if_ours(c, issue, number);
+        if (look->older == 0)
+            note_if_ours(c, issue, number);
     }
     return count == 0 ? PAGE_LAST : PAGE_MORE;
 }

@@ -26,6 +26,7 @@ enum github_step {
 struct github_look {
     size_t per_page;
     size_t offset; /* issues of the list, newest first, that are read */
+    int older;     /* of those at the end, made too early to be it */
     int asked;     /* requests */
     const char *number;
     bool open;

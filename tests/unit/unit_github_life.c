@@ -254,10 +254,30 @@ static void the_list_is_read_to_ten_minutes_before_and_the_oldest_counts(void)
     EXPECT_INT(talk_answered(&t, 200, first), DEST_SEND);
     EXPECT_TEXT(t.request.url, LIST "100&page=2");
     const char *second = list(&t, item(&t, 6, "01:50:00", foot(&t)), item(&t, 5, "01:49:59", foot(&t)));
-    EXPECT_INT(talk_answered(&t, 200, second), DEST_FINISHED);
+    EXPECT_INT(talk_answered(&t, 200, second), DEST_SEND);
+    EXPECT_TEXT(t.request.url, LIST "100&page=3");
+    EXPECT_INT(talk_answered(&t, 200, "[]"), DEST_FINISHED);
     EXPECT_INT(t.job.verdict.kind, VERDICT_DELIVERED);
     expect_reference(&t, "6", true, false);
     talk_end(&t);
+}
+
+/* Old issues that were transferred from another repository stand among the new ones. */
+static void ten_older_ones_in_a_row_end_the_list(void)
+{
+    for (int older = 9; older <= 10; older++) {
+        struct talk t;
+        begin(&t, lost);
+        t.event.type = EVENT_FINDING_NEW;
+        EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
+        const char *page = item(&t, 30, "01:00:00", "null");
+        for (int i = 1; i < older; i++)
+            page = arena_printf(&t.arena, "%s,%s", page, item(&t, 30 - i, "01:00:00", "null"));
+        page = list(&t, page, item(&t, 8, "02:00:00", foot(&t)));
+        EXPECT_INT(talk_answered(&t, 200, page), DEST_SEND);
+        EXPECT_TEXT(t.request.url, older == 9 ? LIST "100&page=2" : URL "/issues");
+        talk_end(&t);
+    }
 }
 
 static void a_page_that_was_cut_is_asked_for_in_smaller_pieces(void)
@@ -343,7 +363,8 @@ static void what_the_found_issue_says_already_is_not_said_again(void)
         EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
         const char *page =
             list(&t, item(&t, 9, "02:00:00", other ? foot(&t) : body), item(&t, 1, "01:00:00", "null"));
-        EXPECT_INT(talk_answered(&t, 200, page), other ? DEST_SEND : DEST_FINISHED);
+        EXPECT_INT(talk_answered(&t, 200, page), DEST_SEND);
+        EXPECT_INT(talk_answered(&t, 200, "[]"), other ? DEST_SEND : DEST_FINISHED);
         if (other)
             EXPECT_TEXT(t.request.url, URL "/issues/9/comments");
         expect_reference(&t, "9", true, false);
@@ -373,6 +394,7 @@ UNIT_MAIN(UNIT_CASE(the_state_is_set_first_and_a_comment_says_why),
           UNIT_CASE(a_comment_over_the_limit_is_dead_before_it_is_sent),
           UNIT_CASE(only_a_last_line_of_ours_holds_the_marker),
           UNIT_CASE(the_list_is_read_to_ten_minutes_before_and_the_oldest_counts),
+          UNIT_CASE(ten_older_ones_in_a_row_end_the_list),
           UNIT_CASE(a_page_that_was_cut_is_asked_for_in_smaller_pieces),
           UNIT_CASE(what_was_found_before_the_list_was_too_long_is_the_issue),
           UNIT_CASE(a_list_that_is_not_understood_makes_no_issue),
