@@ -2,6 +2,7 @@
 #define NOTIFY_DESTINATIONS_GITHUB_H
 
 #include "common/destinations/dest_config.h"
+#include "common/destinations/life.h"
 
 /*
  * The parts of the GitHub destination, for its files and tests only: everybody else sees dest.h.
@@ -9,7 +10,8 @@
  * GitHub's limits: a title has 256 characters, a body 65,536 ("body is too long (maximum is 65536 characters)",
  * peter-evans/create-issue-from-file#1705); ours has less than half, because longer ones are not read. An issue has at
  * most 10 assignees (docs.github.com/rest/issues/issues). Names of labels have 50 characters; what is longer is refused.
- * An answer repeats the body and describes every person in it.
+ * An answer repeats the body and describes every person in it. Of a list, so does every issue: 100 of ours fit, and 4 of
+ * the longest that there are.
  */
 enum {
     GITHUB_TITLE_MAX = 256,  /* UTF-16 units */
@@ -20,6 +22,7 @@ enum {
     GITHUB_LOGIN_MAX = 64, /* bytes; 39 but for accounts that an enterprise manages */
     GITHUB_TOKEN_MAX = 1024,
     GITHUB_ANSWER_MAX = 1 << 20, /* bytes */
+    GITHUB_LIST_MAX = 1 << 21,   /* bytes */
 };
 
 struct github_config {
@@ -32,9 +35,18 @@ struct github_config {
 const void *github_config_parse(struct arena *arena, const char *json, size_t size,
                                 struct dest_config_error *error);
 
-/* `{"title":…,"body":…` of an issue, without the end, behind which labels and assignees follow; for a test, with a title
- * that is empty. There is one layout. */
+/*
+ * GITHUB_ISSUE: `{"title":…,"body":…`, without the end, behind which labels and assignees follow; for a test, with a title
+ * that is empty. The last line of the body holds the event's marker (alert.h).
+ * GITHUB_COMMENT: a JSON string, what a comment says of a finding behind what happened to it.
+ */
+enum github_layout { GITHUB_ISSUE, GITHUB_COMMENT };
 dest_body_builder github_body_build;
+/* The whole comment, `{"body":…}`: what happened, and then REST, which is that of GITHUB_COMMENT. */
+void github_comment_add(struct buf *out, enum life_act act, const struct event *event,
+                        const struct facts *facts, const struct buf *rest);
+/* BODY of an issue is one of ours, with MARKER: its last line ends in it, as no quotation of it does. */
+bool github_body_has_marker(const char *body, const char *marker);
 
 /*
  * Append TEXT without mentions and references, which GitHub and the mails of it would make of it: a zero-width space
@@ -63,5 +75,26 @@ struct verdict github_judge_repository(const struct dest_response *answer, struc
 /* The verdict of a test on the answer to an issue without a title: what proves the right to make issues is that GitHub
  * misses nothing but the title. */
 struct verdict github_judge_test(const struct dest_response *answer, struct arena *arena, bool may_label);
+
+/* TEXT, which may be NULL, is an issue's number. */
+bool github_is_number(const char *text);
+/* The number of the issue that was made, as the answer says; NULL: none was, or it is not said. */
+const char *github_issue_number(const struct dest_response *answer, struct arena *arena);
+
+/* On an answer to a request about an issue: VERDICT_NONE when it has STATUS and is an object with the number MEMBER. */
+struct verdict github_judge_step(const struct dest_response *answer, struct arena *arena, long status,
+                                 const char *member);
+/* On an answer to a request for a list: VERDICT_NONE when it is one, which may be cut. */
+struct verdict github_judge_list(const struct dest_response *answer, struct arena *arena);
+/* The issue was deleted, which GitHub says to those who may see the repository. */
+bool github_is_deleted(const struct dest_response *answer);
+/* There is nothing, or the token may not see it. */
+bool github_is_missing(const struct dest_response *answer);
+/* The issue is locked: it takes no comment, of this account at least. */
+bool github_is_locked(const struct dest_response *answer);
+/* On the repository of an issue that is missing: VERDICT_NONE when it is there and has issues. */
+struct verdict github_judge_missed(const struct dest_response *answer, struct arena *arena);
+/* On an issue that can be read after it could not be written. */
+struct verdict github_read_only(void);
 
 #endif

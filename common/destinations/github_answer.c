@@ -5,6 +5,7 @@
  * was made (docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api). Texts of answers are only looked at, and
  * never repeated, but for the address of a repository that moved.
  */
+#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 
@@ -147,6 +148,9 @@ static struct verdict forbidden(const struct dest_response *r, struct json_objec
         return rejected(
             REASON_REJECTED,
             "GitHub misses the name of the sender (User-Agent); look for a proxy that takes it away");
+    if (says(root, "admin rights"))
+        return rejected(REASON_REJECTED, "the token's account may not change an issue that it did not make; "
+                                         "give it triage access to the repository");
     return rejected(REASON_REJECTED, "the token may not write issues in this repository; give it the "
                                      "permission Issues: read and write (a classic one: the scope repo)");
 }
@@ -258,7 +262,91 @@ struct verdict github_judge(const struct dest_response *r, struct arena *arena, 
     return v;
 }
 
-/* ---- the test ---- */
+const char *github_issue_number(const struct dest_response *r, struct arena *arena)
+{
+    struct json_object *root = r->status == 201 ? dest_answer_json(r) : NULL;
+    struct json_object *number = json_get(root, "number");
+    const char *text = json_object_is_type(number, json_type_int)
+                           ? arena_printf(arena, "%" PRId64, json_object_get_int64(number))
+                           : NULL;
+    json_object_put(root);
+    return text;
+}
+
+/* ---- answers about an issue that is there ---- */
+
+static bool is_redirect(const struct dest_response *r)
+{
+    return r->status == 301 || r->status == 302 || r->status == 307 || r->status == 308;
+}
+
+static struct verdict issue_moved(const struct dest_response *r, struct arena *arena)
+{
+    struct verdict v = moved(r, arena);
+    v.detail = arena_printf(
+        arena, "this issue was moved to another repository, where nothing is told to it; if it was not: %s",
+        v.detail);
+    return v;
+}
+
+struct verdict github_judge_step(const struct dest_response *r, struct arena *arena, long status,
+                                 const char *member)
+{
+    struct json_object *root = dest_answer_json(r);
+    struct verdict v = {.kind = VERDICT_NONE};
+    bool said = r->truncated || json_object_is_type(json_get(root, member), json_type_int);
+    if (is_redirect(r))
+        v = issue_moved(r, arena);
+    else if (!dest_answer_is_success(r))
+        v = refusal(r, root, arena);
+    else if (r->status != status || !said)
+        v = not_accepted();
+    json_object_put(root);
+    return v;
+}
+
+struct verdict github_judge_list(const struct dest_response *r, struct arena *arena)
+{
+    struct json_object *root = dest_answer_json(r);
+    struct verdict v = {.kind = VERDICT_NONE};
+    if (!dest_answer_is_success(r))
+        v = refusal(r, root, arena);
+    else if (r->status != 200 || !(r->truncated || json_object_is_type(root, json_type_array)))
+        v = not_accepted();
+    json_object_put(root);
+    return v;
+}
+
+bool github_is_deleted(const struct dest_response *r)
+{
+    struct json_object *root = dest_answer_json(r);
+    bool deleted = r->error == ERROR_NONE && r->status == 410 && says(root, "deleted");
+    json_object_put(root);
+    return deleted;
+}
+
+bool github_is_missing(const struct dest_response *r)
+{
+    return r->error == ERROR_NONE && r->status == 404;
+}
+
+/* "Unable to create comment because issue is locked." (probot/stale#25); not what is "blocked". */
+bool github_is_locked(const struct dest_response *r)
+{
+    struct json_object *root = dest_answer_json(r);
+    bool refused = r->error == ERROR_NONE && (r->status == 403 || r->status == 422);
+    bool locked = refused && !asks_to_slow_down(r, root) && says(root, " locked");
+    json_object_put(root);
+    return locked;
+}
+
+struct verdict github_read_only(void)
+{
+    return rejected(REASON_REJECTED, "the issue is there, but the token may not write it; give it the "
+                                     "permission Issues: read and write (a classic one: the scope repo)");
+}
+
+/* ---- the repository, and the test ---- */
 
 struct verdict github_judge_repository(const struct dest_response *r, struct arena *arena, bool *may_label)
 {
@@ -275,6 +363,17 @@ struct verdict github_judge_repository(const struct dest_response *r, struct are
         v = rejected(REASON_GONE, ARCHIVED);
     else if (is_false(root, "has_issues"))
         v = rejected(REASON_GONE, NO_ISSUES);
+    json_object_put(root);
+    return v;
+}
+
+struct verdict github_judge_missed(const struct dest_response *r, struct arena *arena)
+{
+    bool may_label;
+    struct verdict v = github_judge_repository(r, arena, &may_label);
+    struct json_object *root = dest_answer_json(r);
+    if (v.kind == VERDICT_NONE && !is_true(root, "has_issues"))
+        v = not_accepted();
     json_object_put(root);
     return v;
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 import uuid
 from types import SimpleNamespace
@@ -43,7 +45,9 @@ def test_every_event_is_an_issue_that_says_what_happened_and_has_its_labels(stag
     for title, issue in made.items():
         of_finding = ["owasp-a03", "cwe-89"] if title in (new, changed) else []
         assert issue["labels"] == ["security", "pencheff", *of_finding, "triage"] and issue["assignees"] == ["octocat"]
-        assert f"scan {stage.scan.id}`" in issue["body"]
+        assert re.search(rf"scan {stage.scan.id} · pencheff[0-9a-f]{{32}}`$", issue["body"])
+    marker = {title: issue["body"][-41:] for title, issue in made.items()}
+    assert marker[new] == marker[changed] and len(set(marker.values())) == 4
     stage.wait_settled(5)
     assert stage.database.query("SELECT DISTINCT detail FROM notify.deliveries") == [(None,)]
 
@@ -66,6 +70,64 @@ def test_hostile_findings_are_nothing_but_text_in_an_issue(stage, notifyd):
     for issue in issues(stage, "hostile", 5):
         assert github.live(issue) == [] and len(issue["body"]) <= 30000
     stage.wait_settled(5)
+
+
+def ask(repository: github.Repository, method: str, path: str, body: Any = None) -> tuple[int, Any, dict[str, str]]:
+    answer = repository.answer(SimpleNamespace(method=method, path=f"/api/v3/repos/octo/shop{path}", body=json.dumps(body).encode() if body else b"",
+                                               header={"user-agent": "x", "authorization": "Bearer t"}))
+    return answer.status, json.loads(answer.body), dict(answer.headers)
+
+
+def test_a_repository_remembers_its_issues_as_github_does():
+    repository = github.Repository()
+    assert ask(repository, "GET", "")[1]["has_issues"]
+    made = [ask(repository, "POST", "/issues", {"title": title, "body": "b", "labels": ["x"]})[1] for title in ("one", "two")]
+    one, two = (issue["number"] for issue in made)
+    assert [issue.number for issue in repository.issues] == [one, two] and repository.issues[0].labels == ["x"]
+    status, listed, headers = ask(repository, "GET", "/issues?state=all&sort=created&direction=desc&per_page=2&page=1")
+    assert status == 200 and [item["number"] for item in listed] == [two, one] and 'page=2>; rel="next"' in headers["Link"]
+    rest = ask(repository, "GET", "/issues?state=all&sort=created&direction=desc&per_page=2&page=2")[1]
+    assert "pull_request" in rest[0] and ask(repository, "GET", "/issues?page=3")[1] == []
+    assert ask(repository, "GET", "/issues?direction=down")[0] == 422
+
+    closed = ask(repository, "PATCH", f"/issues/{one}", {"state": "closed", "state_reason": "not_planned"})[1]
+    assert (closed["state"], closed["state_reason"]) == ("closed", "not_planned") == (repository.issues[0].state, repository.issues[0].state_reason)
+    assert ask(repository, "PATCH", f"/issues/{one}", {"state": "closed", "state_reason": "completed"})[1]["state_reason"] == "not_planned"
+    assert ask(repository, "PATCH", f"/issues/{one}", {"state": "open", "state_reason": "completed"})[0] == 422
+    assert ask(repository, "POST", f"/issues/{two}/comments", {"body": "c"})[0] == 201 and repository.issues[1].comments == ["c"]
+    assert ask(repository, "POST", f"/issues/{two}/comments", {"body": " "})[0] == 422
+    assert ask(repository, "POST", f"/issues/{two}/comments", {"body": "c" * 65537})[0] == 422
+    repository.issues[1].locked = True
+    assert ask(repository, "POST", f"/issues/{two}/comments", {"body": "c"})[0] == 403
+    repository.transfer(two, "octo/other")
+    repository.delete(one)
+    assert [ask(repository, "GET", f"/issues/{number}")[0] for number in (two, one, 99)] == [301, 410, 404] and not repository.issues
+    assert repository.requests[-1].path.endswith("/issues/99")
+
+
+def test_a_repository_may_be_late_and_may_lack_rights():
+    late = github.Repository(list_lag=60)
+    number = ask(late, "POST", "/issues", {"title": "t"})[1]["number"]
+    assert ask(late, "GET", "/issues")[1] == [] and ask(late, "GET", f"/issues/{number}")[0] == 200
+    late.issues[0].made_at -= 60
+    assert [item["number"] for item in ask(late, "GET", "/issues")[1]] == [number]
+    outside = github.Repository(may_label=False)
+    assert ask(outside, "POST", "/issues", {"title": "t", "labels": ["x"]})[1]["labels"] == [] == outside.issues[0].labels
+    assert ask(github.Repository(has_issues=False), "POST", "/issues", {"title": "t"})[0] == 410
+
+
+def test_a_closed_finding_of_which_nobody_knows_makes_no_issue(stage, notifyd):
+    shop = github.Repository()
+    row = repository(stage, "shop")
+    stage.receiver.script("/api/v3/repos/octo/shop*", Answer(like=shop))
+    stage.database.execute("UPDATE findings SET suppressed = true WHERE id = %s", (stage.high,))
+    notifyd(UNHURRIED)
+    event = stage.publish("finding_changed", change_summary="suppressed: no → yes")
+    assert settled(stage, event)[row.id]["state"] == "delivered" and "nobody was told of it" in details(stage)[row.id]
+    stage.publish("scan_failed")
+    stage.wait_settled(2)
+    issue, = shop.issues
+    assert issue.title.startswith("❌ Scan failed") and [request.method for request in shop.requests] == ["POST"]
 
 
 def test_a_github_that_has_had_enough_says_until_when():

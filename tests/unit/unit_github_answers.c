@@ -14,6 +14,13 @@
     "{\"repo\":\"octo/shop\",\"token\":\"t0ken\",\"labels\":[\"Security\",\"a "                              \
     "b\"],\"assignees\":[\"hubot\"]}"
 
+/* A conversation about a finding that is open, of which nothing was told before. */
+static void begin(struct talk *t, const char *settings)
+{
+    talk_begin(t, "github", settings, "abc", 1);
+    t->facts = talk_open_facts();
+}
+
 /* ---- settings ---- */
 
 static void settings_are_taken_or_refused_with_advice_and_without_values(void)
@@ -53,7 +60,7 @@ static void settings_are_taken_or_refused_with_advice_and_without_values(void)
 static void a_request_has_what_github_wants_and_the_token_in_its_header_only(void)
 {
     struct talk t;
-    talk_begin(&t, "github", FULL, "abc", 1);
+    begin(&t, FULL);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.method, "POST");
     EXPECT_TEXT(t.request.url, "https://api.github.com/repos/octo/shop/issues");
@@ -85,7 +92,7 @@ static void labels_are_made_of_codes_only(void)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char want[200];
         struct talk t;
-        talk_begin(&t, "github", PLAIN, "abc", 1);
+        begin(&t, PLAIN);
         t.facts.finding.owasp_category = cases[i].owasp;
         t.facts.finding.cwe_id = cases[i].cwe;
         EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
@@ -101,13 +108,14 @@ static void integrations_share_the_text_and_have_their_own_labels(void)
 {
     struct dest_config_error error;
     struct talk t;
-    talk_begin(&t, "github", PLAIN, "abc", 1);
+    begin(&t, PLAIN);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     const char *plain = t.request.body;
     t.event.change_summary = "changed meanwhile";
     t.c.config = talk_parse(&t.arena, "github", FULL, &error);
     t.c.step = 0;
     t.c.scratch = NULL;
+    t.c.reference = (struct dest_reference){.known = false};
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT(!strstr(t.request.body, "meanwhile") && strstr(t.request.body, "hubot") &&
            !strstr(plain, "hubot"));
@@ -126,7 +134,7 @@ static void an_issue_over_the_limit_is_dead_before_it_is_sent(void)
 static void refused_extras_are_left_out_once_and_what_was_not_sent_is_no_reason(void)
 {
     struct talk t;
-    talk_begin(&t, "github", FULL, "abc", 1);
+    begin(&t, FULL);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_INT(talk_answered(&t, 422, REFUSED("assignee")), DEST_SEND);
     EXPECT(strstr(t.request.body, "\"labels\":[") && !strstr(t.request.body, "\"assignees\""));
@@ -134,7 +142,7 @@ static void refused_extras_are_left_out_once_and_what_was_not_sent_is_no_reason(
     EXPECT_INT(t.job.verdict.reason, REASON_REJECTED);
     EXPECT(strstr(t.job.verdict.detail, "labels"));
     talk_end(&t);
-    talk_begin(&t, "github", PLAIN, "abc", 1);
+    begin(&t, PLAIN);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_INT(talk_answered(&t, 422, REFUSED("assignees")), DEST_FINISHED);
     EXPECT_INT(t.job.verdict.kind, VERDICT_REJECTED);
