@@ -38,7 +38,7 @@ def outcome(said: str) -> str:
 def styles(kind: str) -> list[dict[str, Any]]:
     """The variants for every case, and those of an issue, alert or message that is there and takes what is told."""
     return [options for options in variants(kind).values() if "cases" not in options or (
-        options.get("reference", {}).get("key") and all(one.get("status", 0) in range(200, 300) for one in options["answers"]))]
+        options.get("hostile", True) and options.get("reference", {}).get("key") and all(one.get("status", 0) in range(200, 300) for one in options["answers"]))]
 
 
 @pytest.mark.parametrize("kind", kinds())
