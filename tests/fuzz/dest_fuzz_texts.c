@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "common/base/utf8.h"
+#include "common/destinations/life.h"
 
 enum { TEXT_MOST = 3300, SHORT_TEXT_MOST = 300, LONG_TEXTS = 7, MARK_SIZE = 3, SHOWN_MOST = 1 << 20 };
 
@@ -156,6 +157,9 @@ void dest_fuzz_case_read(const struct dest_fuzz *d, struct fuzz_input *in, struc
         if (*text)
             *text = is_shown(d, *text) ? mark_of(a, i) : "";
     }
+    /* Words of ours that say whether the finding is closed: with others the twin's event would be about something else. */
+    if (life_end_of(&c->facts.finding) != life_end_of(&c->twin_facts.finding))
+        c->twin_facts.finding.verification_status = c->facts.finding.verification_status;
 }
 
 /* ---- comparing ---- */
