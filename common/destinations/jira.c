@@ -1,10 +1,11 @@
 /*
- * jira - one issue per event in a project, through Jira's REST API
+ * jira - one issue per finding in a project, through Jira's REST API
  *
  * An issue is one request, and a second one when Jira refuses the priority or the labels, which not every project has on
  * its screen: without these an issue is still one. A test first asks who it is, because Jira may take bad credentials for
- * nobody's and then complain about something else, makes an issue and deletes it again. There is no idempotency key, so a
- * repeat makes a second issue.
+ * nobody's and then complain about something else, makes an issue and deletes it again. There is no idempotency key: that an
+ * event has its issue already is known from the reference, and where that is unsure from a search. What happens to an issue
+ * later is in jira_life.c.
  */
 #include "common/destinations/jira.h"
 
@@ -13,28 +14,21 @@
 #include "common/base/check.h"
 #include "common/destinations/tags.h"
 
-enum { STEP_ASKED = 1, STEP_SENT, STEP_SENT_BARE, STEP_DELETED };
-
-/* What a conversation remembers. */
-struct jira_talk {
-    unsigned left_out; /* of enum jira_extra */
-};
-
-static struct jira_talk *talk_of(struct conversation *c)
+struct jira_talk *jira_talk_of(struct conversation *c)
 {
     if (!c->scratch)
         c->scratch = arena_alloc(c->arena, sizeof(struct jira_talk));
     return c->scratch;
 }
 
-static enum dest_next end(struct conversation *c, struct verdict verdict)
+enum dest_next jira_end(struct conversation *c, struct verdict verdict)
 {
     c->jobs[0].verdict = verdict;
     return DEST_FINISHED;
 }
 
-static enum dest_next ask(struct conversation *c, struct dest_request *out, const char *method,
-                          const char *path, const struct buf *body, int step)
+enum dest_next jira_ask(struct conversation *c, struct dest_request *out, const char *method,
+                        const char *path, const struct buf *body, enum jira_step step)
 {
     const struct jira_config *config = c->config;
     dest_request_json(out, method, arena_printf(c->arena, "%s%s", config->url, path),
@@ -44,7 +38,7 @@ static enum dest_next ask(struct conversation *c, struct dest_request *out, cons
     check(dest_request_add_header(out, "Accept-Language", "en"));
     check(dest_request_add_header(out, "Authorization", config->authorization));
     out->answer_max = JIRA_ANSWER_MAX;
-    c->step = step;
+    c->step = (int)step;
     return DEST_SEND;
 }
 
@@ -93,7 +87,7 @@ static void add_fields(struct buf *b, const struct conversation *c, unsigned ext
     buf_add_text(b, "}}");
 }
 
-static enum dest_next send_issue(struct conversation *c, struct dest_request *out, int step)
+enum dest_next jira_send_issue(struct conversation *c, struct dest_request *out, enum jira_step step)
 {
     const struct jira_config *config = c->config;
     const struct buf *issue = dest_cached_body(c, (int)config->layout, jira_body_build);
@@ -101,56 +95,92 @@ static enum dest_next send_issue(struct conversation *c, struct dest_request *ou
     enum dest_next next;
     buf_init(&whole, issue->max);
     buf_add(&whole, issue->data, issue->len);
-    add_fields(&whole, c, extras_of(c) & ~talk_of(c)->left_out);
-    if (issue->overflow || whole.overflow)
-        next = end(c, verdict_too_long());
-    else
-        next = ask(c, out, "POST", "/issue", &whole, step);
+    add_fields(&whole, c, extras_of(c) & ~jira_talk_of(c)->left_out);
+    if (issue->overflow || whole.overflow) {
+        next = jira_end(c, verdict_too_long());
+    } else {
+        life_asks(c);
+        next = jira_ask(c, out, "POST", "/issue", &whole, step);
+        out->once = true;
+    }
     buf_free(&whole);
     return next;
 }
 
 /* ---- the conversation ---- */
 
-static enum dest_next after_issue(struct conversation *c, const struct dest_response *last,
-                                  struct dest_request *out)
+/* Of an event. An issue without a key that can be read was made all the same: it is to be searched for. */
+static enum dest_next after_issue(struct conversation *c, const struct dest_response *last)
 {
-    unsigned left_out = talk_of(c)->left_out;
+    struct verdict v = jira_judge(last, jira_talk_of(c)->left_out);
+    const char *key = v.kind == VERDICT_DELIVERED ? jira_issue_key(last, c->arena) : NULL;
+    if (key)
+        life_is(c, key, true);
+    else
+        life_failed(c, last);
+    return jira_end(c, v);
+}
+
+static enum dest_next after_test_issue(struct conversation *c, const struct dest_response *last,
+                                       struct dest_request *out)
+{
+    unsigned left_out = jira_talk_of(c)->left_out;
     struct verdict v = jira_judge(last, left_out);
-    if (!c->is_test || v.kind != VERDICT_DELIVERED)
-        return end(c, v);
+    if (v.kind != VERDICT_DELIVERED)
+        return jira_end(c, v);
     const char *key = jira_issue_key(last, c->arena);
-    return key ? ask(c, out, "DELETE", arena_printf(c->arena, "/issue/%s", key), NULL, STEP_DELETED)
-               : end(c, jira_judge_deletion(NULL, left_out));
+    return key ? jira_ask(c, out, "DELETE", arena_printf(c->arena, "/issue/%s", key), NULL, JIRA_DELETED)
+               : jira_end(c, jira_judge_deletion(NULL, left_out));
+}
+
+static enum dest_next after_sent(struct conversation *c, const struct dest_response *last,
+                                 struct dest_request *out)
+{
+    struct jira_talk *talk = jira_talk_of(c);
+    unsigned refused = c->step == JIRA_SENT ? jira_refused_extras(last, extras_of(c)) : 0;
+    if (!refused)
+        return c->is_test ? after_test_issue(c, last, out) : after_issue(c, last);
+    talk->left_out = refused;
+    life_failed(c, last);
+    return jira_send_issue(c, out, JIRA_SENT_BARE);
+}
+
+static enum dest_next after_account(struct conversation *c, const struct dest_response *last,
+                                    struct dest_request *out)
+{
+    struct verdict v = jira_judge_account(last);
+    return v.kind == VERDICT_NONE ? jira_send_issue(c, out, JIRA_SENT) : jira_end(c, v);
 }
 
 static enum dest_next jira_next(struct conversation *c, const struct dest_response *last,
                                 struct dest_request *out)
 {
     check(c->job_count == 1 && c->cache != NULL && c->is_test == (c->jobs[0].event == NULL));
-    struct jira_talk *talk = talk_of(c);
-    struct verdict v;
     if (!last)
-        return c->is_test ? ask(c, out, "GET", "/myself", NULL, STEP_ASKED) : send_issue(c, out, STEP_SENT);
+        return c->is_test ? jira_ask(c, out, "GET", "/myself", NULL, JIRA_ASKED) : jira_life_begin(c, out);
     switch (c->step) {
-    case STEP_ASKED:
-        v = jira_judge_account(last);
-        return v.kind == VERDICT_NONE ? send_issue(c, out, STEP_SENT) : end(c, v);
-    case STEP_SENT:
-        talk->left_out = jira_refused_extras(last, extras_of(c));
-        return talk->left_out ? send_issue(c, out, STEP_SENT_BARE) : after_issue(c, last, out);
-    case STEP_SENT_BARE:
-        return after_issue(c, last, out);
+    case JIRA_ASKED:
+        return after_account(c, last, out);
+    case JIRA_SENT:
+    case JIRA_SENT_BARE:
+        return after_sent(c, last, out);
+    case JIRA_DELETED:
+        return jira_end(c, jira_judge_deletion(last, jira_talk_of(c)->left_out));
     default:
-        check(c->step == STEP_DELETED);
-        return end(c, jira_judge_deletion(last, talk->left_out));
+        return jira_life_next(c, last, out);
     }
 }
+
+/* A search shows an issue up to two minutes late (developer.atlassian.com, search-and-reconcile), and a margin. */
+enum { LOOK_AFTER_S = 180 };
 
 const struct dest dest_jira = {
     .kind = "jira",
     .title = "Jira",
     .repeat_hurts = true,
+    .refers = DEST_REFERS_ALWAYS,
+    .look_after_s = LOOK_AFTER_S,
+    .scans_by_name = true,
     .config_parse = jira_config_parse,
     .next = jira_next,
 };

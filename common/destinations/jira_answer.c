@@ -18,6 +18,12 @@ enum { KEY_MAX = 255 };
     "Jira does not take the credentials: the token expired, was revoked or is another account's; make a "    \
     "new one, and check "                                                                                    \
     "email; for a token with scopes, base_url is https://api.atlassian.com/ex/jira/ and the site's id"
+#define CAPTCHA                                                                                              \
+    "Jira wants a CAPTCHA after too many bad logins; log in once as the account in a browser, and then "     \
+    "check the token"
+#define NOT_THE_API                                                                                          \
+    "the answer is not that of Jira's API; check base_url, and look for a login page or a proxy that "       \
+    "answers in its place"
 #define LACKS_PRIORITY                                                                                       \
     "the issue was made without a priority: add the field to the project's screen, set priority to a name "  \
     "that Jira has, or "                                                                                     \
@@ -122,43 +128,58 @@ static struct verdict slow_down(const struct dest_response *r)
     return v;
 }
 
-static struct verdict forbidden(const struct dest_response *r)
+bool jira_wants_captcha(const struct dest_response *r)
 {
     const char *denied = r->fields[ANSWER_DENIED_REASON], *login = r->fields[ANSWER_LOGIN_REASON];
-    if ((denied && strcasestr(denied, "CAPTCHA")) || (login && strcasestr(login, "AUTHENTICATION_DENIED")))
-        return rejected(ERROR_HTTP_STATUS, "Jira wants a CAPTCHA after too many bad logins; log in once as "
-                                           "the account in a browser, and then check the token");
-    return rejected(ERROR_HTTP_STATUS, "the account may not create issues in the project; give it the "
-                                       "permissions Browse projects and Create issues");
+    return (denied && strcasestr(denied, "CAPTCHA")) || (login && strcasestr(login, "AUTHENTICATION_DENIED"));
 }
 
-static struct verdict refusal(const struct dest_response *r, struct json_object *root)
+struct verdict jira_refusal(const struct dest_response *r, const char *refused, const char *lacks)
 {
     if (r->error != ERROR_NONE)
         return verdict_from_status(r);
+    if (dest_answer_is_success(r))
+        return rejected(ERROR_NOT_ACCEPTED, NOT_THE_API);
     if (r->status >= 300 && r->status < 400)
         return rejected(ERROR_REDIRECT, "Jira redirects elsewhere: it moved, or a login page stands before "
                                         "it; set base_url to the address at which its API answers");
     switch (r->status) {
-    case 400:
-        return rejected(ERROR_HTTP_STATUS, what_is_wrong(root));
     case 401:
         return rejected(ERROR_HTTP_STATUS, CREDENTIALS);
     case 403:
-        return forbidden(r);
+        return rejected(ERROR_HTTP_STATUS, jira_wants_captcha(r) ? CAPTCHA : lacks);
     case 404:
         return rejected(ERROR_HTTP_STATUS,
                         "Jira finds nothing there: base_url does not lead to Jira, or the project is hidden "
                         "from the account; check base_url, api_token and project_key");
+    case 400:
+    case 409:
+    case 410:
+    case 413:
+    case 422:
+        return rejected(ERROR_HTTP_STATUS, refused);
+    default:
+        return slow_down(r);
+    }
+}
+
+/* Of a new issue. */
+static struct verdict refusal(const struct dest_response *r, struct json_object *root)
+{
+    static const char lacks[] = "the account may not create issues in the project; give it the permissions "
+                                "Browse projects and Create issues";
+    switch (r->error == ERROR_NONE ? r->status : 0) {
+    case 400:
+        return rejected(ERROR_HTTP_STATUS, what_is_wrong(root));
     case 409:
     case 422:
         return rejected(
             ERROR_HTTP_STATUS,
             "a rule of the project refuses the issue; Jira's answer, kept with this delivery, says which");
-    case 413:
-        return rejected(ERROR_HTTP_STATUS, "Jira finds the issue too long; please report it");
+    case 410:
+        return verdict_from_status(r);
     default:
-        return slow_down(r);
+        return jira_refusal(r, "Jira finds the issue too long; please report it", lacks);
     }
 }
 
@@ -179,8 +200,7 @@ struct verdict jira_judge(const struct dest_response *r, unsigned left_out)
     if (!dest_answer_is_success(r))
         v = refusal(r, root);
     else if (r->status != 201 || !json_is_text(json_get(root, "key")))
-        v = rejected(ERROR_NOT_ACCEPTED, "the answer is not that of Jira's API; check base_url, and look for "
-                                         "a login page or a proxy that answers in its place");
+        v = rejected(ERROR_NOT_ACCEPTED, NOT_THE_API);
     json_object_put(root);
     return v;
 }
@@ -195,8 +215,7 @@ struct verdict jira_judge_account(const struct dest_response *r)
                  (json_is_text(json_get(root, "accountId")) || json_is_text(json_get(root, "name")));
     json_object_put(root);
     if (dest_answer_is_success(r) && !known)
-        v = rejected(ERROR_NOT_ACCEPTED, "the answer is not that of Jira's API; check base_url, and look for "
-                                         "a login page or a proxy that answers in its place");
+        v = rejected(ERROR_NOT_ACCEPTED, NOT_THE_API);
     else if (!dest_answer_is_success(r))
         v = refusal(r, NULL);
     if (r->error == ERROR_NONE && r->status == 404)
@@ -205,16 +224,20 @@ struct verdict jira_judge_account(const struct dest_response *r)
     return v;
 }
 
-const char *jira_issue_key(const struct dest_response *r, struct arena *arena)
+bool jira_is_key(const char *text)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    size_t n = text ? strspn(text, letters) : 0;
+    return n > 0 && strlen(text) <= KEY_MAX && text[n] == '-' && text[n + 1] &&
+           strspn(text + n + 1, "0123456789") == strlen(text + n + 1);
+}
+
+const char *jira_issue_key(const struct dest_response *r, struct arena *arena)
+{
     struct json_object *root = dest_answer_json(r);
     const char *key = json_get_text(arena, root, "key", KEY_MAX + 1);
     json_object_put(root);
-    size_t n = key ? strspn(key, letters) : 0;
-    bool good = n > 0 && strlen(key) <= KEY_MAX && key[n] == '-' && key[n + 1] &&
-                strspn(key + n + 1, "0123456789") == strlen(key + n + 1);
-    return good ? key : NULL;
+    return jira_is_key(key) ? key : NULL;
 }
 
 struct verdict jira_judge_deletion(const struct dest_response *r, unsigned left_out)

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "common/destinations/alert.h"
 #include "common/destinations/jira.h"
 
 enum {
@@ -56,7 +57,7 @@ static void add_text_node(struct buf *b, const char *text, size_t n, const char 
     buf_add_char(b, '}');
 }
 
-static void add_line(struct buf *b, const char *type, const char *text, const char *mark)
+void jira_document_add_line(struct buf *b, const char *type, const char *text, const char *mark)
 {
     open_content(b, type);
     add_text_node(b, text, strlen(text), mark);
@@ -129,30 +130,42 @@ void jira_document_add(struct buf *b, const struct message *m, size_t paragraph_
     if (in_list)
         close_content(b);
     if (left_out)
-        add_line(b, "paragraph", left_out, "em");
-    add_line(b, "paragraph", m->ids, "code");
+        jira_document_add_line(b, "paragraph", left_out, "em");
+    jira_document_add_line(b, "paragraph", m->ids, "code");
     close_content(b);
 }
 
-/* ---- the issue ---- */
+/* ---- what fits ---- */
 
 static bool fits(struct buf *out, description_adder *add, const struct message *m, size_t paragraph_max,
-                 struct arena *arena)
+                 size_t max, struct arena *arena)
 {
     buf_reset(out);
     add(out, m, paragraph_max, arena);
-    return !out->overflow && text_length(buf_text(out), TEXT_UTF16_UNITS) <= JIRA_DESCRIPTION_MAX;
+    return !out->overflow && text_length(buf_text(out), TEXT_UTF16_UNITS) <= max;
 }
 
-/* All of it that Jira takes: long texts are cut shorter first, and then the least important parts go. */
-static void make_description(struct buf *out, description_adder *add, struct message *m, struct arena *arena)
+void jira_text_fit(struct buf *out, enum jira_layout layout, struct message *m, size_t max,
+                   struct arena *arena)
 {
+    description_adder *add = layout == JIRA_WIKI ? jira_wiki_add : jira_document_add;
     size_t size = 0;
-    while (!fits(out, add, m, paragraph_sizes[size], arena))
+    while (!fits(out, add, m, paragraph_sizes[size], max, arena))
         if (size + 1 < PARAGRAPH_SIZES)
             size++;
         else if (!message_drop(m, true))
             break;
+}
+
+/* ---- the issue ---- */
+
+static const char *last_line(const struct message *m, struct arena *arena)
+{
+    char marker[ALERT_MARKER_TEXT];
+    if (!m->event)
+        return m->ids;
+    alert_marker(m->event, m->facts, marker);
+    return arena_printf(arena, "%s · %s", m->ids, marker);
 }
 
 void jira_body_build(const struct event *event, const struct facts *facts, int layout, struct buf *b)
@@ -163,10 +176,11 @@ void jira_body_build(const struct event *event, const struct facts *facts, int l
     arena_init(&arena, PARTS_SIZE);
     buf_init(&text, RAW_MAX);
     message_build(&m, &arena, event, facts);
+    m.ids = last_line(&m, &arena);
     buf_add_text(b, "{\"fields\":{");
     text_add_escaped(&text, m.headline, JIRA_SUMMARY_MAX, TEXT_UTF16_UNITS, NULL);
     buf_json_member(b, "summary", buf_text(&text));
-    make_description(&text, layout == JIRA_WIKI ? jira_wiki_add : jira_document_add, &m, &arena);
+    jira_text_fit(&text, (enum jira_layout)layout, &m, JIRA_DESCRIPTION_MAX, &arena);
     buf_json_key(b, "description");
     if (layout == JIRA_WIKI)
         buf_json_bytes(b, buf_text(&text), text.len);

@@ -175,6 +175,17 @@ static bool read_priority(struct arena *arena, struct json_object *root, struct 
     return true;
 }
 
+/* ---- its life ---- */
+
+static bool read_transitions(struct arena *arena, struct json_object *root, struct jira_config *config,
+                             struct dest_config_error *error)
+{
+    return dest_config_optional(arena, root, "close_transition", JIRA_WORD_MAX, &config->close_transition,
+                                error) &&
+           dest_config_optional(arena, root, "reopen_transition", JIRA_WORD_MAX, &config->reopen_transition,
+                                error);
+}
+
 const void *jira_config_parse(struct arena *arena, const char *json, size_t size,
                               struct dest_config_error *error)
 {
@@ -184,7 +195,8 @@ const void *jira_config_parse(struct arena *arena, const char *json, size_t size
         return NULL;
     bool good = read_auth(root, config, error) && read_url(arena, root, config, error) &&
                 read_account(arena, root, config, error) && read_project(arena, root, config, error) &&
-                read_priority(arena, root, config, error) && read_labels(arena, root, config, error);
+                read_priority(arena, root, config, error) && read_labels(arena, root, config, error) &&
+                read_transitions(arena, root, config, error);
     json_object_put(root);
     return good ? config : NULL;
 }

@@ -9,7 +9,11 @@
 
 #include <string.h>
 
+#include "common/base/buf.h"
 #include "common/base/check.h"
+#include "common/destinations/text.h"
+
+enum { SEEN_MAX = 65536 }; /* bytes: more than any text that is stored */
 
 enum life_end life_end_of(const struct facts_finding *f)
 {
@@ -23,13 +27,23 @@ enum life_end life_end_of(const struct facts_finding *f)
     return LIFE_GOES_ON;
 }
 
+/* Something of TEXT is to be seen; NULL: nothing. */
+static bool is_seen(const char *text)
+{
+    struct buf clean;
+    buf_init(&clean, SEEN_MAX);
+    text_add_clean(&clean, text, TEXT_ONE_LINE);
+    bool seen = clean.len > 0;
+    buf_free(&clean);
+    return seen;
+}
+
 const char *life_end_words(const struct facts_finding *f, struct arena *arena)
 {
     switch (life_end_of(f)) {
     case LIFE_SUPPRESSED:
-        return f->suppress_reason && *f->suppress_reason
-                   ? arena_printf(arena, "suppressed (%s)", f->suppress_reason)
-                   : "suppressed";
+        return is_seen(f->suppress_reason) ? arena_printf(arena, "suppressed (%s)", f->suppress_reason)
+                                           : "suppressed";
     case LIFE_RESOLVED:
         return "resolved";
     case LIFE_NOT_REAL:

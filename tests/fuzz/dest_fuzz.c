@@ -115,6 +115,16 @@ static struct json_object *read_body(const struct dest_request *r)
     return root;
 }
 
+static void check_each(const struct dest_fuzz *d, const struct dest_request *r)
+{
+    check_request(r);
+    if (!d->check_each)
+        return;
+    struct json_object *body = r->body ? read_body(r) : NULL;
+    d->check_each(r, body);
+    json_object_put(body);
+}
+
 /* ---- conversations ---- */
 
 struct session {
@@ -233,7 +243,7 @@ static void finish(const struct dest_fuzz *d, struct session *s, struct fuzz_inp
         read_answer(answers, s->c.arena, &answer, &body);
         next = dest_find(d->kind)->next(&s->c, &answer, &s->request);
         if (next == DEST_SEND)
-            check_request(&s->request);
+            check_each(d, &s->request);
     }
     check_verdict(d, &s->job.verdict, &answer, s->c.is_test);
     free(body);
@@ -293,15 +303,15 @@ static void talk(const struct dest_fuzz *d, struct arena *a, const void *config,
 {
     struct session s;
     if (begin(d, &s, a, config, &c->event, &c->facts, 1, BODY_ROOM) == DEST_FINISHED) {
-        /* The key of what was told before may be none of the vendor's: then it is gone. */
-        bool gone = s.job.verdict.kind == VERDICT_AGAIN && reference.known;
+        /* What has not the form of a key stands for nothing. */
+        bool again = reference.known && s.job.verdict.kind == VERDICT_AGAIN;
         check(refers(dest_find(d->kind), &c->event));
-        check(gone || s.job.verdict.kind == VERDICT_NOTHING_TO_DO);
+        check(again || s.job.verdict.kind == VERDICT_NOTHING_TO_DO);
         check(s.job.verdict.detail && is_on_one_line(s.job.verdict.detail));
         dest_body_cache_free(&s.cache);
         return;
     }
-    check_request(&s.request);
+    check_each(d, &s.request);
     if (s.request.body) {
         struct json_object *body = read_body(&s.request);
         if (d->check_request && !s.c.reference.known)
@@ -324,7 +334,7 @@ static void test_settings(const struct dest_fuzz *d, struct arena *a, const void
 {
     struct session s;
     check(begin(d, &s, a, config, NULL, NULL, 1, BODY_ROOM) == DEST_SEND);
-    check_request(&s.request);
+    check_each(d, &s.request);
     finish(d, &s, &answers);
     dest_body_cache_free(&s.cache);
 }
@@ -335,7 +345,7 @@ static void check_hostile_settings(const struct dest_fuzz *d, struct arena *a, c
 {
     struct session s;
     if (begin(d, &s, a, config, &c->twin_event, &c->twin_facts, 1, BODY_ROOM) == DEST_SEND) {
-        check_request(&s.request);
+        check_each(d, &s.request);
         struct json_object *body = s.request.body ? read_body(&s.request) : NULL;
         if (d->check_request && body && !s.c.reference.known)
             d->check_request(&s.request, body);

@@ -4,6 +4,7 @@
  */
 #include "common/base/json.h"
 #include "common/base/utf8.h"
+#include "common/destinations/alert.h"
 #include "common/destinations/jira.h"
 #include "tests/fuzz/dest_fuzz.h"
 #include "tests/fuzz/dest_fuzz_checks.h"
@@ -74,23 +75,76 @@ static void check_wiki(const char *text)
         check_wiki_line(at, strcspn(at, "\n"));
 }
 
-static void check_issue(const struct dest_request *request, struct json_object *root)
+static bool is_wiki(const struct dest_request *request)
 {
-    struct json_object *fields = json_get(root, "fields"), *description = json_get(fields, "description");
-    bool wiki = strstr(request->url, "/rest/api/2/issue") != NULL;
-    check(strcmp(request->method, "POST") == 0 && request->header_count == 5);
-    check(json_object_object_length(root) == 1 && json_is_text(description) == wiki);
-    check_line(json_get(fields, "summary"));
-    check(dest_fuzz_units(json_object_get_string(json_get(fields, "summary"))) <= JIRA_SUMMARY_MAX);
-    check(dest_fuzz_units(wiki ? json_object_get_string(description)
-                               : json_object_to_json_string_ext(
-                                     description, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)) <=
+    return strstr(request->url, "/rest/api/2/") != NULL;
+}
+
+/* A document or wiki markup, within the limit. */
+static void check_text(struct json_object *text, bool wiki)
+{
+    check(json_is_text(text) == wiki);
+    check(dest_fuzz_units(wiki ? json_object_get_string(text)
+                               : json_object_to_json_string_ext(text, JSON_C_TO_STRING_PLAIN |
+                                                                          JSON_C_TO_STRING_NOSLASHESCAPE)) <=
           JIRA_DESCRIPTION_MAX);
     if (wiki)
-        check_wiki(json_object_get_string(description));
+        check_wiki(json_object_get_string(text));
     else
-        check_node(description);
+        check_node(text);
+}
+
+static void check_new_issue(const struct dest_request *request, struct json_object *root)
+{
+    struct json_object *fields = json_get(root, "fields");
+    check(json_object_object_length(root) == 1 && request->once);
+    check_line(json_get(fields, "summary"));
+    check(dest_fuzz_units(json_object_get_string(json_get(fields, "summary"))) <= JIRA_SUMMARY_MAX);
+    check_text(json_get(fields, "description"), is_wiki(request));
     check(json_object_array_length(json_get(fields, "labels")) >= 2);
+}
+
+static const char *skip(const char *text, const char *what)
+{
+    check(strncmp(text, what, strlen(what)) == 0);
+    return text + strlen(what);
+}
+
+/* Quoted are the key of the settings, which are checked, and the marker. */
+static void check_search(const struct dest_request *request, struct json_object *root)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+    const char *at = skip(dest_fuzz_text(root, "jql"), "project = \"");
+    at = skip(at + strspn(at, letters), "\" AND description ~ \"pencheff");
+    at = skip(at + strspn(at, "0123456789abcdef"), "\" ORDER BY created ASC");
+    check(*at == '\0' && !request->once);
+}
+
+static bool is_at(const struct dest_request *request, const char *path)
+{
+    size_t n = strlen(request->url), end = strlen(path);
+    return n > end && strcmp(request->url + n - end, path) == 0;
+}
+
+static void check_first(const struct dest_request *request, struct json_object *root)
+{
+    check(strcmp(request->method, "POST") == 0 && request->header_count == 5);
+    if (is_at(request, "/search") || is_at(request, "/search/jql"))
+        check_search(request, root);
+    else
+        check_new_issue(request, root);
+}
+
+/* Of every request: nobody is led anywhere but to an issue, its project, the search and the account. */
+static void check_each(const struct dest_request *request, struct json_object *root)
+{
+    const char *path = strstr(request->url, "/rest/api/");
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-/";
+    check(path && strspn(path, allowed) == strlen(path) && !strstr(path, "//"));
+    if (root && is_at(request, "/comment")) {
+        check(strcmp(request->method, "POST") == 0 && request->once);
+        check_text(json_get(root, "body"), is_wiki(request));
+    }
 }
 
 /* ---- markup that depends on what is in it ---- */
@@ -116,17 +170,70 @@ static void join_lines(struct json_object *node)
     buf_free(&text);
 }
 
-static void align(struct json_object *hostile, struct json_object *twin)
+/* The marker is a hash of the texts: TWIN's becomes that of HOSTILE. Both texts end in it. */
+static struct json_object *with_marker(struct json_object *hostile, struct json_object *twin, size_t behind)
 {
-    struct json_object *fields = json_get(hostile, "fields"), *others = json_get(twin, "fields");
-    struct json_object *description = json_get(fields, "description");
-    if (strstr(json_object_to_json_string(description), "Left out for length: "))
-        json_object_object_add(others, "description", json_object_get(description));
-    else if (!json_is_text(description))
-        join_lines(description);
+    const char *from = json_object_get_string(hostile), *to = json_object_get_string(twin);
+    size_t n = ALERT_MARKER_TEXT - 1 + behind;
+    struct buf text;
+    check(strlen(from) >= n && strlen(to) >= n);
+    buf_init(&text, TEXT_MOST);
+    buf_add(&text, to, strlen(to) - n);
+    buf_add_text(&text, from + strlen(from) - n);
+    struct json_object *made = json_object_new_string(buf_text(&text));
+    buf_free(&text);
+    return made;
+}
+
+/* The only text of the last paragraph. */
+static struct json_object *last_text(struct json_object *document)
+{
+    struct json_object *blocks = json_get(document, "content");
+    struct json_object *last = json_object_array_get_idx(blocks, json_object_array_length(blocks) - 1);
+    return json_object_array_get_idx(json_get(last, "content"), 0);
+}
+
+static void align_description(struct json_object *fields, struct json_object *others)
+{
+    struct json_object *description = json_get(fields, "description"),
+                       *other = json_get(others, "description");
+    if (json_is_text(description))
+        json_object_object_add(others, "description", with_marker(description, other, 0));
+    else
+        json_object_object_add(
+            last_text(other), "text",
+            with_marker(json_get(last_text(description), "text"), json_get(last_text(other), "text"), 0));
+}
+
+/* Of a description or a comment, OBJECT's member KEY. */
+static void align_text(struct json_object *object, struct json_object *twin, const char *key)
+{
+    struct json_object *text = json_get(object, key);
+    if (strstr(json_object_to_json_string(text), "Left out for length: "))
+        json_object_object_add(twin, key, json_object_get(text));
+    else if (!json_is_text(text))
+        join_lines(text);
+}
+
+static void align_issue(struct json_object *fields, struct json_object *others)
+{
     struct json_object *labels = json_get(fields, "labels");
+    align_description(fields, others);
+    align_text(fields, others, "description");
     dest_fuzz_check_codes(labels);
     json_object_object_add(others, "labels", json_object_get(labels));
+}
+
+static void align(struct json_object *hostile, struct json_object *twin)
+{
+    struct json_object *jql = json_get(hostile, "jql");
+    if (jql)
+        json_object_object_add(twin, "jql",
+                               with_marker(jql, json_get(twin, "jql"), strlen("\" ORDER BY created ASC")));
+    else if (json_get(hostile, "body"))
+        align_text(hostile, twin, "body");
+    else
+        align_issue(json_get(hostile, "fields"), json_get(twin, "fields"));
 }
 
 /* Lines and paragraphs, as they are and in wiki markup. */
@@ -149,10 +256,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         "h\",\"email\":\"a@b\",\"project_key\":\"SEC\",\"api_token\":\"" DEST_FUZZ_SECRET "\"}",
         "{\"base_url\":\"https://h/"
         "jira\",\"auth\":\"bearer\",\"project_key\":\"SEC\",\"priority\":\"P1\",\"labels\":[\"x\"],"
+        "\"close_transition\":\"Done\",\"reopen_transition\":\"11\","
         "\"api_token\":\"" DEST_FUZZ_SECRET "\"}",
         NULL};
-    static const char *const keys[] = {"base_url", "email",  "api_token", "project_key", "issue_type",
-                                       "priority", "labels", "auth",      NULL};
+    static const char *const keys[] = {
+        "base_url", "email", "api_token",        "project_key",       "issue_type", "priority",
+        "labels",   "auth",  "close_transition", "reopen_transition", NULL};
     static const struct dest_fuzz jira = {
         .kind = "jira",
         .settings = settings,
@@ -161,7 +270,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .ways = 4,
         .cuts = true,
         .align = align,
-        .check_request = check_issue,
+        .check_request = check_first,
+        .check_each = check_each,
         .is_success = is_success,
     };
     return dest_fuzz_run(&jira, data, size);

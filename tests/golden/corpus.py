@@ -38,9 +38,17 @@ _FINDING = {"title": 500, "endpoint": 2048, "parameter": 255, "category": 64, "o
 def cases(count: int = 500) -> Iterator[dict[str, Any]]:
     """COUNT of them, spread over all types of events."""
     draw = random.Random(20261122)
-    kinds = [case for case in events().values() if "event" in case]
+    kinds = [case for case in events().values() if "event" in case and "also" not in case]
     for number in range(count):
         yield _hostile(copy.deepcopy(kinds[number % len(kinds)]), draw, number)
+
+
+def crowds(count: int = 100) -> Iterator[dict[str, Any]]:
+    """COUNT conversations about several such findings."""
+    hostile = [case for case in cases(500) if case["event"]["type"] == "finding_new"]
+    for number in range(count):
+        also = [hostile[(number * 7 + n) % len(hostile)]["facts"]["finding"] for n in range(1, 2 + number % 30)]
+        yield {**hostile[number % len(hostile)], "also": also}
 
 
 def _text(draw: random.Random, number: int, most: int) -> str:

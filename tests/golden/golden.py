@@ -10,7 +10,7 @@
     tests/golden/KIND/answers.txt          what follows from each when a finding_new is sent with these settings
 
 `answers` ([{"status" or "error", "sent"?, "body"?, "retry_after"?, "headers"?: {name in lower case: value}}]) are given to the requests one after the other, else each gets 200 `ok`;
-`test_answers` are those of the case `test`; `cases` leaves out the other cases. A new destination needs a folder with
+`test_answers` are those of the case `test`; `cases` leaves out the other cases; `"hostile": false` says that the answers fit these cases only. A new destination needs a folder with
 variants.json and answers.json, and then
 
     tests/golden/golden.py --write [BUILD]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,26 @@ def test_the_issue_that_githubs_page_shows_is_the_golden_one() -> None:
     assert shown and shown[1] == json.loads(body)["body"]
 
 
+def shown_and_golden(block: int, golden: str, member: str) -> tuple[list[str], list[str]]:
+    """The lines of a block of text on Jira's page, and those of what a golden case sends last."""
+    body = [line for line in (ROOT / f"tests/golden/jira/{golden}.txt").read_text().splitlines() if line.startswith("{")][-1]
+    sent = json.loads(body)
+    said = VENDORS["jira"].text({"description": sent["body"]} if member == "body" else sent[member])
+    return [line.removeprefix("• ") for line in blocks(PAGES / "jira.md", "text")[block].splitlines() if line], [line for line in said.splitlines() if line]
+
+
 def test_the_issue_that_jiras_page_shows_is_the_golden_one() -> None:
-    body = next(line for line in (ROOT / "tests/golden/jira/finding_new.cloud.txt").read_text().splitlines() if line.startswith("{"))
-    shown = blocks(PAGES / "jira.md", "text")[1]
-    said = VENDORS["jira"].text(json.loads(body)["fields"])
-    assert [line.removeprefix("• ") for line in shown.splitlines() if line] == [line for line in said.splitlines() if line]
+    shown, golden = shown_and_golden(1, "finding_new.cloud", "fields")
+    assert shown == golden
+
+
+def test_the_comment_that_jiras_page_shows_is_the_golden_one() -> None:
+    shown, golden = shown_and_golden(2, "finding_over.closing", "body")
+    assert shown == golden
+
+
+def test_the_transitions_that_jiras_page_shows_are_settings_that_are_taken(build: Path) -> None:
+    settings, transitions = (json.loads(block) for block in blocks(PAGES / "jira.md", "json"))
+    case = {"kind": "jira", "settings": {**settings, "base_url": "https://acme.atlassian.net", **transitions}, "test": True, "answers": [{"status": 401}]}
+    done = subprocess.run([build / "tests/unit/golden_tool"], input=json.dumps(case), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and transitions.keys() == {"close_transition", "reopen_transition"}, done.stderr

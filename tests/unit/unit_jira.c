@@ -106,6 +106,65 @@ static void long_texts_are_cut_before_parts_are_left_out(void)
     json_object_put(issue);
 }
 
+/* As a comment that begins with words as long as they may be. */
+static const char *words;
+
+static void build_comment(const struct event *event, const struct facts *facts, int layout, struct buf *out)
+{
+    struct buf told;
+    buf_init(&told, out->max);
+    jira_comment_build(event, facts, layout, &told);
+    jira_comment_add(out, (enum jira_layout)(layout - JIRA_COMMENT), words, &told);
+    buf_free(&told);
+}
+
+static const char *comment_of(struct json_object *root)
+{
+    struct json_object *body = json_get(root, "body");
+    return json_is_text(body) ? json_object_get_string(body) : json_print(body);
+}
+
+static void see_comment(struct json_object *root, size_t bytes, const char *text)
+{
+    (void)text;
+    EXPECT(bytes > 0 && chat_units(comment_of(root)) <= JIRA_DESCRIPTION_MAX);
+    EXPECT(strstr(comment_of(root), "Pencheff · ") && !strstr(comment_of(root), "\"text\":\"\""));
+    EXPECT(chat_item(root, "properties", 0) != NULL);
+}
+
+static void comments_stay_within_the_limits_whatever_they_say(void)
+{
+    static char blanks[9000], quotes[9000], marks[9000];
+    static const char *const all[] = {"Updated", blanks, quotes, marks};
+    memset(blanks, ' ', sizeof blanks - 1);
+    memset(quotes, '"', sizeof quotes - 1);
+    memset(marks, ':', sizeof marks - 1);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        words = all[i];
+        chat_each(build_comment, JIRA_COMMENT + JIRA_DOCUMENT, NULL, see_comment);
+        chat_each(build_comment, JIRA_COMMENT + JIRA_WIKI, NULL, see_comment);
+    }
+    chat_each_long(build_comment, JIRA_COMMENT + JIRA_DOCUMENT, see_comment);
+    chat_each_long(build_comment, JIRA_COMMENT + JIRA_WIKI, see_comment);
+}
+
+static void the_words_of_a_comment_are_one_line_of_plain_text(void)
+{
+    static const char wiki[] = "Closed&#58; suppressed \\(\\*a\\* \\[b\\|c\\]\\)\n\n🔁 Finding updated";
+    struct facts facts = talk_open_facts();
+    struct event event = talk_event();
+    words = "Closed: suppressed (*a*\n[b|c])";
+    struct json_object *root = chat_render(build_comment, &event, &facts, JIRA_COMMENT + JIRA_DOCUMENT);
+    EXPECT(strstr(comment_of(root),
+                  "{\"version\":1,\"type\":\"doc\",\"content\":[{\"type\":\"paragraph\",\"content\":["
+                  "{\"type\":\"text\",\"text\":\"Closed: suppressed (*a* [b|c])\",\"marks\":"
+                  "[{\"type\":\"strong\"}]}]},{\"type\":\"paragraph\""));
+    json_object_put(root);
+    root = chat_render(build_comment, &event, &facts, JIRA_COMMENT + JIRA_WIKI);
+    EXPECT(strncmp(comment_of(root), wiki, strlen(wiki)) == 0);
+    json_object_put(root);
+}
+
 static void see_bare(struct json_object *issue, size_t bytes, const char *text)
 {
     see_limits(issue, bytes, text);
@@ -121,4 +180,6 @@ static void nothing_known_is_still_an_issue(void)
 UNIT_MAIN(UNIT_CASE(wiki_markup_is_escaped_as_its_renderer_undoes_it),
           UNIT_CASE(lines_of_a_document_stand_in_nodes_of_their_own),
           UNIT_CASE(long_text_of_any_width_stays_within_the_limits),
-          UNIT_CASE(long_texts_are_cut_before_parts_are_left_out), UNIT_CASE(nothing_known_is_still_an_issue))
+          UNIT_CASE(long_texts_are_cut_before_parts_are_left_out), UNIT_CASE(nothing_known_is_still_an_issue),
+          UNIT_CASE(comments_stay_within_the_limits_whatever_they_say),
+          UNIT_CASE(the_words_of_a_comment_are_one_line_of_plain_text))

@@ -26,6 +26,11 @@ static void settings_are_taken_or_refused_with_advice_and_without_values(void)
         {.json = WITH(",\"auth\":\"basic\",\"issue_type\":\"\",\"priority\":\"\",\"labels\":[]")},
         {.json = WITH(",\"priority\":{\"critical\":\"P1\",\"INFO\":null}")},
         {.json = WITH(",\"priority\":false")},
+        {.json = WITH(",\"close_transition\":\"Done\",\"reopen_transition\":\"11\"")},
+        {.json = WITH(",\"close_transition\":\"\",\"reopen_transition\":null")},
+        {WITH(",\"close_transition\":[\"SECRET\"]"), .refused = "close_transition"},
+        {WITH(",\"reopen_transition\":\"SECRET\\n\""), .refused = "reopen_transition"},
+        {WITH(",\"reopen_transition\":31"), .refused = "reopen_transition"},
         {WITH(",\"auth\":\"bearer\""), .advised = "leave auth out"},
         {"{\"base_url\":\"https://jira.example\",\"email\":\"a\",\"api_token\":\"t\",\"project_key\":\"S\"}",
          .advised = "personal access token"},
@@ -63,10 +68,17 @@ static void settings_are_taken_or_refused_with_advice_and_without_values(void)
 
 /* ---- requests ---- */
 
+/* Of an open finding. */
+static void begin(struct talk *t, const char *settings)
+{
+    talk_begin(t, "jira", settings, "abc", 1);
+    t->facts = talk_open_facts();
+}
+
 static void cloud_gets_a_document_and_data_center_wiki_markup_each_with_its_credentials(void)
 {
     struct talk t;
-    talk_begin(&t, "jira", CLOUD, "abc", 1);
+    begin(&t, CLOUD);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.method, "POST");
     EXPECT_TEXT(t.request.url, "https://acme.atlassian.net/rest/api/3/issue");
@@ -75,7 +87,7 @@ static void cloud_gets_a_document_and_data_center_wiki_markup_each_with_its_cred
     EXPECT(strstr(t.request.body, "\"description\":{\"version\":1,\"type\":\"doc\""));
     EXPECT(!strstr(t.request.body, "t0ken") && t.dest->repeat_hurts);
     talk_end(&t);
-    talk_begin(&t, "jira", CENTER, "abc", 1);
+    begin(&t, CENTER);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.url, "https://h/jira/rest/api/2/issue");
     EXPECT_TEXT(talk_header(&t, "Authorization"), "Bearer t0ken");
@@ -87,7 +99,7 @@ static void expect_fields(const char *settings, enum event_type type, enum sever
                           const char *want)
 {
     struct talk t;
-    talk_begin(&t, "jira", settings, "abc", 1);
+    begin(&t, settings);
     t.event.type = type;
     t.facts.finding.severity = severity;
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
@@ -134,7 +146,7 @@ static void an_issue_over_the_limit_is_dead_before_it_is_sent(void)
 static void what_the_screen_lacks_is_left_out_once_and_nothing_else(void)
 {
     struct talk t;
-    talk_begin(&t, "jira", CLOUD, "abc", 1);
+    begin(&t, CLOUD);
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_INT(talk_answered(&t, 400, "{\"errors\":{\"labels\":\"x\"}}"), DEST_SEND);
     EXPECT(strstr(t.request.body, "\"priority\"") && !strstr(t.request.body, "\"labels\""));
@@ -144,13 +156,13 @@ static void what_the_screen_lacks_is_left_out_once_and_nothing_else(void)
     static const char *const others[] = {"{\"errors\":{\"labels\":\"x\",\"summary\":\"cannot be set\"}}",
                                          "{\"errors\":{}}", "{\"errors\":[\"labels\"]}", "labels", ""};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        talk_begin(&t, "jira", CLOUD, "abc", 1);
+        begin(&t, CLOUD);
         EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
         EXPECT_INT(talk_answered(&t, 400, others[i]), DEST_FINISHED);
         EXPECT_INT(t.job.verdict.kind, VERDICT_REJECTED);
         talk_end(&t);
     }
-    talk_begin(&t, "jira", WITH(",\"priority\":false"), "abc", 1);
+    begin(&t, WITH(",\"priority\":false"));
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_INT(talk_answered(&t, 400, "{\"errors\":{\"priority\":\"is required\"}}"), DEST_FINISHED);
     talk_end(&t);
@@ -158,7 +170,7 @@ static void what_the_screen_lacks_is_left_out_once_and_nothing_else(void)
 
 static void begin_test(struct talk *t)
 {
-    talk_begin(t, "jira", CLOUD, "abc", 1);
+    begin(t, CLOUD);
     talk_make_test(t);
     EXPECT_INT(talk_next(t, NULL), DEST_SEND);
     EXPECT_TEXT(t->request.method, "GET");

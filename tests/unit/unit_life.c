@@ -153,6 +153,8 @@ static void what_happened_is_said_in_few_words(void)
     EXPECT_TEXT(life_words(LIFE_REOPEN, &s.event, f, &a), "Open again");
     f->suppressed = true;
     EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: suppressed");
+    f->suppress_reason = " \x01\xe2\x80\x8b";
+    EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: suppressed");
     f->suppress_reason = "accepted risk";
     EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: suppressed (accepted risk)");
     f->suppressed = false;
