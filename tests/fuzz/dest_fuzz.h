@@ -40,6 +40,8 @@ struct dest_fuzz {
     void (*align)(struct json_object *hostile, struct json_object *twin);
     /* What else the kind promises of the first request of an event; BODY is its body. May be NULL. */
     void (*check_request)(const struct dest_request *request, struct json_object *body);
+    /* What it promises of every request; BODY is NULL when there is none. May be NULL. */
+    void (*check_each)(const struct dest_request *request, struct json_object *body);
     /* The last answer of a conversation means success. */
     bool (*is_success)(const struct dest_response *answer);
 };

@@ -61,8 +61,8 @@ def answers(build: Path, kind: str) -> str:
         settings = known[case.get("variant", next(iter(known)))]["settings"]
         told = {"reference": case["reference"]} if "reference" in case else {}
         said = converse(build, {"kind": kind, "settings": settings, "answers": case["answers"], **told, **events()[case.get("case", "finding_new")]})
-        requests = re.findall(r"^[A-Z]+ https?://\S*(?=\n\S+: )", said, re.MULTILINE)
-        text += f"{name}\n" + "".join(f"  {line}\n" for line in (*requests, *said[said.rindex("\n= ") + 1:].splitlines())) + "\n"
+        requests = re.findall(r"^[A-Z]+ https?://\S*(?: \(once\))?(?=\n\S+: )", said, re.MULTILINE)
+        text += f"{name}\n" + "".join(f"  {line}\n" for line in (*requests, *said[("\n" + said).rindex("\n= "):].splitlines())) + "\n"
     return text
 
 
