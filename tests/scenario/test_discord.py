@@ -33,7 +33,9 @@ def test_every_event_arrives_in_both_layouts_and_hostile_text_is_nothing_but_tex
                            " category = left(%s, 64), cvss_score = 7.5", (HOSTILE,) * 4 + (HOSTILE[:200], HOSTILE))
     stage.database.execute("UPDATE scans SET error = %s, profile = 'deep'", (HOSTILE,))
     notifyd({"gate": {"rate_discord": 0.0}})
-    publish_each(stage, change=HOSTILE)
+    another = stage.findings["critical"].id
+    stage.database.execute("UPDATE findings SET category = 'another' WHERE id = %s", (another,))
+    publish_each(stage, change=HOSTILE, changed=another)
     for path in (card, plain):
         messages = [discord.check(request) for request in stage.receiver.wait_for(5, path)]
         for message in messages:
