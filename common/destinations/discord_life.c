@@ -84,11 +84,8 @@ static void add_words(struct buf *out, const struct conversation *c, enum life_a
     const struct conversation_job *job = &c->jobs[0];
     bool in_doubt = act == LIFE_REOPEN && c->reference.open;
     enum life_act said = is_over(c) ? LIFE_CLOSE : in_doubt ? LIFE_CHANGE : act;
-    struct buf clean;
-    buf_init(&clean, 65536);
-    text_add_clean(&clean, life_words(said, job->event, &job->facts->finding, c->arena), TEXT_ONE_LINE);
-    text_add_escaped(out, buf_text(&clean), DISCORD_WORDS_MAX, TEXT_UTF16_UNITS, discord_escape);
-    buf_free(&clean);
+    const char *words = life_words(said, job->event, &job->facts->finding, c->arena);
+    text_add_escaped(out, words, DISCORD_WORDS_MAX, TEXT_UTF16_UNITS, discord_escape);
 }
 
 /* REST, an edit, with the words before its text, into OUT. */
