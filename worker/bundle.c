@@ -136,7 +136,6 @@ static void on_admitted(struct talk *t)
     b->answering = b->count + 1; /* and one while they are asked */
     list_for_each_safe (at, next, &b->members) {
         struct bundle_member *m = list_entry(at, struct bundle_member, link);
-        m->talk->until_us = t->until_us;
         m->admitted(m);
     }
     answered(b);

@@ -115,11 +115,6 @@ static void begin_talk(struct job *j, const char *why)
         talk_begin(&j->talk);
 }
 
-double job_lease(const struct conf *conf)
-{
-    return 2 * conf->delivery_timeout + conf->delivery_lease_slack;
-}
-
 static void leave_gate(struct job *j)
 {
     if (j->member.bundle)
@@ -191,7 +186,7 @@ static void take(struct job *j)
     job_start_write(j, j->exists ? LEDGER_TAKE : LEDGER_FIRST, on_taken);
     j->write.state = DELIVERY_WAITING;
     j->write.due_s = 0;
-    j->write.lease_s = job_lease(j->parts->conf);
+    j->write.lease_s = talk_lease(j->parts->conf);
     ledger_write(j->parts->ledger, &j->write);
 }
 
@@ -203,16 +198,19 @@ void job_claimed(struct job *j)
         begin_talk(j, "admitted");
 }
 
-static void on_admitted(struct talk *t)
+static void admitted(struct job *j)
 {
-    struct job *j = list_entry(t, struct job, talk);
-    t->until_us = clock_mono_us() + clock_us(job_lease(j->parts->conf) - j->parts->conf->delivery_timeout);
     if (!job_remembers(j)) {
         job_claimed(j);
         return;
     }
     job_move(j, JOB_CLAIMING, "its destination remembers");
     job_claim(j);
+}
+
+static void on_admitted(struct talk *t)
+{
+    admitted(list_entry(t, struct job, talk));
 }
 
 /*
@@ -241,7 +239,7 @@ static void on_held_back(struct talk *t)
 
 static void on_member_admitted(struct bundle_member *m)
 {
-    job_claimed(list_entry(m, struct job, member));
+    admitted(list_entry(m, struct job, member));
 }
 
 static void on_member_held_back(struct bundle_member *m)

@@ -70,6 +70,10 @@ static void on_claimed(struct ref_claim *c)
     fault_here(FAULT_CLAIM, j->event->event->id);
     j->holds = true;
     j->talk.conversation.reference = c->reference;
+    if (j->member.bundle && (c->reference.known || c->reference.unsure)) {
+        job_put_off(j, 0); /* it is told where it was told before */
+        return;
+    }
     if (c->overtaken) {
         job_leave_overtaken(j);
         return;
@@ -90,7 +94,7 @@ void job_claim(struct job *j)
         .workspace = e->facts->scan.workspace_id,
         .has_finding = event_is_about_finding(e->event->type),
         .finding = e->facts->finding.id,
-        .lease_s = job_lease(conf),
+        .lease_s = talk_lease(conf),
         .look_after_s =
             conf->delivery_look_after > 0 ? conf->delivery_look_after : j->talk.dest->look_after_s,
         .arena = &j->arena,

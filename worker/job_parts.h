@@ -67,8 +67,6 @@ void job_finish(struct job *j, const char *why);
 
 /* job.c, for job_claim.c */
 
-/* Seconds for which an attempt, and a claim, belongs to its worker. */
-double job_lease(const struct conf *conf);
 /* Of how many deliveries a conversation may be; 0 or 1: of one. */
 int job_together_max(const struct job *j);
 /* Claimed, or nothing had to be: on to the row, or to the requests. */

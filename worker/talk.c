@@ -139,9 +139,16 @@ static void go_on(struct talk *t, const struct dest_response *last)
     transfers_start(t->parts->transfers, &t->transfer);
 }
 
+double talk_lease(const struct conf *conf)
+{
+    return 2 * conf->delivery_timeout + conf->delivery_lease_slack;
+}
+
 static void on_admitted(struct gate_pass *pass)
 {
     struct talk *t = list_entry(pass, struct talk, pass);
+    const struct conf *conf = t->parts->conf;
+    t->until_us = clock_mono_us() + clock_us(talk_lease(conf) - conf->delivery_timeout);
     t->admitted(t);
 }
 

@@ -25,7 +25,6 @@ struct talk {
     struct conversation conversation; /* config, jobs, attempt, cache */
     int rank;                         /* severity: the worse goes first */
     bool from_mailbox;
-    int64_t until_us; /* monotonic: no further request begins after that; set before talk_begin */
     void (*admitted)(struct talk *talk);  /* it may begin: talk_begin or talk_leave */
     void (*held_back)(struct talk *talk); /* instead: it would wait too long, and is not in line any more */
     void (*concluded)(struct talk *talk); /* every job has its verdict; the gate is left */
@@ -38,10 +37,13 @@ struct talk {
 
     /* Private. */
     int steps;
+    int64_t until_us; /* monotonic: no further request begins after that */
     struct gate_pass pass;
     struct transfer transfer;
 };
 
+/* Seconds for which what is admitted belongs to its worker; a conversation ends within them. */
+double talk_lease(const struct conf *conf);
 /* Wait to be admitted; `admitted` or `held_back` is called later. */
 void talk_enter(struct talk *talk);
 /* Ask the destination for its first request, and go on; `concluded` is called later, or within the call. */

@@ -24,6 +24,8 @@ static struct hash_part text_part(const char *text)
     return (struct hash_part){t, strlen(t) + 1};
 }
 
+static const char prefix[] = "pencheff-";
+
 static void hash_finding(const struct facts *facts, char out[SHA256_HEX])
 {
     const struct facts_finding *f = &facts->finding;
@@ -53,7 +55,6 @@ void alert_marker(const struct event *event, const struct facts *facts, char out
 
 void alert_key(const struct event *event, const struct facts *facts, char out[ALERT_KEY_TEXT])
 {
-    static const char prefix[] = "pencheff-";
     if (!event) {
         snprintf(out, ALERT_KEY_TEXT, "%stest", prefix);
         return;
@@ -66,4 +67,24 @@ void alert_key(const struct event *event, const struct facts *facts, char out[AL
         hash_finding(facts, out + sizeof prefix - 1);
     else
         hash_parts(parts, sizeof parts / sizeof parts[0], out + sizeof prefix - 1);
+}
+
+bool alert_is_key(const char *key)
+{
+    if (!key || strncmp(key, prefix, sizeof prefix - 1) != 0)
+        return false;
+    const char *digits = key + sizeof prefix - 1;
+    return strlen(digits) == SHA256_HEX - 1 && strspn(digits, "0123456789abcdef") == SHA256_HEX - 1;
+}
+
+const char *alert_key_kept(struct conversation *c)
+{
+    struct dest_reference *r = &c->reference;
+    char key[ALERT_KEY_TEXT];
+    if (r->known && alert_is_key(r->key))
+        return r->key;
+    if (r->known)
+        *r = (struct dest_reference){.unsure = r->unsure, .unsure_since_us = r->unsure_since_us};
+    alert_key(c->jobs[0].event, c->jobs[0].facts, key);
+    return arena_strdup(c->arena, key);
 }

@@ -2,7 +2,7 @@
 #define NOTIFY_DESTINATIONS_ALERT_H
 
 #include "common/base/hash.h"
-#include "common/model/event.h"
+#include "common/destinations/dest.h"
 
 /*
  * Which alert an event belongs to, for kinds that wake somebody. Where there are threads, an alert's name is that of a thread.
@@ -25,5 +25,14 @@ void alert_marker(const struct event *event, const struct facts *facts, char out
  * event: of a test.
  */
 void alert_key(const struct event *event, const struct facts *facts, char out[ALERT_KEY_TEXT]);
+/* KEY has the form of the name of a finding's alert; NULL has not. */
+bool alert_is_key(const char *key);
+
+/*
+ * The name of the alert that stands for a conversation's finding: the one under which it was told before, so that a finding that
+ * is renamed keeps its alert, else one of its own. A name that cannot be one of ours is forgotten, with all that was told before.
+ * Lives as long as the conversation.
+ */
+const char *alert_key_kept(struct conversation *c);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * discord - one message per event into a channel, through a webhook
+ * discord - a message into a channel, through a webhook: one for each finding, and one for each event of a scan
  *
- * A conversation of one request. The URL is the credential: it stands in the request and nowhere else. It is asked with
+ * A conversation of one request; what becomes of a finding's message is in discord_life.c. The URL is the credential: it stands in the request and nowhere else. It is asked with
  * wait=true, since without that Discord answers 204 even when it does not store the message. What Discord has to say it
  * says as a number in the body (discord-api-docs topics/opcodes-and-status-codes), which is judged before the status.
  * There is no idempotency key for webhooks, so that a repeat shows twice: an answer that may mean "shown" is not
@@ -86,15 +86,14 @@ static bool is_wait(const char *parameter, size_t n)
     return (n == 4 || (n > 4 && parameter[4] == '=')) && strncmp(parameter, "wait", 4) == 0;
 }
 
-/* URL with wait=true as the last parameter of its query; a fragment, which is never sent, goes. */
-static const char *waiting_url(struct arena *arena, const char *url)
+/* "?" and the parameters of URL but for wait; a fragment, which is never sent, goes. */
+static const char *query_of(struct arena *arena, const char *url)
 {
     struct buf out;
-    size_t path = strcspn(url, "?#");
-    const char *at = url[path] == '?' ? url + path + 1 : "";
+    const char *at = strpbrk(url, "?#");
     char before = '?';
     buf_init(&out, 2 * DEST_CONFIG_URL_MAX);
-    buf_add(&out, url, path);
+    at = at && *at == '?' ? at + 1 : "";
     while (*at && *at != '#') {
         size_t n = strcspn(at, "&#");
         if (n > 0 && !is_wait(at, n)) {
@@ -104,11 +103,18 @@ static const char *waiting_url(struct arena *arena, const char *url)
         }
         at += n + (at[n] == '&');
     }
-    buf_add_char(&out, before);
-    buf_add_text(&out, "wait=true");
-    const char *waiting = arena_text(arena, out.data, out.len);
+    const char *query = arena_text(arena, buf_text(&out), out.len);
     buf_wipe(&out);
-    return waiting;
+    return query;
+}
+
+static void take_apart(struct discord_config *config, struct arena *arena, const char *url)
+{
+    size_t n = strcspn(url, "?#");
+    const char *path = arena_text(arena, url, n);
+    config->query = query_of(arena, url);
+    config->url = arena_printf(arena, "%s%s%swait=true", path, config->query, *config->query ? "&" : "?");
+    config->place = arena_text(arena, url, n - (url[n - 1] == '/'));
 }
 
 static const void *discord_config_parse(struct arena *arena, const char *json, size_t size,
@@ -121,7 +127,7 @@ static const void *discord_config_parse(struct arena *arena, const char *json, s
     const char *url = dest_config_url(arena, root, "webhook_url", "the webhook's", error);
     bool good = url && dest_config_style(root, &config->style, error) && check_place(url, error);
     if (good)
-        config->url = waiting_url(arena, url);
+        take_apart(config, arena, url);
     json_object_put(root);
     return good ? config : NULL;
 }
@@ -247,16 +253,23 @@ struct verdict discord_judge(const struct dest_response *r)
 
 /* ---- the conversation ---- */
 
+void discord_sign(struct dest_request *request)
+{
+    check(dest_request_set_header(request, "User-Agent", USER_AGENT));
+    request->answer_max = ANSWER_MAX;
+}
+
 static enum dest_next discord_next(struct conversation *c, const struct dest_response *last,
                                    struct dest_request *out)
 {
     const struct discord_config *config = c->config;
+    const struct event *event = c->jobs[0].event;
+    if (event && c->job_count == 1 && event_is_about_finding(event->type))
+        return discord_life_next(c, last, out);
     enum dest_next next =
         dest_one_request(c, last, out, config->url, config->style, discord_body_build, discord_judge);
-    if (next == DEST_SEND) {
-        check(dest_request_set_header(out, "User-Agent", USER_AGENT));
-        out->answer_max = ANSWER_MAX;
-    }
+    if (next == DEST_SEND)
+        discord_sign(out);
     return next;
 }
 
@@ -264,6 +277,9 @@ const struct dest dest_discord = {
     .kind = "discord",
     .title = "Discord",
     .repeat_hurts = true,
+    .refers = DEST_REFERS_FINDINGS,
+    .together_max = DEST_DIGEST_MAX,
+    .digests = true,
     .config_parse = discord_config_parse,
     .next = discord_next,
 };

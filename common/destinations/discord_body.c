@@ -8,15 +8,20 @@
  * characters together: when the text of a scanned system doubles by being escaped, the least important parts go, and
  * the small print says which.
  */
+#include "common/base/check.h"
 #include "common/base/iso8601.h"
 #include "common/destinations/discord.h"
+#include "common/destinations/life.h"
 #include "common/destinations/message.h"
 
 enum {
     RAW_MAX = 65536, /* bytes of one text before it is cut: more than any that is stored */
     PARTS_SIZE = 16384,
     ADDRESS_SHOWN = 500, /* a value that may be as long as an address gets a row of its own */
+    CHANGE_SHOWN = 1000,
 };
+
+#define CLOSED_COLOUR 0x16A34A
 
 /* ---- texts ---- */
 
@@ -136,6 +141,13 @@ static void add_fields(struct buf *b, const struct card *card, const struct mess
     buf_add_char(b, ']');
 }
 
+/* Green while nobody has to do anything about it. */
+static uint32_t colour_of(const struct message *m)
+{
+    bool finding = m->event && event_is_about_finding(m->event->type);
+    return finding && life_end_of(&m->facts->finding) != LIFE_GOES_ON ? CLOSED_COLOUR : m->colour;
+}
+
 static void add_card(struct buf *b, struct arena *arena, struct message *m, const struct event *event)
 {
     struct card card = {0};
@@ -149,7 +161,7 @@ static void add_card(struct buf *b, struct arena *arena, struct message *m, cons
     if (card.description)
         buf_json_member(b, "description", card.description);
     buf_json_key(b, "color");
-    buf_add_int(b, m->colour);
+    buf_add_int(b, colour_of(m));
     if (event) {
         iso8601_format(event->first_seen_us, seen);
         buf_json_member(b, "timestamp", seen);
@@ -160,22 +172,94 @@ static void add_card(struct buf *b, struct arena *arena, struct message *m, cons
     buf_add_text(b, "}}]");
 }
 
-/* ---- the two layouts ---- */
+/* ---- the layouts ---- */
 
-void discord_body_build(const struct event *event, const struct facts *facts, int style, struct buf *b)
+static void add_flags(struct buf *b, int flags)
+{
+    buf_json_key(b, "flags");
+    buf_add_int(b, flags);
+}
+
+static void add_line(struct buf *b, struct arena *arena, const struct message *m)
+{
+    buf_json_member(b, "content", escape(arena, m->line, DISCORD_CONTENT_MAX, NULL));
+    add_flags(b, DISCORD_SUPPRESS_EMBEDS);
+}
+
+/* What changed, as a part of a message that is not about the change. */
+static void add_change(struct message *m, struct arena *arena, const char *change)
+{
+    struct buf b;
+    buf_init(&b, RAW_MAX);
+    text_add_clean(&b, change, TEXT_LINES);
+    check(m->count < MESSAGE_PARTS_MAX);
+    if (b.len > 0)
+        m->parts[m->count++] = (struct message_part){
+            .kind = MESSAGE_PARAGRAPH, .text = arena_text(arena, b.data, b.len), .shown = CHANGE_SHOWN};
+    buf_free(&b);
+}
+
+/* The line, and below it what has no label: the change. */
+static void add_edited_line(struct buf *b, struct arena *arena, const struct message *m)
+{
+    struct buf text;
+    buf_init(&text, RAW_MAX);
+    buf_add_text(&text, m->line);
+    for (size_t i = 0; i < m->count; i++)
+        if (!m->parts[i].label) {
+            buf_add_char(&text, '\n');
+            text_add_cut(&text, m->parts[i].text, m->parts[i].shown);
+        }
+    size_t room = DISCORD_CONTENT_MAX - DISCORD_WORDS_MAX - 1; /* and a line break */
+    buf_json_member(b, "content", escape(arena, buf_text(&text), room, NULL));
+    buf_free(&text);
+}
+
+/* The whole of a message in either style: what an edit does not name stays as it was, and somebody may have changed the
+ * style since. */
+static void add_edit(struct buf *b, struct arena *arena, const struct event *event, const struct facts *facts,
+                     bool card)
+{
+    struct message m;
+    struct event found = *event;
+    if (event_is_about_finding(event->type))
+        found.type = EVENT_FINDING_NEW;
+    message_build(&m, arena, &found, facts);
+    if (event->type == EVENT_FINDING_CHANGED)
+        add_change(&m, arena, event->change_summary);
+    if (card) {
+        buf_json_member(b, "content", "");
+        add_card(b, arena, &m, event);
+        add_flags(b, 0);
+        return;
+    }
+    add_edited_line(b, arena, &m);
+    buf_json_open_list(b, "embeds");
+    buf_add_char(b, ']');
+    add_flags(b, DISCORD_SUPPRESS_EMBEDS);
+}
+
+static void add_message(struct buf *b, struct arena *arena, const struct event *event,
+                        const struct facts *facts, bool card)
+{
+    struct message m;
+    message_build(&m, arena, event, facts);
+    if (card)
+        add_card(b, arena, &m, event);
+    else
+        add_line(b, arena, &m);
+}
+
+void discord_body_build(const struct event *event, const struct facts *facts, int layout, struct buf *b)
 {
     struct arena arena;
-    struct message m;
+    bool card = layout % DISCORD_EDIT == DEST_STYLE_CARD;
     arena_init(&arena, PARTS_SIZE);
-    message_build(&m, &arena, event, facts);
     buf_add_char(b, '{');
-    if (style == DEST_STYLE_CARD) {
-        add_card(b, &arena, &m, event);
-    } else {
-        buf_json_member(b, "content", escape(&arena, m.line, DISCORD_CONTENT_MAX, NULL));
-        buf_json_key(b, "flags");
-        buf_add_int(b, DISCORD_SUPPRESS_EMBEDS);
-    }
+    if (layout < DISCORD_EDIT)
+        add_message(b, &arena, event, facts, card);
+    else
+        add_edit(b, &arena, event, facts, card);
     buf_json_key(b, "allowed_mentions");
     buf_add_text(b, "{\"parse\":[]}}");
     arena_free(&arena);

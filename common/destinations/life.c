@@ -13,7 +13,7 @@
 #include "common/base/check.h"
 #include "common/destinations/text.h"
 
-enum { SEEN_MAX = 65536 }; /* bytes: more than any text that is stored */
+enum { REASON_MAX = 65536 /* bytes: more than any that is stored */ };
 
 enum life_end life_end_of(const struct facts_finding *f)
 {
@@ -27,23 +27,22 @@ enum life_end life_end_of(const struct facts_finding *f)
     return LIFE_GOES_ON;
 }
 
-/* Something of TEXT is to be seen; NULL: nothing. */
-static bool is_seen(const char *text)
+/* In brackets of ours, so without blanks at its ends. */
+static const char *suppressed_words(const char *reason, struct arena *arena)
 {
     struct buf clean;
-    buf_init(&clean, SEEN_MAX);
-    text_add_clean(&clean, text, TEXT_ONE_LINE);
-    bool seen = clean.len > 0;
+    buf_init(&clean, REASON_MAX);
+    text_add_clean(&clean, reason, TEXT_ONE_LINE);
+    const char *words = clean.len > 0 ? arena_printf(arena, "suppressed (%s)", clean.data) : "suppressed";
     buf_free(&clean);
-    return seen;
+    return words;
 }
 
 const char *life_end_words(const struct facts_finding *f, struct arena *arena)
 {
     switch (life_end_of(f)) {
     case LIFE_SUPPRESSED:
-        return is_seen(f->suppress_reason) ? arena_printf(arena, "suppressed (%s)", f->suppress_reason)
-                                           : "suppressed";
+        return suppressed_words(f->suppress_reason, arena);
     case LIFE_RESOLVED:
         return "resolved";
     case LIFE_NOT_REAL:

@@ -36,13 +36,13 @@ struct verdict life_nothing(const struct conversation *c);
 enum life_end { LIFE_GOES_ON, LIFE_SUPPRESSED, LIFE_RESOLVED, LIFE_NOT_REAL };
 enum life_end life_end_of(const struct facts_finding *finding);
 
-/* "suppressed (accepted risk)", "resolved", "false positive"; plain text that is not cleaned, from a scanned system in part.
+/* "suppressed (accepted risk)", "resolved", "false positive"; plain text that is clean but not escaped, in part from people.
  * NULL while it goes on. */
 const char *life_end_words(const struct facts_finding *finding, struct arena *arena);
 
 /*
  * What happened, for people, from ACT and the event: "Closed: suppressed (accepted risk)", "Open again", "Found again",
- * "Updated". Plain text that is not cleaned, as above.
+ * "Updated". Plain text, as above.
  */
 const char *life_words(enum life_act act, const struct event *event, const struct facts_finding *finding,
                        struct arena *arena);

@@ -107,7 +107,7 @@ static void add_digest(struct builder *b, const struct facts *facts)
     add_field(b, "Target", facts->target.name, 0);
     add_address(b, "Address", facts->target.base_url, 1);
     add_field(b, "Findings", counts, 0);
-    add(b, MESSAGE_PARAGRAPH, "Worst", lines, DIGEST_SHOWN_MAX, 2);
+    add(b, MESSAGE_PARAGRAPH, NULL, lines, DIGEST_SHOWN_MAX, 2);
 }
 
 static bool is_share(bool known, double value)

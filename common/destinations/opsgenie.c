@@ -1,18 +1,22 @@
 /*
  * opsgenie - an alert per finding, opened, noted on and closed through the Alert API
  *
- * An alert is known by its alias (alert_key), so that no id of Opsgenie's has to be remembered. What is new opens an
- * alert, or counts one more at the one that is open; Opsgenie leaves its words as they are, so a finding that has changed
- * gets a note besides. A finding of which nobody has to hear any more closes its alert.
+ * An alert is known by its alias, which is remembered (alert_key_kept). What is new opens an alert, or counts one more at
+ * the one that is open; Opsgenie leaves its words as they are, so a finding that has changed gets a note besides, and its
+ * alert another priority.
  *
- *   finding_changed          POST /v2/alerts, then POST /v2/alerts/ALIAS/notes
- *   a finding that is over   POST /v2/alerts/ALIAS/close
- *   everything else          POST /v2/alerts
- *   a test                   POST /v2/alerts, then GET /v2/alerts/requests/ID, some times
+ *   a finding that was not told, or is open again   POST /v2/alerts
+ *   that is found again                             POST /v2/alerts, which counts
+ *   that has changed                                POST /v2/alerts/ALIAS/notes
+ *   that has another severity                       PUT /v2/alerts/ALIAS/priority before these
+ *   that is over                                    POST /v2/alerts/ALIAS/close
+ *   a scan                                          POST /v2/alerts
+ *   a test                                          POST /v2/alerts, then GET /v2/alerts/requests/ID, some times
  *
- * Opsgenie answers 202 before it does anything, and makes no difference between what it will do and what it will refuse.
- * Events go no further, for most requests have no other outcome and each question counts against the account's rate; a
- * test asks. A repeat does no harm but for the count: the alias is the same.
+ * What was not told before and has changed gets its note too, since an alert may be open that nobody remembers. Opsgenie
+ * answers 202 before it does anything, and makes no difference between what it will do and what it will refuse. Events go
+ * no further, for most requests have no other outcome and each question counts against the account's rate; a test asks. A
+ * repeat does no harm but for the count: the alias is the same.
  */
 #include "common/destinations/opsgenie.h"
 
@@ -26,9 +30,15 @@
 
 enum {
     STEP_ALERT = 1,
-    STEP_NOTE, /* a note, alone or with the alert's end */
-    STEP_ASK,  /* the first question for the outcome of a test; each further one is a step more */
+    STEP_TOLD, /* of an alert that is followed by a note */
+    STEP_PRIORITY,
+    STEP_DOUBT, /* another priority for an alert that may be closed, before it is opened to be sure */
+    STEP_NOTE,
+    STEP_END,
+    STEP_ASK, /* the first question for the outcome of a test; each further one is a step more */
 };
+
+_Static_assert(ALERT_KEY_TEXT - 1 <= OPSGENIE_ALIAS_MAX, "an alias is never longer than Opsgenie takes");
 
 enum {
     QUESTIONS_MAX = 5,
@@ -171,66 +181,184 @@ static enum dest_next on_outcome(struct conversation *c, const struct dest_respo
     return DEST_FINISHED;
 }
 
-/* ---- the conversation ---- */
+/* ---- requests ---- */
 
-static enum dest_next post(struct conversation *c, int step, const char *url, enum opsgenie_layout layout,
-                           struct dest_request *out)
+static enum dest_next end_with(struct conversation *c, struct verdict verdict)
+{
+    c->jobs[0].verdict = verdict;
+    return DEST_FINISHED;
+}
+
+static enum dest_next send(struct conversation *c, int step, const char *method, const char *url,
+                           const char *body, size_t size, struct dest_request *out)
 {
     const struct opsgenie_config *config = c->config;
-    const struct buf *body = dest_cached_body(c, layout, opsgenie_body_build);
-    if (body->overflow) {
-        c->jobs[0].verdict = verdict_too_long();
-        return DEST_FINISHED;
-    }
-    dest_request_post_json(out, url, body);
+    dest_request_json(out, method, url, body, size);
     check(dest_request_add_header(out, "Authorization", config->authorization));
     out->answer_max = ANSWER_MAX;
     c->step = step;
     return DEST_SEND;
 }
 
-/* ACTION is "notes" or "close". */
-static enum dest_next post_to_alias(struct conversation *c, const char *action, struct dest_request *out)
+/* Opens the alert ALIAS, or counts one more at it. */
+static enum dest_next create(struct conversation *c, int step, const char *alias, struct dest_request *out)
 {
     const struct opsgenie_config *config = c->config;
-    char key[ALERT_KEY_TEXT];
-    alert_key(c->jobs[0].event, c->jobs[0].facts, key);
-    const char *url = arena_printf(c->arena, "%s/%s/%s?identifierType=alias", config->alerts_url,
-                                   dest_url_escape(c->arena, key), action);
-    return post(c, STEP_NOTE, url, OPSGENIE_NOTE, out);
+    const struct buf *alert = dest_cached_body(c, OPSGENIE_ALERT, opsgenie_body_build);
+    struct buf b;
+    if (alert->overflow)
+        return end_with(c, verdict_too_long());
+    buf_init(&b, alert->max);
+    buf_add_char(&b, '{');
+    buf_json_member(&b, "alias", alias);
+    buf_add_char(&b, ',');
+    buf_add(&b, alert->data + 1, alert->len - 1);
+    const char *body = b.overflow ? NULL : arena_text(c->arena, b.data, b.len);
+    size_t size = b.len;
+    buf_free(&b);
+    return body ? send(c, step, "POST", config->alerts_url, body, size, out)
+                : end_with(c, verdict_too_long());
 }
 
-static enum dest_next begin(struct conversation *c, struct dest_request *out)
+/* ACTION: "notes", "close" or "priority". */
+static enum dest_next act_on_alias(struct conversation *c, int step, const char *method, const char *action,
+                                   enum opsgenie_layout layout, struct dest_request *out)
 {
     const struct opsgenie_config *config = c->config;
-    const struct conversation_job *job = &c->jobs[0];
-    if (job->event && event_is_about_finding(job->event->type) &&
-        life_end_of(&job->facts->finding) != LIFE_GOES_ON)
-        return post_to_alias(c, "close", out);
-    return post(c, STEP_ALERT, config->alerts_url, OPSGENIE_ALERT, out);
+    const struct buf *body = dest_cached_body(c, layout, opsgenie_body_build);
+    if (body->overflow)
+        return end_with(c, verdict_too_long());
+    const char *url = arena_printf(c->arena, "%s/%s/%s?identifierType=alias", config->alerts_url,
+                                   dest_url_escape(c->arena, c->scratch), action);
+    return send(c, step, method, url, body->data, body->len, out);
+}
+
+static enum dest_next add_note(struct conversation *c, struct dest_request *out)
+{
+    return act_on_alias(c, STEP_NOTE, "POST", "notes", OPSGENIE_NOTE, out);
+}
+
+/* The alert of a scan, or of a test. */
+static enum dest_next create_own(struct conversation *c, struct dest_request *out)
+{
+    char key[ALERT_KEY_TEXT];
+    alert_key(c->jobs[0].event, c->jobs[0].facts, key);
+    return create(c, STEP_ALERT, key, out);
+}
+
+/* ---- a finding ---- */
+
+static bool is_over(const struct conversation *c)
+{
+    return life_end_of(&c->jobs[0].facts->finding) != LIFE_GOES_ON;
+}
+
+static bool has_changed(const struct conversation *c)
+{
+    return c->jobs[0].event->type == EVENT_FINDING_CHANGED;
+}
+
+/* A new alert says what has changed itself, as long as it is surely a new one. */
+static int step_of_create(const struct conversation *c, enum life_act act)
+{
+    bool is_new = act == LIFE_REOPEN && !c->reference.unsure;
+    return has_changed(c) && !is_new ? STEP_TOLD : STEP_ALERT;
+}
+
+/* The request that comes first. */
+static enum dest_next first_of_finding(struct conversation *c, enum life_act act, struct dest_request *out)
+{
+    const struct dest_reference *r = &c->reference;
+    bool other = r->known && c->jobs[0].facts->finding.severity != r->severity;
+    if (is_over(c))
+        return act_on_alias(c, STEP_END, "POST", "close", OPSGENIE_END, out);
+    if (act == LIFE_REOPEN && r->unsure && other)
+        return act_on_alias(c, STEP_DOUBT, "PUT", "priority", OPSGENIE_PRIORITY, out);
+    if (act == LIFE_CHANGE && other)
+        return act_on_alias(c, STEP_PRIORITY, "PUT", "priority", OPSGENIE_PRIORITY, out);
+    if (act == LIFE_CHANGE && has_changed(c))
+        return add_note(c, out);
+    return create(c, step_of_create(c, act), c->scratch, out);
+}
+
+static enum dest_next begin_finding(struct conversation *c, struct dest_request *out)
+{
+    const char *alias = alert_key_kept(c);
+    enum life_act act = life_act_of(c);
+    if (act == LIFE_NOTHING || (act == LIFE_CHANGE && is_over(c)))
+        return end_with(c, life_nothing(c));
+    c->scratch = arena_strdup(c->arena, alias);
+    enum dest_next next = first_of_finding(c, act, out);
+    if (next == DEST_SEND && c->step != STEP_NOTE)
+        life_asks(c);
+    return next;
+}
+
+/* JSM Operations may be without it; the note says then what has changed. */
+static bool has_no_priority(const struct conversation *c, const struct dest_response *answer)
+{
+    return (c->step == STEP_PRIORITY || c->step == STEP_DOUBT) && answer->error == ERROR_NONE &&
+           (answer->status == 404 || answer->status == 405 || answer->status == 501);
+}
+
+static enum dest_next create_next(struct conversation *c, int step, struct dest_request *out)
+{
+    enum dest_next next = create(c, step, c->scratch, out);
+    if (next == DEST_SEND)
+        life_asks(c);
+    return next;
+}
+
+/* What comes after a request that was taken. */
+static enum dest_next next_of_finding(struct conversation *c, struct verdict v, struct dest_request *out)
+{
+    if (c->step == STEP_DOUBT)
+        return create_next(c, has_changed(c) ? STEP_TOLD : STEP_ALERT, out);
+    life_is(c, c->scratch, !is_over(c));
+    if (c->step == STEP_PRIORITY && !has_changed(c))
+        return create_next(c, STEP_ALERT, out);
+    return c->step == STEP_TOLD || c->step == STEP_PRIORITY ? add_note(c, out) : end_with(c, v);
+}
+
+static enum dest_next go_on_finding(struct conversation *c, const struct dest_response *answer,
+                                    struct dest_request *out)
+{
+    struct verdict v = opsgenie_judge(answer);
+    if (v.kind == VERDICT_DELIVERED || has_no_priority(c, answer))
+        return next_of_finding(c, v, out);
+    if (c->step != STEP_NOTE)
+        life_failed(c, answer);
+    return end_with(c, v);
+}
+
+/* ---- the conversation ---- */
+
+static enum dest_next go_on_test(struct conversation *c, const struct dest_response *answer,
+                                 struct dest_request *out)
+{
+    if (c->step >= STEP_ASK)
+        return on_outcome(c, answer, out);
+    struct verdict v = c->jobs[0].verdict = opsgenie_judge(answer);
+    return v.kind == VERDICT_DELIVERED ? begin_asking(c, answer, out) : DEST_FINISHED;
 }
 
 static enum dest_next opsgenie_next(struct conversation *c, const struct dest_response *last,
                                     struct dest_request *out)
 {
-    struct conversation_job *job = &c->jobs[0];
-    check(c->job_count == 1 && c->cache && c->is_test == (job->event == NULL) && !last == (c->step == 0));
+    const struct event *event = c->jobs[0].event;
+    check(c->job_count == 1 && c->cache && c->is_test == (event == NULL) && !last == (c->step == 0));
+    if (event && event_is_about_finding(event->type))
+        return last ? go_on_finding(c, last, out) : begin_finding(c, out);
     if (!last)
-        return begin(c, out);
-    if (c->step >= STEP_ASK)
-        return on_outcome(c, last, out);
-    job->verdict = opsgenie_judge(last);
-    if (job->verdict.kind != VERDICT_DELIVERED || c->step == STEP_NOTE)
-        return DEST_FINISHED;
-    if (c->is_test)
-        return begin_asking(c, last, out);
-    return job->event->type == EVENT_FINDING_CHANGED ? post_to_alias(c, "notes", out) : DEST_FINISHED;
+        return create_own(c, out);
+    return c->is_test ? go_on_test(c, last, out) : end_with(c, opsgenie_judge(last));
 }
 
 const struct dest dest_opsgenie = {
     .kind = "opsgenie",
     .title = "Opsgenie",
     .repeat_hurts = false,
+    .refers = DEST_REFERS_FINDINGS,
     .config_parse = opsgenie_config_parse,
     .next = opsgenie_next,
 };

@@ -26,8 +26,9 @@ struct opsgenie_config {
     const char *authorization; /* of the header, with the key */
 };
 
-/* Layouts: the alert; a note to it, which says why where the alert is closed. */
-enum opsgenie_layout { OPSGENIE_ALERT, OPSGENIE_NOTE };
+/* Layouts: the alert without its alias, which is not the same for all integrations; a note to it; the note that says why it is
+ * closed; its priority. */
+enum opsgenie_layout { OPSGENIE_ALERT, OPSGENIE_NOTE, OPSGENIE_END, OPSGENIE_PRIORITY };
 
 dest_body_builder opsgenie_body_build;
 

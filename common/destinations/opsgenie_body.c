@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/destinations/alert.h"
+#include "common/destinations/life.h"
 #include "common/destinations/message.h"
 #include "common/destinations/opsgenie.h"
 #include "common/destinations/record.h"
@@ -30,6 +30,7 @@ enum {
     IDS_MAX = 200,
     DETAIL_MAX = 500,
     DETAILS_MOST = 14,
+    WHY_MAX = 2000,
 };
 
 /* No message has more than two paragraphs and one address (message.c). */
@@ -185,10 +186,7 @@ static void add_tags(struct buf *b, struct arena *arena, const struct event *eve
 static void add_alert(struct buf *b, struct arena *arena, const struct message *m, const struct event *event,
                       const struct facts *facts)
 {
-    char key[ALERT_KEY_TEXT];
-    alert_key(event, facts, key);
     bool whole = add_message(b, m, event);
-    buf_json_member(b, "alias", key);
     add_description(b, m, !whole);
     add_tags(b, arena, event, facts);
     if (event) {
@@ -201,15 +199,34 @@ static void add_alert(struct buf *b, struct arena *arena, const struct message *
 
 /* ---- the note ---- */
 
-static void add_note(struct buf *b, const struct message *m)
+/* WHY, which may be NULL, on a line of its own before the rest. */
+static void add_note(struct buf *b, const struct message *m, const char *why)
 {
     struct buf text;
     buf_init(&text, RAW_MAX);
-    add_html(&text, m->line, OPSGENIE_NOTE_MAX - IDS_MAX);
+    if (why) {
+        add_html(&text, why, WHY_MAX);
+        buf_add_char(&text, '\n');
+    }
+    add_html(&text, m->line, OPSGENIE_NOTE_MAX - WHY_MAX - 1 - IDS_MAX);
     buf_add_char(&text, '\n');
     add_html(&text, m->ids, IDS_MAX - 1);
     buf_json_member(b, "note", buf_text(&text));
     buf_free(&text);
+}
+
+/* NULL when nothing is over. */
+static const char *why_closed(struct arena *arena, const struct event *event, const struct facts *facts)
+{
+    bool over = event_is_about_finding(event->type) && life_end_of(&facts->finding) != LIFE_GOES_ON;
+    return over ? life_words(LIFE_CLOSE, event, &facts->finding, arena) : NULL;
+}
+
+/* Who says so; Opsgenie knows no such members where only the priority is said. */
+static void add_sender(struct buf *b)
+{
+    buf_json_member(b, "source", "Pencheff");
+    buf_json_member(b, "user", "Pencheff");
 }
 
 void opsgenie_body_build(const struct event *event, const struct facts *facts, int layout, struct buf *b)
@@ -221,10 +238,12 @@ void opsgenie_body_build(const struct event *event, const struct facts *facts, i
     buf_add_char(b, '{');
     if (layout == OPSGENIE_ALERT)
         add_alert(b, &arena, &m, event, facts);
+    else if (layout == OPSGENIE_PRIORITY)
+        buf_json_member(b, "priority", priority_of(event, facts));
     else
-        add_note(b, &m);
-    buf_json_member(b, "source", "Pencheff");
-    buf_json_member(b, "user", "Pencheff");
+        add_note(b, &m, layout == OPSGENIE_END ? why_closed(&arena, event, facts) : NULL);
+    if (layout != OPSGENIE_PRIORITY)
+        add_sender(b);
     buf_add_char(b, '}');
     arena_free(&arena);
 }

@@ -2,10 +2,11 @@
  * pagerduty - one event of the Events API v2 per event, which opens, adds to or ends an alert
  *
  * A conversation of one request; of two for a test, which ends what it has opened. The credential is in the body
- * (routing_key), so the body that integrations share is built without it, and each puts its own in front. A repeat does
- * no harm: it carries the same dedup_key, and PagerDuty adds it to the alert that is open. Accepted means that it is
- * processed later; an event for a service that is disabled, or a resolve without an open alert, is dropped without a
- * word.
+ * (routing_key), and so is the name of the alert (dedup_key), under which a finding was told before: the body that
+ * integrations share is built without them, and each puts its own in front. A finding that nobody has to get up for any
+ * more ends its alert. A repeat does no harm: it carries the same dedup_key, and PagerDuty adds it to the alert that is
+ * open. Accepted means that it is processed later; an event for a service that is disabled, or a resolve without an open
+ * alert, is dropped without a word.
  */
 #include "common/destinations/pagerduty.h"
 
@@ -14,13 +15,21 @@
 
 #include "common/base/check.h"
 #include "common/base/json.h"
+#include "common/destinations/alert.h"
+#include "common/destinations/life.h"
+#include "common/destinations/text.h"
 
-enum { STEP_SENT = 1, STEP_ENDING = 2 };
+enum { STEP_SENT = 1 };
+
+enum { TITLE_MAX = 65536 /* bytes: more than any that is stored */ };
 
 /* What PagerDuty suggests when it says "too many" without saying for how long (docs/events-API-v2/05-Rate-Limits). */
 #define USUAL_WAIT_S 30
 
 #define ENQUEUE "/v2/enqueue"
+
+_Static_assert(ALERT_KEY_TEXT - 1 <= PAGERDUTY_DEDUP_MAX,
+               "the name of an alert is never longer than PagerDuty takes");
 
 /* ---- settings ---- */
 
@@ -180,63 +189,137 @@ struct verdict pagerduty_judge(const struct dest_response *r)
     return v;
 }
 
-/* ---- the conversation ---- */
+/* ---- requests ---- */
 
-/* BODY, an object with members, with the key as its first. It lives in the conversation's arena, as the key does. */
-static void send_with_key(const struct conversation *c, const char *body, size_t size,
-                          struct dest_request *out)
+static enum dest_next end_with(struct conversation *c, struct verdict verdict)
 {
-    const struct pagerduty_config *config = c->config;
-    struct buf b;
-    check(size > 2 && body[0] == '{');
-    buf_init(&b, size + sizeof "{\"routing_key\":\"\"," + PAGERDUTY_KEY_SIZE);
-    buf_add_char(&b, '{');
-    buf_json_member(&b, "routing_key", config->key);
-    buf_add_char(&b, ',');
-    buf_add(&b, body + 1, size - 1);
-    check(!b.overflow);
-    dest_request_json(out, "POST", config->url, arena_text(c->arena, b.data, b.len), b.len);
-    out->body_secret = config->key;
-    buf_wipe(&b);
+    c->jobs[0].verdict = verdict;
+    return DEST_FINISHED;
 }
 
-static enum dest_next end_test(const struct conversation *c, struct dest_request *out)
+/*
+ * An event about the alert KEY: OPENS it, or adds to it while it is open, with what there is to say; else ends it, without a word
+ * more, since PagerDuty refuses an end too for what it says.
+ */
+static enum dest_next send(struct conversation *c, const char *key, bool opens, struct dest_request *out)
 {
+    const struct pagerduty_config *config = c->config;
+    const struct buf *said = opens ? dest_cached_body(c, 0, pagerduty_body_build) : NULL;
     struct buf b;
-    buf_init(&b, 1024);
-    pagerduty_body_end_test(&b);
-    send_with_key(c, buf_text(&b), b.len, out);
-    buf_free(&b);
+    if (said && said->overflow)
+        return end_with(c, verdict_too_long());
+    buf_init(&b, c->cache->layouts[0].body.max);
+    buf_add_char(&b, '{');
+    buf_json_member(&b, "routing_key", config->key);
+    buf_json_member(&b, "event_action", opens ? "trigger" : "resolve");
+    buf_json_member(&b, "dedup_key", key);
+    buf_add_char(&b, said ? ',' : '}');
+    if (said)
+        buf_add(&b, said->data + 1, said->len - 1);
+    const char *body = b.overflow ? NULL : arena_text(c->arena, b.data, b.len);
+    size_t size = b.len;
+    buf_wipe(&b);
+    if (!body)
+        return end_with(c, verdict_too_long());
+    dest_request_json(out, "POST", config->url, body, size);
+    out->body_secret = config->key;
+    c->step++;
     return DEST_SEND;
+}
+
+/* The alert of a scan, or of a test. */
+static enum dest_next send_own(struct conversation *c, bool opens, struct dest_request *out)
+{
+    char key[ALERT_KEY_TEXT];
+    alert_key(c->jobs[0].event, c->jobs[0].facts, key);
+    return send(c, key, opens, out);
+}
+
+/* ---- a finding ---- */
+
+static bool is_over(const struct conversation *c)
+{
+    return life_end_of(&c->jobs[0].facts->finding) != LIFE_GOES_ON;
+}
+
+static bool is_said_alike(const char *one, const char *other)
+{
+    struct buf a, b;
+    buf_init(&a, TITLE_MAX);
+    buf_init(&b, TITLE_MAX);
+    text_add_clean(&a, one, TEXT_ONE_LINE);
+    text_add_clean(&b, other, TEXT_ONE_LINE);
+    bool alike = strcmp(buf_text(&a), buf_text(&b)) == 0;
+    buf_free(&a);
+    buf_free(&b);
+    return alike;
+}
+
+/* Somebody who is on call hears of a finding when it is found, and when it is called or rated otherwise. */
+static bool has_news(const struct conversation *c)
+{
+    const struct conversation_job *job = &c->jobs[0];
+    const struct dest_reference *r = &c->reference;
+    return job->event->type == EVENT_FINDING_NEW || job->facts->finding.severity != r->severity ||
+           !is_said_alike(job->facts->finding.title, r->title);
+}
+
+static enum dest_next begin_finding(struct conversation *c, struct dest_request *out)
+{
+    const char *key = alert_key_kept(c);
+    enum life_act act = life_act_of(c);
+    if (act == LIFE_NOTHING || (act == LIFE_CHANGE && (is_over(c) || !has_news(c))))
+        return end_with(c, life_nothing(c));
+    c->scratch = arena_strdup(c->arena, key);
+    enum dest_next next = send(c, key, !is_over(c), out);
+    if (next == DEST_SEND)
+        life_asks(c);
+    return next;
+}
+
+static enum dest_next end_finding(struct conversation *c, const struct dest_response *answer)
+{
+    struct verdict v = pagerduty_judge(answer);
+    if (v.kind == VERDICT_DELIVERED)
+        life_is(c, c->scratch, !is_over(c));
+    else
+        life_failed(c, answer);
+    return end_with(c, v);
+}
+
+/* ---- the conversation ---- */
+
+/* Opened, and ended again. */
+static enum dest_next go_on_test(struct conversation *c, const struct dest_response *answer,
+                                 struct dest_request *out)
+{
+    struct verdict v = pagerduty_judge(answer);
+    if (v.kind != VERDICT_DELIVERED)
+        return end_with(c, v);
+    if (c->step == STEP_SENT)
+        return send_own(c, false, out);
+    v.detail = "PagerDuty accepted a test alert and its end, and processes them in a minute; if they do "
+               "not show at the service, it may be disabled";
+    return end_with(c, v);
 }
 
 static enum dest_next pagerduty_next(struct conversation *c, const struct dest_response *last,
                                      struct dest_request *out)
 {
-    const struct pagerduty_config *config = c->config;
-    struct verdict *v = &c->jobs[0].verdict;
-    if (last && c->step == STEP_ENDING) {
-        *v = pagerduty_judge(last);
-    } else if (dest_one_request(c, last, out, config->url, 0, pagerduty_body_build, pagerduty_judge) ==
-               DEST_SEND) {
-        send_with_key(c, out->body, out->body_size, out);
-        if (out->body_size <= c->cache->layouts[0].body.max)
-            return DEST_SEND;
-        *v = verdict_too_long();
-    } else if (c->is_test && v->kind == VERDICT_DELIVERED) {
-        c->step = STEP_ENDING;
-        return end_test(c, out);
-    }
-    if (c->is_test && v->kind == VERDICT_DELIVERED)
-        v->detail = "PagerDuty accepted a test alert and its end, and processes them in a minute; if they do "
-                    "not show at the service, it may be disabled";
-    return DEST_FINISHED;
+    const struct event *event = c->jobs[0].event;
+    check(c->job_count == 1 && c->cache && c->is_test == (event == NULL) && !last == (c->step == 0));
+    if (c->is_test)
+        return last ? go_on_test(c, last, out) : send_own(c, true, out);
+    if (event_is_about_finding(event->type))
+        return last ? end_finding(c, last) : begin_finding(c, out);
+    return last ? end_with(c, pagerduty_judge(last)) : send_own(c, true, out);
 }
 
 const struct dest dest_pagerduty = {
     .kind = "pagerduty",
     .title = "PagerDuty",
     .repeat_hurts = false,
+    .refers = DEST_REFERS_FINDINGS,
     .config_parse = pagerduty_config_parse,
     .next = pagerduty_next,
 };

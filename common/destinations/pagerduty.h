@@ -25,11 +25,9 @@ struct pagerduty_config {
     const char *url;
 };
 
-/* The event without its routing_key, which is not the same for all integrations; one layout. */
+/* What an event says, without whom it calls, what is to be done and which alert it belongs to, which are not the same for all
+ * integrations; one layout. */
 dest_body_builder pagerduty_body_build;
-
-/* What opened the alert of a test ends it again; without the routing_key, too. */
-void pagerduty_body_end_test(struct buf *out);
 
 /* Delivered is only a 202 whose body says "success". */
 struct verdict pagerduty_judge(const struct dest_response *response);

@@ -1,18 +1,14 @@
 /*
  * pagerduty_body - the event that PagerDuty gets
  *
- * Pure. PagerDuty reads no markup anywhere, so texts are cleaned and cut, and nothing is escaped but for JSON; severity,
- * action and dedup_key are ours and take nothing from a scanned system but through a hash. The summary, which is read
- * aloud and sent as a short message, is what users know from chats without its sign. A finding that nobody has to get up
- * for any more (suppressed, resolved, no real one) ends its alert in place of opening one: PagerDuty drops that when
- * there is none.
+ * Pure. PagerDuty reads no markup anywhere, so texts are cleaned and cut, and nothing is escaped but for JSON; the severity is
+ * a word of ours. The summary, which is read aloud and sent as a short message, is what users know from chats without its
+ * sign.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "common/base/iso8601.h"
-#include "common/destinations/alert.h"
-#include "common/destinations/life.h"
 #include "common/destinations/message.h"
 #include "common/destinations/pagerduty.h"
 #include "common/destinations/text.h"
@@ -142,32 +138,11 @@ static void add_payload(struct buf *b, const struct event *event, const struct f
     arena_free(&arena);
 }
 
-/* ---- bodies ---- */
-
-static void begin(struct buf *b, const char *action, const struct event *event, const struct facts *facts)
-{
-    char key[ALERT_KEY_TEXT];
-    alert_key(event, facts, key);
-    buf_add_char(b, '{');
-    buf_json_member(b, "event_action", action);
-    buf_json_member(b, "dedup_key", key);
-}
-
 void pagerduty_body_build(const struct event *event, const struct facts *facts, int layout, struct buf *b)
 {
     (void)layout;
-    if (event && event_is_about_finding(event->type) && life_end_of(&facts->finding) != LIFE_GOES_ON) {
-        begin(b, "resolve", event, facts);
-    } else {
-        begin(b, "trigger", event, facts);
-        buf_json_member(b, "client", "Pencheff");
-        add_payload(b, event, facts);
-    }
-    buf_add_char(b, '}');
-}
-
-void pagerduty_body_end_test(struct buf *b)
-{
-    begin(b, "resolve", NULL, NULL);
+    buf_add_char(b, '{');
+    buf_json_member(b, "client", "Pencheff");
+    add_payload(b, event, facts);
     buf_add_char(b, '}');
 }

@@ -12,6 +12,7 @@
 #include "common/base/http_time.h"
 #include "common/base/json.h"
 #include "common/base/utf8.h"
+#include "common/destinations/life.h"
 #include "tests/fuzz/dest_fuzz_texts.h"
 #include "tests/fuzz/json_check.h"
 
@@ -275,12 +276,23 @@ static void check_room(const struct dest_fuzz *d, const struct session *whole, s
     dest_body_cache_free(&s.cache);
 }
 
+/* Two words of a finding's status close it, which is another act than that of the twin, whose status is no word. */
+static bool has_twin(const struct dest_fuzz *d, const struct dest_fuzz_case *c)
+{
+    return !refers(dest_find(d->kind), &c->event) ||
+           life_end_of(&c->facts.finding) == life_end_of(&c->twin_facts.finding);
+}
+
 static void check_twin(const struct dest_fuzz *d, const struct session *s, const struct dest_fuzz_case *c,
                        struct json_object *body)
 {
     struct session twin;
-    check(begin(d, &twin, s->c.arena, s->c.config, &c->twin_event, &c->twin_facts, 1, BODY_ROOM) ==
-          DEST_SEND);
+    if (begin(d, &twin, s->c.arena, s->c.config, &c->twin_event, &c->twin_facts, 1, BODY_ROOM) ==
+        DEST_FINISHED) {
+        check(reference.known); /* what is told is what was told before */
+        dest_body_cache_free(&twin.cache);
+        return;
+    }
     struct json_object *other = read_body(&twin.request);
     dest_fuzz_case_compare(d, c, body, other);
     json_object_put(other);
@@ -293,7 +305,10 @@ static void check_secret(const struct dest_fuzz *d, const struct session *s, con
     struct session bare;
     struct facts facts = c->twin_facts;
     facts.scan.summary_json = facts.finding.severity_text = NULL;
-    check(begin(d, &bare, s->c.arena, s->c.config, &c->twin_event, &facts, 1, BODY_ROOM) == DEST_SEND);
+    if (begin(d, &bare, s->c.arena, s->c.config, &c->twin_event, &facts, 1, BODY_ROOM) == DEST_FINISHED) {
+        dest_body_cache_free(&bare.cache);
+        return;
+    }
     check(!memmem(bare.request.body, bare.request.body_size, DEST_FUZZ_SECRET, strlen(DEST_FUZZ_SECRET)));
     dest_body_cache_free(&bare.cache);
 }
@@ -316,7 +331,8 @@ static void talk(const struct dest_fuzz *d, struct arena *a, const void *config,
         struct json_object *body = read_body(&s.request);
         if (d->check_request && !s.c.reference.known)
             d->check_request(&s.request, body);
-        check_twin(d, &s, c, body);
+        if (has_twin(d, c))
+            check_twin(d, &s, c, body);
         if (!d->secret_in_body)
             check_secret(d, &s, c);
         check_again(d, &s);

@@ -69,7 +69,7 @@ bool dest_fuzz_answer_has(const struct dest_response *answer, const char *key, e
 {
     const char *why;
     struct json_object *body = json_parse(answer->body, answer->body_size, &why);
-    bool has = json_object_is_type(json_get(body, key), type);
+    bool has = !answer->truncated && json_object_is_type(json_get(body, key), type);
     json_object_put(body);
     return has;
 }

@@ -30,7 +30,7 @@ void dest_fuzz_show_escaped(struct buf *out, const char *text, enum text_shape s
 
 /* ---- answers ---- */
 
-/* The body is a JSON object whose member KEY is of TYPE. */
+/* The body came whole, and is a JSON object whose member KEY is of TYPE. */
 bool dest_fuzz_answer_has(const struct dest_response *answer, const char *key, enum json_type type);
 
 #endif

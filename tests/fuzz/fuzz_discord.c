@@ -49,6 +49,7 @@ static size_t check_fields(struct json_object *fields)
 
 static void check_embed(struct json_object *embed)
 {
+    check(json_object_is_type(embed, json_type_object));
     bool described = json_get(embed, "description") != NULL;
     check(json_object_object_length(embed) == (described ? 6 : 5));
     size_t sum = check_escaped(dest_fuzz_text(embed, "title"), DISCORD_TITLE_MAX);
@@ -75,6 +76,29 @@ static void check_message(const struct dest_request *request, struct json_object
         check(json_object_get_int(json_get(root, "flags")) == DISCORD_SUPPRESS_EMBEDS);
         check_escaped(dest_fuzz_text(root, "content"), DISCORD_CONTENT_MAX);
     }
+}
+
+/* An edit names all that a message has, and says in words of ours what happened. */
+static void check_edit(const struct dest_request *request, struct json_object *root)
+{
+    if (strcmp(request->method, "PATCH") != 0)
+        return;
+    struct json_object *embeds = json_get(root, "embeds");
+    const char *said = dest_fuzz_text(root, "content"), *place = request->url + strcspn(request->url, "?");
+    bool card = json_object_array_length(embeds) == 1;
+    check(request->header_count == 2 && !request->once);
+    while (place[-1] >= '0' && place[-1] <= '9')
+        place--;
+    check(place[strspn(place, "0123456789")] == '\0' || place[strspn(place, "0123456789")] == '?');
+    check(*place != '?' && *place && strncmp(place - 10, "/messages/", 10) == 0);
+    check(json_object_object_length(root) == 4);
+    check(json_object_array_length(json_get(json_get(root, "allowed_mentions"), "parse")) == 0);
+    check(json_object_get_int(json_get(root, "flags")) == (card ? 0 : DISCORD_SUPPRESS_EMBEDS));
+    check_escaped(said, card ? DISCORD_WORDS_MAX : DISCORD_CONTENT_MAX);
+    check(strncmp(said, "Closed\\: ", 9) == 0 || strncmp(said, "Open again", 10) == 0 ||
+          strncmp(said, "Found again", 11) == 0 || strncmp(said, "Updated", 7) == 0);
+    if (card)
+        check_embed(json_object_array_get_idx(embeds, 0));
 }
 
 static struct json_object *embed_of(struct json_object *root)
@@ -173,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .cuts = true,
         .align = align,
         .check_request = check_message,
+        .check_each = check_edit,
         .is_success = is_success,
     };
     return dest_fuzz_run(&discord, data, size);

@@ -3,6 +3,7 @@
  * than Opsgenie allows, or decides about alias, priority, tags or who is told.
  */
 #include "common/base/json.h"
+#include "common/destinations/alert.h"
 #include "common/destinations/opsgenie.h"
 #include "tests/fuzz/dest_fuzz.h"
 #include "tests/fuzz/dest_fuzz_checks.h"
@@ -40,31 +41,66 @@ static void check_tags(struct json_object *tags)
         check(json_object_get_string_len(json_object_array_get_idx(tags, i)) <= OPSGENIE_TAG_MAX);
 }
 
+static void check_priority(struct json_object *root)
+{
+    const char *priority = dest_fuzz_text(root, "priority");
+    check(priority[0] == 'P' && priority[1] >= '1' && priority[1] <= '5' && !priority[2]);
+}
+
 static void check_alert(struct json_object *root)
 {
-    const char *alias = dest_fuzz_text(root, "alias"), *priority = dest_fuzz_text(root, "priority");
-    check(strncmp(alias, "pencheff-", 9) == 0 && strspn(alias + 9, "0123456789abcdef") == 64);
-    check(priority[0] == 'P' && priority[1] >= '1' && priority[1] <= '5' && !priority[2]);
+    const char *alias = dest_fuzz_text(root, "alias");
+    check(alert_is_key(alias) || strcmp(alias, "pencheff-test") == 0);
+    check_priority(root);
     check_text(root, "message", OPSGENIE_MESSAGE_MAX, false);
     check_text(root, "description", OPSGENIE_DESCRIPTION_MAX, true);
+    check_tags(json_get(root, "tags"));
+    if (!json_get(root, "details")) { /* a test */
+        check(json_object_object_length(root) == 7);
+        return;
+    }
     check(json_object_object_length(root) == (json_get(root, "entity") ? 9 : 8));
     if (json_get(root, "entity"))
         check_text(root, "entity", OPSGENIE_ENTITY_MAX, false);
     check_details(json_get(root, "details"));
-    check_tags(json_get(root, "tags"));
 }
 
-static void check_message(const struct dest_request *request, struct json_object *root)
+/* URL leads to an alert of ours, by its alias, and what is to become of it is ACTION. */
+static void check_place(const char *url, const char *action)
 {
-    check(strcmp(request->method, "POST") == 0 && request->header_count == 3);
+    char alias[ALERT_KEY_TEXT];
+    const char *end = strstr(url, action);
+    check(end && strcmp(end, action) == 0 && end - url > ALERT_KEY_TEXT);
+    memcpy(alias, end - (ALERT_KEY_TEXT - 1), ALERT_KEY_TEXT - 1);
+    alias[ALERT_KEY_TEXT - 1] = '\0';
+    check(alert_is_key(alias) && end[-ALERT_KEY_TEXT] == '/');
+}
+
+static void check_each(const struct dest_request *request, struct json_object *root)
+{
+    check(!root || request->header_count == 3);
+    if (strcmp(request->method, "GET") == 0) {
+        check(!root && strstr(request->url, "/requests/"));
+        return;
+    }
+    if (strcmp(request->method, "PUT") == 0) {
+        check(json_object_object_length(root) == 1);
+        check_priority(root);
+        check_place(request->url, "/priority?identifierType=alias");
+        return;
+    }
+    check(strcmp(request->method, "POST") == 0);
     check(strcmp(dest_fuzz_text(root, "user"), "Pencheff") == 0 &&
           strcmp(dest_fuzz_text(root, "source"), "Pencheff") == 0);
     if (!json_get(root, "note")) {
         check_alert(root);
         return;
     }
-    check(json_object_object_length(root) == 3 && strstr(request->url, "/close?identifierType=alias"));
+    bool ends = strstr(request->url, "/close?") != NULL;
+    check(json_object_object_length(root) == 3);
+    check_place(request->url, ends ? "/close?identifierType=alias" : "/notes?identifierType=alias");
     check_text(root, "note", OPSGENIE_NOTE_MAX, true);
+    check(!ends || strncmp(dest_fuzz_text(root, "note"), "Closed: ", 8) == 0);
 }
 
 static bool is_cut(struct json_object *alert)
@@ -83,23 +119,10 @@ static void take_headline_off(struct json_object *hostile)
     json_object_object_add(hostile, "description", json_object_new_string(end + 2));
 }
 
-/* The hash is of another name, tags are made of what has the form of a code, and two words of a finding's status close its
- * alert; what tags and an end look like is checked above. */
+/* The hash is of another name, and tags are made of what has the form of a code; what tags look like is checked above. */
 static void align(struct json_object *hostile, struct json_object *twin)
 {
-    static const char *const members[] = {"message", "alias",  "description", "tags",
-                                          "details", "entity", "priority",    NULL};
-    if (json_get(hostile, "note") && !json_get(twin, "note")) {
-        json_object_object_foreach(hostile, name, value)
-        {
-            json_object_object_del(twin, name);
-            json_object_object_add(twin, name, json_object_get(value));
-        }
-        for (const char *const *member = members; *member; member++)
-            json_object_object_del(twin, *member);
-        return;
-    }
-    if (json_get(hostile, "note"))
+    if (!json_get(hostile, "alias"))
         return;
     json_object_object_add(twin, "alias", json_object_get(json_get(hostile, "alias")));
     json_object_object_add(twin, "tags", json_object_get(json_get(hostile, "tags")));
@@ -129,7 +152,7 @@ static bool is_success(const struct dest_response *answer)
     struct json_object *id = json_get(body, "requestId");
     int n = json_is_text(id) ? json_object_get_string_len(id) : 0;
     json_object_put(body);
-    return answer->status >= 200 && answer->status < 300 && n > 0 && n <= 100;
+    return !answer->truncated && answer->status >= 200 && answer->status < 300 && n > 0 && n <= 100;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -146,7 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .ways = 3,
         .cuts = true,
         .align = align,
-        .check_request = check_message,
+        .check_each = check_each,
         .is_success = is_success,
     };
     return dest_fuzz_run(&opsgenie, data, size);

@@ -29,7 +29,7 @@ from typing import Any, Iterator
 
 FOLDER = Path(__file__).resolve().parent
 EVENTS = FOLDER / "events"
-DIGESTS = ("google_chat", "slack", "teams")  # kinds that tell many findings in one message
+DIGESTS = ("discord", "google_chat", "slack", "teams")  # kinds that tell many findings in one message
 
 
 def kinds() -> list[str]:

@@ -18,9 +18,9 @@ def describe_shop(stage: Any, counts: str = '{"high": 2, "medium": 12, "low": 11
                            " owasp_category = 'A03:2021', cwe_id = 'CWE-89' WHERE id = %s", (stage.high,))
 
 
-def publish_each(stage: Any, change: str, error: str | None = None) -> dict[str, str]:
-    """An event of each type; the types by id."""
-    words: dict[str, dict[str, str]] = {"finding_changed": {"change_summary": change}, "scan_failed": {"error": error} if error else {}}
+def publish_each(stage: Any, change: str, error: str | None = None, changed: str | None = None) -> dict[str, str]:
+    """An event of each type; the types by id. CHANGED: the finding that has changed, in place of the one that is new."""
+    words: dict[str, dict[str, str]] = {"finding_changed": {"change_summary": change, **({"finding_id": changed} if changed else {})}, "scan_failed": {"error": error} if error else {}}
     return {stage.publish(event_type, **words.get(event_type, {})): event_type for event_type in EVENTS}
 
 

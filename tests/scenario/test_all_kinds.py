@@ -37,8 +37,10 @@ def test_every_event_reaches_all_ten(stage, notifyd):
         stage.integration(config, kind=kind, name=kind)
     hostile = " ".join(ATTACKS[:12])[:500]
     stage.database.execute("UPDATE findings SET title = %s, description = %s", (hostile, "\n".join(ATTACKS).replace("\0", "")))
+    another = stage.findings["critical"].id
+    stage.database.execute("UPDATE findings SET category = 'another' WHERE id = %s", (another,))
     notifyd({"workers": 2, "gate": {f"rate_{kind}": 0.0 for kind in kinds}})
-    events = {name: stage.publish(name, **({"change_summary": hostile} if name == "finding_changed" else {})) for name in EVENTS}
+    events = {name: stage.publish(name, **({"change_summary": hostile, "finding_id": another} if name == "finding_changed" else {})) for name in EVENTS}
     stage.wait(lambda: Counter(d["state"] for d in stage.deliveries()) == {"delivered": len(EVENTS) * len(kinds)}, 30)
     assert {d["event_id"] for d in stage.deliveries()} == set(events.values())
     for kind, vendor in VENDORS.items():

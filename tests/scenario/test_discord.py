@@ -33,7 +33,9 @@ def test_every_event_arrives_in_both_layouts_and_hostile_text_is_nothing_but_tex
                            " category = left(%s, 64), cvss_score = 7.5", (HOSTILE,) * 4 + (HOSTILE[:200], HOSTILE))
     stage.database.execute("UPDATE scans SET error = %s, profile = 'deep'", (HOSTILE,))
     notifyd({"gate": {"rate_discord": 0.0}})
-    publish_each(stage, change=HOSTILE)
+    another = stage.findings["critical"].id
+    stage.database.execute("UPDATE findings SET category = 'another' WHERE id = %s", (another,))
+    publish_each(stage, change=HOSTILE, changed=another)
     for path in (card, plain):
         messages = [discord.check(request) for request in stage.receiver.wait_for(5, path)]
         for message in messages:
@@ -74,6 +76,35 @@ def test_the_vendor_takes_what_is_just_within_the_limits_and_refuses_what_is_bey
     wrong = {50006: sent({"embeds": []}), 50109: sent(b"{"), 40333: sent({"content": "x"}, agent="curl"), 10015: sent({"content": "x"}, "/api/webhooks/1")}
     assert {json.loads(discord.answer(request).body)["code"]: request for request in wrong.values()} == wrong
     assert discord.answer(sent({"content": "x"}, "/api/webhooks/1/token")).status == 204
+
+
+def test_a_channel_keeps_messages_and_lets_only_their_webhook_edit_them():
+    channel, place = discord.Channel(), "/api/webhooks/1/token"
+    whole = {"content": "", "embeds": [{"title": "t"}], "flags": 0, "allowed_mentions": {"parse": []}}
+
+    def edit(message: str, said: Any, query: str = "", webhook: str = place) -> tuple[int, int | None]:
+        answer = channel.answer(SimpleNamespace(**{**vars(sent(said, f"{webhook}/messages/{message}{query}")), "method": "PATCH"}))
+        return answer.status, json.loads(answer.body).get("code")
+
+    assert channel.answer(sent({"content": "unseen"}, place)).status == 204
+    first = json.loads(channel.answer(sent({"content": "old", "flags": 4})).body)["id"]
+    inside = json.loads(channel.answer(sent({"content": "in a thread"}, f"{place}?thread_id=7&wait=true")).body)["id"]
+    assert [one["content"] for one in channel.messages.values()] == ["unseen", "old", "in a thread"]
+    assert edit(first, whole) == edit(inside, {"content": "new"}, "?thread_id=7") == (200, None)
+    assert channel.messages[first] == {"id": first, "content": "", "embeds": [{"title": "t"}], "flags": 0, "thread": None, "webhook": "1/token", "edits": 1}
+    assert edit(first, {"embeds": None}) == edit(first, {"content": "", "embeds": []}) == (400, 50006)  # nothing would be left
+    assert edit(first, {**whole, "flags": 1 << 12}) == edit(first, {"content": "x" * 2001}) == (400, 50035)
+    for other in (edit("1", whole), edit(inside, whole), edit(first, whole, "?thread_id=7"), edit(first, whole, webhook="/api/webhooks/2/token")):
+        assert other == (404, 10008)
+    assert edit("x", whole) == (404, 10015)
+    channel.archived.add("7")
+    assert edit(inside, whole, "?thread_id=7") == (400, 50083)
+    channel.answer(sent({"content": "opens it"}, f"{place}?thread_id=7"))
+    assert edit(inside, whole, "?thread_id=7") == (200, None)
+    channel.delete(first)
+    assert edit(first, whole) == (404, 10008)
+    channel.gone = True
+    assert edit(inside, whole, "?thread_id=7") == (404, 10015) and len(channel.requests) == 19
 
 
 def test_discord_is_given_the_time_that_it_asks_for(stage, notifyd):

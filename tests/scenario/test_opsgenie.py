@@ -9,7 +9,7 @@ from typing import Any
 from sandbox.vendors import opsgenie
 from sandbox.receiver import Answer
 
-from destinations import EVENTS, describe_shop, expect_dead, expect_wait, publish_each
+from destinations import EVENTS, describe_shop, expect_dead, expect_wait, publish_each, settled
 
 KEY = "12345678-90ab-4cde-8f01-234567890abc"
 OPSGENIE = Answer(like="opsgenie")
@@ -44,17 +44,19 @@ def test_every_event_is_an_alert_with_the_words_that_users_know(stage, notifyd):
     assert len({alert["alias"] for alert in shown.values()}) == 4
     stage.wait_settled(4)
 
-    # What becomes of a finding is told to its own alert, until nobody has to hear of it any more.
-    stage.publish("finding_changed", change_summary="recheck queued")
+    # What is changed is told to an alert that may be there already; nobody has to hear of what was closed before it was told.
+    another, closed = stage.findings["critical"].id, stage.findings["medium"].id
+    stage.database.execute("UPDATE findings SET title = 'XSS', severity = 'critical' WHERE id = %s", (another,))
+    stage.publish("finding_changed", finding_id=another, change_summary="recheck queued")
     sent(stage, 6)
-    stage.database.execute("UPDATE findings SET suppressed = true WHERE id = %s", (stage.high,))
-    stage.publish("finding_changed", change_summary="suppressed (reason: accepted)")
-    alert, = (one for one in opsgenie.alerts(sent(stage, 7)) if "SQL injection" in one["alert"]["message"])
-    assert (alert["open"], alert["count"]) == (False, 2)
-    assert [note.partition("\n")[0] for note in alert["notes"]] == [
-        "🔁 Finding updated — SQL injection: recheck queued", "🔁 Finding updated — SQL injection: suppressed (reason: accepted)"]
+    stage.database.execute("UPDATE findings SET suppressed = true, severity = 'high' WHERE id = %s", (closed,))
+    event = stage.publish("finding_changed", finding_id=closed, change_summary="suppressed (reason: accepted)")
+    assert [row["state"] for row in settled(stage, event).values()] == ["delivered"]
+    alert, = (one for one in opsgenie.alerts(sent(stage, 6)) if "XSS" in one["alert"]["message"])
+    assert (alert["open"], alert["count"], alert["alert"]["priority"]) == (True, 1, "P1")
+    assert [note.partition("\n")[0] for note in alert["notes"]] == ["🔁 Finding updated — XSS: recheck queued"]
     stage.wait_settled(6)
-    assert {row["state"] for row in stage.deliveries()} == {"delivered"}
+    assert stage.receiver.count() == 6 and "dead" not in {row["state"] for row in stage.deliveries()}
 
 
 def test_hostile_findings_are_nothing_but_text_in_an_alert(stage, notifyd):
@@ -62,9 +64,11 @@ def test_hostile_findings_are_nothing_but_text_in_an_alert(stage, notifyd):
     stage.database.execute("UPDATE targets SET name = %s, base_url = %s", (HOSTILE, HOSTILE))
     stage.database.execute("UPDATE findings SET title = %s, endpoint = %s, description = %s, remediation = repeat('&', 9000), parameter = %s,"
                            " category = left(%s, 64), owasp_category = left(%s, 32)", (HOSTILE,) * 3 + (HOSTILE,) * 3)
+    another = stage.findings["critical"].id
+    stage.database.execute("UPDATE findings SET category = 'another' WHERE id = %s", (another,))
     stage.database.execute("UPDATE scans SET error = %s", (HOSTILE,))
     notifyd()
-    publish_each(stage, change=HOSTILE)
+    publish_each(stage, change=HOSTILE, changed=another)
     for request in sent(stage, 6):
         assert not opsgenie.live(opsgenie.check(request))
         if b'"priority"' in request.body:
@@ -122,3 +126,26 @@ def test_the_vendor_takes_what_is_just_within_the_limits_and_refuses_what_is_bey
     assert [one["open"] for one in opsgenie.alerts([opened, request("/v2/alerts/x/close?identifierType=alias", {}), opened])] == [False, True]
     assert opsgenie.live({"message": "a\nb", "alias": "mine", "tags": ["x"], "description": "<b>&nbsp;\n", "responders": []}) == [
         "message: 'a\\nb'", "description: <b>", "description: &nbsp;", "responders", "alias", "tag: x"]
+
+
+def test_an_account_keeps_alerts_by_their_alias_and_says_nothing_of_what_is_lost():
+    account, unable = opsgenie.Account(keys={KEY}), opsgenie.Account(has_priority=False)
+
+    def said(path: str, body: Any, method: str = "POST", by: str = "?identifierType=alias", to: Any = account, key: str = KEY) -> int:
+        header = {"authorization": f"GenieKey {key}", "content-type": "application/json"}
+        return to.answer(SimpleNamespace(method=method, path=f"/v2/alerts{path}{by if path else ''}", header=header, body=json.dumps(body).encode())).status
+
+    alert = {"message": "m", "alias": "a", "priority": "P3"}
+    assert [said("/a/notes", {"note": "early"}), said("", alert), said("", {**alert, "priority": "P1", "message": "other"}),
+            said("/a/notes", {"note": "n"}), said("/a/priority", {"priority": "P2"}, "PUT")] == [202] * 5
+    kept = account.alerts["a"]
+    assert (kept["state"], kept["count"], kept["priority"], kept["notes"], kept["message"]) == ("open", 2, "P2", ["n"], "m")
+    assert [said("/a/close", {"note": "over"}), said("/a/close", {}), said("/a/close", {}, by="")] == [202] * 3
+    assert (kept["state"], kept["notes"]) == ("closed", ["n", "over"])
+    assert said("", {**alert, "message": "anew"}) == 202
+    assert (account.alerts["a"]["state"], account.alerts["a"]["opened"], account.alerts["a"]["message"]) == ("open", 2, "anew")
+    assert account.lost == [("notes", "a"), ("close", "a"), ("close", "the alert of the id a")]
+    assert [said("/a/priority", {"priority": "P6"}, "PUT"), said("/a/priority", {"priority": "P1"}), said("/a/notes", {}), said("", alert, key=KEY[::-1])] == [422, 405, 422, 422]
+    assert said("", alert, key=KEY.replace("1", "2")) == 401 and len(account.requests) == 14
+    assert said("", alert, to=unable) == 202 and said("/a/priority", {"priority": "P1"}, "PUT", to=unable) == 404
+    assert unable.alerts["a"]["priority"] == "P3"

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.receiver import Answer
 from sandbox.vendors import pagerduty
 
-from destinations import expect_dead, expect_wait, publish_each
+from destinations import expect_dead, expect_wait, publish_each, settled
 
 PAGERDUTY = Answer(like="pagerduty")
 ENQUEUE = "/v2/enqueue"
@@ -34,31 +34,48 @@ def test_every_event_opens_an_alert_and_hostile_text_decides_about_nothing(stage
     stage.database.execute("UPDATE targets SET name = %s, base_url = 'https://shop.example'", (HOSTILE,))
     stage.database.execute("UPDATE scans SET error = %s, profile = 'deep'", (HOSTILE,))
     stage.database.execute("UPDATE findings SET title = %s, endpoint = %s, description = %s, remediation = repeat('🚨', 9000), cvss_score = 7.5,"
-                           " pencheff_finding_id = 'PF-1', verification_status = left(%s, 32) WHERE id = %s", (HOSTILE,) * 4 + (stage.high,))
+                           " verification_status = left(%s, 32)", (HOSTILE,) * 4)
     notifyd({"gate": {"rate_pagerduty": 0.0}})
-    publish_each(stage, change=HOSTILE)
+    another = stage.findings["critical"].id
+    stage.database.execute("UPDATE findings SET category = 'another' WHERE id = %s", (another,))
+    publish_each(stage, change=HOSTILE, changed=another)
     events = accepted(stage, 5)
     assert {event["routing_key"] for event in events} == {key} and {event["event_action"] for event in events} == {"trigger"}
     assert not any(pagerduty.live(event) for event in events)
     said = {event["payload"]["summary"].partition(" — ")[0]: event["payload"]["severity"] for event in events}
-    assert said == {"Scan started": "info", "Scan done": "info", "Scan failed": "error", "[HIGH] CVSS 7.5": "error", "Finding updated": "error"}
+    assert said == {"Scan started": "info", "Scan done": "info", "Scan failed": "error", "[HIGH] CVSS 7.5": "error", "Finding updated": "critical"}
     assert all(event["payload"]["source"] == "https://shop.example" and "<script>" in event["payload"]["group"] for event in events)
-    shown = pagerduty.alerts(events)
-    assert sorted(alert["log"] for alert in shown) == [["trigger"]] * 3 + [["trigger", "trigger"]]  # both of the finding are one
     stage.wait_settled(5)
 
 
-def test_an_alert_ends_with_its_finding_and_begins_anew_with_it(stage, notifyd):
+def test_nobody_is_called_for_a_finding_that_is_closed_before_anybody_was_told(stage, notifyd):
     service(stage)
-    stage.database.execute("UPDATE findings SET pencheff_finding_id = 'PF-1' WHERE id = %s", (stage.high,))
     notifyd({"gate": {"rate_pagerduty": 0.0}})
-    for count, (event_type, suppressed) in enumerate((("finding_new", False), ("finding_changed", True), ("finding_changed", True),
-                                                      ("finding_changed", False)), 1):
-        stage.database.execute("UPDATE findings SET suppressed = %s WHERE id = %s", (suppressed, stage.high))
-        stage.publish(event_type)
-        accepted(stage, count)
-    first, second = pagerduty.alerts(accepted(stage, 4))
-    assert (first["log"], first["open"]) == (["trigger", "resolve"], False) and (second["log"], second["open"]) == (["trigger"], True)
+    for event_type in ("finding_new", "finding_changed"):
+        stage.database.execute("UPDATE findings SET suppressed = true WHERE id = %s", (stage.high,))
+        event = stage.publish(event_type)
+        row, = settled(stage, event).values()
+        assert row["state"] == "delivered" and stage.receiver.count() == 0, row
+    stage.database.execute("UPDATE findings SET suppressed = false WHERE id = %s", (stage.high,))
+    stage.publish("finding_changed")
+    alert, = pagerduty.alerts(accepted(stage, 1))
+    assert alert["open"] and alert["log"] == ["trigger"]
+    assert "nothing to do: the finding is closed" in " ".join(map(str, stage.database.query("SELECT detail FROM notify.deliveries")))
+
+
+def test_a_service_keeps_alerts_by_their_key_and_drops_what_ends_none():
+    kept = pagerduty.Service(keys={"k" * 32})
+
+    def said(action: str, severity: str = "info", key: str = "a", routing: str = "k" * 32) -> int:
+        event = {"routing_key": routing, "event_action": action, "dedup_key": key}
+        event |= {"payload": {"summary": f"so {severity}", "source": "s", "severity": severity}} if action == "trigger" else {}
+        return kept.answer(SimpleNamespace(method="POST", path=ENQUEUE, header={}, body=json.dumps(event).encode())).status
+
+    assert [said("resolve"), said("trigger"), said("trigger", "error"), said("trigger", key="b"), said("resolve")] == [202] * 5
+    assert kept.alerts["a"] == {"state": "resolved", "summary": "so error", "severity": "error", "log": ["trigger", "trigger", "resolve"], "opened": 1}
+    assert said("resolve") == said("trigger", "critical") == 202 and said("trigger", routing="x" * 32) == said("trigger", "high") == 400
+    assert (kept.alerts["a"]["state"], kept.alerts["a"]["opened"], kept.alerts["b"]["state"]) == ("triggered", 2, "triggered")
+    assert len(kept.dropped) == 2 and len(kept.requests) == 9
 
 
 def test_the_vendor_takes_what_is_just_within_the_limits_and_refuses_what_is_beyond():

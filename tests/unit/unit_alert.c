@@ -98,7 +98,47 @@ static void each_event_of_a_scan_has_an_alert_of_its_own(void)
     expect_key(&event, &facts, failed, false);
 }
 
-UNIT_MAIN(UNIT_CASE(an_alert_is_of_one_finding_of_one_target_in_every_scan),
+#define DIGITS "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+
+static void only_the_name_of_a_findings_alert_has_its_form(void)
+{
+    static const char *const others[] = {"",
+                                         "pencheff-",
+                                         "pencheff-test",
+                                         "pencheff-" DIGITS,
+                                         "pencheff-" DIGITS "F",
+                                         "pencheff-" DIGITS "ff",
+                                         "Pencheff-" DIGITS "f",
+                                         DIGITS "f",
+                                         "pencheff-" DIGITS "/",
+                                         "pencheff-" DIGITS "f\n",
+                                         NULL};
+    EXPECT(alert_is_key("pencheff-" DIGITS "f"));
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        EXPECT(!alert_is_key(others[i]));
+}
+
+static void a_finding_keeps_the_alert_under_which_it_was_told(void)
+{
+    struct talk t;
+    char own[ALERT_KEY_TEXT];
+    talk_begin(&t, "pagerduty", "{\"routing_key\":\"0123456789abcdef0123456789abcdef\"}", "abc", 1);
+    alert_key(&t.event, &t.facts, own);
+    EXPECT_TEXT(alert_key_kept(&t.c), own);
+    t.c.reference = (struct dest_reference){.known = true, .open = true, .key = "pencheff-" DIGITS "0"};
+    EXPECT_TEXT(alert_key_kept(&t.c), "pencheff-" DIGITS "0");
+    EXPECT(t.c.reference.known && t.c.reference.open);
+    t.c.reference = (struct dest_reference){
+        .known = true, .open = true, .unsure = true, .unsure_since_us = 7, .key = "a", .title = "t"};
+    EXPECT_TEXT(alert_key_kept(&t.c), own);
+    EXPECT(!t.c.reference.known && !t.c.reference.key && !t.c.reference.open && !t.c.reference.title);
+    EXPECT(t.c.reference.unsure && t.c.reference.unsure_since_us == 7);
+    talk_end(&t);
+}
+
+UNIT_MAIN(UNIT_CASE(only_the_name_of_a_findings_alert_has_its_form),
+          UNIT_CASE(a_finding_keeps_the_alert_under_which_it_was_told),
+          UNIT_CASE(an_alert_is_of_one_finding_of_one_target_in_every_scan),
           UNIT_CASE(what_a_finding_says_of_itself_tells_it_from_others),
           UNIT_CASE(a_fingerprint_is_of_a_weakness_or_of_one_event),
           UNIT_CASE(each_event_of_a_scan_has_an_alert_of_its_own))

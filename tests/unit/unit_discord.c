@@ -1,6 +1,6 @@
 /*
- * What Discord gets: its settings, its escapes, and what goes when 6,000 characters are not enough. The exact bytes of
- * the messages, and what follows from each answer, are in tests/golden/discord.
+ * What Discord gets: its settings, its escapes, and what goes when 6,000 characters are not enough. What becomes of a
+ * finding's message is in unit_discord_life.c. The exact bytes of the messages, and what follows from each answer, are in tests/golden/discord.
  */
 #include <string.h>
 
@@ -69,8 +69,10 @@ static void a_request_says_who_we_are_in_discords_form(void)
 {
     struct talk t;
     talk_begin(&t, "discord", CARD, "abc", 1);
+    t.event.type = EVENT_SCAN_DONE;
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT_TEXT(t.request.method, "POST");
+    EXPECT(!t.request.once);
     EXPECT_INT(t.request.header_count, 2);
     EXPECT(strncmp(talk_header(&t, "User-Agent"), "DiscordBot (", 12) == 0);
     EXPECT_INT(t.request.answer_max, 65536);
@@ -152,10 +154,18 @@ static void see_line(struct json_object *body, size_t bytes, const char *text)
     EXPECT(bytes > 0 && chat_units_at(body, "content") <= DISCORD_CONTENT_MAX);
 }
 
+static void see_edited_line(struct json_object *body, size_t bytes, const char *text)
+{
+    (void)text;
+    EXPECT(bytes > 0 && chat_units_at(body, "content") < DISCORD_CONTENT_MAX - DISCORD_WORDS_MAX);
+}
+
 static void a_message_is_never_longer_than_discord_takes_and_says_what_it_left_out(void)
 {
     chat_each_long(discord_body_build, DEST_STYLE_CARD, see_card);
     chat_each_long(discord_body_build, DEST_STYLE_TEXT, see_line);
+    chat_each_long(discord_body_build, DISCORD_EDIT + DEST_STYLE_CARD, see_card);
+    chat_each_long(discord_body_build, DISCORD_EDIT + DEST_STYLE_TEXT, see_edited_line);
 }
 
 static void a_title_that_is_cut_is_shown_whole_below(void)

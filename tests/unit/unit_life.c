@@ -157,6 +157,10 @@ static void what_happened_is_said_in_few_words(void)
     EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: suppressed");
     f->suppress_reason = "accepted risk";
     EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: suppressed (accepted risk)");
+    f->suppress_reason = " accepted\nrisk \n";
+    EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: suppressed (accepted risk)");
+    f->suppress_reason = "\xe2\x80\x8b\n";
+    EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: suppressed");
     f->suppressed = false;
     f->resolved_at = "2026-11-22T01:59:15Z";
     EXPECT_TEXT(life_words(LIFE_CLOSE, &s.event, f, &a), "Closed: resolved");

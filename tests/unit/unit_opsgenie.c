@@ -1,5 +1,6 @@
 /*
- * Opsgenie's settings, what it gets, and what each answer means. The exact bytes of the alerts are in
+ * Opsgenie's settings, what it gets, and what each answer means. What becomes of a finding's alert is in
+ * unit_opsgenie_life.c. The exact bytes of the alerts are in
  * tests/golden/opsgenie.
  */
 #include <stdio.h>
@@ -87,8 +88,7 @@ static void begin(struct talk *t, enum event_type type)
 {
     talk_begin(t, "opsgenie", SETTINGS, "abc", 1);
     t->event.type = type;
-    t->facts.finding.suppressed = false;
-    t->facts.finding.resolved_at = NULL;
+    t->facts = talk_open_facts();
 }
 
 static void only_a_finding_that_has_changed_needs_a_second_request(void)
@@ -125,25 +125,6 @@ static void a_note_that_fails_is_a_delivery_that_fails(void)
     EXPECT_INT(t.job.verdict.kind, VERDICT_RETRY);
     EXPECT(t.job.verdict.not_before == 7);
     talk_end(&t);
-}
-
-static void a_finding_that_is_over_closes_its_alert(void)
-{
-    static const char *const over[] = {"false_positive", "true_negative"};
-    struct dest_response accepted = talk_answer(202, ACCEPTED);
-    for (int way = 0; way < 4; way++) {
-        struct talk t;
-        begin(&t, EVENT_FINDING_CHANGED);
-        t.facts.finding.suppressed = way == 0;
-        t.facts.finding.resolved_at = way == 1 ? "2026-11-23T00:00:00Z" : NULL;
-        if (way >= 2)
-            t.facts.finding.verification_status = over[way - 2];
-        EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
-        expect_url(&t, "close");
-        EXPECT_INT(talk_next(&t, &accepted), DEST_FINISHED);
-        EXPECT_INT(t.job.verdict.kind, VERDICT_DELIVERED);
-        talk_end(&t);
-    }
 }
 
 static void an_alert_over_the_limit_is_dead_before_it_is_sent(void)
@@ -260,7 +241,7 @@ static void see_limits(struct json_object *root, size_t bytes, const char *text)
     (void)text;
     EXPECT(bytes > 0);
     EXPECT(chat_units_at(root, "message") <= OPSGENIE_MESSAGE_MAX);
-    EXPECT(chat_units_at(root, "alias") <= OPSGENIE_ALIAS_MAX);
+    EXPECT(json_get(root, "alias") == NULL);
     EXPECT(chat_units_at(root, "description") <= OPSGENIE_DESCRIPTION_MAX);
     EXPECT(chat_units_at(root, "entity") <= OPSGENIE_ENTITY_MAX);
     EXPECT(chat_units_at(root, "note") <= OPSGENIE_NOTE_MAX);
@@ -279,6 +260,7 @@ static void long_text_of_any_width_stays_within_the_limits(void)
 {
     chat_each_long(opsgenie_body_build, OPSGENIE_ALERT, see_limits);
     chat_each_long(opsgenie_body_build, OPSGENIE_NOTE, see_limits);
+    chat_each_long(opsgenie_body_build, OPSGENIE_END, see_limits);
 }
 
 static void see_bare(struct json_object *root, size_t bytes, const char *text)
@@ -315,7 +297,6 @@ UNIT_MAIN(UNIT_CASE(settings_are_taken_or_refused_with_advice_and_without_values
           UNIT_CASE(every_form_of_the_address_leads_to_the_alerts),
           UNIT_CASE(only_a_finding_that_has_changed_needs_a_second_request),
           UNIT_CASE(a_note_that_fails_is_a_delivery_that_fails),
-          UNIT_CASE(a_finding_that_is_over_closes_its_alert),
           UNIT_CASE(an_alert_over_the_limit_is_dead_before_it_is_sent),
           UNIT_CASE(a_test_says_what_came_of_its_alert),
           UNIT_CASE(a_test_asks_some_times_and_says_when_nothing_was_known_by_then),

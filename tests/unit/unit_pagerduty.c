@@ -1,5 +1,6 @@
 /*
- * What PagerDuty gets: its settings, when an alert ends, and the two requests of a test. Which alert is in unit_alert.c.
+ * What PagerDuty gets: its settings, what an alert says, and the two requests of a test. Which alert is in unit_alert.c, when it
+ * opens and ends in unit_pagerduty_life.c.
  * The exact bytes of the events, and what follows from each answer, are in tests/golden/pagerduty.
  */
 #include <string.h>
@@ -51,47 +52,6 @@ static struct json_object *render(const struct event *event, const struct facts 
     return chat_render(pagerduty_body_build, event, facts, 0);
 }
 
-static void expect_action(const struct event *event, const struct facts *facts, const char *action)
-{
-    struct json_object *root = render(event, facts);
-    EXPECT_TEXT(json_object_get_string(json_get(root, "event_action")), action);
-    if (strcmp(action, "resolve") == 0)
-        EXPECT_INT(json_object_object_length(root), 2);
-    else
-        EXPECT(json_get(root, "payload") != NULL);
-    json_object_put(root);
-}
-
-static void an_alert_ends_when_its_finding_is_over(void)
-{
-    struct event event = talk_event();
-    struct facts facts = talk_facts();
-    static const char *const over[] = {"false_positive", "true_negative"};
-    static const char *const open[] = {"unverified", "true_positive", "false_negative", "",
-                                       "false_positive?"};
-    facts.finding.suppressed = false;
-    facts.finding.resolved_at = NULL;
-    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
-        facts.finding.verification_status = open[i];
-        expect_action(&event, &facts, "trigger");
-    }
-    for (size_t i = 0; i < sizeof over / sizeof over[0]; i++) {
-        facts.finding.verification_status = over[i];
-        expect_action(&event, &facts, "resolve");
-    }
-    facts.finding.verification_status = NULL;
-    expect_action(&event, &facts, "trigger");
-    facts.finding.suppressed = true;
-    expect_action(&event, &facts, "resolve");
-    facts.finding.suppressed = false;
-    facts.finding.resolved_at = "2026-11-23T00:00:00Z";
-    expect_action(&event, &facts, "resolve");
-    event.type = EVENT_FINDING_NEW; /* tried again after its finding was settled */
-    expect_action(&event, &facts, "resolve");
-    event.type = EVENT_SCAN_DONE;
-    expect_action(&event, &facts, "trigger");
-}
-
 static void the_severity_is_pagerdutys_word_for_it(void)
 {
     static const char *const words[] = {"info", "info", "warning", "error", "critical"};
@@ -113,15 +73,6 @@ static void the_severity_is_pagerdutys_word_for_it(void)
 
 /* ---- lengths ---- */
 
-/* An end has no payload. */
-static void build_open(const struct event *event, const struct facts *facts, int layout, struct buf *out)
-{
-    struct facts open = *facts;
-    open.finding.suppressed = false;
-    open.finding.resolved_at = NULL;
-    pagerduty_body_build(event, &open, layout, out);
-}
-
 static void see_summary(struct json_object *body, size_t bytes, const char *text)
 {
     struct json_object *payload = json_get(body, "payload");
@@ -129,12 +80,12 @@ static void see_summary(struct json_object *body, size_t bytes, const char *text
     EXPECT(bytes > 0 && chat_units_at(payload, "summary") >= 1);
     EXPECT(chat_units_at(payload, "summary") <= PAGERDUTY_SUMMARY_MAX);
     EXPECT(!strchr(chat_text(payload, "summary"), '\n'));
-    EXPECT(chat_units_at(body, "dedup_key") <= PAGERDUTY_DEDUP_MAX);
+    EXPECT_INT(json_object_object_length(body), 2);
 }
 
 static void long_text_of_any_width_is_within_the_limits(void)
 {
-    chat_each_long(build_open, 0, see_summary);
+    chat_each_long(pagerduty_body_build, 0, see_summary);
 }
 
 /* ---- conversations ---- */
@@ -144,6 +95,7 @@ static void the_key_is_each_integrations_own_and_the_rest_is_shared(void)
     struct talk t;
     struct dest_config_error error;
     talk_begin(&t, "pagerduty", SETTINGS, "abc", 1);
+    t.facts = talk_open_facts();
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     static const char start[] = "{\"routing_key\":\"" KEY "\",\"event_action\":";
     const char *first = t.request.body;
@@ -152,7 +104,8 @@ static void the_key_is_each_integrations_own_and_the_rest_is_shared(void)
     t.c.step = 0;
     t.c.config =
         talk_parse(&t.arena, "pagerduty", "{\"routing_key\":\"R123456789abcdef0123456789abcdef\"}", &error);
-    t.event.type = EVENT_SCAN_DONE; /* is not built again */
+    t.c.reference = (struct dest_reference){0};
+    t.event.type = EVENT_FINDING_NEW; /* is not built again */
     EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
     EXPECT(strstr(t.request.body, "R123456789abcdef") && !strstr(t.request.body, KEY));
     EXPECT_TEXT(strchr(t.request.body, ','), strchr(first, ','));
@@ -202,7 +155,6 @@ static void an_answer_that_is_cut_or_is_not_json_is_no_success(void)
 }
 
 UNIT_MAIN(UNIT_CASE(settings_are_taken_or_refused_with_advice_and_without_values),
-          UNIT_CASE(an_alert_ends_when_its_finding_is_over),
           UNIT_CASE(the_severity_is_pagerdutys_word_for_it),
           UNIT_CASE(long_text_of_any_width_is_within_the_limits),
           UNIT_CASE(the_key_is_each_integrations_own_and_the_rest_is_shared),

@@ -1,7 +1,8 @@
 """Discord's webhooks, as their documentation describes them: what they refuse, what they show, and what they answer.
 
 Lengths are counted in UTF-16 units, the largest way that Discord could count them, of what is left when white space at the ends
-is gone. A receiver answers like this with `Answer(like="discord")`; `refusal` and `slow_down` are answers for its scripts.
+is gone. A receiver answers like this with `Answer(like="discord")`, or with a `Channel` in place of the word, which keeps
+the messages; `refusal` and `slow_down` are answers for its scripts.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ import json
 import re
 from datetime import datetime
 from typing import Any, Iterator
+from urllib.parse import parse_qs
 
 from ..answers import Answer
 from .slack import units
 
-PLACE = re.compile(r"/api(?:/v(?:[6-9]|1[0-9]))?/webhooks/\d+/[\w-]+")
+PLACE = re.compile(r"(?P<webhook>/api(?:/v(?:[6-9]|1[0-9]))?/webhooks/\d+/[\w-]+)(?:/messages/(?P<message>\d{1,20}))?")
 TYPES = {"title": str, "description": str, "url": str, "color": int, "timestamp": str, "footer": dict, "fields": list, "author": dict}
 
 # What becomes something else than itself (support.discord.com, Markdown Text 101; discord-api-docs reference, Message Formatting),
@@ -76,11 +78,17 @@ def _mentions(allowed: Any) -> None:
         _need(len(allowed.get(kind, [])) <= 100 and not (kind in parse and allowed.get(kind)))
 
 
+def _place(request: Any) -> str | None:
+    """The id of the message that is to be edited, None for a new one; Refused at any other place."""
+    place = PLACE.fullmatch(request.path.partition("?")[0])
+    _need(place, 404, 10015, "Unknown Webhook")
+    _need(request.method == ("PATCH" if place["message"] else "POST"), 405, 0, "405: Method Not Allowed")
+    return place["message"]
+
+
 def check(request: Any) -> dict[str, Any]:
-    """The message; Refused when Discord would not take it."""
-    path, _, _ = request.path.partition("?")
-    _need(PLACE.fullmatch(path), 404, 10015, "Unknown Webhook")
-    _need(request.method == "POST", 405, 0, "405: Method Not Allowed")
+    """The message, or what an edit says of one; Refused when Discord would not take it."""
+    edited = _place(request)
     _need(re.match(r"DiscordBot \(.+, .+\)", request.header.get("user-agent", "")), 403, 40333, "internal network error")
     _need(request.header.get("content-type", "").partition(";")[0] == "application/json")
     try:
@@ -88,14 +96,18 @@ def check(request: Any) -> dict[str, Any]:
     except ValueError:
         raise Refused(400, 50109, "The request body contains invalid JSON.") from None
     _need(isinstance(message, dict))
-    _need(message.get("content") or message.get("embeds"), 400, 50006, "Cannot send an empty message")
+    if edited:  # all of its members may be left out, and null takes away
+        message = {name: value for name, value in message.items() if value is not None}
+        _need(message.get("content") or message.get("embeds") or not {"content", "embeds"} <= set(message), 400, 50006, "Cannot send an empty message")
+    else:
+        _need(message.get("content") or message.get("embeds"), 400, 50006, "Cannot send an empty message")
     if message.get("content"):
         _text(message["content"], 2000)
     embeds = message.get("embeds", [])
     _need(isinstance(embeds, list) and len(embeds) <= 10)
     _need(sum(_embed(embed) for embed in embeds) <= 6000)
     _mentions(message.get("allowed_mentions", {}))
-    _need(isinstance(message.get("flags", 0), int) and message.get("flags", 0) & ~(1 << 2 | 1 << 12 | 1 << 15) == 0)
+    _need(isinstance(message.get("flags", 0), int) and message.get("flags", 0) & ~(1 << 2 | 1 << 15 | (0 if edited else 1 << 12)) == 0)
     return message
 
 
@@ -111,16 +123,76 @@ def slow_down(seconds: float, *, of_all: bool = False) -> Answer:
                   body=json.dumps({"message": "You are being rate limited.", "retry_after": seconds, "global": of_all}).encode())
 
 
+def _stored(message: dict[str, Any]) -> Answer:
+    return Answer(headers=(("Content-Type", "application/json"), ("X-RateLimit-Remaining", "4")), body=json.dumps(message).encode())
+
+
+def _query(request: Any) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(request.path.partition("?")[2]).items()}
+
+
 def answer(request: Any) -> Answer:
-    """Without wait=true nobody learns whether the message was stored."""
+    """Without wait=true nobody learns whether the message was stored. Every message that is edited is there."""
     try:
         message = check(request)
     except Refused as refused:
         return refusal(*refused.args)
-    if "wait=true" not in request.path.partition("?")[2].split("&"):
+    edited = _place(request)
+    if not edited and _query(request).get("wait") != "true":
         return Answer(status=204, body=b"")
-    stored = {"type": 0, "content": "", "embeds": [], **message, "id": "1300000000000000000", "channel_id": "2", "webhook_id": "1"}
-    return Answer(headers=(("Content-Type", "application/json"), ("X-RateLimit-Remaining", "4")), body=json.dumps(stored).encode())
+    return _stored({"type": 0, "content": "", "embeds": [], **message, "id": edited or "1300000000000000000", "channel_id": "2", "webhook_id": "1"})
+
+
+class Channel:
+    """A channel and its webhooks, which remembers: what is posted stays until somebody deletes it, and can be edited by its webhook.
+
+    `messages` has what is there by id, oldest first: {"id", "content", "embeds", "flags", "thread", "webhook", "edits"}, where
+    `thread` is the id of a thread or None and `edits` counts. `requests` has all requests, refused ones included.
+    """
+
+    def __init__(self) -> None:
+        self.messages: dict[str, dict[str, Any]] = {}
+        self.requests: list[Any] = []
+        self.gone = False  # set it to delete the webhook
+        self.archived: set[str] = set()  # threads; a new message opens one again
+        self._posted = 0
+
+    def delete(self, message: str) -> None:
+        """As a person would."""
+        del self.messages[message]
+
+    def answer(self, request: Any) -> Answer:
+        self.requests.append(request)
+        try:
+            _need(not self.gone, 404, 10015, "Unknown Webhook")
+            said, edited = check(request), _place(request)
+            return self._edit(edited, request, said) if edited else self._post(request, said)
+        except Refused as refused:
+            return refusal(*refused.args)
+
+    def _post(self, request: Any, said: dict[str, Any]) -> Answer:
+        query = _query(request)
+        self._posted += 1
+        one = {"id": str(1300000000000000000 + self._posted), "content": said.get("content", ""), "embeds": said.get("embeds", []),
+               "flags": said.get("flags", 0), "thread": query.get("thread_id"), "webhook": _webhook(request), "edits": 0}
+        self.messages[one["id"]] = one
+        self.archived.discard(one["thread"] or "")
+        return _stored(one) if query.get("wait") == "true" else Answer(status=204, body=b"")
+
+    def _edit(self, edited: str, request: Any, said: dict[str, Any]) -> Answer:
+        """What is not named stays as it is. A message in a thread is found there only."""
+        one = self.messages.get(edited)
+        _need(one and one["thread"] == _query(request).get("thread_id") and one["webhook"] == _webhook(request), 404, 10008, "Unknown Message")
+        _need(one["thread"] not in self.archived, 400, 50083, "Tried to perform an operation on an archived thread")
+        named = json.loads(request.body)
+        after = {name: (said.get(name, empty) if name in named else one[name]) for name, empty in (("content", ""), ("embeds", []), ("flags", 0))}
+        _need(after["content"] or after["embeds"], 400, 50006, "Cannot send an empty message")
+        one.update(after, edits=one["edits"] + 1)
+        return _stored(one)
+
+
+def _webhook(request: Any) -> str:
+    return PLACE.fullmatch(request.path.partition("?")[0])["webhook"].rpartition("/webhooks/")[2]
 
 
 def texts(message: dict[str, Any]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """Opsgenie's Alert API v2, as its documentation describes it: what it refuses, what it answers, what it makes of requests.
 
 JSM Operations speaks the same below another path. Lengths are counted in UTF-16 units, the largest way that Opsgenie could
-count them. A receiver answers like this with `Answer(like="opsgenie")`; `refusal`, `slow_down` and `outcome` are answers for
-its scripts. Accepted is not done: `alerts` says what is there once the requests that were accepted have been processed.
+count them. A receiver answers like this with `Answer(like="opsgenie")`, or with an `Account` in place of the word, which keeps
+the alerts; `refusal`, `slow_down` and `outcome` are answers for its scripts. Accepted is not done: `alerts` says what is there once the requests that were accepted have been processed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ..answers import Answer
 from .slack import units
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-PATH = re.compile(r"(?:/\w+)*?/v2/alerts(?:/(?P<requests>requests)/(?P<request>[^/]+)|/(?P<alert>[^/]+)/(?P<action>close|acknowledge|notes))?")
+PATH = re.compile(r"(?:/\w+)*?/v2/alerts(?:/(?P<requests>requests)/(?P<request>[^/]+)|/(?P<alert>[^/]+)/(?P<action>close|acknowledge|notes|priority))?")
 # The longest text of each member.
 LONGEST = {"message": 130, "alias": 512, "description": 15000, "entity": 512, "source": 100, "user": 100, "note": 25000}
 MEMBERS = {"create": {"message", "alias", "description", "responders", "visibleTo", "actions", "tags", "details", "entity", "source", "priority", "user", "note"},
-           "close": {"user", "source", "note"}, "acknowledge": {"user", "source", "note"}, "notes": {"user", "source", "note"}}
+           "close": {"user", "source", "note"}, "acknowledge": {"user", "source", "note"}, "notes": {"user", "source", "note"}, "priority": {"priority"}}
+PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 
 
@@ -46,7 +47,7 @@ def _members(body: Any, action: str) -> None:
 
 def _alert(body: dict[str, Any]) -> None:
     _need(body.get("message", "").strip(), 422, "Message can not be empty.")
-    _need(body.get("priority", "P3") in ("P1", "P2", "P3", "P4", "P5"), 422, "Priority is not valid.")
+    _need(body.get("priority", "P3") in PRIORITIES, 422, "Priority is not valid.")
     tags, details = body.get("tags", []), body.get("details", {})
     _need(isinstance(tags, list) and all(isinstance(tag, str) for tag in tags), 400, "Could not parse JSON: tags")
     _need(len(tags) <= 20 and all(1 <= units(tag) <= 50 for tag in tags), 422, "Tags are too many or too long.")
@@ -55,7 +56,7 @@ def _alert(body: dict[str, Any]) -> None:
 
 
 def read(request: Any) -> tuple[str, str, dict[str, Any]]:
-    """What is to be done ("create", "close", "notes", "outcome"), to which alert or of which request, and the body."""
+    """What is to be done ("create", "close", "notes", "priority", "outcome"), to which alert or of which request, and the body."""
     path, _, query = request.path.partition("?")
     found = PATH.fullmatch(path)
     _need(found, 404, "Not Found")
@@ -65,7 +66,7 @@ def read(request: Any) -> tuple[str, str, dict[str, Any]]:
     if found["requests"]:
         _need(request.method == "GET", 405, "Method Not Allowed")
         return "outcome", unquote(found["request"]), {}
-    _need(request.method == "POST", 405, "Method Not Allowed")
+    _need(request.method == ("PUT" if found["action"] == "priority" else "POST"), 405, "Method Not Allowed")
     _need(request.header.get("content-type", "").partition(";")[0] == "application/json", 415, "Unsupported Media Type")
     try:
         body = json.loads(request.body)
@@ -77,6 +78,7 @@ def read(request: Any) -> tuple[str, str, dict[str, Any]]:
         _alert(body)
         return action, body.get("alias", ""), body
     _need(action != "notes" or body.get("note"), 422, "Note can not be empty.")
+    _need(action != "priority" or body.get("priority") in PRIORITIES, 422, "Priority is not valid.")
     by = parse_qs(query).get("identifierType", ["id"])[0]
     return action, unquote(found["alert"]) if by == "alias" else f"the alert of the id {found['alert']}", body
 
@@ -110,8 +112,10 @@ def answer(request: Any) -> Answer:
         action, *_ = read(request)
     except Refused as refused:
         return refusal(*refused.args)
-    if action == "outcome":
-        return outcome(True, "Created alert")
+    return outcome(True, "Created alert") if action == "outcome" else _accepted(request)
+
+
+def _accepted(request: Any) -> Answer:
     digest = hashlib.sha256(request.body).hexdigest()
     return _said(202, {"result": "Request will be processed", "requestId": "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32]))},
                  X_RateLimit_State="OK")
@@ -127,10 +131,73 @@ def alerts(requests: Iterable[Any]) -> list[dict[str, Any]]:
             shown.append({"alias": alias, "open": True, "count": 1, "notes": [], "alert": body})
         elif action == "create":
             alert["count"] += 1  # and nothing of it changes
+        elif action == "priority":
+            if alert is not None:
+                alert["alert"] = {**alert["alert"], "priority": body["priority"]}
         elif alert is not None:
             alert["notes"] += [body["note"]] if body.get("note") else []
             alert["open"] = alert["open"] and action != "close"
     return shown
+
+
+class Account:
+    """The alerts of an account, which remembers. `keys`: the API keys that it takes; None: any. Without HAS_PRIORITY no alert can get
+    another priority, as it may be in JSM Operations.
+
+    `alerts` has the last alert of each alias: {"state" ("open" or "closed"), "count", "priority", "notes", "message", "alert" (as it
+    was created), "opened"}, where `opened` says how many there were of this alias. `requests` has all requests, refused ones included;
+    `lost` what was accepted and came to nothing: (action, alias).
+    """
+
+    def __init__(self, keys: set[str] | None = None, *, has_priority: bool = True) -> None:
+        self.keys, self.has_priority = keys, has_priority
+        self.alerts: dict[str, dict[str, Any]] = {}
+        self.requests: list[Any] = []
+        self.lost: list[tuple[str, str]] = []
+        self._outcomes: dict[str, bool] = {}
+
+    def answer(self, request: Any) -> Answer:
+        self.requests.append(request)
+        try:
+            action, alias, body = read(request)
+            _need(self.keys is None or request.header["authorization"].partition(" ")[2] in self.keys, 401, "Could not authenticate")
+            _need(action != "priority" or self.has_priority, 404, "Not Found")
+            if action == "outcome":
+                _need(alias in self._outcomes, 404, "Request not found. It might not be processed, yet.")
+                return outcome(self._outcomes[alias], "Created alert" if self._outcomes[alias] else "Alert does not exist")
+        except Refused as refused:
+            return refusal(*refused.args)
+        said = _accepted(request)
+        done = self._process(action, alias, body)
+        self.lost += [] if done else [(action, alias)]
+        self._outcomes[json.loads(said.body)["requestId"]] = done
+        return said
+
+    def _process(self, action: str, alias: str, body: dict[str, Any]) -> bool:
+        """Whether anything came of it."""
+        alert = self.alerts.get(alias)
+        if action == "create":
+            self._create(alias, body)
+            return True
+        if alert is None:
+            return False
+        if action == "priority":
+            alert["priority"] = body["priority"]
+            return True
+        if action == "close" and alert["state"] == "closed":
+            return False
+        alert["state"] = "closed" if action == "close" else alert["state"]
+        alert["notes"] += [body["note"]] if body.get("note") else []
+        return True
+
+    def _create(self, alias: str, body: dict[str, Any]) -> None:
+        """An open alert counts, and nothing else of it changes; a closed one stays, and there is another."""
+        alert = self.alerts.get(alias)
+        if alert is not None and alert["state"] == "open":
+            alert["count"] += 1
+            return
+        self.alerts[alias] = {"state": "open", "count": 1, "priority": body.get("priority", "P3"), "notes": [], "message": body["message"],
+                              "alert": body, "opened": alert["opened"] + 1 if alert else 1}
 
 
 class _Markup(HTMLParser):

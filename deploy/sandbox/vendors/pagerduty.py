@@ -1,8 +1,8 @@
 """PagerDuty's Events API v2, as its documentation describes it: what it refuses, what it answers, what it makes of events.
 
 Lengths are counted in UTF-16 units, the largest way that PagerDuty could count them. A receiver answers like this with
-`Answer(like="pagerduty")`; `refusal` and `slow_down` are answers for its scripts. `alerts` says what a service shows of the
-requests that were accepted.
+`Answer(like="pagerduty")`, or with a `Service` in place of the word, which keeps the alerts; `refusal` and `slow_down` are
+answers for its scripts. `alerts` says what a service shows of the requests that were accepted.
 """
 
 from __future__ import annotations
@@ -86,6 +86,11 @@ def slow_down(seconds: int | None = None) -> Answer:
                   body=json.dumps(said).encode())
 
 
+def _accepted(key: str) -> Answer:
+    return Answer(status=202, headers=(("Content-Type", "application/json"),), body=json.dumps(
+        {"status": "success", "message": "Event processed", "dedup_key": key}).encode())
+
+
 def answer(request: Any) -> Answer:
     """Accepted is not processed: what is dropped later is answered alike."""
     try:
@@ -93,8 +98,7 @@ def answer(request: Any) -> Answer:
     except Refused as refused:
         status, error = refused.args
         return refusal(error, status=status)
-    return Answer(status=202, headers=(("Content-Type", "application/json"),), body=json.dumps(
-        {"status": "success", "message": "Event processed", "dedup_key": event.get("dedup_key", "0" * 32)}).encode())
+    return _accepted(event.get("dedup_key", "0" * 32))
 
 
 def alerts(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -110,6 +114,46 @@ def alerts(events: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
             alert["log"].append(event["event_action"])
             alert["open"] = event["event_action"] != "resolve"
     return shown
+
+
+class Service:
+    """A service with its alerts, which remembers. `keys`: the routing keys that it takes; None: any.
+
+    `alerts` has the last alert of each dedup_key: {"state" ("triggered" or "resolved"), "summary", "severity", "log", "opened"}.
+    Summary and severity are those of the last trigger; `log` has what was done, oldest first, of all alerts of this key, and
+    `opened` says how many there were. `requests` has all requests, refused ones included; `dropped` the events that were accepted
+    and came to nothing.
+    """
+
+    def __init__(self, keys: set[str] | None = None) -> None:
+        self.keys = keys
+        self.alerts: dict[str, dict[str, Any]] = {}
+        self.requests: list[Any] = []
+        self.dropped: list[dict[str, Any]] = []
+
+    def answer(self, request: Any) -> Answer:
+        self.requests.append(request)
+        try:
+            event = check(request)
+            _need(self.keys is None or event["routing_key"] in self.keys, "Invalid routing key")
+        except Refused as refused:
+            return refusal(refused.args[1], status=refused.args[0])
+        event.setdefault("dedup_key", f"{len(self.requests):032x}")
+        self._process(event)
+        return _accepted(event["dedup_key"])
+
+    def _process(self, event: dict[str, Any]) -> None:
+        alert = self.alerts.get(event["dedup_key"])
+        if event["event_action"] == "trigger":
+            alert = self.alerts.setdefault(event["dedup_key"], {"state": "", "log": [], "opened": 0})
+            alert["opened"] += alert["state"] != "triggered"
+            alert.update(state="triggered", summary=event["payload"]["summary"], severity=event["payload"]["severity"])
+        elif alert is None or alert["state"] != "triggered":
+            self.dropped.append(event)
+            return
+        elif event["event_action"] == "resolve":
+            alert["state"] = "resolved"
+        alert["log"].append(event["event_action"])
 
 
 def live(event: dict[str, Any]) -> list[str]:
