@@ -34,9 +34,10 @@ void job_start_write(struct job *j, enum ledger_write_kind kind, void (*written)
 static void add_release(struct job *j)
 {
     const struct dest_reference *r = &j->talk.conversation.reference;
+    bool done = j->item.verdict.kind == VERDICT_DELIVERED || j->item.verdict.kind == VERDICT_NOTHING_TO_DO;
     j->release = (struct ledger_release){
         .name = j->claim.name,
-        .told = r->known && j->claim.has_finding && !j->claim.overtaken && !r->unsure,
+        .told = done && j->claim.has_finding && !j->claim.overtaken,
         .finding = j->claim.finding,
         .reference = r,
     };
