@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -13,7 +14,7 @@ from sandbox.vendors import discord, github, jira, opsgenie, pagerduty
 
 # Everything as fast as it goes: leases that end in seconds, retries that come at once, no rates.
 QUICK = {"delivery": {"timeout": 1.0, "connect_timeout": 1.0, "lease_slack": 1.0}, "retry": {"base": 1.0, "factor": 1.0, "max_attempts": 40},
-         "gate": {"rate_jira": 0.0, "rate_github": 0.0, "rate_discord": 0.0, "rate_pagerduty": 0.0, "rate_opsgenie": 0.0, "circuit_least": 0}}
+         "sweep": {"grace": 2.0}, "gate": {"rate_jira": 0.0, "rate_github": 0.0, "rate_discord": 0.0, "rate_pagerduty": 0.0, "rate_opsgenie": 0.0, "circuit_least": 0}}
 
 
 @dataclass
@@ -69,10 +70,17 @@ class Weakness:
 
 
 def settle(stage: Any, count: int, timeout: float = 60) -> None:
-    """Returns when COUNT deliveries are over."""
-    sql = "SELECT count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state NOT IN ('delivered', 'sending', 'waiting', 'deferred')) FROM notify.deliveries"
-    stage.wait(lambda: sum(stage.database.query(sql)[0]) >= count, timeout, f"not {count} deliveries over in time")
-    assert stage.database.query(sql)[0] == (count, 0), stage.database.query("SELECT state, reason, error, detail, count(*) FROM notify.deliveries GROUP BY 1, 2, 3, 4")
+    """Returns when COUNT deliveries are over, all of them delivered."""
+    sql = "SELECT state, attempt, reason, error, detail, count(*) FROM notify.deliveries GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2"
+    deadline = time.monotonic() + timeout
+    while True:
+        rows = stage.database.query(sql)
+        over = sum(row[-1] for row in rows if row[0] not in ("sending", "waiting", "deferred"))
+        if over >= count:
+            break
+        assert time.monotonic() < deadline, f"{over} of {count} deliveries over in time: {rows}"
+        time.sleep(0.05)
+    assert {row[0] for row in rows} == {"delivered"} and over == count, rows
 
 
 def publish(stage: Any, events: list[Any], shuffle: random.Random | None = None) -> None:

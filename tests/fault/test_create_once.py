@@ -1,0 +1,117 @@
+"""One issue for a weakness, always: workers die at every step, answers are lost, scans find the same at the same time."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from lives import QUICK, VENDORS, Vendor, Weakness, a_github, a_jira, publish, settle
+from sandbox import seed
+from sandbox.receiver import Answer
+
+POINTS = ("claim", "take", "render", "response", "commit", "publish", "confirm", "ack")
+LAG = 2.0  # seconds until a search shows what was made; a worker waits a second longer
+MAKERS = {"jira": lambda stage: a_jira(stage, search_lag=LAG), "github": lambda stage: a_github(stage, list_lag=LAG)}
+
+
+def settings(workers: int = 2, **delivery: float) -> dict[str, Any]:
+    return {**QUICK, "workers": workers, "delivery": {**QUICK["delivery"], "look_after": LAG + 1, **delivery}}
+
+
+def weaknesses(stage: Any, count: int) -> list[Weakness]:
+    made = [Weakness(stage, f"Weakness {number:03} of many") for number in range(count)]
+    for weakness, row in zip(made, seed.add_findings(stage.connection, stage.scan, ["high"] * count)):
+        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
+        weakness.rows.append(row)
+    return made
+
+
+def found_again(stage: Any, made: list[Weakness]) -> None:
+    """By another scan, all of them."""
+    scan = seed.add_scan(stage.connection, stage.target)
+    for weakness, row in zip(made, seed.add_findings(stage.connection, scan, ["high"] * len(made))):
+        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
+        weakness.rows.append(row)
+
+
+def expect_one_each(vendor: Vendor, made: list[Weakness]) -> None:
+    stands = Counter(tuple(vendor.stands(weakness.title)) for weakness in made)
+    assert stands == {(True,): len(made)}, stands
+
+
+def killed(daemons: list[Any]) -> int:
+    return sum(event["how"] == "Killed" for daemon in daemons for event in daemon.events("child_ended"))
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_that_dies_leaves_one_issue(stage, notifyd, kind, point):
+    vendor = MAKERS[kind](stage)
+    vendor.connect(stage, *[Answer(status=503)] * 12, Answer(like=vendor.plays))
+    made = weaknesses(stage, 24)
+    one = notifyd(settings(), env={"NOTIFY_FAULT": f"{point}=3*4"})
+    publish(stage, [weakness.do("new") for weakness in made])
+    settle(stage, len(made))
+    expect_one_each(vendor, made)
+    assert killed([one]) == 4
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_answers_that_are_lost_make_no_second_issue(stage, notifyd, kind):
+    """Whatever the vendor has done by then: nothing, or what was asked."""
+    vendor = MAKERS[kind](stage)
+    draw = random.Random(5)
+    answers = [draw.choice((Answer(like=vendor.plays, instead="reset"), Answer(like=vendor.plays, instead="close"), Answer(instead="close"),
+                            Answer(like=vendor.plays, instead="hang"), Answer(instead="hang"), Answer(like=vendor.plays), Answer(status=503)))
+               for _ in range(60)]
+    vendor.connect(stage, *answers, Answer(like=vendor.plays))
+    made = weaknesses(stage, 24)
+    notifyd(settings(timeout=0.5, connect_timeout=0.5))
+    publish(stage, [weakness.do("new") for weakness in made])
+    settle(stage, len(made), 120)
+    expect_one_each(vendor, made)
+
+
+@pytest.mark.parametrize("kind", VENDORS)
+def test_fifty_weaknesses_that_two_scans_find_at_the_same_time_stand_once_each(stage, notifyd, kind):
+    vendor = MAKERS[kind](stage) if kind in MAKERS else VENDORS[kind](stage)
+    vendor.connect(stage, Answer(like=vendor.plays, delay=0.05))
+    made = weaknesses(stage, 50)
+    first = [weakness.do("new") for weakness in made]
+    found_again(stage, made)
+    events = [event for pair in zip(first, [weakness.do("new") for weakness in made]) for event in pair]
+    [notifyd(settings()), notifyd(settings())]
+    publish(stage, events)
+    settle(stage, 100)
+    expect_one_each(vendor, made)
+
+
+def test_discord_cannot_be_asked_what_there_is_so_only_a_lost_answer_repeats_a_message(stage, notifyd):
+    """A worker that dies with a request under way posts again, and the delivery says so."""
+    vendor = VENDORS["discord"](stage)
+    vendor.connect(stage)
+    made = weaknesses(stage, 24)
+    daemons = [notifyd(settings(1), env={"NOTIFY_FAULT": f"{point}=2*2"}) for point in POINTS]
+    publish(stage, [weakness.do("new") for weakness in made])
+    settle(stage, len(made))
+    stands = [len(vendor.stands(weakness.title)) for weakness in made]
+    flagged, = stage.database.query("SELECT count(*) FILTER (WHERE maybe_duplicate) FROM notify.deliveries")[0]
+    print(f"{killed(daemons)} kills, {sum(stands) - len(made)} messages twice, {flagged} deliveries flagged")
+    assert min(stands) == 1 and killed(daemons) >= 12 and sum(stands) - len(made) <= flagged
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["jira", "github"])
+def test_two_hundred_kills_and_a_search_that_is_two_minutes_behind(stage, notifyd, kind):
+    """With the settings that ship, but for shorter leases."""
+    vendor = a_jira(stage, search_lag=120.0) if kind == "jira" else a_github(stage, list_lag=20.0)
+    vendor.connect(stage)
+    made = weaknesses(stage, 400)
+    daemons = [notifyd(settings(2, look_after=0.0), env={"NOTIFY_FAULT": f"{point}=2*25"}) for point in POINTS]
+    publish(stage, [weakness.do("new") for weakness in made])
+    settle(stage, len(made), 1800)
+    expect_one_each(vendor, made)
+    print(f"{killed(daemons)} kills, {len(vendor.plays.requests)} requests, {len(made)} issues")
+    assert killed(daemons) == 200
