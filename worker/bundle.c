@@ -2,7 +2,8 @@
  * bundle - many deliveries in one conversation
  *
  *   GATHERING   members join, or do not                     the last one -> WAITING; nobody came -> gone
- *   WAITING     the gate has to let it start                admitted -> TAKING; held back -> ENDED
+ *   WAITING     the gate has to let it start; one that      admitted -> TAKING; held back -> ENDED
+ *               nobody gathers may still be joined
  *   TAKING      each member takes its row                   all have answered -> TALKING; none is left -> ENDED
  *   TALKING     requests and answers                        concluded -> ENDED
  *   ENDED       members still use what it has               the last is released -> gone
@@ -19,6 +20,8 @@
 #include <sys/random.h>
 
 #include "common/base/check.h"
+#include "common/base/hash.h"
+#include "common/base/table.h"
 #include "worker/shared.h"
 
 enum { ARENA_BLOCK = 16384 };
@@ -31,19 +34,24 @@ struct bundle {
     struct uuid id;
     struct list members; /* that have joined and are not released */
     struct bundle_member **ready;
-    size_t expected; /* of them neither joined nor missed */
-    size_t most;
+    size_t expected;         /* of them neither joined nor missed */
+    struct bundles *open_in; /* may be joined; NULL: not, or by those only that are to come */
+    struct table_entry by_integration;
     size_t count; /* joined */
     size_t held;  /* joined and not released, and one while it is going on */
     size_t answering;
     size_t ready_count;
 };
 
+struct bundles {
+    struct table by_integration; /* that may be joined */
+};
+
 struct bundle *bundle_new(struct parts *parts, size_t count)
 {
     struct bundle *b = mem_zalloc(sizeof *b);
     b->parts = parts;
-    b->expected = b->most = count;
+    b->expected = count;
     b->held = 1;
     list_init(&b->members);
     arena_init(&b->arena, ARENA_BLOCK);
@@ -128,10 +136,19 @@ void bundle_leave(struct bundle_member *m)
 
 /* ---- the gate ---- */
 
+/* Nobody joins it any more. */
+static void shut(struct bundle *b)
+{
+    if (b->open_in)
+        table_remove(&b->open_in->by_integration, &b->by_integration);
+    b->open_in = NULL;
+}
+
 static void on_admitted(struct talk *t)
 {
     struct bundle *b = list_entry(t, struct bundle, talk);
     struct list *at, *next;
+    shut(b);
     b->ready = arena_alloc(&b->arena, b->count * sizeof(struct bundle_member *));
     b->answering = b->count + 1; /* and one while they are asked */
     list_for_each_safe (at, next, &b->members) {
@@ -145,6 +162,7 @@ static void on_held_back(struct talk *t)
 {
     struct bundle *b = list_entry(t, struct bundle, talk);
     struct list *at, *next;
+    shut(b);
     list_for_each_safe (at, next, &b->members) {
         struct bundle_member *m = list_entry(at, struct bundle_member, link);
         m->held_back(m);
@@ -180,14 +198,19 @@ static void gathered(struct bundle *b)
         let_go(b);
 }
 
-void bundle_join(struct bundle *b, struct bundle_member *m)
+static void add(struct bundle *b, struct bundle_member *m)
 {
-    check(b->expected > 0);
     m->bundle = b;
     list_init(&m->link);
     list_append(&b->members, &m->link);
     b->count++;
     b->held++;
+}
+
+void bundle_join(struct bundle *b, struct bundle_member *m)
+{
+    check(b->expected > 0);
+    add(b, m);
     b->expected--;
     gathered(b);
 }
@@ -197,4 +220,50 @@ void bundle_miss(struct bundle *b)
     check(b->expected > 0);
     b->expected--;
     gathered(b);
+}
+
+/* ---- those that nobody gathers ---- */
+
+struct bundles *bundles_new(void)
+{
+    struct bundles *all = mem_zalloc(sizeof *all);
+    table_init(&all->by_integration);
+    return all;
+}
+
+void bundles_free(struct bundles *all)
+{
+    if (!all)
+        return;
+    table_free(&all->by_integration);
+    free(all);
+}
+
+static struct bundle *find_open(const struct bundles *all, const struct talk *like, uint64_t hash)
+{
+    for (struct table_entry *at = table_first(&all->by_integration, hash); at; at = table_next(at)) {
+        struct bundle *b = list_entry(at, struct bundle, by_integration);
+        if (uuid_equal(&b->talk.integration, &like->integration) && b->talk.row == like->row &&
+            b->talk.settings == like->settings)
+            return b;
+    }
+    return NULL;
+}
+
+void bundles_join(struct bundles *all, struct bundle_member *m, size_t most)
+{
+    uint64_t hash = hash_bytes(m->talk->integration.bytes, sizeof m->talk->integration.bytes);
+    struct bundle *b = find_open(all, m->talk, hash);
+    if (b) {
+        add(b, m);
+        if (b->count >= most)
+            shut(b);
+        return;
+    }
+    b = bundle_new(m->talk->parts, 0);
+    add(b, m);
+    b->open_in = all;
+    b->talk.integration = m->talk->integration;
+    table_insert(&all->by_integration, &b->by_integration, hash);
+    enter(b);
 }

@@ -29,11 +29,19 @@ struct bundle_member {
     struct bundle *bundle;
 };
 
-/* COUNT are to come: each joins, or does not. TOGETHER: the most in a conversation. */
+/* COUNT are to come: each joins, or does not. */
 struct bundle *bundle_new(struct parts *parts, size_t count);
 void bundle_join(struct bundle *b, struct bundle_member *member);
 /* One of those that were to come does not. The bundle may be gone afterwards. */
 void bundle_miss(struct bundle *b);
+/*
+ * Those that nobody gathers: MEMBER joins the bundle of its integration that has not been admitted yet and has less than MOST
+ * members, or begins one. So what waits for a destination goes together, and what is alone waits for nobody.
+ */
+struct bundles;
+struct bundles *bundles_new(void);
+void bundles_free(struct bundles *all);
+void bundles_join(struct bundles *all, struct bundle_member *member, size_t most);
 /* Admitted, and its row is taken. */
 void bundle_ready(struct bundle_member *member);
 /* Admitted, but not to begin. The member is released. */

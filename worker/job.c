@@ -261,8 +261,11 @@ static void join_bundle(struct job *j)
         .held_back = on_member_held_back,
         .concluded = on_member_concluded,
     };
-    j->event->bundled = true;
-    bundle_join(j->event->bundle, &j->member);
+    j->event->bundled = j->event->bundle != NULL;
+    if (j->event->bundle)
+        bundle_join(j->event->bundle, &j->member);
+    else
+        bundles_join(j->parts->bundles, &j->member, (size_t)job_together_max(j));
 }
 
 int job_together_max(const struct job *j)
@@ -320,10 +323,10 @@ static void begin_sending(struct job *j)
     t->held_back = on_held_back;
     t->concluded = on_concluded;
     job_move(j, JOB_WAITING, "the settings are good");
-    if (e->bundle)
-        join_bundle(j);
-    else if (waits_for_others(j))
+    if (waits_for_others(j))
         hold_back(j);
+    else if (e->bundle || (job_together_max(j) > 1 && !t->dest->digests))
+        join_bundle(j);
     else
         talk_enter(t);
 }

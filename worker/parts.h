@@ -24,6 +24,7 @@ struct parts {
     struct gate *gate;
     struct transfers *transfers;
     struct expansions *expansions;
+    struct bundles *bundles;
 };
 
 #endif

@@ -199,6 +199,7 @@ static void make_parts(struct worker *w)
     p->conf = c;
     p->lookups = lookups_new(w->base, w->database, c);
     p->refs = refs_new(w->base, w->database, c);
+    p->bundles = bundles_new();
     p->rules = rules_new(w->base, w->database, c, &w->keys);
     p->ledger = ledger_new(w->base, w->database, c, w->owner);
     p->gate = gate_new(w->base, c);
@@ -261,6 +262,7 @@ static void free_worker(struct worker *w)
     rules_free(w->parts.rules);
     lookups_free(w->parts.lookups);
     refs_free(w->parts.refs);
+    bundles_free(w->parts.bundles);
     for (size_t i = 0; i < 3; i++)
         event_free(w->signals[i]);
     event_free(w->tick);

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from expansion import task
-from sandbox import producer, seed
+from sandbox import bulk, producer, seed
 from sandbox.receiver import Answer
 from sandbox.vendors import VENDORS, slack, splunk
 
@@ -180,3 +180,30 @@ def test_what_is_told_of_other_events_is_not_put_together(stage, notifyd):
     assert sum(text.startswith("🔁") for text in said) == 5 and sum("new findings" in text for text in said) == 1, said
     assert "🟡 5 new findings — shop.example.com: 5 low" in said and len(said) == 1 + 5 + 3 + 1
     assert first.id != other.id
+
+
+def test_what_waits_for_a_collector_goes_together_and_what_is_alone_waits_for_nobody(stage, notifyd):
+    """Events as producers publish them, none of an expanded scan."""
+    hec = collector(stage, Answer(like="splunk", delay=0.1))
+    notifyd()
+    alone = time.monotonic()
+    stage.publish()
+    stage.receiver.wait_for(1, HEC)
+    assert time.monotonic() - alone < 1 and len(splunk.check(stage.receiver.requests(HEC)[0])) == 1
+    rows = seed.add_findings(stage.connection, stage.scan, ["low"] * 1000)
+    bulk.publish_many(stage.broker_url, "notify", (stage.event("finding_new", finding_id=row.id) for row in rows))
+    told(stage, hec, 1001)
+    indexed = [event["event"]["finding"]["id"] for r in stage.receiver.requests(HEC) for event in splunk.check(r)]
+    print(f"{stage.receiver.count(HEC)} requests for {len(indexed)} events")
+    assert len(indexed) == len(set(indexed)) == 1001 and stage.receiver.count(HEC) < 200
+    assert sum(count for batch, count in batches(stage, hec).items() if batch) > 800
+
+
+def test_a_request_that_fails_takes_all_its_events_along(stage, notifyd):
+    hec = collector(stage, Answer(status=503, delay=0.5), Answer(like="splunk"))
+    notifyd({"workers": 1, "delivery": {"per_integration": 1}, "gate": {"window": 1, "circuit_least": 0}})
+    rows = seed.add_findings(stage.connection, stage.scan, ["low"] * 40)
+    bulk.publish_many(stage.broker_url, "notify", (stage.event("finding_new", finding_id=row.id) for row in rows))
+    told(stage, hec, 40)
+    indexed = [event["event"]["finding"]["id"] for r in stage.receiver.requests(HEC)[1:] for event in splunk.check(r)]
+    assert len(indexed) == len(set(indexed)) == 40 and stage.receiver.requests(HEC)[0].answered == 503
