@@ -17,7 +17,6 @@ CREATE TABLE notify.external_refs (
   PRIMARY KEY (integration_id, fingerprint)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX external_refs_finding ON notify.external_refs (integration_id, finding_id);
-CREATE INDEX external_refs_age ON notify.external_refs (updated_at, integration_id, fingerprint);
 
 COMMENT ON TABLE notify.external_refs IS 'What stands at a destination for a finding, and as what it was told last.';
 COMMENT ON COLUMN notify.external_refs.fingerprint IS 'SHA-256, in hexadecimal, over target, category, endpoint, parameter and title; for an event of a scan over its id.';

@@ -8,6 +8,8 @@
  *
  * so it has a fifth of one connection's time at most, and whoever waits for a lock of it waits for one batch.
  *
+ * What stands at destinations for findings (references) goes with its integration.
+ *
  * Invariants:
  *   - a delivery goes when it is finished, owed nothing, and was not touched since then, and so are all others of its event;
  *   - an event goes when none of its deliveries is left. That is asked in a statement of its own, which sees what was
@@ -42,8 +44,8 @@ struct retention {
     int64_t sent_us;
     char at[AT_SIZE]; /* where the walk is: accepted_at and id of the last event that was looked at */
     char id[ID_SIZE];
-    long long events, deliveries; /* deleted in this walk */
-    int looked_at;                /* in this batch */
+    long long events, deliveries, refs; /* deleted in this walk */
+    int looked_at;                      /* in this batch */
     bool walking;
     bool may;
     bool said_not; /* that it may not */
@@ -60,13 +62,14 @@ static void rewind_walk(struct retention *r)
     snprintf(r->at, sizeof r->at, "-infinity");
     r->id[0] = 0;
     r->walking = false;
-    r->events = r->deliveries = 0;
+    r->events = r->deliveries = r->refs = 0;
 }
 
 static void end_walk(struct retention *r)
 {
-    if (r->events || r->deliveries)
-        LOG(LOG_INFO, "old_rows_deleted", LOG_NUM("events", r->events), LOG_NUM("deliveries", r->deliveries));
+    if (r->events || r->deliveries || r->refs)
+        LOG(LOG_INFO, "old_rows_deleted", LOG_NUM("events", r->events), LOG_NUM("deliveries", r->deliveries),
+            LOG_NUM("references", r->refs));
     rewind_walk(r);
     set_timer(r, r->conf->retention_interval);
 }
@@ -74,6 +77,10 @@ static void end_walk(struct retention *r)
 static void on_rows(struct pg_request *request, int index, const PGresult *rows)
 {
     struct retention *r = list_entry(request, struct retention, request);
+    if (index == 2) {
+        r->refs += strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+        return;
+    }
     if (index == 0) {
         long long deleted = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
         r->deliveries += deleted;
@@ -119,6 +126,7 @@ static void delete_some(struct retention *r)
     pg_link_begin(r->link, &r->request);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_DELIVERIES, 4, values, NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_EVENTS, 4, values, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_REFS, 1, &values[3], NULL, NULL);
     pg_link_end(r->link, &r->request);
 }
 
@@ -147,7 +155,7 @@ static void on_answer(struct pg_request *request)
 
 static void ask(struct retention *r)
 {
-    const char *tables[] = {"{notify.events,notify.deliveries}"};
+    const char *tables[] = {"{notify.events,notify.deliveries,notify.external_refs}"};
     r->may = false;
     r->request = (struct pg_request){.result = on_allowed, .done = on_answer};
     pg_link_begin(r->link, &r->request);

@@ -454,6 +454,21 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM (SELECT) one LEFT JOIN LATERAL (SELECT * FROM old ORDER BY accepted_at DESC, id DESC LIMIT 1) last ON true",
         4, {PG_FLOAT8, PG_TIMESTAMPTZ, PG_TEXT, PG_INT4}},
 
+    /* Of an integration that is not there any more, one at a time. From one integration to the next by key, however many
+       references each has. */
+    [STATEMENT_RETIRE_REFS] = {"retire_refs",
+        "WITH RECURSIVE known AS (SELECT (SELECT integration_id FROM notify.external_refs"
+        " WHERE integration_id >= '00000000-0000-0000-0000-000000000000' ORDER BY integration_id LIMIT 1) AS id"
+        " UNION ALL SELECT (SELECT r.integration_id FROM notify.external_refs r WHERE r.integration_id > known.id"
+        " ORDER BY r.integration_id LIMIT 1) FROM known WHERE known.id IS NOT NULL),"
+        " left_over AS MATERIALIZED (SELECT id FROM known WHERE id IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM public.integrations i WHERE i.id = known.id OFFSET 0) LIMIT 1),"
+        " rows AS MATERIALIZED (SELECT r.row FROM left_over CROSS JOIN LATERAL (SELECT s.ctid AS row FROM notify.external_refs s"
+        " WHERE s.integration_id = left_over.id LIMIT $1) r),"
+        " gone AS (DELETE FROM notify.external_refs s USING rows WHERE s.ctid = rows.row RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        1, {PG_INT4}},
+
     [STATEMENT_EXPAND_LOCK] = {"expand_lock",
         "SELECT FROM unnest($1) AS x(task)"
         " CROSS JOIN LATERAL (SELECT FROM notify.events e WHERE e.id = x.task FOR UPDATE) r",

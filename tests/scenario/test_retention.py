@@ -22,6 +22,20 @@ def age(stage: Any, where: str = "true", days: int = 31) -> None:
         stage.database.execute(f"UPDATE notify.{table} SET {sets} WHERE {key} IN (SELECT id FROM notify.events WHERE {where})")
 
 
+def test_what_stands_for_findings_goes_with_its_integration_and_not_before(stage, notifyd):
+    one = notifyd({"retention": {"interval": 0.2, "batch": 7}, "workers": 1})
+    kept = [stage.webhook(f"/{n}", enabled=False).id for n in range(3)]
+    stage.database.execute("INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, state, key)"
+                           " SELECT i.id, n::text, i.workspace_id, 'open', 'k' FROM integrations i, generate_series(1, 20) n")
+    time.sleep(1)
+    assert rows(stage, "external_refs") == 60
+    stage.database.execute("DELETE FROM integrations WHERE id IN (%s, %s)", (kept[0], kept[2]))
+    stage.wait(lambda: rows(stage, "external_refs") == 20, 20)
+    time.sleep(0.5)
+    assert stage.database.query("SELECT DISTINCT integration_id::text FROM notify.external_refs") == [(kept[1],)]
+    assert sum(int(e["references"]) for e in one.events("old_rows_deleted")) == 40
+
+
 def left(stage: Any) -> set[str]:
     return {row[0] for row in stage.database.query("SELECT id FROM notify.events")}
 
