@@ -129,9 +129,8 @@ void bundle_ready(struct bundle_member *m)
 
 void bundle_leave(struct bundle_member *m)
 {
-    struct bundle *b = m->bundle;
+    answered(m->bundle);
     bundle_release(m);
-    answered(b);
 }
 
 /* ---- the gate ---- */

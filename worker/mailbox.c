@@ -161,7 +161,7 @@ static bool goes_together(const struct wake *w)
 /* FIRST, and with it what belongs to it of the rows that wait, if that is enough to be told together. */
 static size_t gather(struct wake *w, struct mailbox_row *first, struct list *out)
 {
-    struct list *at, *next, rest;
+    struct list *at, *next;
     size_t n = 1, least = 2;
     list_init(out);
     list_append(out, &first->link);
@@ -173,12 +173,11 @@ static size_t gather(struct wake *w, struct mailbox_row *first, struct list *out
         n += belongs(w, first, row_at(at));
     if (n < least)
         return 1;
-    list_init(&rest);
-    list_for_each_safe (at, next, &w->rows) {
-        list_remove(at);
-        list_append(belongs(w, first, row_at(at)) ? out : &rest, at);
-    }
-    list_splice(&w->rows, &rest);
+    list_for_each_safe (at, next, &w->rows)
+        if (belongs(w, first, row_at(at))) {
+            list_remove(at);
+            list_append(out, at);
+        }
     return n;
 }
 

@@ -33,17 +33,23 @@ static enum life_act act(enum event_type type, bool over, struct dest_reference 
     return life_act_of(&s.c);
 }
 
-static void what_is_done_follows_from_the_finding_and_the_reference(void)
+static const struct dest_reference none = {0}, trying = {.unsure = true},
+                                   open = {.known = true, .open = true}, closed = {.known = true},
+                                   doubt = {.known = true, .unsure = true};
+static const enum event_type new = EVENT_FINDING_NEW, changed = EVENT_FINDING_CHANGED;
+
+static void what_nobody_was_told_of_is_opened_or_looked_for(void)
 {
-    const struct dest_reference none = {0}, trying = {.unsure = true}, open = {.known = true, .open = true},
-                                closed = {.known = true}, doubt = {.known = true, .unsure = true};
-    enum event_type new = EVENT_FINDING_NEW, changed = EVENT_FINDING_CHANGED;
     EXPECT_INT(act(new, false, none), LIFE_OPEN);
     EXPECT_INT(act(changed, false, none), LIFE_OPEN);
     EXPECT_INT(act(new, true, none), LIFE_NOTHING);
     EXPECT_INT(act(changed, true, none), LIFE_NOTHING);
     EXPECT_INT(act(new, false, trying), LIFE_LOOK);
     EXPECT_INT(act(changed, true, trying), LIFE_LOOK);
+}
+
+static void what_is_done_follows_from_the_finding_and_the_reference(void)
+{
     EXPECT_INT(act(new, false, open), LIFE_CHANGE);
     EXPECT_INT(act(changed, false, open), LIFE_CHANGE);
     EXPECT_INT(act(new, true, open), LIFE_CLOSE);
@@ -170,7 +176,8 @@ static void what_happened_is_said_in_few_words(void)
     arena_free(&a);
 }
 
-UNIT_MAIN(UNIT_CASE(what_is_done_follows_from_the_finding_and_the_reference),
+UNIT_MAIN(UNIT_CASE(what_nobody_was_told_of_is_opened_or_looked_for),
+          UNIT_CASE(what_is_done_follows_from_the_finding_and_the_reference),
           UNIT_CASE(an_event_of_a_scan_is_told_once),
           UNIT_CASE(a_request_that_may_have_been_carried_out_leaves_doubt),
           UNIT_CASE(doubt_of_before_stays_when_nothing_was_done),
