@@ -11,6 +11,10 @@
 #define ROWS                                                                                                 \
     " FROM notify.deliveries d LEFT JOIN notify.events e ON e.id = d.event_id"                               \
     " LEFT JOIN public.integrations i ON i.id = d.integration_id"                                            \
+    " LEFT JOIN LATERAL (SELECT key, state FROM notify.external_refs WHERE integration_id = "                \
+    "d.integration_id"                                                                                       \
+    " AND finding_id = e.finding_id LIMIT 1) r ON true"                                                      \
+    "e.finding_id"                                                                                           \
     " WHERE ($1::text IS NULL OR d.event_id = $1) AND ($2::uuid IS NULL OR d.integration_id = $2)"           \
     " AND ($3::text IS NULL OR d.state = $3) ORDER BY d.updated_at DESC, d.event_id, d.integration_id"       \
     " LIMIT $4::int"
@@ -28,7 +32,7 @@ static const char json_sql[] =
     "d.workspace_id,"
     " e.event_type, e.scan_id, e.finding_id, d.state, d.attempt, d.owner, d.reason, d.error, d.detail, "
     "d.status,"
-    " d.duration_ms, d.maybe_duplicate, " OUTPUT_UTC(
+    " d.duration_ms, d.maybe_duplicate, d.batch, r.key AS reference, r.state AS reference_state, " OUTPUT_UTC(
         "d.due_at") " AS due_at,"
                     " " OUTPUT_UTC("d.lease_until") " AS lease_until, " OUTPUT_UTC(
                         "d.created_at") " AS created_at,"

@@ -101,6 +101,19 @@ def test_a_finding_that_is_renamed_and_rated_otherwise_keeps_its_alert(stage, no
     assert stage.database.query("SELECT detail FROM notify.deliveries WHERE status IS NULL")[0][0].startswith("nothing to do")
 
 
+def test_the_command_line_says_which_issue_stands_for_a_finding(stage, notifyd, ctl):
+    vendor = VENDORS["jira"](stage)
+    vendor.connect(stage)
+    notifyd(QUICK)
+    weakness = Weakness(stage, "A weakness")
+    weakness.find()
+    told = weakness.do("new")
+    publish(stage, [told])
+    settle(stage, 1)
+    row, = ctl("deliveries", "--event", told.id, "--json").json()
+    assert (row["reference"], row["reference_state"], row["batch"]) == (vendor.plays.issues[0].key, "open", None)
+
+
 def test_an_issue_that_somebody_deleted_is_made_anew_while_the_finding_is_open(stage, notifyd):
     vendor = VENDORS["jira"](stage)
     vendor.connect(stage)
