@@ -11,10 +11,9 @@
 #define ROWS                                                                                                 \
     " FROM notify.deliveries d LEFT JOIN notify.events e ON e.id = d.event_id"                               \
     " LEFT JOIN public.integrations i ON i.id = d.integration_id"                                            \
-    " LEFT JOIN LATERAL (SELECT key, state FROM notify.external_refs WHERE integration_id = "                \
-    "d.integration_id"                                                                                       \
+    " LEFT JOIN LATERAL (SELECT key, state FROM notify.external_refs"                                        \
+    " WHERE integration_id = d.integration_id"                                                               \
     " AND finding_id = e.finding_id LIMIT 1) r ON true"                                                      \
-    "e.finding_id"                                                                                           \
     " WHERE ($1::text IS NULL OR d.event_id = $1) AND ($2::uuid IS NULL OR d.integration_id = $2)"           \
     " AND ($3::text IS NULL OR d.state = $3) ORDER BY d.updated_at DESC, d.event_id, d.integration_id"       \
     " LIMIT $4::int"
