@@ -108,10 +108,10 @@ def test_two_hundred_kills_and_a_search_that_is_two_minutes_behind(stage, notify
     """With the settings that ship, but for shorter leases."""
     vendor = a_jira(stage, search_lag=120.0) if kind == "jira" else a_github(stage, list_lag=20.0)
     vendor.connect(stage)
-    made = weaknesses(stage, 400)
-    daemons = [notifyd(settings(2, look_after=0.0), env={"NOTIFY_FAULT": f"{point}=2*25"}) for point in POINTS]
+    made = weaknesses(stage, 480)
+    daemons = [notifyd(settings(2, look_after=0.0), env={"NOTIFY_FAULT": f"{point}=2*30"}) for point in POINTS]
     publish(stage, [weakness.do("new") for weakness in made])
     settle(stage, len(made), 1800)
     expect_one_each(vendor, made)
     print(f"{killed(daemons)} kills, {len(vendor.plays.requests)} requests, {len(made)} issues")
-    assert killed(daemons) == 200
+    assert killed(daemons) >= 200
