@@ -94,9 +94,23 @@ static void on_concluded(struct talk *t)
         m->talk->duration_ms = t->duration_ms;
         m->talk->snippet = t->snippet;
         m->talk->snippet_size = t->snippet_size;
+        if (b->ready_count == 1)
+            m->talk->conversation.reference = t->conversation.reference;
         m->concluded(m);
     }
     let_go(b);
+}
+
+/* Whoever it was like when it was admitted may have left, and taken along what was his. */
+static void follow(struct bundle *b, const struct talk *like)
+{
+    b->talk.event_id = like->event_id;
+    b->talk.poison_hash = like->poison_hash;
+    b->talk.is_claimed = like->is_claimed;
+    b->talk.conversation.config = like->conversation.config;
+    b->talk.conversation.attempt = like->conversation.attempt;
+    if (b->ready_count == 1) /* it is one of its own, after all */
+        b->talk.conversation.reference = like->conversation.reference;
 }
 
 static void begin(struct bundle *b)
@@ -107,6 +121,7 @@ static void begin(struct bundle *b)
         let_go(b);
         return;
     }
+    follow(b, b->ready[0]->talk);
     c->jobs = arena_alloc(&b->arena, b->ready_count * sizeof *c->jobs);
     c->job_count = b->ready_count;
     for (size_t i = 0; i < b->ready_count; i++)
@@ -169,7 +184,7 @@ static void on_held_back(struct talk *t)
     let_go(b);
 }
 
-/* Its conversation is like that of the member that came last, whose settings are the newest. */
+/* Its place at the gate is like that of any member. */
 static void enter(struct bundle *b)
 {
     const struct talk *like = list_entry(b->members.prev, struct bundle_member, link)->talk;
@@ -206,12 +221,24 @@ static void add(struct bundle *b, struct bundle_member *m)
     b->held++;
 }
 
-void bundle_join(struct bundle *b, struct bundle_member *m)
+/* The same kind with the same settings. */
+static bool is_alike(const struct talk *a, const struct talk *b)
 {
+    return a->dest == b->dest && a->row == b->row && a->settings == b->settings;
+}
+
+bool bundle_join(struct bundle *b, struct bundle_member *m)
+{
+    bool alike =
+        b->count == 0 || is_alike(list_entry(b->members.next, struct bundle_member, link)->talk, m->talk);
     check(b->expected > 0);
-    add(b, m);
+    if (alike && m->talk->dest->together_max > 1)
+        add(b, m);
+    else
+        alike = false;
     b->expected--;
     gathered(b);
+    return alike;
 }
 
 void bundle_miss(struct bundle *b)
@@ -242,8 +269,7 @@ static struct bundle *find_open(const struct bundles *all, const struct talk *li
 {
     for (struct table_entry *at = table_first(&all->by_integration, hash); at; at = table_next(at)) {
         struct bundle *b = list_entry(at, struct bundle, by_integration);
-        if (uuid_equal(&b->talk.integration, &like->integration) && b->talk.row == like->row &&
-            b->talk.settings == like->settings)
+        if (uuid_equal(&b->talk.integration, &like->integration) && is_alike(&b->talk, like))
             return b;
     }
     return NULL;

@@ -31,7 +31,8 @@ struct bundle_member {
 
 /* COUNT are to come: each joins, or does not. */
 struct bundle *bundle_new(struct parts *parts, size_t count);
-void bundle_join(struct bundle *b, struct bundle_member *member);
+/* False: the integration has changed since the others joined, and the member goes by itself. */
+bool bundle_join(struct bundle *b, struct bundle_member *member);
 /* One of those that were to come does not. The bundle may be gone afterwards. */
 void bundle_miss(struct bundle *b);
 /*

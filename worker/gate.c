@@ -305,6 +305,12 @@ static void say_open(const struct gate_window *w, int64_t now, enum error_word e
                  "its requests fail; its deliveries wait in the mailbox, and one at a time probes it"));
 }
 
+void gate_begin(const struct gate_pass *pass)
+{
+    int64_t now = clock_mono_us();
+    limits_began(shared_limits(&pass->integration, now), now);
+}
+
 void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *end)
 {
     struct gate_window *w = pass->window;

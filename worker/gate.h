@@ -67,6 +67,8 @@ struct gate_report {
 struct gate *gate_new(struct event_base *base, const struct conf *conf);
 void gate_free(struct gate *g);
 void gate_enter(struct gate *g, struct gate_pass *pass);
+/* What was admitted begins only now. */
+void gate_begin(const struct gate_pass *pass);
 void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *end);
 
 /* Whether nothing may be sent to INTEGRATION, because its destination said that it is gone; not so for a probe. */

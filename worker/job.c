@@ -35,10 +35,11 @@ static const unsigned may_follow[] = {
     [JOB_NEW] = 1u << JOB_WAITING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
     [JOB_WAITING] =
         1u << JOB_TALKING | 1u << JOB_CLAIMING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_DONE,
-    [JOB_CLAIMING] = 1u << JOB_TALKING | 1u << JOB_TAKING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
+    [JOB_CLAIMING] =
+        1u << JOB_TALKING | 1u << JOB_TAKING | 1u << JOB_RELEASING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING,
     [JOB_TAKING] =
         1u << JOB_TALKING | 1u << JOB_RELEASING | 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
-    [JOB_RELEASING] = 1u << JOB_DONE,
+    [JOB_RELEASING] = 1u << JOB_WAITING | 1u << JOB_DONE,
     [JOB_TALKING] = 1u << JOB_WRITING,
     [JOB_WRITING] = 1u << JOB_WRITING | 1u << JOB_PUBLISHING | 1u << JOB_DONE,
     [JOB_PUBLISHING] = 1u << JOB_OWING | 1u << JOB_DONE,
@@ -170,9 +171,9 @@ static void on_taken(struct ledger_write *w)
         leave_gate(j);
         shared_count(COUNT_STALE);
         if (j->holds)
-            job_release(j);
+            job_release(j, STALE, job_released);
         else
-            job_finish(j, "another worker has it, or it is settled");
+            job_finish(j, STALE);
     } else {
         fault_here(FAULT_TAKE, j->event->event->id);
         j->exists = true;
@@ -252,7 +253,8 @@ static void on_member_concluded(struct bundle_member *m)
     conclude(list_entry(m, struct job, member));
 }
 
-static void join_bundle(struct job *j)
+/* False: it goes by itself. */
+static bool join_bundle(struct job *j)
 {
     j->member = (struct bundle_member){
         .item = &j->item,
@@ -263,9 +265,9 @@ static void join_bundle(struct job *j)
     };
     j->event->bundled = j->event->bundle != NULL;
     if (j->event->bundle)
-        bundle_join(j->event->bundle, &j->member);
-    else
-        bundles_join(j->parts->bundles, &j->member, (size_t)job_together_max(j));
+        return bundle_join(j->event->bundle, &j->member);
+    bundles_join(j->parts->bundles, &j->member, (size_t)job_together_max(j));
+    return true;
 }
 
 int job_together_max(const struct job *j)
@@ -273,6 +275,11 @@ int job_together_max(const struct job *j)
     long most = j->parts->conf->gate_together;
     long of_kind = (long)j->talk.dest->together_max;
     return (int)(of_kind < most ? of_kind : most);
+}
+
+static bool goes_together(const struct job *j)
+{
+    return j->event->bundle || (job_together_max(j) > 1 && !j->talk.dest->digests);
 }
 
 /* It would be the first of many that are told together: all of them meet in the mailbox. */
@@ -325,9 +332,7 @@ static void begin_sending(struct job *j)
     job_move(j, JOB_WAITING, "the settings are good");
     if (waits_for_others(j))
         hold_back(j);
-    else if (e->bundle || (job_together_max(j) > 1 && !t->dest->digests))
-        join_bundle(j);
-    else
+    else if (!goes_together(j) || !join_bundle(j))
         talk_enter(t);
 }
 

@@ -49,17 +49,36 @@ static void use_own_facts(struct job *j)
 {
     struct facts *facts = arena_alloc(&j->arena, sizeof *facts);
     *facts = *j->event->facts;
-    bring_up_to_date(&facts->finding, &j->claim);
+    if (j->claim.has_finding_now)
+        bring_up_to_date(&facts->finding, &j->claim);
+    facts->fingerprint = j->claim.name.fingerprint;
     j->item.facts = facts;
     j->own_bodies = arena_alloc(&j->arena, sizeof *j->own_bodies);
     dest_body_cache_init(j->own_bodies, (size_t)j->parts->conf->delivery_max_request);
     j->talk.conversation.cache = j->own_bodies;
 }
 
+static void on_alone(struct ledger_write *w)
+{
+    struct job *j = list_entry(w, struct job, write);
+    j->holds = false;
+    job_move(j, JOB_WAITING, "it goes by itself");
+    talk_enter(&j->talk);
+}
+
+/* It is told where it was told before, and not with others: for that it waits at the gate, without the claim. */
+static void go_alone(struct job *j)
+{
+    bundle_leave(&j->member);
+    job_release(j, "it was told before", on_alone);
+}
+
 static void on_claimed(struct ref_claim *c)
 {
     struct job *j = list_entry(c, struct job, claim);
     if (c->refused) {
+        if (!j->exists)
+            j->event->ledger_event->rows_refused++;
         job_leave_refused(j);
         return;
     }
@@ -70,15 +89,17 @@ static void on_claimed(struct ref_claim *c)
     fault_here(FAULT_CLAIM, j->event->event->id);
     j->holds = true;
     j->talk.conversation.reference = c->reference;
+    j->talk.is_claimed = true;
     if (j->member.bundle && (c->reference.known || c->reference.unsure)) {
-        job_put_off(j, 0); /* it is told where it was told before */
+        go_alone(j);
         return;
     }
     if (c->overtaken) {
         job_leave_overtaken(j);
         return;
     }
-    if (c->has_finding_now && has_changed(&j->event->facts->finding, c))
+    bool renamed = c->has_finding && strcmp(c->name.fingerprint, c->asked) != 0;
+    if (renamed || (c->has_finding_now && has_changed(&j->event->facts->finding, c)))
         use_own_facts(j);
     job_claimed(j);
 }
@@ -87,10 +108,11 @@ void job_claim(struct job *j)
 {
     const struct job_event *e = j->event;
     const struct conf *conf = j->parts->conf;
-    char fingerprint[SHA256_HEX];
+    char *fingerprint = arena_alloc(&j->arena, SHA256_HEX);
     alert_fingerprint(e->event, e->facts, fingerprint);
     j->claim = (struct ref_claim){
-        .name = {.integration = j->integration_id, .fingerprint = arena_strdup(&j->arena, fingerprint)},
+        .name = {.integration = j->integration_id},
+        .asked = fingerprint,
         .workspace = e->facts->scan.workspace_id,
         .has_finding = event_is_about_finding(e->event->type),
         .finding = e->facts->finding.id,

@@ -44,15 +44,15 @@ static void add_release(struct job *j)
     j->write.release = &j->release;
 }
 
-static void on_released(struct ledger_write *w)
+void job_released(struct ledger_write *w)
 {
-    job_finish(list_entry(w, struct job, write), "another worker has it, or it is settled");
+    job_finish(list_entry(w, struct job, write), STALE);
 }
 
-void job_release(struct job *j)
+void job_release(struct job *j, const char *why, void (*released)(struct ledger_write *write))
 {
-    job_move(j, JOB_RELEASING, "another worker has the row, or it is settled");
-    job_start_write(j, LEDGER_RELEASE, on_released);
+    job_move(j, JOB_RELEASING, why);
+    job_start_write(j, LEDGER_RELEASE, released);
     add_release(j);
     ledger_write(j->parts->ledger, &j->write);
 }
@@ -239,7 +239,7 @@ void job_write_outcome(struct job *j)
         w->due_s = ladder_round(j->outcome.delay_s);
     if (j->outcome.state == DELIVERY_DEFERRED)
         add_deferral(j);
-    w->batch = bundle_id(&j->member);
+    w->batch = j->decided ? NULL : bundle_id(&j->member);
     w->failed_attempt = failed && !j->decided && j->item.verdict.kind != VERDICT_AGAIN;
     if (j->holds)
         add_release(j);

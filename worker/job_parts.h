@@ -16,12 +16,14 @@
  *                                                              WRITING as deferred, or DONE where it is so already
  *   CLAIMING     what stands for its finding may be another's  claimed -> TALKING, or TAKING first; else -> WRITING as waiting
  *   TAKING       an attempt >= 2, or whose row comes first     taken -> TALKING or WRITING; stale -> DONE, or RELEASING
- *   RELEASING    it holds a claim that it has no use for       committed -> DONE
+ *   RELEASING    it holds a claim that it has no use for       committed -> DONE; -> WAITING, to go by itself
  *   TALKING      requests and answers                          verdict -> WRITING
  *   WRITING      the row goes to the ledger                    committed -> PUBLISHING or DONE
  *   PUBLISHING   the retry or the dead letter is on its way    confirmed -> DONE; given up -> OWING or DONE
  *   OWING        the row is marked: the sweep publishes it     committed -> DONE
  */
+#define STALE "another worker has it, or it is settled"
+
 enum job_state {
     JOB_NEW,
     JOB_WAITING,
@@ -91,8 +93,9 @@ void job_claim(struct job *j);
 void job_start_write(struct job *j, enum ledger_write_kind kind, void (*written)(struct ledger_write *write));
 /* `outcome` is decided: write it, then what follows. */
 void job_write_outcome(struct job *j);
-/* The claim has been of no use: it ends as it was. */
-void job_release(struct job *j);
+/* The claim has been of no use: it ends as it was; RELEASED is called when that is committed. */
+void job_release(struct job *j, const char *why, void (*released)(struct ledger_write *write));
+void job_released(struct ledger_write *write);
 /* The row says what is owed: publish that, after DELAY_S when it is a retry. */
 void job_publish_follow_up(struct job *j, double delay_s);
 /* The database does not take what is to be written of a row that is there; perhaps it takes the bare end. */

@@ -108,6 +108,17 @@ static bool take_place(struct limits *l, double rate, int64_t now_us)
     return true;
 }
 
+void limits_began(struct limits *l, int64_t now_us)
+{
+    double rate = limits_rate(l);
+    int64_t next = l->next_us;
+    if (rate <= 0)
+        return;
+    int64_t wanted = now_us + (int64_t)(SECOND_US / rate);
+    while (next < wanted && !atomic_compare_exchange_weak(&l->next_us, &next, wanted))
+        ;
+}
+
 static void count_start(struct limits *l, int64_t now_us)
 {
     uint64_t second = (uint64_t)(now_us / SECOND_US) & UINT32_MAX, word = l->started;

@@ -73,6 +73,8 @@ double limits_rate(const struct limits *l);
 int64_t limits_wait(const struct limits *l, int64_t now_us);
 /* One request starts, unless another process was faster: then LIMITS_WAIT, and limits_wait says how long. */
 enum limits_go limits_start(struct limits *l, const struct limits_rules *rules, int64_t now_us);
+/* What started goes out only now: the next one keeps its distance from that. */
+void limits_began(struct limits *l, int64_t now_us);
 /*
  * It ended. PROBE: limits_start said so. HOLD_US: the destination asked to wait so long; 0: it did not. True when
  * the circuit has opened by this.

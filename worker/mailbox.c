@@ -103,8 +103,7 @@ static bool is_over(const struct wake *w)
 /* What goes together, and was less than may go: the next that comes has company if it waits a little. */
 static bool lingers(const struct wake *w)
 {
-    return w->goes_together && w->taken < (size_t)w->mailboxes->conf->gate_together &&
-           w->mailboxes->conf->gate_linger > 0;
+    return w->goes_together && w->taken < (size_t)w->mailboxes->conf->gate_together;
 }
 
 static void on_lingered(evutil_socket_t fd, short what, void *arg)
@@ -173,10 +172,12 @@ static size_t gather(struct wake *w, struct mailbox_row *first, struct list *out
         n += belongs(w, first, row_at(at));
     if (n < least)
         return 1;
+    n = 1;
     list_for_each_safe (at, next, &w->rows)
-        if (belongs(w, first, row_at(at))) {
+        if (n < (size_t)w->mailboxes->conf->gate_together && belongs(w, first, row_at(at))) {
             list_remove(at);
             list_append(out, at);
+            n++;
         }
     return n;
 }

@@ -45,17 +45,18 @@ const char *ref_state_word(const struct dest_reference *r)
 
 static int compare(const void *a, const void *b)
 {
-    const struct ref_name *x = &claim_of(*(struct pg_batch_item *const *)a)->name;
-    const struct ref_name *y = &claim_of(*(struct pg_batch_item *const *)b)->name;
-    int order = memcmp(x->integration.bytes, y->integration.bytes, sizeof x->integration.bytes);
-    return order ? order : strcmp(x->fingerprint, y->fingerprint);
+    const struct ref_claim *x = claim_of(*(struct pg_batch_item *const *)a);
+    const struct ref_claim *y = claim_of(*(struct pg_batch_item *const *)b);
+    int order =
+        memcmp(x->name.integration.bytes, y->name.integration.bytes, sizeof x->name.integration.bytes);
+    return order ? order : strcmp(x->asked, y->asked);
 }
 
 static void add_claim(struct pg_array *c, const struct ref_claim *claim, int32_t n)
 {
     pg_array_add_int4(c++, n);
     pg_array_add_uuid(c++, &claim->name.integration);
-    pg_array_add_text(c++, claim->name.fingerprint);
+    pg_array_add_text(c++, claim->asked);
     pg_array_add_uuid(c++, claim->has_finding ? &claim->finding : NULL);
     pg_array_add_uuid(c++, &claim->workspace);
     pg_array_add_uuid(c++, &claim->name.claim);
@@ -164,7 +165,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
 {
     struct ref_claim *claim = claim_of(item);
     (void)owner;
-    LOG(LOG_ERROR, "claim_refused", LOG_TEXT("fingerprint", claim->name.fingerprint),
+    LOG(LOG_ERROR, "claim_refused", LOG_TEXT("fingerprint", claim->asked),
         LOG_TEXT("sqlstate", why->sqlstate), LOG_TEXT("words", why->words));
     claim->granted = false;
     claim->refused = true;
@@ -199,6 +200,7 @@ void refs_claim(struct refs *r, struct ref_claim *claim)
 {
     struct uuid *drawn = &claim->name.claim;
     check(getrandom(drawn->bytes, sizeof drawn->bytes, 0) == (ssize_t)sizeof drawn->bytes);
+    claim->name.fingerprint = claim->asked;
     claim->granted = claim->refused = false;
     claim->wait_s = LOOK_LEAST;
     pg_batch_add(r->batch, &claim->item);

@@ -21,7 +21,9 @@ struct ref_name {
  */
 struct ref_claim {
     struct pg_batch_item item; /* private */
-    struct ref_name name;      /* the claim's number is drawn here */
+    struct ref_name name;      /* what is claimed; its fingerprint, and the claim's number, are a result */
+    const char
+        *asked; /* the fingerprint of what is told; the finding may have had another when it was told first */
     struct uuid workspace;
     bool has_finding;
     struct uuid finding;

@@ -514,12 +514,13 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /* Free is what nobody holds; where something may have been made, only when a search would show it. What a holder has left
        behind, whose lease is over, is unsure from then on. */
     [STATEMENT_REF_CLAIM] = {"ref_claim",
-        "WITH mine AS MATERIALIZED (SELECT x.claim, x.lease, r.row" REF_CLAIMS REF_CHOSEN
+        "WITH mine AS MATERIALIZED (SELECT x.claim, x.lease, x.finding, r.row" REF_CLAIMS REF_CHOSEN
         " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.state, s.claim, s.lease_until FROM notify.external_refs s"
         " WHERE s.integration_id = x.integration AND s.fingerprint = chosen.fingerprint FOR UPDATE SKIP LOCKED) r"
         " WHERE r.lease_until IS NULL OR r.lease_until +" REF_LOOK_AFTER("r") " <= now() OR r.claim = x.claim)"
         " UPDATE notify.external_refs s SET claim = mine.claim, claimed_at = now(),"
         " lease_until = now() + mine.lease * interval '1 second', updated_at = now(),"
+        " finding_id = coalesce(s.finding_id, mine.finding),"
         " unsure_since = CASE WHEN s.lease_until IS NULL OR s.claim = mine.claim THEN s.unsure_since"
         " ELSE coalesce(s.unsure_since, s.claimed_at) END"
         " FROM mine WHERE s.ctid = mine.row",

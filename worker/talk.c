@@ -129,7 +129,7 @@ static void go_on(struct talk *t, const struct dest_response *last)
         conclude(t);
         return;
     }
-    if (t->steps > 1 && clock_mono_us() > t->until_us) {
+    if ((t->steps > 1 || t->is_claimed) && clock_mono_us() > t->until_us) {
         try_again_all(t);
         conclude(t);
         return;
@@ -178,6 +178,7 @@ void talk_enter(struct talk *t)
 
 void talk_begin(struct talk *t)
 {
+    gate_begin(&t->pass);
     go_on(t, NULL);
 }
 

@@ -25,6 +25,8 @@ struct talk {
     struct conversation conversation; /* config, jobs, attempt, cache */
     int rank;                         /* severity: the worse goes first */
     bool from_mailbox;
+    bool
+        is_claimed; /* what it tells of: no request begins when the claim may have run out; set before talk_begin */
     void (*admitted)(struct talk *talk);  /* it may begin: talk_begin or talk_leave */
     void (*held_back)(struct talk *talk); /* instead: it would wait too long, and is not in line any more */
     void (*concluded)(struct talk *talk); /* every job has its verdict; the gate is left */

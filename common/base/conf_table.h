@@ -146,7 +146,7 @@
     INT(gate_together, "gate.together", 500, 1, 500,                                                         \
         "Most deliveries that leave a mailbox in one request (Splunk) or one message (chats); 1: each by "   \
         "itself.")                                                                                           \
-    NUM(gate_linger, "gate.linger", 0.2, 0, 10,                                                              \
+    NUM(gate_linger, "gate.linger", 0.2, 0.05, 10,                                                           \
         "Seconds between two requests of what may share one, as long as there is less than gate.together.")  \
     INT(gate_wakes, "gate.wakes", 64, 1, 10000,                                                              \
         "Mailboxes that a worker empties at a time; messages beyond broker.prefetch.")                       \

@@ -29,6 +29,10 @@ static const char prefix[] = "pencheff-";
 static void hash_finding(const struct facts *facts, char out[SHA256_HEX])
 {
     const struct facts_finding *f = &facts->finding;
+    if (facts->fingerprint) {
+        snprintf(out, SHA256_HEX, "%s", facts->fingerprint);
+        return;
+    }
     const struct hash_part parts[] = {
         text_part("finding"),    {facts->target.id.bytes, sizeof facts->target.id.bytes},
         text_part(f->category),  text_part(f->endpoint),

@@ -105,6 +105,8 @@ struct facts {
     bool has_finding;
     struct facts_finding finding;
     const struct facts_digest *digest; /* NULL: of one event */
+    const char *
+        fingerprint; /* of the finding when it was told first, which it keeps; NULL: that of what it says now */
 };
 
 /* True for finding_new and finding_changed: the severity filter applies, and a finding is needed. */

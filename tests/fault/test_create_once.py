@@ -115,3 +115,38 @@ def test_two_hundred_kills_and_a_search_that_is_two_minutes_behind(stage, notify
     expect_one_each(vendor, made)
     print(f"{killed(daemons)} kills, {len(vendor.plays.requests)} requests, {len(made)} issues")
     assert killed(daemons) >= 200
+
+
+def test_a_finding_that_is_renamed_while_nobody_knows_of_its_issue_has_one(stage, notifyd):
+    vendor = MAKERS["jira"](stage)
+    vendor.connect(stage, Answer(like=vendor.plays, instead="close"), Answer(like=vendor.plays))
+    weakness, = weaknesses(stage, 1)
+    notifyd({**settings(), "retry": {**QUICK["retry"], "base": 3.0}})
+    publish(stage, [weakness.do("new")])
+    stage.wait(lambda: stage.database.query("SELECT FROM notify.deliveries WHERE state = 'waiting' AND attempt = 1"))
+    stage.database.execute("UPDATE findings SET title = 'Another title' WHERE id = %s", (weakness.rows[0].id,))
+    settle(stage, 1)
+    publish(stage, [weakness.tell("finding_changed", change_summary="renamed")])
+    settle(stage, 2)
+    assert len(vendor.plays.issues) == 1
+
+
+def test_a_claim_that_runs_out_before_the_first_request_makes_none(stage, notifyd):
+    """Its row cannot be taken for so long that another delivery makes the issue meanwhile."""
+    vendor = MAKERS["jira"](stage)
+    vendor.connect(stage)
+    weakness, = weaknesses(stage, 1)
+    notifyd(settings())
+    first = weakness.do("new")
+    other = stage.database.connect()
+    other.autocommit = False
+    other.cursor().execute("INSERT INTO notify.events (id, content_hash, event_type, state, first_seen) VALUES (%s, 'x', 'finding_new', 'open', now())",
+                           (first.id,))
+    publish(stage, [first])
+    stage.wait(lambda: stage.database.query("SELECT FROM notify.external_refs WHERE lease_until IS NOT NULL"))
+    publish(stage, [weakness.do("re-scan")])
+    stage.wait(lambda: len(vendor.plays.issues) == 1)
+    other.rollback()
+    other.close()
+    settle(stage, 2)
+    assert len(vendor.plays.issues) == 1

@@ -34,7 +34,7 @@ def test_every_event_reaches_all_ten(stage, notifyd):
     assert kinds.keys() == VENDORS.keys()
     for kind, (path, config) in kinds.items():
         stage.receiver.script(f"{path}*", Answer(like=kind))
-        stage.integration(config, kind=kind, name=kind)
+        stage.integration(config, kind=kind, name=kind, events=list(EVENTS))
     hostile = " ".join(ATTACKS[:12])[:500]
     stage.database.execute("UPDATE findings SET title = %s, description = %s", (hostile, "\n".join(ATTACKS).replace("\0", "")))
     another = stage.findings["critical"].id

@@ -148,6 +148,12 @@ BREAK = {
     "event_times  ": "UPDATE notify.events SET finished_at = now() WHERE id = 'f'",
     "overdue_deliveries": "UPDATE notify.deliveries SET due_at = now() - interval '135 s' WHERE state = 'waiting'",
     "overdue_deliveries ": "UPDATE notify.deliveries SET lease_until = now() - interval '135 s' WHERE state = 'sending'",
+    "reference_state": "INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, state)"
+                       " VALUES (gen_random_uuid(), 'f', gen_random_uuid(), 'open')",
+    "reference_state ": "INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, state, key)"
+                        " VALUES (gen_random_uuid(), 'f', gen_random_uuid(), 'none', 'SEC-1')",
+    "reference_state  ": "INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, unsure_since)"
+                         " VALUES (gen_random_uuid(), 'f', gen_random_uuid(), now())",
     "overdue_events": "UPDATE notify.events SET scheduled_for = now() - interval '135 s' WHERE id = 'f'",
     "abandoned_events": "UPDATE notify.events SET state = 'open', scheduled_for = NULL, accepted_at = now() - interval '1335 s'"
                         " WHERE id = 'f'",

@@ -11,7 +11,7 @@ from sandbox.receiver import Answer
 from sandbox.vendors import jira
 
 from corpus import ATTACKS
-from destinations import describe_shop, details, expect_nowhere, publish_each, settled
+from destinations import EVENTS, another_finding, describe_shop, details, expect_nowhere, publish_each, settled
 from stage import dead_letters
 
 UNHURRIED = {"gate": {"rate_jira": 0.0}}
@@ -22,7 +22,7 @@ def project(stage: Any, site: str, key: str = "SEC", token: str = "t0ken", **set
     stage.receiver.script(f"/{site}/*", Answer(like="jira"))
     account = {} if "auth" in settings else {"email": "bot@acme.example"}
     return stage.integration({"base_url": stage.receiver.url(f"/{site}"), "api_token": token, "project_key": key, **account, **settings},
-                             kind="jira", name=site)
+                             kind="jira", name=site, events=list(EVENTS))
 
 
 def issues(stage: Any, site: str, count: int = 1, version: int = 3) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ def test_every_event_is_an_issue_that_says_what_happened_on_cloud_and_in_a_data_
     project(stage, "cloud"), project(stage, "center", auth="bearer", issue_type="Bug", labels=["triage"])
     describe_shop(stage)
     notifyd(UNHURRIED)
-    publish_each(stage, change="recheck queued", error="it [broke]")
+    publish_each(stage, change="recheck queued", error="it [broke]", changed=another_finding(stage))
     cloud = {fields["summary"]: fields for fields in issues(stage, "cloud", 5)}
     center = {fields["summary"]: fields for fields in issues(stage, "center", 5, version=2)}
     started, done, failed = "🚀 Scan started — Shop & Söhne [deep]", "✅ Scan done — Shop & Söhne · Grade C · 2 high, 12 medium, 11 low", "❌ Scan failed — Shop & Söhne"
@@ -71,7 +71,7 @@ def test_hostile_findings_are_nothing_but_text_in_an_issue(stage, notifyd):
     stage.database.execute("UPDATE findings SET title = left(%s, 500), endpoint = left(%s, 2048), description = %s, remediation = repeat('{🚨}\\\n', 3000)",
                            (hostile,) * 3)
     notifyd(UNHURRIED)
-    publish_each(stage, change=hostile)
+    publish_each(stage, change=hostile, changed=another_finding(stage))
     for fields in issues(stage, "cloud", 5) + issues(stage, "center", 5, version=2):
         assert jira.live(fields) == []
     stage.wait_settled(10)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from expansion import task
+from lives import QUICK, VENDORS as VENDORS_THAT_REMEMBER, Weakness, publish, settle
 from sandbox import bulk, producer, seed
 from sandbox.receiver import Answer
 from sandbox.vendors import VENDORS, slack, splunk
@@ -207,3 +208,54 @@ def test_a_request_that_fails_takes_all_its_events_along(stage, notifyd):
     told(stage, hec, 40)
     indexed = [event["event"]["finding"]["id"] for r in stage.receiver.requests(HEC)[1:] for event in splunk.check(r)]
     assert len(indexed) == len(set(indexed)) == 40 and stage.receiver.requests(HEC)[0].answered == 503
+
+
+def test_of_findings_that_were_told_before_only_new_ones_are_in_a_digest(stage, notifyd):
+    """Discord's messages are edited: each by itself, as fast as its rate allows; and one that is left alone is remembered."""
+    vendor = VENDORS_THAT_REMEMBER["discord"](stage)
+    vendor.connect(stage)
+    made = [Weakness(stage, f"Weakness {number:03} of many") for number in range(30)]
+    found_again(stage, made)
+    notifyd({**QUICK, "gate": {**QUICK["gate"], "rate_discord": 10.0}})
+    publish(stage, [weakness.do("new") for weakness in made[:29]])
+    settle(stage, 29)
+    producer.publish_event(stage.broker_url, task(found_again(stage, made).id))
+    settle(stage, 59)
+    publish(stage, [made[29].tell("finding_changed", change_summary="verified")])
+    settle(stage, 60)
+    assert [vendor.stands(weakness.title) for weakness in made] == [[True]] * 30
+    assert sum(message["edits"] for message in vendor.plays.messages.values()) == 30
+
+
+def found_again(stage: Any, made: list[Weakness]) -> Any:
+    """By another scan, all of them."""
+    scan = seed.add_scan(stage.connection, stage.target)
+    for weakness, row in zip(made, seed.add_findings(stage.connection, scan, ["high"] * len(made))):
+        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
+        weakness.rows.append(row)
+    return scan
+
+
+@pytest.mark.parametrize("kind", ["pagerduty", "webhook", "splunk"])
+def test_a_kind_that_changes_while_a_mailbox_is_emptied_ends_no_worker(stage, notifyd, kind):
+    path = "/services/T0/B0/many"
+    stage.receiver.script("*", Answer())
+    room = stage.integration({"webhook_url": stage.receiver.url(path), "routing_key": "R" * 32, "api_url": stage.receiver.url(""),
+                              "hec_url": stage.receiver.url(""), "token": next(iter(splunk.TOKENS))}, kind="slack", name="room", severity_filter="info")
+    one = notifyd({"workers": 1, "gate": {"rate_slack": 0.0, "circuit_least": 0}, "retry": {"max_attempts": 1}})
+    rows = seed.add_findings(stage.connection, stage.scan, ["high"] * 20)
+    stage.receiver.script(path, Answer(status=429, headers=(("Retry-After", "4"),)), Answer(like="slack"))
+    stage.publish("scan_started")
+    stage.receiver.wait_for(1, path)
+    bulk.publish_many(stage.broker_url, "notify", (stage.event("finding_new", finding_id=row.id) for row in rows))
+    stage.wait(lambda: stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'deferred'") == [(20,)])
+    lock = stage.database.connect()
+    lock.autocommit = False
+    lock.cursor().execute("LOCK TABLE targets")  # the look-ups wait: the mailbox was read as Slack's
+    stage.wait(lambda: stage.database.query("SELECT FROM pg_locks WHERE NOT granted AND relation = 'targets'::regclass"))
+    stage.database.execute("UPDATE integrations SET kind = %s WHERE id = %s", (kind, room.id))
+    time.sleep(1.5)  # the rules have heard of it
+    lock.rollback()
+    lock.close()
+    stage.wait(lambda: not stage.database.query("SELECT FROM notify.deliveries WHERE state IN ('deferred', 'sending', 'waiting')"))
+    assert not one.events("child_ended") and not [r for r in stage.receiver.requests() if b"20 new findings" in r.body]
