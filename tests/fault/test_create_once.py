@@ -13,7 +13,7 @@ from sandbox.receiver import Answer
 
 POINTS = ("claim", "take", "render", "response", "commit", "publish", "confirm", "ack")
 LAG = 2.0  # seconds until a search shows what was made; a worker waits a second longer
-MAKERS = {"jira": lambda stage: a_jira(stage, search_lag=LAG), "github": lambda stage: a_github(stage, list_lag=LAG)}
+MAKERS = {"jira": lambda stage: a_jira(stage, search_lag=LAG), "github": lambda stage: a_github(stage, list_lag=LAG, may_label=False)}
 
 
 def settings(workers: int = 2, **delivery: float) -> dict[str, Any]:
@@ -88,6 +88,7 @@ def test_fifty_weaknesses_that_two_scans_find_at_the_same_time_stand_once_each(s
     expect_one_each(vendor, made)
 
 
+@pytest.mark.alone
 def test_discord_cannot_be_asked_what_there_is_so_only_a_lost_answer_repeats_a_message(stage, notifyd):
     """A worker that dies with a request under way posts again, and the delivery says so."""
     vendor = VENDORS["discord"](stage)

@@ -14,7 +14,7 @@ from torture import CLASSES, SETTINGS, WAYS, Table, Torture
 STEP = 10  # a long run tries each tenth call, beginning with its seed's, so that ten seeds try all
 REACH = {"memory": 1000, "socket": 70, "kernel": 45, "sql": 16, "publish": 5, "confirm": 2, "ack": 7}  # calls in a round, about
 BIRTH = {"memory": 9000, "socket": 380, "kernel": 85, "sql": 40}  # and in a worker's life until its first round is over
-SAMPLE = {"memory": 4, "socket": 3, "kernel": 2, "sql": 2, "publish": 1, "confirm": 1, "ack": 1}
+SAMPLE = {"memory": 6, "socket": 4, "kernel": 2, "sql": 2, "publish": 1, "confirm": 1, "ack": 1}
 
 
 @pytest.fixture

@@ -75,8 +75,10 @@ def test_a_sanitizer_report_is_seen(start: Callable[..., Notifyd]) -> None:
 
 
 def test_an_end_before_readiness_is_an_error_with_the_log(start: Callable[..., Notifyd]) -> None:
+    one = start("echo 'no such setting' >&2; kill -9 $pids; exit 78", ready=False)
+    wait_until(lambda: not one.alive(), 10, "it has ended")
     with pytest.raises(StartError, match="(?s)ended with 78.*no such setting"):
-        start("echo 'no such setting' >&2; kill -9 $pids; exit 78")
+        one.wait_ready(10)
 
 
 def test_the_environment_does_not_override_the_file(start: Callable[..., Notifyd], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -355,14 +355,14 @@ def test_without_changes_nothing_is_asked_of_integrations_and_few_statements_are
     database.server.reset_statements(database.name)
     daemon = notifyd()
     stage.receiver.wait_for(backlog, timeout=30)
-    stage.wait(lambda: daemon.counter("messages_settled") == backlog)
+    stage.wait(lambda: daemon.counter("messages_settled") >= backlog)  # on a busy machine one may have been tried again
     total, of_integrations = statements()
     assert total / backlog < 0.2
     load = Load(stage.broker_url, [stage.scan.id], 500)
     time.sleep(2)
     steady = len(load.stop())
     stage.receiver.wait_for(backlog + steady)
-    stage.wait(lambda: daemon.counter("messages_settled") == backlog + steady)
+    stage.wait(lambda: daemon.counter("messages_settled") >= backlog + steady)
     more, after = statements()
     print(f"{total / backlog:.3f} statements per event in a backlog of {backlog}, {of_integrations} of them of integrations;"
           f" {(more - total) / steady:.3f} at 500 events/s, {after - of_integrations} of them of integrations")
