@@ -86,7 +86,7 @@ def delivered(stage: Any, case: Case, idle: Any) -> dict[tuple[str, str], Any]:
     for event in case.events:
         producer.publish_event(stage.broker_url, event, queue=QUEUE)
     stage.receiver.wait_for(case.requests)
-    wait_until(idle, 10, "every message is acknowledged")
+    wait_until(idle, 30, "every message is acknowledged")
     requests = stage.receiver.requests()
     assert len(requests) == case.requests
     return {(r.path, r.header["webhook-id"]): r for r in requests}
