@@ -5,6 +5,7 @@ CREATE TABLE notify.external_refs (
   fingerprint text NOT NULL,
   workspace_id uuid NOT NULL,
   finding_id uuid,
+  told boolean NOT NULL DEFAULT false,
   state text NOT NULL DEFAULT 'none',
   key text,
   severity text,
@@ -20,7 +21,8 @@ CREATE INDEX external_refs_finding ON notify.external_refs (integration_id, find
 
 COMMENT ON TABLE notify.external_refs IS 'What stands at a destination for a finding, and as what it was told last.';
 COMMENT ON COLUMN notify.external_refs.fingerprint IS 'SHA-256, in hexadecimal, over target, category, endpoint, parameter and title; for an event of a scan over its id.';
-COMMENT ON COLUMN notify.external_refs.finding_id IS 'The row of findings that was told last; a later one of the same fingerprint takes its place.';
+COMMENT ON COLUMN notify.external_refs.finding_id IS 'The row of findings that was told last, or of which the first claim was; a later one of the same fingerprint takes its place.';
+COMMENT ON COLUMN notify.external_refs.told IS 'That row was told, so what is told of an earlier one has nothing to say any more.';
 COMMENT ON COLUMN notify.external_refs.state IS 'none, open or closed, as the destination was told.';
 COMMENT ON COLUMN notify.external_refs.key IS 'Issue key, number, message id or alias there.';
 COMMENT ON COLUMN notify.external_refs.claim IS 'Number of the last claim, drawn by the worker; only its holder may write what became of it.';

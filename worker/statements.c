@@ -531,7 +531,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " coalesce(extract(epoch FROM (" FINITE("r.lease_until") ") +" REF_LOOK_AFTER("r") " - now()), 0)::float8,"
         " coalesce(extract(epoch FROM now() - (" FINITE("r.claimed_at") ")), 0)::float8,"
         " chosen.fingerprint, r.state, r.key, r.severity, r.title, " MICROSECONDS("r.unsure_since") ","
-        " f.id IS NOT NULL, coalesce((g.created_at, g.id) > (f.created_at, f.id), false), coalesce(f.suppressed, false),"
+        " f.id IS NOT NULL, coalesce(r.told AND (g.created_at, g.id) > (f.created_at, f.id), false), coalesce(f.suppressed, false),"
         " f.suppress_reason, f.resolved_at IS NOT NULL, f.verification_status, f.severity, f.title" REF_CLAIMS REF_CHOSEN
         " LEFT JOIN LATERAL (SELECT s.* FROM notify.external_refs s WHERE s.integration_id = x.integration"
         " AND s.fingerprint = chosen.fingerprint OFFSET 0) r ON true"
@@ -548,7 +548,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " CROSS JOIN LATERAL (SELECT s.ctid AS row FROM notify.external_refs s WHERE s.integration_id = x.integration"
         " AND s.fingerprint = x.fingerprint AND s.claim = x.claim OFFSET 0) r)"
         " UPDATE notify.external_refs s SET state = mine.state, key = mine.key, severity = mine.severity, title = mine.title,"
-        " finding_id = coalesce(mine.finding, s.finding_id), updated_at = now(),"
+        " finding_id = coalesce(mine.finding, s.finding_id), told = s.told OR mine.finding IS NOT NULL, updated_at = now(),"
         " lease_until = CASE WHEN mine.unsure = 1 THEN least(s.lease_until, now()) END,"
         " unsure_since = CASE WHEN mine.unsure = 1 THEN coalesce(s.unsure_since, s.claimed_at) END"
         " FROM mine WHERE s.ctid = mine.row",

@@ -152,6 +152,20 @@ def test_a_later_scan_decides_and_what_is_told_of_an_earlier_one_changes_nothing
     assert "a later scan has found it again" in stage.database.query("SELECT detail FROM notify.deliveries WHERE detail IS NOT NULL")[0][0]
 
 
+def test_a_later_finding_that_could_not_be_told_does_not_silence_an_earlier_one(stage, notifyd):
+    vendor = VENDORS["jira"](stage)
+    vendor.connect(stage, Answer(status=401), Answer(like=vendor.plays))
+    notifyd(QUICK)
+    weakness = Weakness(stage, "A weakness")
+    weakness.find()
+    first = weakness.do("new")
+    publish(stage, [weakness.do("re-scan")])
+    stage.wait(lambda: stage.database.query("SELECT state FROM notify.deliveries") == [("dead",)])
+    publish(stage, [first])
+    stage.wait(lambda: stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'delivered'") == [(1,)])
+    assert vendor.stands("A weakness") == [True]
+
+
 def test_a_claim_that_somebody_holds_is_waited_for_without_an_attempt(stage, notifyd):
     vendor = VENDORS["opsgenie"](stage)
     integration = vendor.connect(stage)
