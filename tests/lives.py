@@ -69,6 +69,23 @@ class Weakness:
                                          " FROM findings WHERE id = %s", (self.rows[-1].id,))[0][0]
 
 
+def weaknesses(stage: Any, count: int) -> list[Weakness]:
+    made = [Weakness(stage, f"Weakness {number:03} of many") for number in range(count)]
+    for weakness, row in zip(made, seed.add_findings(stage.connection, stage.scan, ["high"] * count)):
+        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
+        weakness.rows.append(row)
+    return made
+
+
+def found_again(stage: Any, made: list[Weakness]) -> Any:
+    """By another scan, all of them; the scan."""
+    scan = seed.add_scan(stage.connection, stage.target)
+    for weakness, row in zip(made, seed.add_findings(stage.connection, scan, ["high"] * len(made))):
+        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
+        weakness.rows.append(row)
+    return scan
+
+
 def settle(stage: Any, count: int, timeout: float = 60) -> None:
     """Returns when COUNT deliveries are over, all of them delivered."""
     sql = "SELECT state, attempt, reason, error, detail, count(*) FROM notify.deliveries GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2"

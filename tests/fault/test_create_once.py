@@ -7,8 +7,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from lives import QUICK, VENDORS, Vendor, Weakness, a_github, a_jira, publish, settle
-from sandbox import seed
+from lives import QUICK, VENDORS, Vendor, Weakness, a_github, a_jira, found_again, publish, settle, weaknesses
 from sandbox.receiver import Answer
 
 POINTS = ("claim", "take", "render", "response", "commit", "publish", "confirm", "ack")
@@ -18,22 +17,6 @@ MAKERS = {"jira": lambda stage: a_jira(stage, search_lag=LAG), "github": lambda 
 
 def settings(workers: int = 2, **delivery: float) -> dict[str, Any]:
     return {**QUICK, "workers": workers, "delivery": {**QUICK["delivery"], "look_after": LAG + 1, **delivery}}
-
-
-def weaknesses(stage: Any, count: int) -> list[Weakness]:
-    made = [Weakness(stage, f"Weakness {number:03} of many") for number in range(count)]
-    for weakness, row in zip(made, seed.add_findings(stage.connection, stage.scan, ["high"] * count)):
-        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
-        weakness.rows.append(row)
-    return made
-
-
-def found_again(stage: Any, made: list[Weakness]) -> None:
-    """By another scan, all of them."""
-    scan = seed.add_scan(stage.connection, stage.target)
-    for weakness, row in zip(made, seed.add_findings(stage.connection, scan, ["high"] * len(made))):
-        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
-        weakness.rows.append(row)
 
 
 def expect_one_each(vendor: Vendor, made: list[Weakness]) -> None:

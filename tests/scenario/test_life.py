@@ -7,8 +7,7 @@ import random
 from typing import Any
 
 import pytest
-from lives import QUICK, VENDORS, Vendor, Weakness, publish, settle
-from sandbox import seed
+from lives import QUICK, VENDORS, Vendor, Weakness, publish, settle, weaknesses
 from sandbox.receiver import Answer
 
 DEEDS = ("new", "suppressed", "unsuppressed", "resolved", "re-scan")
@@ -17,12 +16,7 @@ DEEDS = ("new", "suppressed", "unsuppressed", "resolved", "re-scan")
 def lives(stage: Any, most: int) -> list[tuple[Weakness, tuple[str, ...]]]:
     """A weakness for every order of every one of the deeds, up to MOST of them."""
     orders = [order for count in range(1, most + 1) for order in itertools.permutations(DEEDS, count)]
-    made = [(Weakness(stage, f"Weakness {number:03} of many"), order) for number, order in enumerate(orders)]
-    rows = seed.add_findings(stage.connection, stage.scan, ["high"] * len(made))
-    for (weakness, _), row in zip(made, rows):
-        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
-        weakness.rows.append(row)
-    return made
+    return list(zip(weaknesses(stage, len(orders)), orders))
 
 
 def expect_as_they_are(vendor: Vendor, made: list[tuple[Weakness, tuple[str, ...]]]) -> None:

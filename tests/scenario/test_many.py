@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from expansion import task
-from lives import QUICK, VENDORS as VENDORS_THAT_REMEMBER, Weakness, publish, settle
+from lives import QUICK, VENDORS as VENDORS_THAT_REMEMBER, Weakness, found_again, publish, settle
 from sandbox import bulk, producer, seed
 from sandbox.receiver import Answer
 from sandbox.vendors import VENDORS, slack, splunk
@@ -225,15 +225,6 @@ def test_of_findings_that_were_told_before_only_new_ones_are_in_a_digest(stage, 
     settle(stage, 60)
     assert [vendor.stands(weakness.title) for weakness in made] == [[True]] * 30
     assert sum(message["edits"] for message in vendor.plays.messages.values()) == 30
-
-
-def found_again(stage: Any, made: list[Weakness]) -> Any:
-    """By another scan, all of them."""
-    scan = seed.add_scan(stage.connection, stage.target)
-    for weakness, row in zip(made, seed.add_findings(stage.connection, scan, ["high"] * len(made))):
-        stage.database.execute("UPDATE findings SET title = %s WHERE id = %s", (weakness.title, row.id))
-        weakness.rows.append(row)
-    return scan
 
 
 @pytest.mark.parametrize("kind", ["pagerduty", "webhook", "splunk"])
