@@ -6,12 +6,14 @@ something can listen on them and count.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
 import threading
 import time
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, Callable
 
 import pytest
 from names import NameServer
@@ -42,6 +44,30 @@ def forbidden():
 
 
 @pytest.fixture
+def beside(forbidden):
+    """Makes servers at other addresses with the port of FORBIDDEN, and gives them with it.
+
+    Somebody else may have that port there, so a forbidden one with another port is made then."""
+    with ExitStack() as ours:
+        def make(*makers: Callable[[int], Any]) -> list[Any]:
+            chosen = forbidden
+            for _ in range(50):
+                with ExitStack() as tried:
+                    try:
+                        made = [tried.enter_context(maker(chosen.port)) for maker in makers]
+                    except OSError as error:
+                        if error.errno != errno.EADDRINUSE:
+                            raise
+                        chosen = ours.enter_context(Receiver(host="127.0.0.2"))
+                        continue
+                    ours.push(tried.pop_all())
+                    return [chosen, *made]
+            raise RuntimeError("no port is free at all addresses")
+
+        yield make
+
+
+@pytest.fixture
 def names():
     with NameServer() as made:
         yield made
@@ -64,11 +90,14 @@ localhost LOCALHOST localhost. sub.localhost
 """.split()
 
 
-def test_no_spelling_of_a_private_address_is_connected_to(stage, notifyd, forbidden, tmp_path, names):
+def at(host: str) -> Callable[[int], Receiver]:
+    return lambda port: Receiver(host=host, port=port)
+
+
+def test_no_spelling_of_a_private_address_is_connected_to(stage, notifyd, beside, tmp_path, names):
     """localhost is 127.0.0.1, which is not listed this time."""
     daemon = notifyd({**LISTED, "delivery": {"allow_networks": ["192.0.2.77/32"]}}, wrapper=names.wrapper(tmp_path / "names"))
-    sixth = Receiver(host="::1", port=forbidden.port)
-    first = Receiver(host="127.0.0.1", port=forbidden.port)
+    forbidden, sixth, first = beside(at("::1"), at("127.0.0.1"))
     before = first.connections, sixth.connections, forbidden.connections
     begun = time.monotonic()
     urls = {spelling: f"http://{spelling}:{forbidden.port}/" for spelling in SPELLED}
@@ -83,8 +112,6 @@ def test_no_spelling_of_a_private_address_is_connected_to(stage, notifyd, forbid
     assert unknown <= {"127.0.0.2.", "localhost.", "127。0。0。2", "１２７.0.0.2"}, unknown
     assert (first.connections, sixth.connections, forbidden.connections) == before == (0, 0, 0)
     assert len(daemon.workers()) == 1
-    for made in (first, sixth):
-        made.stop()
 
 
 def test_a_refused_address_is_named_and_is_not_tried_again(stage, notifyd, forbidden):
@@ -170,7 +197,7 @@ def test_no_name_that_resolves_to_a_private_address_is_connected_to(stage, notif
     assert forbidden.connections == 0 and stage.receiver.count() == 2
 
 
-def test_a_name_with_good_and_bad_addresses_never_leads_to_the_bad_ones(stage, notifyd, names, forbidden, tmp_path):
+def test_a_name_with_good_and_bad_addresses_never_leads_to_the_bad_ones(stage, notifyd, names, beside, tmp_path):
     """With a good one that does not answer, curl would go on to the next address."""
     mixtures = {"good first": ["127.0.0.1", "127.0.0.2"], "bad first": ["127.0.0.2", "127.0.0.1"],
                 "good and 10/8": ["127.0.0.1", "10.0.0.1"], "good and link local": ["127.0.0.1", "169.254.169.254"],
@@ -178,7 +205,7 @@ def test_a_name_with_good_and_bad_addresses_never_leads_to_the_bad_ones(stage, n
                 "bad and worse": ["127.0.0.2", "10.0.0.1", "::1"]}
     for n, addresses in enumerate(mixtures.values()):
         names.answer(f"both{n}.test", addresses)
-    sixth = Receiver(host="::1", port=forbidden.port)
+    forbidden, sixth = beside(at("::1"))
     notifyd(LISTED, wrapper=names.wrapper(tmp_path / "names"))
     silent = outcomes(stage, {name: f"http://both{n}.test:{forbidden.port}/" for n, name in enumerate(mixtures)})
     assert set(silent.values()) == {REFUSED}, silent
@@ -186,13 +213,12 @@ def test_a_name_with_good_and_bad_addresses_never_leads_to_the_bad_ones(stage, n
     speaking = outcomes(stage, {name: f"http://both{n}.test:{stage.receiver.port}/" for n, name in enumerate(mixtures)})
     assert set(speaking.values()) <= {REFUSED, DELIVERED} and speaking["bad and worse"] == REFUSED
     assert stage.receiver.count() == list(speaking.values()).count(DELIVERED), "what is refused was not sent"
-    sixth.stop()
 
 
-def test_a_name_with_a_slow_good_address_and_a_bad_one_is_refused_before_anything_is_sent(stage, notifyd, names, forbidden,
+def test_a_name_with_a_slow_good_address_and_a_bad_one_is_refused_before_anything_is_sent(stage, notifyd, names, beside,
                                                                                           tmp_path):
     """While the good address hesitates curl tries the other family as well; the good connection must not be used then."""
-    slow = socket.create_server(("::1", forbidden.port), family=socket.AF_INET6, backlog=0)
+    forbidden, slow = beside(lambda port: socket.create_server(("::1", port), family=socket.AF_INET6, backlog=0))
     crowd = [socket.socket(socket.AF_INET6) for _ in range(3)]
     for one in crowd:
         one.setblocking(False)
