@@ -129,7 +129,7 @@ def a_jira(stage: Any, **options: Any) -> Vendor:
 
 
 def a_github(stage: Any, **options: Any) -> Vendor:
-    return Vendor("github", "/api/v3/repos/octo/shop", github.Repository(**options),
+    return Vendor("github", "/api/v3/", github.Repository(**options),
                   lambda url: {"repo": "octo/shop", "token": "t0ken", "api_url": f"{url}/api/v3"},
                   lambda plays, title: [issue.state == "open" for issue in plays.issues if _told(title, issue.title)])
 

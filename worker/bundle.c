@@ -105,7 +105,6 @@ static void on_concluded(struct talk *t)
 static void follow(struct bundle *b, const struct talk *like)
 {
     b->talk.event_id = like->event_id;
-    b->talk.poison_hash = like->poison_hash;
     b->talk.is_claimed = like->is_claimed;
     b->talk.conversation.config = like->conversation.config;
     b->talk.conversation.attempt = like->conversation.attempt;
@@ -269,7 +268,8 @@ static struct bundle *find_open(const struct bundles *all, const struct talk *li
 {
     for (struct table_entry *at = table_first(&all->by_integration, hash); at; at = table_next(at)) {
         struct bundle *b = list_entry(at, struct bundle, by_integration);
-        if (uuid_equal(&b->talk.integration, &like->integration) && is_alike(&b->talk, like))
+        if (uuid_equal(&b->talk.integration, &like->integration) && is_alike(&b->talk, like) &&
+            b->talk.from_mailbox == like->from_mailbox) /* what waits in line for how long depends on that */
             return b;
     }
     return NULL;

@@ -263,11 +263,20 @@ static bool join_bundle(struct job *j)
         .held_back = on_member_held_back,
         .concluded = on_member_concluded,
     };
-    j->event->bundled = j->event->bundle != NULL;
-    if (j->event->bundle)
-        return bundle_join(j->event->bundle, &j->member);
+    struct bundle *waits = j->event->bundle;
+    j->event->bundle = NULL;
+    if (waits)
+        return bundle_join(waits, &j->member);
     bundles_join(j->parts->bundles, &j->member, (size_t)job_together_max(j));
     return true;
+}
+
+void job_event_misses_bundle(struct job_event *e)
+{
+    struct bundle *waits = e->bundle;
+    e->bundle = NULL;
+    if (waits)
+        bundle_miss(waits);
 }
 
 int job_together_max(const struct job *j)
@@ -314,7 +323,6 @@ static void begin_sending(struct job *j)
     t->in_ledger = j->integration->in_ledger;
     t->integration = j->integration_id;
     t->event_id = e->event->id;
-    t->poison_hash = e->poison_hash;
     t->arena = &j->arena;
     t->conversation = (struct conversation){
         .config = j->integration->config,

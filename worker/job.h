@@ -20,12 +20,10 @@ struct job_event {
     struct ledger_event *ledger_event; /* for first rows */
     const char *queue;
     bool seen_before; /* another copy may be in hand elsewhere: the row is written before the first request */
-    uint64_t poison_hash; /* noted in shared memory while a request is rendered */
     bool from_mailbox;
     bool stays;            /* result: it could not start, and is still in the mailbox */
     bool crowded;          /* one of a scan's findings, and others follow */
-    struct bundle *bundle; /* from the mailbox, with others; NULL: by itself */
-    bool bundled;          /* result: it has joined them */
+    struct bundle *bundle; /* from the mailbox, until it has joined: others wait for it; NULL: nobody does */
     /* The rendered body of a kind, shared by the event's jobs. */
     struct dest_body_cache *(*body_cache)(struct job_event *je, const struct dest *dest);
     /* Called once for each job, when nothing of it is left to do. The job is gone. */
@@ -40,6 +38,8 @@ void job_start_retry(struct job_event *je, struct rules_integration *integration
 /* Instead of attempt ATTEMPT, which is not made and does not count: ends as STATE (canceled or dead) with REASON. */
 void job_start_end(struct job_event *je, const struct uuid *integration, int attempt,
                    enum error_word last_error, enum delivery_state state, enum reason reason);
+/* It does not join the others, if it has not, and they need not wait for what it does instead. */
+void job_event_misses_bundle(struct job_event *je);
 /*
  * A row that exists already: publish again what should have followed from it (a worker may have died between
  * commit and publish). False when nothing follows from its state; then no job is made.

@@ -86,6 +86,7 @@ static void on_given_up(struct publish_message *m)
 void job_publish_follow_up(struct job *j, double delay_s)
 {
     struct job_event *e = j->event;
+    job_event_misses_bundle(e);
     if (j->outcome.state == DELIVERY_DEAD) {
         struct own_dead dead = {
             .reason = j->outcome.reason,

@@ -19,6 +19,7 @@
 #include "common/model/match.h"
 #include "worker/ladder.h"
 #include "worker/shared.h"
+#include "worker/talk.h"
 #include "worker/trip_parts.h"
 
 static const struct lookup_row *row_of(const struct trip *t, const struct uuid *integration)
@@ -360,7 +361,7 @@ static void judge(struct trip *t)
     }
     if (!t->decoded.has_integration && (judged_by_memory(t) || judged_by_time(t)))
         return;
-    if (shared_is_poison(t->job_event.poison_hash)) {
+    if (shared_is_poison(talk_poison_hash(t->decoded.event.id))) {
         end_poisonous(t);
         return;
     }

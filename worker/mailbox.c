@@ -157,13 +157,18 @@ static bool goes_together(const struct wake *w)
     return w->dest && w->dest->together_max > 1 && w->mailboxes->conf->gate_together > 1;
 }
 
+static size_t only(struct mailbox_row *row, struct list *out)
+{
+    list_init(out);
+    list_append(out, &row->link);
+    return 1;
+}
+
 /* FIRST, and with it what belongs to it of the rows that wait, if that is enough to be told together. */
 static size_t gather(struct wake *w, struct mailbox_row *first, struct list *out)
 {
     struct list *at, *next;
-    size_t n = 1, least = 2;
-    list_init(out);
-    list_append(out, &first->link);
+    size_t n = only(first, out), least = 2;
     if (!w->goes_together)
         return n;
     if (w->dest->digests)
@@ -202,7 +207,7 @@ static void send_together(struct wake *w, struct list *rows, size_t count)
     }
 }
 
-/* As many conversations as may start soon; what was read beyond them is in the mailbox still. */
+/* As many conversations as may start soon, and what is only to end; what was read beyond them is in the mailbox still. */
 static void send_rows(struct wake *w)
 {
     struct list together, *at;
@@ -211,9 +216,13 @@ static void send_rows(struct wake *w)
     w->state = WAKE_SENDING;
     w->unsent = 1;
     w->taken = 0;
-    for (long n = 0; n < most && (at = list_shift(&w->rows)); n++) {
-        size_t count = gather(w, row_at(at), &together);
+    for (long n = 0; (at = list_shift(&w->rows));) {
+        bool ends = row_at(at)->too_old;
+        if (n >= most && !ends)
+            continue;
+        size_t count = ends ? only(row_at(at), &together) : gather(w, row_at(at), &together);
         send_together(w, &together, count);
+        n += !ends;
     }
     list_init(&w->rows);
     arena_free(&w->arena);

@@ -14,6 +14,7 @@ struct mailbox_row {
     struct event event;
     const char *queue;
     int attempt; /* the last one that was made */
+    bool too_old;
 };
 
 struct wake {

@@ -27,6 +27,7 @@ static bool read_row(struct wake *w, const PGresult *r, int row, struct mailbox_
     e->error = text_at(&w->arena, r, row, WAKE_ERROR);
     e->first_seen_us = strtoll(PQgetvalue(r, row, WAKE_FIRST_SEEN_US), NULL, 10);
     out->queue = text_at(&w->arena, r, row, WAKE_QUEUE);
+    out->too_old = *PQgetvalue(r, row, WAKE_TOO_OLD) == 't';
     out->attempt = atoi(PQgetvalue(r, row, WAKE_ATTEMPT));
     return true;
 }

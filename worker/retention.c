@@ -8,7 +8,8 @@
  *
  * so it has a fifth of one connection's time at most, and whoever waits for a lock of it waits for one batch.
  *
- * What stands at destinations for findings (references) goes with its integration.
+ * What stands at destinations for findings (references) goes with its integration; what stands for nothing, or for an event of
+ * a scan, when it is as old.
  *
  * Invariants:
  *   - a delivery goes when it is finished, owed nothing, and was not touched since then, and so are all others of its event;
@@ -77,7 +78,7 @@ static void end_walk(struct retention *r)
 static void on_rows(struct pg_request *request, int index, const PGresult *rows)
 {
     struct retention *r = list_entry(request, struct retention, request);
-    if (index == 2) {
+    if (index > 1) {
         r->refs += strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
         return;
     }
@@ -116,7 +117,7 @@ static void on_done(struct pg_request *request)
 static void delete_some(struct retention *r)
 {
     char days[32], most[16];
-    const char *values[] = {days, r->at, r->id, most};
+    const char *values[] = {days, r->at, r->id, most}, *passing[] = {days, most};
     snprintf(days, sizeof days, "%.6f", r->conf->retention_deliveries_days);
     snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
     r->sent_us = clock_mono_us();
@@ -127,6 +128,7 @@ static void delete_some(struct retention *r)
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_DELIVERIES, 4, values, NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_EVENTS, 4, values, NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_REFS, 1, &values[3], NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_PASSING_REFS, 2, passing, NULL, NULL);
     pg_link_end(r->link, &r->request);
 }
 

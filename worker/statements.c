@@ -244,18 +244,21 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
 
     /* Deliveries have gone into mailboxes: when each is to be looked at, unless there is such a time already. After their
        rows, so that whoever finds no time for a mailbox can be sure that nothing is in it (see wake_end). A time that is
-       there is only shared: workers that fill the same mailbox would wait for each other's commits otherwise. */
+       there is only shared: workers that fill the same mailbox would wait for each other's commits otherwise. One that waits
+       for others to be due is brought forward. */
     [STATEMENT_WAKES] = {"wakes",
         "WITH x AS MATERIALIZED (SELECT integration, (array_agg(workspace))[1] AS workspace, min(pause) AS pause,"
         " max(together) AS together FROM unnest($1, $2, $3, $4) AS x(integration, workspace, pause, together)"
         " GROUP BY integration ORDER BY integration),"
         " known AS MATERIALIZED (SELECT x.integration FROM x CROSS JOIN LATERAL (SELECT FROM notify.integration_state s"
-        " WHERE s.integration_id = x.integration AND s.wake_at IS NOT NULL FOR SHARE) r)"
+        " WHERE s.integration_id = x.integration AND s.wake_at IS NOT NULL"
+        " AND (NOT s.resting OR s.wake_at <= now() + x.pause * interval '1 second') FOR SHARE) r)"
         " INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at, together)"
         " SELECT integration, workspace, now() + pause * interval '1 second', together FROM x"
         " WHERE integration <> ALL (ARRAY(SELECT integration FROM known)) ORDER BY integration"
         " ON CONFLICT (integration_id) DO UPDATE SET"
-        " wake_at = coalesce(integration_state.wake_at, excluded.wake_at), together = excluded.together, updated_at = now()",
+        " wake_at = CASE WHEN integration_state.resting THEN least(integration_state.wake_at, excluded.wake_at)"
+        " ELSE coalesce(integration_state.wake_at, excluded.wake_at) END, together = excluded.together, updated_at = now()",
         4, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_INT4S}},
 
     [STATEMENT_WAKE_LOCK] = {"wake_lock",
@@ -275,10 +278,10 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS x(n, integration, number, most, oldest, age, lease)"
         " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.wake_number, s.together FROM notify.integration_state s"
         " WHERE s.integration_id = x.integration OFFSET 0) r WHERE r.wake_number = x.number),"
-        " held AS (UPDATE notify.integration_state s SET wake_at = now() + mine.lease * interval '1 second'"
+        " held AS (UPDATE notify.integration_state s SET wake_at = now() + mine.lease * interval '1 second', resting = false"
         " FROM mine WHERE s.ctid = mine.row)"
         " SELECT mine.n, e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
-        " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt, i.kind"
+        " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt, i.kind, d.due_at < now() - mine.age * interval '1 second'"
         " FROM mine LEFT JOIN LATERAL (SELECT kind FROM public.integrations WHERE id = mine.integration OFFSET 0) i ON true"
         " LEFT JOIN LATERAL"
         " ((SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
@@ -294,22 +297,27 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ORDER BY mine.n, d.rank DESC, d.due_at",
         7, {PG_INT4S, PG_UUIDS, PG_INT4S, PG_INT4S, PG_INT4S, PG_FLOAT8S, PG_FLOAT8S}},
 
-    /* Its turn is over: it is looked at again after the pause, unless it is empty. */
+    /* Its turn is over: it is looked at again after the pause, and when something in it is due; not at all if it is empty. */
     [STATEMENT_WAKE_END] = {"wake_end",
-        "WITH mine AS MATERIALIZED (SELECT x.n, x.pause, r.row, EXISTS (SELECT FROM notify.deliveries d"
-        " WHERE d.integration_id = x.integration AND d.state = 'deferred' AND" HAS_EVENT("d") ") AS some"
+        "WITH mine AS MATERIALIZED (SELECT x.n, now() + x.pause * interval '1 second' AS at, r.row,"
+        " EXISTS (SELECT FROM notify.deliveries d"
+        " WHERE d.integration_id = x.integration AND d.state = 'deferred' AND" HAS_EVENT("d") ") AS some,"
+        " (SELECT min(o.due_at) FROM generate_series(0, " NUMBER(RANK_MAX) ") AS r(rank) CROSS JOIN LATERAL"
+        " (SELECT due_at FROM notify.deliveries WHERE integration_id = x.integration AND state = 'deferred' AND rank = r.rank"
+        " ORDER BY due_at LIMIT 1) o) AS due"
         " FROM unnest($1, $2, $3, $4) AS x(n, integration, number, pause)"
         " CROSS JOIN LATERAL (SELECT s.ctid AS row, s.wake_number FROM notify.integration_state s"
         " WHERE s.integration_id = x.integration OFFSET 0) r WHERE r.wake_number = x.number)"
-        " UPDATE notify.integration_state s SET wake_at = CASE WHEN mine.some THEN now() + mine.pause * interval '1 second'"
-        " END, updated_at = now() FROM mine WHERE s.ctid = mine.row RETURNING mine.n, mine.some",
+        " UPDATE notify.integration_state s SET wake_at = CASE WHEN mine.some THEN greatest(mine.at, mine.due) END,"
+        " resting = mine.some AND coalesce(mine.due > mine.at, false), updated_at = now()"
+        " FROM mine WHERE s.ctid = mine.row RETURNING mine.n, mine.some",
         4, {PG_INT4S, PG_UUIDS, PG_INT4S, PG_FLOAT8S}},
 
     /* Mailboxes whose time has come. Should the message be lost, the time after the grace is the next. */
     [STATEMENT_SWEEP_WAKES] = {"sweep_wakes",
         "WITH due AS MATERIALIZED (SELECT ctid AS row FROM notify.integration_state WHERE wake_at <= now()"
         " ORDER BY wake_at LIMIT $1 FOR UPDATE SKIP LOCKED)"
-        " UPDATE notify.integration_state s SET wake_number = s.wake_number % 1000000000 + 1,"
+        " UPDATE notify.integration_state s SET wake_number = s.wake_number % 1000000000 + 1, resting = false,"
         " wake_at = now() + $2 * interval '1 second'"
         " FROM due WHERE s.ctid = due.row RETURNING s.integration_id, s.wake_number",
         2, {PG_INT4, PG_FLOAT8}},
@@ -468,6 +476,15 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " gone AS (DELETE FROM notify.external_refs s USING rows WHERE s.ctid = rows.row RETURNING 1)"
         " SELECT count(*) FROM gone",
         1, {PG_INT4}},
+
+    /* Nothing comes back to them: what stands for nothing, and what stands for an event of a scan. */
+    [STATEMENT_RETIRE_PASSING_REFS] = {"retire_passing_refs",
+        "WITH rows AS MATERIALIZED (SELECT ctid AS row FROM notify.external_refs"
+        " WHERE (state = 'none' OR finding_id IS NULL) AND lease_until IS NULL AND unsure_since IS NULL"
+        " AND updated_at < now() - $1 * interval '1 day' ORDER BY updated_at LIMIT $2),"
+        " gone AS (DELETE FROM notify.external_refs s USING rows WHERE s.ctid = rows.row RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        2, {PG_FLOAT8, PG_INT4}},
 
     [STATEMENT_EXPAND_LOCK] = {"expand_lock",
         "SELECT FROM unnest($1) AS x(task)"

@@ -31,6 +31,7 @@ enum statement {
     STATEMENT_RETIRE_DELIVERIES,
     STATEMENT_RETIRE_EVENTS,
     STATEMENT_RETIRE_REFS,
+    STATEMENT_RETIRE_PASSING_REFS,
     STATEMENT_EXPAND_LOCK,
     STATEMENT_EXPAND_PLACE,
     STATEMENT_EXPAND_READ,
@@ -151,6 +152,7 @@ enum wake_column {
     WAKE_QUEUE,
     WAKE_ATTEMPT,
     WAKE_KIND,
+    WAKE_TOO_OLD,
 };
 enum { WAKE_END_SOME = 1 /* column of STATEMENT_WAKE_END: whether it holds something still */ };
 

@@ -5,7 +5,8 @@
  * job has a verdict. Holds its place at the gate from the first request to the last answer. Invariants:
  *   - a conversation ends: by its verdicts, or after STEPS_MAX requests as rejected;
  *   - a request that is too large is not sent, and none when the lease may end before its answer;
- *   - while a destination renders, shared memory names the message, so that one that kills workers is found.
+ *   - while a destination renders, shared memory names the event, so that one that kills workers is found; of several, the
+ *     one that is rendered just then.
  *
  * Knows neither rows nor messages: what a verdict means is job's.
  */
@@ -17,6 +18,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
+#include "common/base/hash.h"
 #include "worker/shared.h"
 
 enum { STEPS_MAX = 16 };
@@ -105,13 +107,30 @@ static void on_answered(struct transfer *transfer)
     go_on(t, &answer);
 }
 
+uint64_t talk_poison_hash(const char *event_id)
+{
+    uint64_t hash = hash_more(hash_text(event_id), "render", 6);
+    return hash ? hash : 1;
+}
+
+static void on_rendering(const struct conversation *c, const struct conversation_job *job)
+{
+    (void)c;
+    if (!job) {
+        shared_handled();
+        return;
+    }
+    shared_handling(talk_poison_hash(job->event->id));
+    fault_here(FAULT_RENDER, job->event->id);
+}
+
 static enum dest_next next_request(struct talk *t, const struct dest_response *last)
 {
     struct conversation *c = &t->conversation;
     memset(&t->transfer, 0, sizeof t->transfer);
     c->now_us = clock_wall_us();
-    shared_handling(t->poison_hash);
-    fault_here(FAULT_RENDER, t->event_id);
+    if (c->job_count == 1)
+        on_rendering(c, &c->jobs[0]);
     enum dest_next next = t->dest->next(c, last, &t->transfer.request);
     shared_handled();
     return next;
@@ -161,6 +180,7 @@ static void on_held_back(struct gate_pass *pass)
 void talk_enter(struct talk *t)
 {
     t->conversation.arena = t->arena;
+    t->conversation.rendering = on_rendering;
     t->pass = (struct gate_pass){
         .integration = t->integration,
         .workspace = t->workspace,

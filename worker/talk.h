@@ -20,7 +20,6 @@ struct talk {
     struct uuid integration;
     struct uuid workspace;
     const char *event_id;             /* for the log and the fault points */
-    uint64_t poison_hash;             /* noted in shared memory while a request is rendered */
     struct arena *arena;              /* lives longer than the talk */
     struct conversation conversation; /* config, jobs, attempt, cache */
     int rank;                         /* severity: the worse goes first */
@@ -44,6 +43,8 @@ struct talk {
     struct transfer transfer;
 };
 
+/* Names an event in shared memory while its request is rendered, whatever message brings it. */
+uint64_t talk_poison_hash(const char *event_id);
 /* Seconds for which what is admitted belongs to its worker; a conversation ends within them. */
 double talk_lease(const struct conf *conf);
 /* Wait to be admitted; `admitted` or `held_back` is called later. */

@@ -79,7 +79,7 @@ static void free_trip(struct trip *t, const char *why)
         if (t->bodies[i])
             dest_body_cache_free(t->bodies[i]);
     struct trip_waker *waker = t->waker;
-    struct bundle *missed = t->job_event.bundled ? NULL : t->bundle;
+    struct bundle *missed = t->job_event.bundle;
     bool stays = t->job_event.stays;
     list_remove(&t->link);
     t->trips->count--;
@@ -197,10 +197,9 @@ static void begin_event(struct trip *t)
         .facts = &t->lookup.facts,
         .ledger_event = &t->ledger_event,
         .queue = t->decoded.origin_queue ? t->decoded.origin_queue : t->raw.queue,
-        .poison_hash = hash_more(hash_text(e->id), "render", 6), /* of any message that brings it */
         .from_mailbox = t->waker != NULL,
         .crowded = is_crowded(t),
-        .bundle = t->bundle,
+        .bundle = t->job_event.bundle,
         .body_cache = body_cache,
         .job_done = on_job_done,
     };
@@ -275,7 +274,7 @@ void trips_begin_woken(struct trips *all, const struct trip_woken *woken, struct
     d->has_integration = true;
     d->integration = *woken->integration;
     d->attempt = woken->attempt;
-    t->bundle = woken->bundle;
+    t->job_event.bundle = woken->bundle;
     begin_event(t);
 }
 
@@ -323,7 +322,7 @@ void trips_free(struct trips *all)
         while ((at = list_shift(&t->receipts)))
             intake_drop(t->parts->intake, list_entry(at, struct intake_receipt, link));
         t->waker = NULL;
-        t->bundle = NULL;
+        t->job_event.bundle = NULL;
         free_trip(t, "the worker ends");
     }
     table_free(&all->by_key);

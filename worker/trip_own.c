@@ -44,6 +44,7 @@ static void on_given_up(struct publish_message *m)
 
 void trip_publish(struct trip *t)
 {
+    job_event_misses_bundle(&t->job_event);
     if (t->state == TRIP_NEW || t->continues)
         trip_move(t, TRIP_LEAVING, t->continues ? "the event comes again" : "nothing is done for it");
     t->open++;

@@ -46,7 +46,6 @@ struct trip {
     struct decoded decoded;
     struct list receipts;
     struct trip_waker *waker; /* it comes from a mailbox; NULL: from the broker */
-    struct bundle *bundle;    /* that waits for it there; NULL: none */
     int64_t begun_us;
     struct lookup lookup;
     struct rules_wait rules_wait;

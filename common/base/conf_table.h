@@ -153,7 +153,8 @@
     INT(gate_wake_batch, "gate.wake_batch", 32, 1, 1000, "Most deliveries that leave one mailbox together.") \
     INT(gate_wake_rows, "gate.wake_rows", 128, 1, 10000,                                                     \
         "Deliveries from all mailboxes that a worker has in hand, beside those of broker.prefetch "          \
-        "messages.")                                                                                         \
+        "messages; "                                                                                         \
+        "more where gate.together of one mailbox share a request or a message.")                             \
     NUM(gate_wake_run, "gate.wake_run", 60, 0.1, 600,                                                        \
         "Seconds for which a worker empties one mailbox before another gets its place.")                     \
     KIND_TABLE(CONF_RATE_ROW, NUM)                                                                           \

@@ -37,6 +37,12 @@ void dest_set(struct integration *row)
     row->event_mask = 1u << EVENT_SCAN_FAILED | 1u << EVENT_FINDING_NEW | 1u << EVENT_FINDING_CHANGED;
 }
 
+void dest_rendering(const struct conversation *c, const struct conversation_job *job)
+{
+    if (c->rendering)
+        c->rendering(c, job);
+}
+
 void dest_webhook_id(const char *event_id, const struct uuid *integration, char out[33])
 {
     /* The integration's text has a fixed length, so no two pairs give the same bytes. */

@@ -41,7 +41,8 @@ enum verdict_kind {
     VERDICT_RETRY,
     VERDICT_REJECTED,
     VERDICT_NOTHING_TO_DO,
-    VERDICT_AGAIN, /* the reference was wrong and is corrected: another attempt at once, which is no failure */
+    VERDICT_AGAIN, /* the reference was wrong and is corrected, or it was not its turn: another attempt at once, which is no
+                      failure */
 };
 
 /* What became of one job. For a test, `detail` of a success says what it has proven. */
@@ -181,6 +182,9 @@ struct conversation {
     struct dest_body_cache *cache;   /* of the event, for this kind; with several jobs, of the conversation */
     struct arena *arena;             /* lives as long as the conversation */
     void *scratch;                   /* the destination's, from the arena */
+    /* Hears of which job the next lines are, should they end the process: with one job of that one, else as the kind says by
+     * dest_rendering. NULL: nobody wants to know. */
+    void (*rendering)(const struct conversation *c, const struct conversation_job *job);
 };
 
 enum dest_next { DEST_SEND, DEST_FINISHED };
@@ -216,6 +220,9 @@ const struct dest *dest_find(const char *kind);
 void dest_set(struct integration *row);
 /* All of them; ends with NULL. */
 extern const struct dest *const dest_all[];
+
+/* What is done next to render a request concerns JOB alone; NULL: nobody in particular. For kinds with several jobs. */
+void dest_rendering(const struct conversation *c, const struct conversation_job *job);
 
 /*
  * The verdict that a status alone gives (architecture section 6): 2xx DELIVERED; transport errors, 408, 425,

@@ -44,8 +44,10 @@ void digest_build(struct digest *out, const struct conversation *c)
     out->facts.digest = &out->many;
     out->many.count = c->job_count;
     for (size_t i = 0; i < c->job_count; i++) {
+        dest_rendering(c, &c->jobs[i]);
         check(c->jobs[i].event->type == EVENT_FINDING_NEW && c->jobs[i].facts->has_finding);
         out->many.counts[c->jobs[i].facts->finding.severity]++;
         consider(&out->many, &c->jobs[i].facts->finding);
     }
+    dest_rendering(c, NULL);
 }

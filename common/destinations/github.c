@@ -165,6 +165,8 @@ static enum dest_next github_next(struct conversation *c, const struct dest_resp
         return after_issue(c, last, out);
     case GITHUB_LISTED:
         return github_look_on(c, last, out);
+    case GITHUB_SEARCHED:
+        return github_search_on(c, last, out);
     case GITHUB_STATE_SET:
     case GITHUB_COMMENTED:
     case GITHUB_MISSED:

@@ -27,6 +27,7 @@ enum {
 
 struct github_config {
     const char *url;           /* of the repository in the API */
+    const char *search;        /* for issues of the repository, up to what is searched for */
     const char *authorization; /* the header's value */
     struct dest_config_list labels;
     struct dest_config_list assignees;
@@ -86,6 +87,8 @@ struct verdict github_judge_step(const struct dest_response *answer, struct aren
                                  const char *member);
 /* On an answer to a request for a list: VERDICT_NONE when it is one, which may be cut. */
 struct verdict github_judge_list(const struct dest_response *answer, struct arena *arena);
+/* The same of a search, whose answer must be whole. */
+struct verdict github_judge_search(const struct dest_response *answer, struct arena *arena);
 /* The issue was deleted, which GitHub says to those who may see the repository. */
 bool github_is_deleted(const struct dest_response *answer);
 /* There is nothing, or the token may not see it. */

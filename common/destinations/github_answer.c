@@ -317,6 +317,19 @@ struct verdict github_judge_list(const struct dest_response *r, struct arena *ar
     return v;
 }
 
+struct verdict github_judge_search(const struct dest_response *r, struct arena *arena)
+{
+    struct json_object *root = dest_answer_json(r), *part = json_get(root, "incomplete_results");
+    struct verdict v = {.kind = VERDICT_NONE};
+    if (!dest_answer_is_success(r))
+        v = refusal(r, root, arena);
+    else if (r->status != 200 || !json_object_is_type(json_get(root, "items"), json_type_array) ||
+             !json_object_is_type(part, json_type_boolean) || json_object_get_boolean(part))
+        v = not_accepted();
+    json_object_put(root);
+    return v;
+}
+
 bool github_is_deleted(const struct dest_response *r)
 {
     struct json_object *root = dest_answer_json(r);

@@ -70,6 +70,7 @@ const void *github_config_parse(struct arena *arena, const char *json, size_t si
                                  &config->assignees, error);
     if (good) {
         config->url = arena_printf(arena, "%s/repos/%s", api_url, repo);
+        config->search = arena_printf(arena, "%s/search/issues?q=repo:%s+is:issue+in:body+", api_url, repo);
         config->authorization = arena_printf(arena, "Bearer %s", token);
     }
     json_object_put(root);

@@ -5,7 +5,10 @@
  * knows, for the event's marker in the last line of a body. Not through GitHub's search, whose index is behind, and not by
  * label, because labels are dropped where the token's account may not set them. Of several issues the oldest counts.
  *
- * No issue is made unless the list was read to its end: what is refused, not understood or too long ends the conversation
+ * Where more issues were made since than are listed, the older ones are searched for the marker: eight hundred are the work of
+ * ten minutes at least (GitHub lets an account make some 80 a minute), and the index is behind by seconds.
+ *
+ * No issue is made unless all was looked through: what is refused, not understood or too long ends the conversation
  * with the reference as it was. Bodies may be long, so a page that was cut is asked for again in smaller pieces. An issue
  * that is made meanwhile moves others to later pages, where they are read once more.
  */
@@ -18,7 +21,8 @@
 #include "common/destinations/github_talk.h"
 
 enum {
-    LISTS_MAX = 8, /* requests; what follows them may take four, and a worker ends a conversation after 16 */
+    LISTS_MAX = 8, /* requests; what follows them may take five, and a worker ends a conversation after 16 */
+    FOUND_MOST = 10, /* the marker is nobody else's */
     PAGE_MOST = 100,
     PAGE_DIVISOR = 5,
     PAGE_LEAST = 4,  /* 100 / 5 / 5: so small pages begin where a larger one does */
@@ -116,6 +120,18 @@ enum dest_next github_look(struct conversation *c, struct dest_request *out)
     return ask_page(c, out);
 }
 
+static enum dest_next search(struct conversation *c, struct dest_request *out)
+{
+    const struct github_config *config = c->config;
+    char marker[ALERT_MARKER_TEXT];
+    alert_marker(c->jobs[0].event, c->jobs[0].facts, marker);
+    const char *url = arena_printf(c->arena, "%s%s&sort=created&order=desc&per_page=%d", config->search,
+                                   marker, FOUND_MOST);
+    enum dest_next next = github_ask(c, out, "GET", url, NULL, GITHUB_SEARCHED);
+    out->answer_max = GITHUB_LIST_MAX;
+    return next;
+}
+
 /* ---- what follows ---- */
 
 static enum dest_next found(struct conversation *c, struct dest_request *out)
@@ -185,9 +201,7 @@ static enum dest_next after_page(struct conversation *c, const struct dest_respo
         return found(c, out);
     if (page == PAGE_LAST)
         return not_found(c, out);
-    return later(c, last,
-                 "an earlier request may have made the issue, and so many were made since then that it was "
-                 "not found; look for it");
+    return search(c, out);
 }
 
 enum dest_next github_look_on(struct conversation *c, const struct dest_response *last,
@@ -202,4 +216,35 @@ enum dest_next github_look_on(struct conversation *c, const struct dest_response
     enum page page = read_page(c, list);
     json_object_put(list);
     return after_page(c, last, page, out);
+}
+
+static bool read_found(struct conversation *c, struct json_object *items)
+{
+    size_t count = json_object_array_length(items);
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *issue = json_object_array_get_idx(items, i);
+        int64_t made_us;
+        const char *number;
+        if (!read_item(issue, &made_us, &number, c->arena))
+            return false;
+        note_if_ours(c, issue, number);
+    }
+    return true;
+}
+
+enum dest_next github_search_on(struct conversation *c, const struct dest_response *last,
+                                struct dest_request *out)
+{
+    struct verdict v = github_judge_search(last, c->arena);
+    if (v.kind == VERDICT_RETRY)
+        return github_end(c, v);
+    struct json_object *root = dest_answer_json(last);
+    bool good = v.kind == VERDICT_NONE && read_found(c, json_get(root, "items"));
+    json_object_put(root);
+    if (!good)
+        return later(
+            c, last,
+            "an earlier request may have made the issue, so many were made since then that it is not among "
+            "those listed, and GitHub's search does not say whether it is there; look for it");
+    return github_talk_of(c)->look.number ? found(c, out) : not_found(c, out);
 }

@@ -16,6 +16,7 @@ enum github_step {
     GITHUB_SENT,
     GITHUB_SENT_BARE,
     GITHUB_LISTED,
+    GITHUB_SEARCHED, /* behind the end of what was listed */
     GITHUB_STATE_SET,
     GITHUB_COMMENTED,
     GITHUB_MISSED,       /* the issue is not found: is the repository there? */
@@ -64,5 +65,7 @@ enum dest_next github_tell_on(struct conversation *c, const struct dest_response
 enum dest_next github_look(struct conversation *c, struct dest_request *out);
 enum dest_next github_look_on(struct conversation *c, const struct dest_response *last,
                               struct dest_request *out);
+enum dest_next github_search_on(struct conversation *c, const struct dest_response *last,
+                                struct dest_request *out);
 
 #endif

@@ -99,6 +99,7 @@ static bool add_event(const struct conversation *c, const struct conversation_jo
     const struct splunk_config *config = c->config;
     struct buf own;
     buf_init(&own, max);
+    dest_rendering(c, job);
     if (c->job_count > 1)
         splunk_body_build(job->event, job->facts, 0, &own);
     const struct buf *rest = c->job_count > 1 ? &own : dest_cached_body(c, 0, splunk_body_build);
@@ -125,6 +126,8 @@ static void fill(struct conversation *c, struct waiting *w, size_t max, struct b
         else
             break;
     }
+    if (c->job_count > 1)
+        dest_rendering(c, NULL);
 }
 
 static enum dest_next send_waiting(struct conversation *c, struct waiting *w, struct dest_request *out)
@@ -162,7 +165,7 @@ static enum dest_next splunk_next(struct conversation *c, const struct dest_resp
     if (c->step == SPLUNK_REQUESTS_MAX)
         settle_all(
             c, w,
-            (struct verdict){.kind = VERDICT_RETRY,
+            (struct verdict){.kind = VERDICT_AGAIN,
                              .error = ERROR_HTTP_STATUS,
                              .detail = "Splunk refused so many events beside this one that it was not sent"});
     enum dest_next next = send_waiting(c, w, out);

@@ -134,3 +134,27 @@ def test_a_claim_that_runs_out_before_the_first_request_makes_none(stage, notify
     other.close()
     settle(stage, 2)
     assert len(vendor.plays.issues) == 1
+
+
+def test_an_issue_behind_eight_hundred_others_is_found(stage, notifyd):
+    """It was looked for in vain until its delivery was dead."""
+    vendor = a_github(stage, search_lag=60)
+    vendor.connect(stage, Answer(like=vendor.plays, instead="reset"), Answer(like=vendor.plays))
+    made, missed = weaknesses(stage, 2)
+    notifyd(settings())
+    publish(stage, [made.do("new")])
+    stage.wait(lambda: len(vendor.plays.issues) == 1, 10)
+    vendor.plays.issues[0].made_at -= 61
+    for number in range(900):
+        vendor.plays.add_pull_request(f"Bump library {number}")
+    settle(stage, 1)
+    assert vendor.stands(made.title) == [True]
+    assert [request.path for request in vendor.plays.requests if "/search/issues?" in request.path]
+
+    stage.receiver.script(vendor.path + "*", Answer(instead="close"), Answer(like=vendor.plays))  # this one was never made
+    publish(stage, [missed.do("new")])
+    stage.receiver.wait_for(len(vendor.plays.requests) + 1)
+    for number in range(900):
+        vendor.plays.add_pull_request(f"Bump library {number} again")
+    settle(stage, 2)
+    assert vendor.stands(missed.title) == [True] and len(vendor.plays.issues) == 2

@@ -250,3 +250,57 @@ def test_a_kind_that_changes_while_a_mailbox_is_emptied_ends_no_worker(stage, no
     lock.close()
     stage.wait(lambda: not stage.database.query("SELECT FROM notify.deliveries WHERE state IN ('deferred', 'sending', 'waiting')"))
     assert not one.events("child_ended") and not [r for r in stage.receiver.requests() if b"20 new findings" in r.body]
+
+
+@pytest.mark.parametrize("kind", ["splunk", "slack"])
+def test_an_event_that_ends_workers_is_found_among_those_it_goes_with(stage, notifyd, kind):
+    """Whoever was first in the request was blamed, and those beside it were tried until they were dead."""
+    path = "/services/T0/B0/many"
+    if kind == "splunk":
+        room = collector(stage, Answer(like="splunk", delay=0.2))
+    else:
+        room = chat(stage, Limited("slack", 0))
+    rows = seed.add_findings(stage.connection, stage.scan, ["low"] * 40)
+    events = [stage.event("finding_new", finding_id=row.id) for row in rows]
+    bad = events[23].id
+    one = notifyd({"workers": 1, "delivery": {"timeout": 1.0, "connect_timeout": 1.0, "lease_slack": 1.0, "per_integration": 1},
+                   "gate": {"window": 1, "circuit_least": 0, "rate_slack": 1.0}, "sweep": {"interval": 0.5, "grace": 2.0}, "retry": {"max_attempts": 5}},
+                  env={"NOTIFY_FAULT": f"render=1/{bad}"})
+    bulk.publish_many(stage.broker_url, "notify", iter(events))
+    told(stage, room, 39)
+    stage.wait(lambda: [(d["state"], d["reason"]) for d in stage.deliveries(bad)] == [("dead", "killed_worker")], 30)
+    assert len([e for e in one.events("child_ended") if e["how"] == "Killed"]) == 3
+    assert sum(count for batch, count in batches(stage, room).items() if batch) > 10
+    assert kind == "splunk" or any("new findings" in text for text in texts(stage, path))
+
+
+def test_a_mailbox_in_which_nothing_is_due_is_left_alone_until_something_comes(stage, notifyd):
+    """It was looked at once a second."""
+    plays = Limited("slack", 0)
+    room = chat(stage, plays)
+    stage.receiver.script("/services/T0/B0/many", Answer(status=503), Answer(like=plays))
+    notifyd({"gate": {"circuit_least": 0, "rate_slack": 0.5}, "retry": {"base": 8.0, "jitter": 0.0}})
+    find(stage, ["low"] * 30)
+    stage.wait(lambda: stage.database.query("SELECT resting, wake_at > now() + interval '5 s' FROM notify.integration_state") == [(True, True)], 10)
+    number = stage.database.query("SELECT wake_number FROM notify.integration_state")
+    time.sleep(3)
+    assert stage.database.query("SELECT wake_number FROM notify.integration_state") == number
+    began = time.monotonic()
+    find(stage, ["critical"] * 12)
+    told(stage, room, 12, 4)
+    assert time.monotonic() - began < 4
+    told(stage, room, 42, 20)
+    assert stage.receiver.count("/services/T0/B0/many") == 3
+
+
+def test_what_is_too_old_ends_however_much_is_worse(stage, notifyd):
+    """Only as many were looked at as may start; the others waited behind them."""
+    path = "/services/T0/B0/many"
+    room = stage.integration({"webhook_url": stage.receiver.url(path)}, kind="slack", name="room", severity_filter="info")
+    stage.receiver.script(path, Answer(like="slack"))
+    notifyd({"workers": 1, "gate": {"rate_slack": 0.5, "max_age": 5.0}})
+    worse, other = (seed.add_findings(stage.connection, stage.scan, [severity] * 30) for severity in ("critical", "low"))
+    bulk.publish_many(stage.broker_url, "notify", (stage.event("finding_changed", finding_id=row.id, change_summary="verified") for row in other + worse))
+    stage.wait(lambda: stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'deferred'")[0][0] > 50, 10)
+    stage.wait(lambda: not stage.database.query("SELECT FROM notify.deliveries WHERE integration_id = %s AND state NOT IN ('dead', 'delivered')", (room.id,)), 12)
+    assert dict(stage.database.query("SELECT reason, count(*) FROM notify.deliveries WHERE state = 'dead' GROUP BY 1"))["too_old"] > 40

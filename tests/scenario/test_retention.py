@@ -36,6 +36,22 @@ def test_what_stands_for_findings_goes_with_its_integration_and_not_before(stage
     assert sum(int(e["references"]) for e in one.events("old_rows_deleted")) == 40
 
 
+def test_references_that_stand_for_nothing_or_for_a_scan_are_deleted_when_they_are_old(stage, notifyd):
+    hook = stage.webhook(enabled=False)
+    old, young = "now() - interval '31 days'", "now()"
+    cases = {"none": ("'none', NULL, gen_random_uuid(), NULL, NULL", old), "scan": ("'open', 'k', NULL, NULL, NULL", old),
+             "+young": ("'none', NULL, gen_random_uuid(), NULL, NULL", young), "+finding": ("'open', 'k', gen_random_uuid(), NULL, NULL", old),
+             "+unsure": ("'none', NULL, gen_random_uuid(), now(), NULL", old), "+claimed": ("'none', NULL, gen_random_uuid(), NULL, now()", old)}
+    for name, (values, updated) in cases.items():
+        stage.database.execute("INSERT INTO notify.external_refs (integration_id, workspace_id, fingerprint, state, key, finding_id, unsure_since, lease_until,"
+                               f" claimed_at, claim, updated_at) SELECT id, workspace_id, '{name}', {values}, now(), gen_random_uuid(), {updated} FROM integrations")
+    notifyd({"retention": {"interval": 0.2}, "workers": 1})
+    stage.wait(lambda: rows(stage, "external_refs") == 4, 10)
+    time.sleep(0.5)
+    left_over = {name for name, in stage.database.query("SELECT fingerprint FROM notify.external_refs WHERE integration_id = %s", (hook.id,))}
+    assert left_over == {name for name in cases if name.startswith("+")}
+
+
 def left(stage: Any) -> set[str]:
     return {row[0] for row in stage.database.query("SELECT id FROM notify.events")}
 

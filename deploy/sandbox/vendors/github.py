@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ..answers import Answer
 
+SEARCH = re.compile(r"/search/issues\Z")
 PATH = re.compile(r"/repos/([\w.-]+)/([\w.-]+)(/issues(?:/([1-9][0-9]*)(/comments)?)?)?\Z")
 # What GitHub makes more of than text where it is not code: mentions, references, commits, links, markup, HTML, entities, emoji, mathematics.
 LIVE = re.compile(r"@\w|#\d|\bGH-\d|[a-z]+://|www\.|<|&#?\w+;|\]\(|\]\[|!\[|\b[0-9a-f]{7,}\b|:[\w+-]+:|\$|~~|__|\{\{|\\|\[[ x]\]|^ {0,3}(?:#|>|\||===|---|\*\*\*)",
@@ -51,12 +52,12 @@ class Target:
 
     owner: str
     name: str
-    what: str  # "repository", "issues", "issue" or "comments"
+    what: str  # "repository", "issues", "issue", "comments" or "search"
     number: int = 0
 
     @property
     def path(self) -> str:
-        return {"repository": "", "issues": "/issues", "issue": f"/issues/{self.number}", "comments": f"/issues/{self.number}/comments"}[self.what]
+        return {"search": "", "repository": "", "issues": "/issues", "issue": f"/issues/{self.number}", "comments": f"/issues/{self.number}/comments"}[self.what]
 
 
 def _target(request: Any) -> Target:
@@ -67,7 +68,11 @@ def _target(request: Any) -> Target:
         raise Refused(401, "Bad credentials")
     if request.header.get("x-github-api-version", "2022-11-28") != "2022-11-28":
         raise Refused(400, "The version is not supported")
-    found = PATH.search(urlsplit(request.path).path)
+    path = urlsplit(request.path)
+    if SEARCH.search(path.path) and request.method == "GET":
+        owner, name = next((word[len("repo:"):] for word in dict(parse_qsl(path.query)).get("q", "").split() if word.startswith("repo:")), "/").split("/")
+        return Target(owner, name, "search")
+    found = PATH.search(path.path)
     if not found:
         raise Refused(404, "Not Found")
     what = "comments" if found[5] else "issue" if found[4] else "issues" if found[3] else "repository"
@@ -181,6 +186,8 @@ def answer(request: Any) -> Answer:
         return _shown_repository(at, push, has_issues=at.name != "no-issues", archived=at.name == "archived")
     if at.what == "comments":
         return _answer(201, {"id": 1, "body": said["body"]})
+    if at.what == "search":
+        return _answer(200, {"total_count": 0, "incomplete_results": False, "items": []})
     if at.what == "issues" and request.method == "GET":
         return _answer(200, [])
     issue = Issue(at.number or 7, said.get("title", "t"), said.get("body", ""), said.get("labels", []) if push else [],
@@ -225,12 +232,12 @@ class Repository:
     """A repository with the issues that were made in it. One object for each, whatever its owner and name are in the path.
 
     `issues` are those that there are, in the order in which they were made, `requests` all that was asked. A pull request stands among the
-    issues of each list, as it does at GitHub. An issue shows in lists `list_lag` seconds after it was made. With `may_label` the token's account
-    has triage access; without, labels and assignees are dropped without a word.
+    issues of each list, as it does at GitHub. An issue shows in lists `list_lag` seconds after it was made, and is found `search_lag` seconds after.
+    With `may_label` the token's account has triage access; without, labels and assignees are dropped without a word.
     """
 
-    def __init__(self, may_label: bool = True, has_issues: bool = True, list_lag: float = 0.0) -> None:
-        self.may_label, self.has_issues, self.list_lag = may_label, has_issues, list_lag
+    def __init__(self, may_label: bool = True, has_issues: bool = True, list_lag: float = 0.0, search_lag: float = 60.0) -> None:
+        self.may_label, self.has_issues, self.list_lag, self.search_lag = may_label, has_issues, list_lag, search_lag
         self.requests: list[Any] = []
         self._rows: list[Issue] = []
         self.add_pull_request("Bump a library")
@@ -258,6 +265,8 @@ class Repository:
             at = _target(request)
             if at.what == "repository":
                 return _shown_repository(at, self.may_label, self.has_issues)
+            if at.what == "search":
+                return self._search(request, at)
             if not self.has_issues:
                 raise Refused(410, "Issues are disabled for this repo")
             if at.what == "issues":
@@ -291,6 +300,19 @@ class Repository:
         if asked.get("state", row.state) != row.state:  # else the reason counts for nothing
             row.state, row.state_reason = asked["state"], asked.get("state_reason")
         return _answer(200, row.shown(at))
+
+    def _search(self, request: Any, at: Target) -> Answer:
+        """Words of a body, as the index has them; qualifiers but repo, is:issue and in:body are not known here."""
+        asked = {"q": "", "sort": "best", "order": "desc", "per_page": "30", **dict(parse_qsl(urlsplit(request.path).query))}
+        words = asked["q"].split()
+        plain = [word.strip('"').lower() for word in words if ":" not in word]
+        if len(asked["q"]) > 256 or not plain or not {"is:issue", "in:body"} <= set(words) or asked["sort"] != "created" or asked["order"] != "desc":
+            raise Refused(422, "Validation Failed", _error("q"))
+        found = [row for row in self.issues if row.made_at + self.search_lag <= time.time()
+                 and set(plain) <= set(re.findall(r"[a-z0-9]+", row.body.lower()))]
+        found.sort(key=lambda row: row.made_at, reverse=True)
+        return _answer(200, {"total_count": len(found), "incomplete_results": False,
+                             "items": [row.shown(at) for row in found[: int(asked["per_page"])]]})
 
     def _list(self, request: Any, at: Target) -> Answer:
         asked = {"state": "open", "sort": "created", "direction": "desc", "per_page": "30", "page": "1", **dict(parse_qsl(urlsplit(request.path).query))}
