@@ -64,6 +64,7 @@ def texts(stage: Any, path: str = "/services/T0/B0/many", accepted: bool = True)
     return [json.loads(r.body)["text"] for r in stage.receiver.requests(path) if not accepted or r.answered == 200]
 
 
+@pytest.mark.alone
 def test_five_thousand_findings_are_few_posts_and_few_requests(stage, notifyd):
     """Two hosts with two workers each, a chat that takes a post a second, and a collector that takes what it gets."""
     limited = Limited("slack")
