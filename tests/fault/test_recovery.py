@@ -100,8 +100,9 @@ def test_a_restart_of_everything_during_a_delay_neither_loses_nor_shifts_it(stag
     rabbit.restart()
     postgres.restart()
     notifyd({"retry": {"base": 30.0, "jitter": 0.0}})
-    second = stage.receiver.wait_for(2, "/hook", 40)[1]
-    assert 30 <= second.at - first.at < 31.5, second.at - first.at
+    back = time.monotonic()  # on a busy machine the servers may take longer than the delay
+    second = stage.receiver.wait_for(2, "/hook", 60)[1]
+    assert 30 <= second.at - first.at and second.at < max(first.at + 30, back) + 1.5, (second.at - first.at, back - first.at)
     stage.connection.close()
     stage.wait(lambda: stage.deliveries(event)[0]["state"] == "delivered")
     assert stage.receiver.count("/hook") == 2
