@@ -217,8 +217,25 @@
     LIST(tasks_notify_scan_findings, "tasks.notify_scan_findings", "notify_scan_findings",                   \
          "Last dotted component of the task that stands for a scan's findings.")                             \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
-    TEXT(api_listen, "api.listen", "127.0.0.1:8080",                                                         \
-         "Address of the REST API and the dashboard. Without effect yet.")                                   \
+    TEXT(api_listen, "api.listen", "127.0.0.1:8080", "Address of the REST API.")                             \
+    TEXT(api_role, "api.role", "",                                                                           \
+         "Role that the API takes on after login; schema/roles.sql makes notify_api. Empty: that of the "    \
+         "login.")                                                                                           \
+    INT(api_database_connections, "api.database_connections", 4, 1, 64,                                      \
+        "Connections to the database, beside one for tokens; a request that takes long holds up those "      \
+        "behind it on its own.")                                                                             \
+    INT(api_connections, "api.connections", 1024, 16, 60000,                                                 \
+        "Clients at a time; beyond them the one that is silent, or slow, for the longest is closed.")        \
+    NUM(api_patience, "api.patience", 15, 1, 3600,                                                           \
+        "Seconds for a request to arrive whole, from the first look or the answer before, and for an "       \
+        "answer to be taken.")                                                                               \
+    INT(api_header_bytes, "api.header_bytes", 16384, 4096, 1048576,                                          \
+        "Memory for a request's line and headers, and for as much of the answer at a time; of each "         \
+        "connection.")                                                                                       \
+    INT(api_body_bytes, "api.body_bytes", 65536, 1024, 16777216,                                             \
+        "Largest body of a request; settings with a long list of targets have some 20,000.")                 \
+    NUM(api_rate, "api.rate", 50, 1, 100000,                                                                 \
+        "Requests a second of one token, and as many at once; per notify-api.")                              \
     TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
