@@ -375,6 +375,8 @@ void http_answer(struct http_exchange *x, int status, const char *type, const ch
     if (r->suspended) {
         r->suspended = false;
         MHD_resume_connection(r->mhd);
+        event_active(r->server->again, EV_TIMEOUT,
+                     1); /* its own wake-up does not reach an epoll that is not its own */
     }
 }
 
