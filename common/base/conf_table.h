@@ -219,6 +219,9 @@
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
     TEXT(api_listen, "api.listen", "127.0.0.1:8080",                                                         \
          "Address of the REST API and the dashboard. Without effect yet.")                                   \
+    TEXT(api_role, "api.role", "",                                                                           \
+         "Role that notifyctl integration and token take on after connecting, made by schema/roles.sql. "    \
+         "Empty: the login role itself.")                                                                    \
     TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
