@@ -129,6 +129,8 @@ static bool ask_rights(struct report *report, struct db *db, struct grants_reade
 {
     struct grant right;
     while (grants_next(reader, &right)) {
+        if (strcmp(right.role, "notify_worker") != 0)
+            continue;
         PGresult *result = ask_right(db, &right);
         if (!result)
             return false;

@@ -8,7 +8,7 @@
  *
  * Works as the login role of database.url, not as database.role: the workers' role must not own anything.
  * Where that role may not put triggers on public.integrations, everything else is done and the SQL for the
- * table's owner is printed.
+ * table's owner is printed. Likewise the views of the API, which schema/roles.sql makes then.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -197,6 +197,24 @@ static bool let_owner_name_functions(struct migrate *m, const char *owner, enum 
     return run_script(m, "the owner's right on schema notify", sql, code);
 }
 
+/* The views of the API need rights on the product's tables, which this role may lack. */
+static bool apply_views(struct migrate *m, enum ctl_exit *code)
+{
+    if (!run_script(m, "the views of the API", "SELECT notify.make_api_views();", code))
+        return false;
+    PGresult *result =
+        db_query(&m->db, "SELECT pg_catalog.to_regclass('notify.api_integrations') IS NOT NULL", 0, NULL);
+    if (!result) {
+        *code = fail(m);
+        return false;
+    }
+    if (PQgetvalue(result, 0, 0)[0] != 't')
+        puts("note: the views of the API are not there yet; schema/roles.sql makes them, with the rights on "
+             "them");
+    PQclear(result);
+    return true;
+}
+
 static bool apply_triggers(struct migrate *m, enum ctl_exit *code)
 {
     struct triggers_state triggers;
@@ -234,7 +252,7 @@ static bool migrate(struct migrate *m, enum ctl_exit *code)
         *code = fail(m);
         return false;
     }
-    return take_turn(m, code) && apply_missing(m, code) && apply_triggers(m, code);
+    return take_turn(m, code) && apply_missing(m, code) && apply_views(m, code) && apply_triggers(m, code);
 }
 
 enum ctl_exit ctl_migrate(const struct ctl *ctl)

@@ -218,9 +218,10 @@
          "Last dotted component of the task that stands for a scan's findings.")                             \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
     TEXT(api_listen, "api.listen", "127.0.0.1:8080", "Address of the REST API.")                             \
-    TEXT(api_role, "api.role", "",                                                                           \
-         "Role that the API takes on after login; schema/roles.sql makes notify_api. Empty: that of the "    \
-         "login.")                                                                                           \
+    TEXT(                                                                                                    \
+        api_role, "api.role", "",                                                                            \
+        "Role that notify-api, notifyctl integration and notifyctl token take on after connecting, made by " \
+        "schema/roles.sql. Empty: the login role itself.")                                                   \
     INT(api_database_connections, "api.database_connections", 4, 1, 64,                                      \
         "Connections to the database, beside one for tokens; a request that takes long holds up those "      \
         "behind it on its own.")                                                                             \

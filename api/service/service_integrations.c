@@ -1,0 +1,379 @@
+/*
+ * service_integrations - the calls about integrations
+ *
+ * Each is a function that makes the call from what was asked, and one that says what its last statement's row means. What can
+ * be judged without the database is judged first; a call that is refused there has no steps. Settings leave this file
+ * encrypted only.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/service/service_parts.h"
+#include "common/base/base64.h"
+#include "common/base/check.h"
+#include "common/base/clock.h"
+#include "common/base/uuid.h"
+#include "common/model/settings_seal.h"
+
+enum {
+    KEY_MAX = 255,        /* bytes of an Idempotency-Key; ours */
+    CURSOR_TEXT_MAX = 64, /* microseconds, a blank and a UUID */
+};
+
+static void not_found(struct service_call *call)
+{
+    service_refuse(call, SERVICE_NOT_FOUND, "there is no such integration in this workspace");
+}
+
+/* Whether ID may be one; else the call is over. */
+static bool take_id(struct service_call *call, const char *id)
+{
+    struct uuid uuid;
+    if (!uuid_parse(&uuid, id)) {
+        not_found(call);
+        return false;
+    }
+    call->own->id = arena_strdup(&call->arena, id);
+    return true;
+}
+
+/* ---- list ---- */
+
+/* A page's end as clients see it: its text in base64url, so that nobody builds one by hand. */
+static const char *cursor_make(struct service_call *call, const char *time, const char *id)
+{
+    struct buf text, out;
+    buf_init(&text, CURSOR_TEXT_MAX);
+    buf_init(&out, 2 * CURSOR_TEXT_MAX);
+    buf_printf(&text, "%s %s", time, id);
+    base64_encode(BASE64_URL, buf_text(&text), text.len, &out);
+    const char *cursor = arena_text(&call->arena, buf_text(&out), strcspn(buf_text(&out), "="));
+    buf_free(&text);
+    buf_free(&out);
+    return cursor;
+}
+
+/* The two parameters of a cursor; false when it is none of ours. */
+static bool cursor_read(struct service_call *call, const char *cursor, const char **time, const char **id)
+{
+    unsigned char text[CURSOR_TEXT_MAX + 1];
+    size_t n = strlen(cursor);
+    struct uuid uuid;
+    if (base64_decoded_max(n) > CURSOR_TEXT_MAX ||
+        !base64_decode(BASE64_URL, BASE64_LENIENT, cursor, n, text, &n))
+        return false;
+    char *copy = arena_text(&call->arena, (const char *)text, n);
+    size_t sign = *copy == '-', digits = strspn(copy + sign, "0123456789");
+    if (digits < 1 || digits > 16 || copy[sign + digits] != ' ' ||
+        !uuid_parse(&uuid, copy + sign + digits + 1))
+        return false;
+    copy[sign + digits] = '\0';
+    *time = copy;
+    *id = copy + sign + digits + 1;
+    return true;
+}
+
+static void list_take(struct service_call *call, const PGresult *rows)
+{
+    struct service_private *own = call->own;
+    int count = PQntuples(rows), shown = count > own->limit ? (int)own->limit : count;
+    buf_reset(&own->list);
+    buf_add_char(&own->list, '[');
+    for (int i = 0; i < shown; i++) {
+        if (i)
+            buf_add_text(&own->list, ",\n ");
+        buf_add(&own->list, PQgetvalue(rows, i, API_LIST_BODY), (size_t)PQgetlength(rows, i, API_LIST_BODY));
+    }
+    buf_add_char(&own->list, ']');
+    check(!own->list.overflow);
+    call->next = count > shown ? cursor_make(call, PQgetvalue(rows, shown - 1, API_LIST_TIME),
+                                             PQgetvalue(rows, shown - 1, API_LIST_ID))
+                               : NULL;
+}
+
+static void list_finish(struct service_call *call)
+{
+    call->status = SERVICE_OK;
+    call->body = buf_text(&call->own->list);
+}
+
+void service_integration_list(struct service_call *call, const struct service_caller *caller,
+                              const char *limit, const char *cursor)
+{
+    const char *time = NULL, *id = NULL;
+    service_begin(call, caller, list_finish);
+    call->own->take = list_take;
+    call->own->limit = SERVICE_LIMIT_DEFAULT;
+    if (limit) {
+        char *end;
+        errno = 0;
+        call->own->limit = strtol(limit, &end, 10);
+        if (errno || *limit < '0' || *limit > '9' || *end || call->own->limit < 1 ||
+            call->own->limit > SERVICE_LIMIT_MAX)
+            service_wrong(call, "limit", "limit must be a whole number from 1 to 500");
+    }
+    if (cursor && !cursor_read(call, cursor, &time, &id))
+        service_wrong(call, "cursor",
+                      "cursor must be one from the Link header of the page before, as it stood there");
+    if (call->status != SERVICE_UNFINISHED)
+        return;
+    struct service_step *step = service_add(call, API_INTEGRATION_LIST);
+    step->values[0] = caller->workspace;
+    step->values[1] = time;
+    step->values[2] = id;
+    step->values[3] = arena_printf(&call->arena, "%ld", call->own->limit + 1);
+}
+
+/* ---- get ---- */
+
+static void get_finish(struct service_call *call)
+{
+    if (!call->own->rows) {
+        not_found(call);
+        return;
+    }
+    call->status = SERVICE_OK;
+    call->body = call->own->columns[API_GET_BODY];
+    call->etag = call->own->columns[API_GET_ETAG];
+}
+
+void service_integration_get(struct service_call *call, const struct service_caller *caller, const char *id)
+{
+    service_begin(call, caller, get_finish);
+    if (!take_id(call, id))
+        return;
+    struct service_step *step = service_add(call, API_INTEGRATION_GET);
+    step->values[0] = caller->workspace;
+    step->values[1] = call->own->id;
+}
+
+/* ---- what create and update share ---- */
+
+/* CONFIG as it is stored; NULL when it cannot be encrypted, and then the call is over. */
+static const char *seal(struct service_call *call, const struct service_caller *caller, const char *config)
+{
+    struct buf token;
+    const char *why = NULL, *sealed = NULL;
+    buf_init(&token, 16 * strlen(config) + 1024);
+    if (!caller->keys || !caller->keys->count)
+        service_refuse(call, SERVICE_NO_KEY,
+                       "no Fernet key is configured; set secrets.fernet_keys or FERNET_KEY");
+    else if (!settings_seal(caller->keys, config, strlen(config), clock_wall_us() / 1000000, &token, &why))
+        service_wrong(call, "config", why);
+    else
+        sealed = arena_text(&call->arena, buf_text(&token), token.len);
+    buf_free(&token);
+    return sealed;
+}
+
+static void bad_targets(struct service_call *call, const char *ids)
+{
+    service_wrong(call, "target_ids",
+                  arena_printf(&call->arena,
+                               "target_ids holds what is no target of this workspace: %.400s; "
+                               "GET /targets lists those that are",
+                               ids));
+}
+
+/* The names of the fields that were sent, as a parameter. */
+static const char *sent_fields(struct service_call *call, const struct service_request *request)
+{
+    const char *list = "";
+    for (int i = 0; i < FIELD_COUNT; i++)
+        if (request->sent[i])
+            list = arena_printf(&call->arena, "%s%s%s", list, *list ? "," : "", service_fields[i].name);
+    return arena_printf(&call->arena, "{%s}", list);
+}
+
+/* ---- create ---- */
+
+static void create_finish(struct service_call *call)
+{
+    const char *const *columns = call->own->columns;
+    const char *first = columns[API_CREATE_KEPT_HASH];
+    if (columns[API_CREATE_BODY]) {
+        call->id = call->own->id;
+        call->body = columns[API_CREATE_BODY];
+        call->etag = columns[API_CREATE_ETAG];
+        call->status = SERVICE_CREATED;
+    } else if (!service_is_true(call, API_CREATE_WORKSPACE)) {
+        service_refuse(call, SERVICE_NOT_FOUND, "there is no such workspace");
+    } else if (first && strcmp(first, call->own->body_hash) != 0) {
+        service_refuse(
+            call, SERVICE_CONFLICT,
+            "this Idempotency-Key came with another request before; use a new one for a new request");
+    } else if (first && columns[API_CREATE_KEPT_BODY]) {
+        call->repeated = true;
+        call->id = columns[API_CREATE_KEPT_ID];
+        call->body = columns[API_CREATE_KEPT_BODY];
+        call->etag = columns[API_CREATE_KEPT_ETAG];
+        call->status = SERVICE_CREATED;
+    } else {
+        /* Only targets are left: the rest was there before the statements were sent. */
+        bad_targets(call, columns[API_CREATE_BAD] ? columns[API_CREATE_BAD] : "they changed meanwhile");
+    }
+}
+
+static bool key_is_good(const char *key)
+{
+    size_t n = strlen(key);
+    for (const char *at = key; *at; at++)
+        if (*at < ' ' || *at > '~')
+            return false;
+    return n >= 1 && n <= KEY_MAX;
+}
+
+/* The first finder of a request under this key is the one that makes it. */
+static void add_key_step(struct service_call *call, const struct service_caller *caller, const char *key,
+                         const char *body, size_t size, const char *targets)
+{
+    unsigned char hash[SHA256_SIZE];
+    hash_sha256(body, size, hash);
+    hash_hex(hash, sizeof hash, call->own->body_hash);
+    struct service_step *step = service_add(call, API_INTEGRATION_KEY);
+    step->values[0] = caller->workspace;
+    step->values[1] = key;
+    step->values[2] = arena_printf(&call->arena, "\\x%s", call->own->body_hash);
+    step->values[3] = call->own->id;
+    step->values[4] = targets;
+}
+
+void service_integration_create(struct service_call *call, const struct service_caller *caller,
+                                const char *body, size_t size, const char *key)
+{
+    struct service_request request;
+    struct uuid uuid;
+    char id[UUID_TEXT];
+    service_begin(call, caller, create_finish);
+    if (key && !key_is_good(key))
+        service_wrong(call, "Idempotency-Key", "Idempotency-Key must be 1 to 255 printable ASCII characters");
+    service_request_read(call, body, size, true, &request);
+    const char *const *values = request.values;
+    if (values[FIELD_KIND] && values[FIELD_CONFIG])
+        service_config_check(call, values[FIELD_KIND], values[FIELD_CONFIG]);
+    const char *sealed = call->status == SERVICE_UNFINISHED ? seal(call, caller, values[FIELD_CONFIG]) : NULL;
+    if (!sealed)
+        return;
+    uuid_random(&uuid);
+    uuid_format(&uuid, id);
+    call->own->id = arena_strdup(&call->arena, id);
+    key = arena_strdup(&call->arena, key);
+    if (key)
+        add_key_step(call, caller, key, body, size, values[FIELD_TARGETS]);
+    struct service_step *step = service_add(call, API_INTEGRATION_CREATE);
+    const char *const all[] = {caller->workspace,
+                               call->own->id,
+                               values[FIELD_KIND],
+                               values[FIELD_NAME],
+                               values[FIELD_SEVERITY],
+                               values[FIELD_ENABLED],
+                               sealed,
+                               values[FIELD_TARGETS],
+                               values[FIELD_EVENTS],
+                               key,
+                               caller->actor,
+                               caller->actor_name,
+                               sent_fields(call, &request)};
+    check(step->count == sizeof all / sizeof all[0]);
+    memcpy(step->values, all, sizeof all);
+}
+
+/* ---- update ---- */
+
+static void update_finish(struct service_call *call)
+{
+    const char *const *columns = call->own->columns;
+    const struct service_private *own = call->own;
+    if (!own->rows) {
+        not_found(call);
+        return;
+    }
+    if (!service_is_true(call, API_UPDATE_MATCHES)) {
+        service_refuse(call, SERVICE_CHANGED,
+                       "somebody changed it meanwhile; read it again, and then change it");
+        return;
+    }
+    if (columns[API_UPDATE_BODY]) {
+        if (own->config)
+            service_config_check(call, columns[API_UPDATE_KIND], own->config); /* for its advice */
+        call->body = columns[API_UPDATE_BODY];
+        call->etag = columns[API_UPDATE_ETAG];
+        call->status = SERVICE_OK;
+        return;
+    }
+    if (own->kind && strcmp(own->kind, columns[API_UPDATE_KIND]) != 0)
+        service_wrong(call, "kind",
+                      arena_printf(&call->arena,
+                                   "kind cannot change; this one is %s: create another integration instead",
+                                   columns[API_UPDATE_KIND]));
+    if (columns[API_UPDATE_BAD])
+        bad_targets(call, columns[API_UPDATE_BAD]);
+    if (own->config)
+        service_config_check(call, columns[API_UPDATE_KIND], own->config);
+    check(call->status == SERVICE_INVALID);
+}
+
+void service_integration_update(struct service_call *call, const struct service_caller *caller,
+                                const char *id, const char *body, size_t size, const char *if_match)
+{
+    struct service_request request;
+    service_begin(call, caller, update_finish);
+    if (!take_id(call, id) || !service_request_read(call, body, size, false, &request))
+        return;
+    const char *const *values = request.values;
+    const char *config = values[FIELD_CONFIG], *sealed = NULL, *kinds = NULL;
+    if (config) {
+        sealed = seal(call, caller, config);
+        kinds = service_config_kinds(call, config); /* of which kind it is, the statement finds out */
+        if (!sealed)
+            return;
+    }
+    call->own->config = config;
+    call->own->kind = values[FIELD_KIND];
+    struct service_step *lock = service_add(call, API_INTEGRATION_LOCK);
+    lock->values[0] = caller->workspace;
+    lock->values[1] = call->own->id;
+    struct service_step *step = service_add(call, API_INTEGRATION_UPDATE);
+    const char *const all[] = {caller->workspace,
+                               call->own->id,
+                               arena_strdup(&call->arena, if_match),
+                               values[FIELD_NAME],
+                               values[FIELD_SEVERITY],
+                               values[FIELD_ENABLED],
+                               sealed,
+                               kinds,
+                               values[FIELD_KIND],
+                               request.sent[FIELD_TARGETS] ? "true" : "false",
+                               values[FIELD_TARGETS],
+                               request.sent[FIELD_EVENTS] ? "true" : "false",
+                               values[FIELD_EVENTS],
+                               caller->actor,
+                               caller->actor_name};
+    check(step->count == sizeof all / sizeof all[0]);
+    memcpy(step->values, all, sizeof all);
+}
+
+/* ---- delete ---- */
+
+static void delete_finish(struct service_call *call)
+{
+    if (call->own->rows)
+        call->status = SERVICE_NO_CONTENT;
+    else
+        not_found(call);
+}
+
+void service_integration_delete(struct service_call *call, const struct service_caller *caller,
+                                const char *id)
+{
+    service_begin(call, caller, delete_finish);
+    if (!take_id(call, id))
+        return;
+    struct service_step *step = service_add(call, API_INTEGRATION_DELETE);
+    step->values[0] = caller->workspace;
+    step->values[1] = call->own->id;
+    step->values[2] = caller->actor;
+    step->values[3] = caller->actor_name;
+}

@@ -1,0 +1,43 @@
+#ifndef NOTIFY_SERVICE_SERVICE_PARTS_H
+#define NOTIFY_SERVICE_SERVICE_PARTS_H
+
+#include "api/service/service.h"
+#include "api/service/service_fields.h"
+#include "common/base/buf.h"
+#include "common/base/hash.h"
+
+/* For the files of the service layer. */
+
+enum { SERVICE_COLUMNS_MAX = 8, SERVICE_BODY_MAX = 64 * 1024 * 1024 };
+
+struct service_private {
+    /* What becomes of the rows of the last step, and of the call when all have come. */
+    void (*take)(struct service_call *call, const PGresult *rows);
+    void (*finish)(struct service_call *call);
+    int rows;                                 /* of the last step */
+    const char *columns[SERVICE_COLUMNS_MAX]; /* of its first row; NULL: SQL NULL */
+    struct buf list;                          /* the body of a list */
+    const char *id;
+    const char *config;         /* of an update: its new settings */
+    const char *kind;           /* of an update: the kind that was sent */
+    char body_hash[SHA256_HEX]; /* of a creation with an Idempotency-Key */
+    bool has_key;
+    long limit;        /* of a list */
+    const char *token; /* that was made */
+};
+
+/* Begin a call: its arena, and the step that says which workspace it is about. */
+void service_begin(struct service_call *call, const struct service_caller *caller,
+                   void (*finish)(struct service_call *call));
+/* Add a step; its parameters are set by the caller. */
+struct service_step *service_add(struct service_call *call, enum api_statement statement);
+/* An error more; the status becomes INVALID. FIELD and DETAIL live as long as the call. */
+void service_wrong(struct service_call *call, const char *field, const char *detail);
+/* It is decided without the database. */
+void service_refuse(struct service_call *call, enum service_status status, const char *detail);
+/* As the columns of the call: the first row. */
+void service_take_row(struct service_call *call, const PGresult *rows);
+/* Column COLUMN of the row that was taken is a true. */
+bool service_is_true(const struct service_call *call, int column);
+
+#endif

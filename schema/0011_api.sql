@@ -1,0 +1,102 @@
+-- What the API and notifyctl keep beside the product's tables: tokens, a log of changes, the answers to requests that may be
+-- repeated. And the second wall: whoever works for a workspace says which in the setting notify.workspace, and reads and
+-- writes views that hold nothing of any other, whatever the statement says. Without the setting they are empty.
+CREATE TABLE notify.tokens (
+  id text PRIMARY KEY,
+  workspace_id uuid NOT NULL,
+  scope text NOT NULL,
+  name text NOT NULL,
+  hash bytea NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz,
+  revoked_at timestamptz,
+  last_used_at timestamptz,
+  CONSTRAINT tokens_scope CHECK (scope IN ('read', 'write'))
+);
+CREATE INDEX tokens_workspace ON notify.tokens (workspace_id);
+
+COMMENT ON TABLE notify.tokens IS 'Who may use the API; each token is for one workspace.';
+COMMENT ON COLUMN notify.tokens.id IS 'The part of a token that is no secret: sixteen hexadecimal digits.';
+COMMENT ON COLUMN notify.tokens.hash IS 'SHA-256 of the whole token. It holds 256 random bits, so a plain hash is enough.';
+COMMENT ON COLUMN notify.tokens.last_used_at IS 'Written once a minute at most.';
+
+CREATE TABLE notify.changes (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT now(),
+  workspace_id uuid NOT NULL,
+  actor text NOT NULL,
+  actor_name text NOT NULL,
+  verb text NOT NULL,
+  object text NOT NULL,
+  fields text[]
+);
+CREATE INDEX changes_workspace ON notify.changes (workspace_id, id DESC);
+
+COMMENT ON TABLE notify.changes IS 'Who changed what, written in the transaction of the change. Never a value, and never settings.';
+COMMENT ON COLUMN notify.changes.actor IS 'The id of a token, or notifyctl.';
+COMMENT ON COLUMN notify.changes.actor_name IS 'The name that the token had then; for notifyctl, the account that ran it.';
+COMMENT ON COLUMN notify.changes.verb IS 'create, update, delete; token create, token revoke.';
+COMMENT ON COLUMN notify.changes.object IS 'The id of the integration, or of the token.';
+COMMENT ON COLUMN notify.changes.fields IS 'The names of the fields that were given, or that an update changed.';
+
+CREATE TABLE notify.kept_answers (
+  workspace_id uuid NOT NULL,
+  key text NOT NULL,
+  body_hash bytea NOT NULL,
+  integration_id uuid NOT NULL,
+  answer text,
+  etag text,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (workspace_id, key)
+);
+CREATE INDEX kept_answers_created ON notify.kept_answers (created_at);
+
+COMMENT ON TABLE notify.kept_answers IS 'The answer to each creation that named an Idempotency-Key, for those who repeat it. Counts for 24 hours.';
+COMMENT ON COLUMN notify.kept_answers.body_hash IS 'SHA-256 of the request: the same key with another request is refused.';
+
+CREATE VIEW notify.api_audit WITH (security_barrier, check_option = cascaded) AS
+  SELECT * FROM notify.changes
+  WHERE workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid;
+CREATE VIEW notify.api_keys WITH (security_barrier, check_option = cascaded) AS
+  SELECT * FROM notify.kept_answers
+  WHERE workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid;
+
+-- The views of the product's tables run with the rights of their owner, so they must belong to the owner of these tables (or
+-- to a role that is a member of it). Whoever may make them calls this: notifyctl migrate, or schema/roles.sql. Each view says
+-- in its comment of which migration it is, so that a later one can replace them in the same way. Returns made, there (nothing
+-- to do), or barred (the caller may not).
+CREATE FUNCTION notify.make_api_views() RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  wanted CONSTANT text := 'What the API may see of the workspace in notify.workspace; of migration 11.';
+  wall CONSTANT text := ' = nullif(current_setting(''notify.workspace'', true), '''')::uuid';
+  product name;
+  super bool;
+  one record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(7310593858020254332);
+  IF 3 = (SELECT count(*) FROM pg_class WHERE relnamespace = 'notify'::regnamespace
+          AND relname IN ('api_integrations', 'api_targets', 'api_workspaces') AND obj_description(oid, 'pg_class') = wanted) THEN
+    RETURN 'there';
+  END IF;
+  SELECT pg_get_userbyid(c.relowner) INTO product FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'public' AND c.relname = 'integrations';
+  SELECT rolsuper INTO super FROM pg_roles WHERE rolname = current_user;
+  IF NOT super AND NOT (coalesce(pg_has_role(product, 'USAGE'), false) AND has_schema_privilege('notify', 'CREATE')) THEN
+    RETURN 'barred';
+  END IF;
+  FOR one IN SELECT * FROM (VALUES
+    ('api_workspaces', 'SELECT w.id, w.org_id FROM public.workspaces w WHERE w.id'),
+    ('api_targets', 'SELECT t.id, t.workspace_id, t.name, t.base_url, t.kind FROM public.targets t WHERE t.workspace_id'),
+    ('api_integrations', 'SELECT i.id, i.org_id, i.workspace_id, i.kind, i.name, i.config_encrypted, i.enabled, i.severity_filter,'
+     ' i.target_ids, i.events, i.target_kinds, i.created_at FROM public.integrations i WHERE i.workspace_id')) v (name, query)
+  LOOP
+    EXECUTE format('CREATE OR REPLACE VIEW notify.%I WITH (security_barrier, check_option = cascaded) AS %s%s', one.name, one.query, wall);
+    IF super THEN
+      EXECUTE format('ALTER VIEW notify.%I OWNER TO %I', one.name, product);
+    END IF;
+    EXECUTE format('COMMENT ON VIEW notify.%I IS %L', one.name, wanted);
+  END LOOP;
+  RETURN 'made';
+END
+$$;
+COMMENT ON FUNCTION notify.make_api_views() IS 'Makes the views of the product''s tables that the API works on, if the caller may.';
