@@ -237,13 +237,13 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
 
 
 @pytest.fixture
-def notify_api(build: Path, fernet_key: str, tmp_path: Path, database: Database) -> Iterator[Callable[..., NotifyApi]]:
-    """notify_api(settings) starts one on the test's own database, ready to answer."""
+def notify_api(build: Path, fernet_key: str, tmp_path: Path, stage: Any) -> Iterator[Callable[..., NotifyApi]]:
+    """notify_api(settings) starts one on the stage's database, ready to answer."""
     started: list[NotifyApi] = []
 
     def start(settings: dict[str, Any] | None = None, **options: Any) -> NotifyApi:
-        defaults = {"shutdown_grace": 5, "secrets": {"fernet_keys": [fernet_key]}, "broker": {"url": "amqp://127.0.0.1:1/"},
-                    "database": {"url": database.url}, "log": {"level": "debug"}}
+        defaults = {"secrets": {"fernet_keys": [fernet_key]}, "broker": {"url": "amqp://127.0.0.1:1/%2F"},
+                    "database": {"url": stage.database.url}, "log": {"level": "debug"}}
         one = NotifyApi(build / "notify-api", tmp_path / f"api-{len(started) + 1}", merged(defaults, settings or {}),
                         env=SANITIZERS, **options)
         started.append(one)

@@ -21,7 +21,6 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/pg_advice.h"
-#include "worker/shared.h"
 
 enum { SAY_EVERY_S = 60 };
 
@@ -98,11 +97,8 @@ static void fail(struct pg_link *l, const char *reason, const char *advice)
     l->failures++;
     struct list lost = LIST_HEAD_INIT(lost);
     list_splice(&lost, &l->requests);
-    if (was_up) {
-        shared_count(COUNT_DATABASE_DOWN);
-        if (l->calls->down)
-            l->calls->down(l->owner, l);
-    }
+    if (was_up && l->calls->down)
+        l->calls->down(l->owner, l);
     struct list *at;
     while ((at = list_shift(&lost))) {
         struct pg_request *r = list_entry(at, struct pg_request, link);

@@ -147,6 +147,7 @@ static void on_database_up(void *owner, struct pg_link *link)
 
 static void on_database_down(void *owner, struct pg_link *link)
 {
+    shared_count(COUNT_DATABASE_DOWN);
     (void)owner;
     (void)link;
     shared_mine()->database_up = 0;

@@ -156,7 +156,7 @@ def test_a_token_that_asks_too_often_waits_and_others_do_not(notify_api, token):
 
 
 def test_a_thousand_slow_clients_stop_nobody(notify_api, token):
-    api = notify_api({"api": {"connections": 300, "patience": 3.0}})
+    api = notify_api({"api": {"connections": 300, "patience": 3.0, "rate": 10000.0}})
     mine = token()
     slow = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(1000)]
     began, worst = time.monotonic(), 0.0
