@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import time
 from typing import Any
 
+import psycopg2
 import pytest
 from sandbox import seed
 from served import HOOK, LOGIN
@@ -121,11 +123,40 @@ def test_a_key_counts_for_a_day(served: Any, call: Calls) -> None:
     assert second["status"] == "created" and second["id"] != first["id"] and call("create", "k")["status"] == "conflict"
 
 
+def test_keys_that_count_no_more_are_taken_away_by_later_ones_of_the_workspace(served: Any, call: Calls) -> None:
+    call("create", "old")
+    call("create", "old", workspace=served.theirs)
+    served.database.execute("UPDATE notify.kept_answers SET created_at = now() - interval '25 hours'")
+    call("create", "young")
+    assert served.database.query("SELECT workspace_id::text, key FROM notify.kept_answers ORDER BY key") == [
+        (served.theirs.id, "old"), (served.ours.id, "young")]
+
+
 @pytest.mark.parametrize("key", ["-", "k"])
 def test_a_creation_whose_commit_was_not_heard_of_can_be_sent_again(served: Any, call: Calls, key: str) -> None:
     made = call("again", key)
     assert made["status"] == "created" and count(served) == 1 and made["body"]["id"] == made["id"]
     assert len(served.changes()) == 1
+
+
+@pytest.mark.parametrize("victim", ["client", "server"])
+def test_a_creation_that_is_killed_in_the_middle_leaves_nothing_and_can_be_repeated(served: Any, call: Calls, victim: str) -> None:
+    locker = psycopg2.connect(served.database.url)  # the last thing that a creation writes waits for us
+    locker.cursor().execute("LOCK TABLE notify.changes IN ACCESS EXCLUSIVE MODE")
+    process = call.start("create", "k")
+    backends: list[tuple] = []
+    deadline = time.monotonic() + 10
+    while not backends and time.monotonic() < deadline:
+        backends = served.database.query("SELECT pid FROM pg_stat_activity WHERE usename = %s AND wait_event_type = 'Lock'", (LOGIN,))
+    if victim == "client":
+        process.kill()
+    else:
+        served.database.query("SELECT pg_terminate_backend(%s)", backends[0])
+    assert process.wait(timeout=10) != 0
+    locker.rollback()
+    locker.close()
+    made = call("create", "k")  # waits for the end of the first, if that has not ended
+    assert made["status"] == "created" and not made["repeated"] and count(served) == 1 and len(served.changes()) == 1
 
 
 # --- what is wrong
