@@ -49,9 +49,8 @@ CREATE TABLE notify.kept_answers (
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (workspace_id, key)
 );
-CREATE INDEX kept_answers_created ON notify.kept_answers (created_at);
 
-COMMENT ON TABLE notify.kept_answers IS 'The answer to each creation that named an Idempotency-Key, for those who repeat it. Counts for 24 hours.';
+COMMENT ON TABLE notify.kept_answers IS 'The answer to each creation that named an Idempotency-Key, for those who repeat it. Counts for 24 hours; later ones of the workspace take it away.';
 COMMENT ON COLUMN notify.kept_answers.body_hash IS 'SHA-256 of the request: the same key with another request is refused.';
 
 CREATE VIEW notify.api_audit WITH (security_barrier, check_option = cascaded) AS

@@ -253,7 +253,8 @@ void service_integration_create(struct service_call *call, const struct service_
     const char *const *values = request.values;
     if (values[FIELD_KIND] && values[FIELD_CONFIG])
         service_config_check(call, values[FIELD_KIND], values[FIELD_CONFIG]);
-    const char *sealed = call->status == SERVICE_UNFINISHED ? seal(call, caller, values[FIELD_CONFIG]) : NULL;
+    const char *config = values[FIELD_CONFIG];
+    const char *sealed = config && call->status == SERVICE_UNFINISHED ? seal(call, caller, config) : NULL;
     if (!sealed)
         return;
     uuid_random(&uuid);

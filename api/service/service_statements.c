@@ -88,10 +88,14 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
 
     /*
      * Takes an Idempotency-Key for the integration that is to be created, when it can be: whoever wants the same one meanwhile
-     * waits here until we have ended. One without an answer belonged to a creation that was refused.
+     * waits here until we have ended. One without an answer belonged to a creation that was refused. Takes away some of the
+     * workspace's that count no more, and none that another creation has in hand.
      */
     [API_INTEGRATION_KEY] = {"api_integration_key",
-        "WITH " BAD_TARGETS("$5")
+        "WITH " BAD_TARGETS("$5") ","
+        " gone AS (DELETE FROM notify.api_keys k WHERE k.workspace_id = $1 AND k.key IN (SELECT o.key FROM notify.api_keys o"
+        " WHERE o.workspace_id = $1 AND o.key <> $2 AND o.created_at < now() - interval '24 hours' LIMIT 100"
+        " FOR UPDATE SKIP LOCKED))"
         " INSERT INTO notify.api_keys AS k (workspace_id, key, body_hash, integration_id)"
         " SELECT $1, $2, $3, $4 FROM notify.api_workspaces w, bad WHERE w.id = $1 AND bad.ids IS NULL"
         " ON CONFLICT (workspace_id, key) DO UPDATE SET body_hash = excluded.body_hash,"

@@ -213,10 +213,13 @@ def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk:
                         "UUID": hook.id, "DATABASE_URL_FILE": "database", "BROKER_URL_FILE": "broker", "KEY_FILE": "key"}
     for name, url in (("database", stage.database.url), ("broker", stage.broker_url), ("key", stage.key)):
         (desk.folder / name).write_text(f"{url}\n")
+    desk.stands_for |= {"INTEGRATION": stage.webhook("/other", enabled=False).id,
+                        "TOKEN": desk.run("notifyctl token create --workspace WORKSPACE --scope write").strip()}
+    (desk.folder / "settings.json").write_text(json.dumps({"webhook_url": "https://hooks.slack.com/services/T/B/x"}))
     lines = [line for block in blocks(OPERATE, "sh") for line in block.splitlines()]
     ours = [line for line in lines if not line.startswith("rabbitmqadmin ")]  # needs the management plugin
     shown = {" ".join(line.split()[:3]) for line in ours if line.startswith("notifyctl ")}
-    assert shown >= {"notifyctl explain --event", "notifyctl explain --scan", "notifyctl audit", *(
+    assert shown >= {"notifyctl integration create", "notifyctl integration update", "notifyctl token create", "notifyctl explain --event", "notifyctl explain --scan", "notifyctl audit", *(
         f"notifyctl dead {verb}" for verb in ("list", "show", "replay", "drop"))}, shown
     said = desk.run("\n".join(line for line in ours if "notifyctl check" not in line))
     assert "replayed 1 delivery and 0 events" in said and "dropped 1 unread message" in said and "\nbalanced: " in said, said
