@@ -244,21 +244,21 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
 
     /* Deliveries have gone into mailboxes: when each is to be looked at, unless there is such a time already. After their
        rows, so that whoever finds no time for a mailbox can be sure that nothing is in it (see wake_end). A time that is
-       there is only shared: workers that fill the same mailbox would wait for each other's commits otherwise. One that waits
-       for others to be due is brought forward. */
+       there is only shared: workers that fill the same mailbox would wait for each other's commits otherwise. One at which nobody
+       has it in hand, since nothing is due before, is brought forward. */
     [STATEMENT_WAKES] = {"wakes",
         "WITH x AS MATERIALIZED (SELECT integration, (array_agg(workspace))[1] AS workspace, min(pause) AS pause,"
         " max(together) AS together FROM unnest($1, $2, $3, $4) AS x(integration, workspace, pause, together)"
         " GROUP BY integration ORDER BY integration),"
         " known AS MATERIALIZED (SELECT x.integration FROM x CROSS JOIN LATERAL (SELECT FROM notify.integration_state s"
-        " WHERE s.integration_id = x.integration AND s.wake_at IS NOT NULL"
-        " AND (NOT s.resting OR s.wake_at <= now() + x.pause * interval '1 second') FOR SHARE) r)"
-        " INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at, together)"
-        " SELECT integration, workspace, now() + pause * interval '1 second', together FROM x"
+        " WHERE s.integration_id = x.integration AND s.wake_at IS NOT NULL AND NOT s.resting FOR SHARE) r)"
+        " INSERT INTO notify.integration_state AS s (integration_id, workspace_id, wake_at, resting, together)"
+        " SELECT integration, workspace, now() + pause * interval '1 second', pause > 1, together FROM x"
         " WHERE integration <> ALL (ARRAY(SELECT integration FROM known)) ORDER BY integration"
         " ON CONFLICT (integration_id) DO UPDATE SET"
-        " wake_at = CASE WHEN integration_state.resting THEN least(integration_state.wake_at, excluded.wake_at)"
-        " ELSE coalesce(integration_state.wake_at, excluded.wake_at) END, together = excluded.together, updated_at = now()",
+        " wake_at = CASE WHEN s.resting THEN least(s.wake_at, excluded.wake_at) ELSE coalesce(s.wake_at, excluded.wake_at) END,"
+        " resting = (s.resting OR s.wake_at IS NULL) AND least(s.wake_at, excluded.wake_at) > now() + interval '1 second',"
+        " together = excluded.together, updated_at = now()",
         4, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_INT4S}},
 
     [STATEMENT_WAKE_LOCK] = {"wake_lock",
@@ -479,9 +479,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
 
     /* Nothing comes back to them: what stands for nothing, and what stands for an event of a scan. */
     [STATEMENT_RETIRE_PASSING_REFS] = {"retire_passing_refs",
-        "WITH rows AS MATERIALIZED (SELECT ctid AS row FROM notify.external_refs"
-        " WHERE (state = 'none' OR finding_id IS NULL) AND lease_until IS NULL AND unsure_since IS NULL"
-        " AND updated_at < now() - $1 * interval '1 day' ORDER BY updated_at LIMIT $2),"
+        "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS most),"
+        " rows AS MATERIALIZED (SELECT ctid AS row FROM notify.external_refs"
+        " WHERE (state = 'none' OR finding_id IS NULL) AND created_at < (SELECT before FROM bounds)"
+        " AND updated_at < (SELECT before FROM bounds) AND lease_until IS NULL AND unsure_since IS NULL"
+        " ORDER BY created_at LIMIT (SELECT most FROM bounds)),"
         " gone AS (DELETE FROM notify.external_refs s USING rows WHERE s.ctid = rows.row RETURNING 1)"
         " SELECT count(*) FROM gone",
         2, {PG_FLOAT8, PG_INT4}},

@@ -6,7 +6,7 @@
  *   - a conversation ends: by its verdicts, or after STEPS_MAX requests as rejected;
  *   - a request that is too large is not sent, and none when the lease may end before its answer;
  *   - while a destination renders, shared memory names the event, so that one that kills workers is found; of several, the
- *     one that is rendered just then.
+ *     one that is rendered just then, where it can be told: of a digest's own lines nobody is named.
  *
  * Knows neither rows nor messages: what a verdict means is job's.
  */

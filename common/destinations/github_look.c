@@ -5,8 +5,8 @@
  * knows, for the event's marker in the last line of a body. Not through GitHub's search, whose index is behind, and not by
  * label, because labels are dropped where the token's account may not set them. Of several issues the oldest counts.
  *
- * Where more issues were made since than are listed, the older ones are searched for the marker: eight hundred are the work of
- * ten minutes at least (GitHub lets an account make some 80 a minute), and the index is behind by seconds.
+ * Where more issues were made since than are listed, the older ones are searched for the marker, if those that were listed go
+ * back far enough for the index to have the others.
  *
  * No issue is made unless all was looked through: what is refused, not understood or too long ends the conversation
  * with the reference as it was. Bodies may be long, so a page that was cut is asked for again in smaller pieces. An issue
@@ -30,6 +30,8 @@ enum {
 };
 
 #define CLOCKS_DIFFER_US (INT64_C(600) * 1000000)
+/* GitHub names no bound for how far its search is behind; seconds as a rule. Ours, with the clocks' difference in it. */
+#define INDEXED_US (INT64_C(1200) * 1000000)
 
 enum page { PAGE_WRONG, PAGE_MORE, PAGE_LAST };
 
@@ -80,17 +82,23 @@ static void note_if_ours(struct conversation *c, struct json_object *issue, cons
     look->says_this = says_this(c, body_of(issue));
 }
 
+static int64_t since_us(const struct conversation *c)
+{
+    return c->reference.unsure_since_us - CLOCKS_DIFFER_US;
+}
+
 static enum page read_page(struct conversation *c, struct json_object *list)
 {
     struct github_look *look = &github_talk_of(c)->look;
-    int64_t since_us = c->reference.unsure_since_us - CLOCKS_DIFFER_US, made_us;
+    int64_t made_us;
     size_t count = json_object_array_length(list);
     for (size_t i = 0; i < count; i++) {
         struct json_object *issue = json_object_array_get_idx(list, i);
         const char *number;
         if (!read_item(issue, &made_us, &number, c->arena))
             return PAGE_WRONG;
-        look->older = made_us < since_us ? look->older + 1 : 0;
+        look->read_to_us = made_us;
+        look->older = made_us < since_us(c) ? look->older + 1 : 0;
         if (look->older == OLDER_LEAST)
             return PAGE_LAST;
         if (look->older == 0)
@@ -125,8 +133,8 @@ static enum dest_next search(struct conversation *c, struct dest_request *out)
     const struct github_config *config = c->config;
     char marker[ALERT_MARKER_TEXT];
     alert_marker(c->jobs[0].event, c->jobs[0].facts, marker);
-    const char *url = arena_printf(c->arena, "%s%s&sort=created&order=desc&per_page=%d", config->search,
-                                   marker, FOUND_MOST);
+    const char *url =
+        arena_printf(c->arena, "%s%s&sort=created&order=asc&per_page=%d", config->search, marker, FOUND_MOST);
     enum dest_next next = github_ask(c, out, "GET", url, NULL, GITHUB_SEARCHED);
     out->answer_max = GITHUB_LIST_MAX;
     return next;
@@ -201,7 +209,12 @@ static enum dest_next after_page(struct conversation *c, const struct dest_respo
         return found(c, out);
     if (page == PAGE_LAST)
         return not_found(c, out);
-    return search(c, out);
+    if (look->read_to_us < c->now_us - INDEXED_US)
+        return search(c, out);
+    return later(
+        c, last,
+        "an earlier request may have made the issue, and so many were made since then that it is not "
+        "among those listed; it is searched for when GitHub's search must have it");
 }
 
 enum dest_next github_look_on(struct conversation *c, const struct dest_response *last,
@@ -218,18 +231,23 @@ enum dest_next github_look_on(struct conversation *c, const struct dest_response
     return after_page(c, last, page, out);
 }
 
-static bool read_found(struct conversation *c, struct json_object *items)
+/* The oldest of those that may be it. False: the answer is not understood, or not all of it. */
+static bool read_found(struct conversation *c, struct json_object *root)
 {
+    struct json_object *items = json_get(root, "items"), *total = json_get(root, "total_count");
+    const struct github_look *look = &github_talk_of(c)->look;
     size_t count = json_object_array_length(items);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !look->number; i++) {
         struct json_object *issue = json_object_array_get_idx(items, i);
         int64_t made_us;
         const char *number;
         if (!read_item(issue, &made_us, &number, c->arena))
             return false;
-        note_if_ours(c, issue, number);
+        if (made_us >= since_us(c))
+            note_if_ours(c, issue, number);
     }
-    return true;
+    return look->number ||
+           (json_object_is_type(total, json_type_int) && json_object_get_int64(total) <= (int64_t)count);
 }
 
 enum dest_next github_search_on(struct conversation *c, const struct dest_response *last,
@@ -239,7 +257,7 @@ enum dest_next github_search_on(struct conversation *c, const struct dest_respon
     if (v.kind == VERDICT_RETRY)
         return github_end(c, v);
     struct json_object *root = dest_answer_json(last);
-    bool good = v.kind == VERDICT_NONE && read_found(c, json_get(root, "items"));
+    bool good = v.kind == VERDICT_NONE && read_found(c, root);
     json_object_put(root);
     if (!good)
         return later(

@@ -26,9 +26,10 @@ enum github_step {
 /* How far the list of issues was read, and what was found in it. */
 struct github_look {
     size_t per_page;
-    size_t offset; /* issues of the list, newest first, that are read */
-    int older;     /* of those at the end, made too early to be it */
-    int asked;     /* requests */
+    size_t offset;      /* issues of the list, newest first, that are read */
+    int older;          /* of those at the end, made too early to be it */
+    int asked;          /* requests */
+    int64_t read_to_us; /* when the last of them was made; wall clock */
     const char *number;
     bool open;
     bool says_this; /* its text is what would be said now */

@@ -15,7 +15,10 @@
 
 #include "common/base/check.h"
 
-enum { ANSWER_MAX = 4096 /* bytes; Splunk's are some hundred */ };
+enum {
+    ANSWER_MAX = 4096, /* bytes; Splunk's are some hundred */
+    AGAIN_UNTIL = 4, /* the attempt from which on those that it was not the turn of wait as after a failure */
+};
 
 /* The jobs that wait, from `first` on. The first `sent` of them are in the request under way. */
 struct waiting {
@@ -165,7 +168,7 @@ static enum dest_next splunk_next(struct conversation *c, const struct dest_resp
     if (c->step == SPLUNK_REQUESTS_MAX)
         settle_all(
             c, w,
-            (struct verdict){.kind = VERDICT_AGAIN,
+            (struct verdict){.kind = c->attempt < AGAIN_UNTIL ? VERDICT_AGAIN : VERDICT_RETRY,
                              .error = ERROR_HTTP_STATUS,
                              .detail = "Splunk refused so many events beside this one that it was not sent"});
     enum dest_next next = send_waiting(c, w, out);

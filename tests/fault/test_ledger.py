@@ -140,6 +140,7 @@ def test_a_lock_on_the_ledger_is_waited_for(stage, notifyd):
     """Somebody holds a table for longer than the statement's time: an error and another try, not another connection."""
     stage.webhook(secret=None)
     one = notifyd({"workers": 1, "database": {"timeout": 2.0}})
+    one.wait_event("database_link_up", link="pencheff-notify worker")
     lock = stage.database.connect()
     lock.autocommit = False
     lock.cursor().execute("LOCK TABLE notify.deliveries IN EXCLUSIVE MODE")  # reading is still allowed

@@ -64,6 +64,7 @@ def texts(stage: Any, path: str = "/services/T0/B0/many", accepted: bool = True)
     return [json.loads(r.body)["text"] for r in stage.receiver.requests(path) if not accepted or r.answered == 200]
 
 
+@pytest.mark.alone
 def test_five_thousand_findings_are_few_posts_and_few_requests(stage, notifyd):
     """Two hosts with two workers each, a chat that takes a post a second, and a collector that takes what it gets."""
     limited = Limited("slack")
@@ -304,3 +305,20 @@ def test_what_is_too_old_ends_however_much_is_worse(stage, notifyd):
     stage.wait(lambda: stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'deferred'")[0][0] > 50, 10)
     stage.wait(lambda: not stage.database.query("SELECT FROM notify.deliveries WHERE integration_id = %s AND state NOT IN ('dead', 'delivered')", (room.id,)), 12)
     assert dict(stage.database.query("SELECT reason, count(*) FROM notify.deliveries WHERE state = 'dead' GROUP BY 1"))["too_old"] > 40
+
+
+def test_what_failed_together_keeps_nobody_waiting_who_comes_later(stage, notifyd):
+    """Two events in one request to a collector that asks for a minute; the mailbox was empty before, and had the minute for its time."""
+    hec = collector(stage, Answer(like="splunk", delay=0.5), Answer(status=503, headers=(("Retry-After", "60"),)), Answer(like="splunk"))
+    notifyd({"workers": 1, "delivery": {"per_integration": 1}, "gate": {"window": 1, "circuit_least": 0}})
+    rows = seed.add_findings(stage.connection, stage.scan, ["low"] * 13)
+    stage.publish("finding_new", finding_id=rows[0].id)
+    stage.receiver.wait_for(1, HEC)
+    bulk.publish_many(stage.broker_url, "notify", (stage.event("finding_new", finding_id=row.id) for row in rows[1:]))
+    sql = "SELECT count(*) FROM notify.deliveries WHERE state = 'deferred' AND due_at > now() + interval '30 s'"
+    stage.wait(lambda: stage.database.query(sql)[0][0] + stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'delivered'")[0][0] == 13, 10)
+    late = stage.database.query(sql)[0][0]
+    assert late > 1
+    find(stage, ["critical"] * 20)  # of an expanded scan: by the mailbox
+    told(stage, hec, 13 - late + 20, 8)
+    assert stage.database.query(sql)[0][0] == late

@@ -41,10 +41,10 @@ def test_references_that_stand_for_nothing_or_for_a_scan_are_deleted_when_they_a
     old, young = "now() - interval '31 days'", "now()"
     cases = {"none": ("'none', NULL, gen_random_uuid(), NULL, NULL", old), "scan": ("'open', 'k', NULL, NULL, NULL", old),
              "+young": ("'none', NULL, gen_random_uuid(), NULL, NULL", young), "+finding": ("'open', 'k', gen_random_uuid(), NULL, NULL", old),
-             "+unsure": ("'none', NULL, gen_random_uuid(), now(), NULL", old), "+claimed": ("'none', NULL, gen_random_uuid(), NULL, now()", old)}
+             "+unsure": ("'none', NULL, gen_random_uuid(), now(), now()", old), "+claimed": ("'none', NULL, gen_random_uuid(), NULL, now()", old)}
     for name, (values, updated) in cases.items():
         stage.database.execute("INSERT INTO notify.external_refs (integration_id, workspace_id, fingerprint, state, key, finding_id, unsure_since, lease_until,"
-                               f" claimed_at, claim, updated_at) SELECT id, workspace_id, '{name}', {values}, now(), gen_random_uuid(), {updated} FROM integrations")
+                               f" claimed_at, claim, updated_at, created_at) SELECT id, workspace_id, '{name}', {values}, now(), gen_random_uuid(), {updated}, {updated} FROM integrations")
     notifyd({"retention": {"interval": 0.2}, "workers": 1})
     stage.wait(lambda: rows(stage, "external_refs") == 4, 10)
     time.sleep(0.5)

@@ -303,6 +303,24 @@ static void a_page_that_was_cut_is_asked_for_in_smaller_pieces(void)
     talk_end(&t);
 }
 
+/* The search may be behind. */
+static void what_is_listed_must_go_back_further_than_the_search_may_be_behind(void)
+{
+    struct talk t;
+    begin(&t, lost);
+    t.c.now_us = LOST_US + INT64_C(3000000000);
+    EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
+    for (int page = 1; page < 8; page++)
+        EXPECT_INT(
+            talk_answered(&t, 200, list(&t, item(&t, 9, "02:30:01", "1"), item(&t, 8, "02:30:01", "1"))),
+            DEST_SEND);
+    EXPECT_INT(talk_answered(&t, 200, list(&t, item(&t, 9, "02:30:01", "1"), item(&t, 8, "02:30:00", "1"))),
+               DEST_FINISHED);
+    EXPECT_INT(t.job.verdict.kind, VERDICT_RETRY);
+    expect_reference(&t, NULL, false, true);
+    talk_end(&t);
+}
+
 /* Eight pages of younger issues: the search has what is older, and no issue is made unless it says that there is none. */
 static void what_is_behind_the_list_is_searched_for(void)
 {
@@ -311,23 +329,28 @@ static void what_is_behind_the_list_is_searched_for(void)
             *tail; /* of the answer, before and behind an issue of ours; without a tail there is none */
         long status;
         enum verdict_kind verdict; /* VERDICT_NONE: the issue is made */
+        const char *made;          /* NULL: after the request that was lost */
     } cases[] = {
-        {"{\"incomplete_results\":false,\"items\":[", "]}", 200, VERDICT_DELIVERED},
-        {"{\"incomplete_results\":false,\"items\":[]}", NULL, 200, VERDICT_NONE},
-        {"{\"incomplete_results\":true,\"items\":[]}", NULL, 200, VERDICT_RETRY},
-        {"{\"incomplete_results\":true,\"items\":[", "]}", 200, VERDICT_RETRY},
-        {"{\"items\":[]}", NULL, 200, VERDICT_RETRY},
-        {"{\"incomplete_results\":false,\"items\":[1]}", NULL, 200, VERDICT_RETRY},
-        {"{\"incomplete_results\":false,\"items\":{}}", NULL, 200, VERDICT_RETRY},
-        {"[]", NULL, 200, VERDICT_RETRY},
-        {"{}", NULL, 422, VERDICT_RETRY},
-        {"{}", NULL, 503, VERDICT_RETRY},
+        {"{\"total_count\":1,\"incomplete_results\":false,\"items\":[", "]}", 200, VERDICT_DELIVERED, NULL},
+        {"{\"total_count\":0,\"incomplete_results\":false,\"items\":[]}", NULL, 200, VERDICT_NONE, NULL},
+        {"{\"total_count\":1,\"incomplete_results\":false,\"items\":[", "]}", 200, VERDICT_NONE, "01:49:59"},
+        {"{\"total_count\":2,\"incomplete_results\":false,\"items\":[", "]}", 200, VERDICT_RETRY, "01:49:59"},
+        {"{\"incomplete_results\":false,\"items\":[]}", NULL, 200, VERDICT_RETRY, NULL},
+        {"{\"incomplete_results\":true,\"items\":[]}", NULL, 200, VERDICT_RETRY, NULL},
+        {"{\"incomplete_results\":true,\"items\":[", "]}", 200, VERDICT_RETRY, NULL},
+        {"{\"items\":[]}", NULL, 200, VERDICT_RETRY, NULL},
+        {"{\"incomplete_results\":false,\"items\":[1]}", NULL, 200, VERDICT_RETRY, NULL},
+        {"{\"incomplete_results\":false,\"items\":{}}", NULL, 200, VERDICT_RETRY, NULL},
+        {"[]", NULL, 200, VERDICT_RETRY, NULL},
+        {"{}", NULL, 422, VERDICT_RETRY, NULL},
+        {"{}", NULL, 503, VERDICT_RETRY, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char marker[ALERT_MARKER_TEXT], url[200];
         struct talk t;
         begin(&t, lost);
         t.event.type = EVENT_FINDING_NEW;
+        t.c.now_us = LOST_US + INT64_C(3600000000);
         alert_marker(&t.event, &t.facts, marker);
         EXPECT_INT(talk_next(&t, NULL), DEST_SEND);
         for (int page = 1; page <= 8; page++)
@@ -336,13 +359,14 @@ static void what_is_behind_the_list_is_searched_for(void)
                 DEST_SEND);
         snprintf(url, sizeof url,
                  "https://api.github.com/search/issues?q=repo:octo/"
-                 "shop+is:issue+in:body+%s&sort=created&order=desc&per_page=10",
+                 "shop+is:issue+in:body+%s&sort=created&order=asc&per_page=10",
                  marker);
         EXPECT_TEXT(t.request.url, url);
         const char *answer = cases[i].head;
         if (cases[i].tail)
-            answer =
-                arena_printf(&t.arena, "%s%s%s", answer, item(&t, 6, "01:55:00", foot(&t)), cases[i].tail);
+            answer = arena_printf(&t.arena, "%s%s%s", answer,
+                                  item(&t, 6, cases[i].made ? cases[i].made : "01:55:00", foot(&t)),
+                                  cases[i].tail);
         enum dest_next next = talk_answered(&t, cases[i].status, answer);
         EXPECT_INT(next, cases[i].verdict == VERDICT_NONE ? DEST_SEND : DEST_FINISHED);
         EXPECT_INT(t.job.verdict.kind, cases[i].verdict);
@@ -448,6 +472,7 @@ UNIT_MAIN(UNIT_CASE(the_state_is_set_first_and_a_comment_says_why),
           UNIT_CASE(ten_older_ones_in_a_row_end_the_list),
           UNIT_CASE(a_page_that_was_cut_is_asked_for_in_smaller_pieces),
           UNIT_CASE(what_was_found_before_the_list_was_too_long_is_the_issue),
+          UNIT_CASE(what_is_listed_must_go_back_further_than_the_search_may_be_behind),
           UNIT_CASE(what_is_behind_the_list_is_searched_for),
           UNIT_CASE(a_list_that_is_not_understood_makes_no_issue),
           UNIT_CASE(what_the_found_issue_says_already_is_not_said_again),

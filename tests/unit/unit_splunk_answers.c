@@ -308,13 +308,16 @@ static void a_request_holds_as_many_as_fit(void)
 static void a_conversation_with_many_refusals_leaves_the_rest_to_the_next_attempt(void)
 {
     struct batch b;
-    int requests = 0;
-    begin(&b, 15);
-    for (; b.next == DEST_SEND; requests++)
-        say(&b, 400, "{\"code\":6,\"invalid-event-number\":0}");
-    EXPECT_INT(requests, SPLUNK_REQUESTS_MAX);
-    EXPECT_INT(b.jobs[14].verdict.error, ERROR_HTTP_STATUS);
-    expect_end(&b, "xxxxxxxxxxxxaaa");
+    for (int attempt = 3; attempt <= 4; attempt++) {
+        int requests = 0;
+        begin(&b, 15);
+        b.c.attempt = attempt;
+        for (; b.next == DEST_SEND; requests++)
+            say(&b, 400, "{\"code\":6,\"invalid-event-number\":0}");
+        EXPECT_INT(requests, SPLUNK_REQUESTS_MAX);
+        EXPECT_INT(b.jobs[14].verdict.error, ERROR_HTTP_STATUS);
+        expect_end(&b, attempt == 3 ? "xxxxxxxxxxxxaaa" : "xxxxxxxxxxxxrrr");
+    }
 }
 
 UNIT_MAIN(UNIT_CASE(taken_is_only_what_the_collector_says_it_took),

@@ -306,11 +306,11 @@ class Repository:
         asked = {"q": "", "sort": "best", "order": "desc", "per_page": "30", **dict(parse_qsl(urlsplit(request.path).query))}
         words = asked["q"].split()
         plain = [word.strip('"').lower() for word in words if ":" not in word]
-        if len(asked["q"]) > 256 or not plain or not {"is:issue", "in:body"} <= set(words) or asked["sort"] != "created" or asked["order"] != "desc":
+        if len(asked["q"]) > 256 or not plain or not {"is:issue", "in:body"} <= set(words) or asked["sort"] != "created" or asked["order"] != "asc":
             raise Refused(422, "Validation Failed", _error("q"))
         found = [row for row in self.issues if row.made_at + self.search_lag <= time.time()
                  and set(plain) <= set(re.findall(r"[a-z0-9]+", row.body.lower()))]
-        found.sort(key=lambda row: row.made_at, reverse=True)
+        found.sort(key=lambda row: row.made_at)
         return _answer(200, {"total_count": len(found), "incomplete_results": False,
                              "items": [row.shown(at) for row in found[: int(asked["per_page"])]]})
 
