@@ -13,7 +13,7 @@
 #include "api/api.h"
 #include "common/base/log.h"
 #include "common/conf_check.h"
-#include "worker/libraries.h"
+#include "common/libraries.h"
 
 #define DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
 

@@ -16,8 +16,8 @@
  */
 #include "worker/statements.h"
 
+#include "common/db/pg_array.h"
 #include "common/model/words.h"
-#include "worker/pg_array.h"
 
 _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
 

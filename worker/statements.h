@@ -1,7 +1,7 @@
 #ifndef NOTIFY_WORKER_STATEMENTS_H
 #define NOTIFY_WORKER_STATEMENTS_H
 
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
 
 /*
  * Every statement that a worker or the sweep runs, prepared once per connection. They stand together so that what a worker

@@ -2,10 +2,10 @@
 #define NOTIFY_WORKER_TALK_H
 
 #include "common/destinations/dest.h"
+#include "common/egress/snippet.h"
 #include "common/egress/transfer.h"
 #include "worker/gate.h"
 #include "worker/parts.h"
-#include "worker/snippet.h"
 
 /*
  * One conversation with one destination: admitted by the gate, then requests and answers until every job has its

@@ -20,7 +20,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/table.h"
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
 
 enum { REMEMBER_US = 1000000, TICK_S = 1, TOKENS_MAX = 4096, NOTE_TICKS = 60, IDS_MAX = 1 << 20 };
 

@@ -6,7 +6,7 @@
 #include "api/service/token.h"
 #include "common/base/conf.h"
 #include "common/base/list.h"
-#include "worker/dial.h"
+#include "common/net/dial.h"
 
 /*
  * Who asks: tokens, read from the database, remembered for a second, and how often each may ask.

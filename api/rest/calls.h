@@ -6,8 +6,8 @@
 #include "api/service/service.h"
 #include "common/base/conf.h"
 #include "common/base/list.h"
-#include "worker/dial.h"
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
+#include "common/net/dial.h"
 
 /*
  * Calls of the service, run over a few connections to the database, many at a time. A call whose transaction was lost is sent

@@ -14,7 +14,7 @@
 #include "api/service/service_statements.h"
 
 #include "api/service/service_fields.h"
-#include "worker/pg_array.h"
+#include "common/db/pg_array.h"
 
 /* Of a row i of integrations: as it is shown, and what tells one version of it from another. */
 #define SHOWN_FIELD(e, name, form, flags, value, shown, help) SHOWN_##e(shown " AS " #name)

@@ -1,7 +1,7 @@
 #ifndef NOTIFY_SERVICE_SERVICE_STATEMENTS_H
 #define NOTIFY_SERVICE_SERVICE_STATEMENTS_H
 
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
 
 /*
  * Every statement of the service layer and of the look-up of tokens, so that what the API may do to the database can be read,

@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-SOURCE = Path(__file__).resolve().parents[2] / "worker"
+SOURCE = Path(__file__).resolve().parents[2]
 
 
 def statements(build: Path) -> dict[str, tuple[list[int], str]]:
@@ -23,7 +23,7 @@ def statements(build: Path) -> dict[str, tuple[list[int], str]]:
 
 def settings() -> str:
     """What a worker sets after connecting, as far as it concerns plans."""
-    return "; ".join(re.findall(r"SET (?:enable_\w+|plan_cache_mode|jit) = \w+", (SOURCE / "pg_dial.c").read_text()))
+    return "; ".join(re.findall(r"SET (?:enable_\w+|plan_cache_mode|jit) = \w+", (SOURCE / "common" / "db" / "pg_dial.c").read_text()))
 
 
 def prepare(cursor: Any, name: str, oids: list[int], sql: str) -> None:

@@ -1,8 +1,8 @@
 /* What is kept of an answer, without the secrets that it repeats. */
 #include <string.h>
 
+#include "common/egress/snippet.h"
 #include "tests/unit/unit.h"
-#include "worker/snippet.h"
 
 static size_t take(char out[SNIPPET_MAX], const char *url, const char *header, const char *value,
                    const char *body)

@@ -5,7 +5,7 @@
  * settings are secrets (a chat webhook's URL is all that one needs to post). Knows no destination: everything of a
  * request that came from its settings is masked, and what we add to every request is not.
  */
-#include "worker/snippet.h"
+#include "common/egress/snippet.h"
 
 #include <string.h>
 #include <strings.h>

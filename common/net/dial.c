@@ -6,7 +6,7 @@
  * address. Each dial calls back exactly once
  * and is freed then; cancelled ones call nothing. Knows nothing of what is spoken on the socket.
  */
-#include "worker/dial.h"
+#include "common/net/dial.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
-#ifndef NOTIFY_WORKER_DIAL_H
-#define NOTIFY_WORKER_DIAL_H
+#ifndef NOTIFY_NET_DIAL_H
+#define NOTIFY_NET_DIAL_H
 
 #include <event2/dns.h>
 #include <event2/event.h>

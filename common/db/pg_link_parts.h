@@ -1,7 +1,7 @@
-#ifndef NOTIFY_WORKER_PG_LINK_PARTS_H
-#define NOTIFY_WORKER_PG_LINK_PARTS_H
+#ifndef NOTIFY_DB_PG_LINK_PARTS_H
+#define NOTIFY_DB_PG_LINK_PARTS_H
 
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
 
 /* Shared by pg_link.c, which runs requests, and pg_dial.c, which brings the connection up, and by nobody else. */
 enum pg_link_state { PG_DOWN, PG_RESOLVING, PG_CONNECTING, PG_SETUP, PG_PREPARING, PG_UP };

@@ -4,7 +4,7 @@
  * Pure. What pg_array is for parameters, for answers: no text is made there and taken apart here. A value of a length
  * that its type does not have counts as NULL, for the tables are somebody else's.
  */
-#include "worker/pg_row.h"
+#include "common/db/pg_row.h"
 
 #include <endian.h>
 #include <string.h>

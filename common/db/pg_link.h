@@ -1,5 +1,5 @@
-#ifndef NOTIFY_WORKER_PG_LINK_H
-#define NOTIFY_WORKER_PG_LINK_H
+#ifndef NOTIFY_DB_PG_LINK_H
+#define NOTIFY_DB_PG_LINK_H
 
 #include <event2/event.h>
 #include <libpq-fe.h>
@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/list.h"
-#include "worker/dial.h"
+#include "common/net/dial.h"
 
 /*
  * One database connection on the loop, in pipeline mode, with its statements prepared. Reconnects for ever.

@@ -11,7 +11,7 @@
  * held by somebody else costs an error, not the connection. Names are resolved by the
  * dialer; only a list of hosts goes to libpq, whose look-up blocks as long as the resolver takes.
  */
-#include "worker/pg_link_parts.h"
+#include "common/db/pg_link_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

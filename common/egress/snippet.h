@@ -1,5 +1,5 @@
-#ifndef NOTIFY_WORKER_SNIPPET_H
-#define NOTIFY_WORKER_SNIPPET_H
+#ifndef NOTIFY_EGRESS_SNIPPET_H
+#define NOTIFY_EGRESS_SNIPPET_H
 
 #include "common/destinations/dest.h"
 

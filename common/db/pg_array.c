@@ -5,7 +5,7 @@
  * the program, so a column filled in the wrong place shows at once. The layout: dimensions, a flag for NULLs, the
  * element type, the length and lower bound of the dimension, then each element as length and bytes.
  */
-#include "worker/pg_array.h"
+#include "common/db/pg_array.h"
 
 #include <arpa/inet.h>
 #include <endian.h>

@@ -13,7 +13,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "worker/pg_link_parts.h"
+#include "common/db/pg_link_parts.h"
 
 enum { OPTIONS_MAX = 64 };
 

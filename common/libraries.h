@@ -1,5 +1,5 @@
-#ifndef NOTIFY_WORKER_LIBRARIES_H
-#define NOTIFY_WORKER_LIBRARIES_H
+#ifndef NOTIFY_LIBRARIES_H
+#define NOTIFY_LIBRARIES_H
 
 /* Let the libraries allocate, log and give up as we do. First thing in the program, before they allocate anything. */
 void libraries_begin(void);

@@ -13,7 +13,7 @@
  * to that of the largest mapping that was ever freed, so that after a lost link such pages came from the heap, were
  * cleared whole, and a worker held 70 MiB. A size that is set stays.
  */
-#include "worker/libraries.h"
+#include "common/libraries.h"
 
 #include <curl/curl.h>
 #include <event2/event.h>

@@ -1,5 +1,5 @@
-#ifndef NOTIFY_WORKER_PG_ARRAY_H
-#define NOTIFY_WORKER_PG_ARRAY_H
+#ifndef NOTIFY_DB_PG_ARRAY_H
+#define NOTIFY_DB_PG_ARRAY_H
 
 #include <libpq-fe.h>
 #include <stdbool.h>
