@@ -13,38 +13,12 @@
 #include <string.h>
 
 #include "api/http/http_problem.h"
-#include "api/http/http_router.h"
+#include "api/rest/rest_send.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
 enum { KEY_MAX = 255 /* characters of an Idempotency-Key */, RETRY_S = 2 };
-
-struct rest {
-    const struct conf *conf;
-    struct auth *auth;
-    struct calls *calls;
-    const struct fernet_keys *keys;
-};
-
-/* One request on its way. */
-struct asked {
-    struct rest *rest;
-    struct http_exchange *x;
-    const struct route *route;
-    struct route_words words;
-    struct auth_wait auth;
-    struct service_caller caller;
-    struct running_call running;
-    int64_t begun_us;
-    bool has_call;
-};
-
-/* What a route adds to the router's table. */
-struct rest_route {
-    bool writes;
-    void (*make)(struct asked *a, struct service_call *call);
-};
 
 /* ---- the answer ---- */
 
@@ -64,17 +38,24 @@ static void free_asked(struct asked *a)
     free(a);
 }
 
-static void refuse(struct asked *a, int status, const char *detail)
+void rest_refuse(struct asked *a, int status, const char *detail)
 {
     finish(a, status);
     http_problem(a->x, status, detail, NULL, 0);
     free_asked(a);
 }
 
-static void refuse_for(struct asked *a, int status, double seconds, const char *detail)
+void rest_refuse_for(struct asked *a, int status, double seconds, const char *detail)
 {
     http_add_header(a->x, "Retry-After", arena_printf(a->x->arena, "%.0f", ceil(seconds)));
-    refuse(a, status, detail);
+    rest_refuse(a, status, detail);
+}
+
+void rest_answer_json(struct asked *a, int status, const char *body, size_t size)
+{
+    finish(a, status);
+    http_answer(a->x, status, "application/json", body, size);
+    free_asked(a);
 }
 
 static void add_headers(struct asked *a)
@@ -83,7 +64,7 @@ static void add_headers(struct asked *a)
     if (c->etag)
         http_add_header(a->x, "ETag", c->etag);
     if (c->status == SERVICE_CREATED)
-        http_add_header(a->x, "Location", arena_printf(a->x->arena, "%s/%s", a->route->path, c->id));
+        http_add_header(a->x, "Location", arena_printf(a->x->arena, "/integrations/%s", c->id));
     if (c->repeated)
         http_add_header(a->x, "Idempotent-Replayed", "true");
     if (c->next) {
@@ -135,7 +116,12 @@ static int http_status(enum service_status status)
 static void answer(struct asked *a)
 {
     const struct service_call *c = &a->running.call;
+    const struct rest_route *r = a->route->more;
     int status = http_status(c->status);
+    if (c->status == SERVICE_OK && r->then) {
+        r->then(a);
+        return;
+    }
     if (status >= 400) {
         answer_errors(a, status);
     } else {
@@ -157,15 +143,16 @@ static void on_called(struct running_call *running, enum call_outcome outcome)
         answer(a);
         break;
     case CALL_AWAY:
-        refuse_for(a, 503, RETRY_S,
-                   "the database did not answer in time; whether a change took effect is not known: look, or "
-                   "send it again with the "
-                   "same Idempotency-Key");
+        rest_refuse_for(
+            a, 503, RETRY_S,
+            "the database did not answer in time; whether a change took effect is not known: look, or "
+            "send it again with the "
+            "same Idempotency-Key");
         break;
     case CALL_REFUSED:
         LOG(LOG_ERROR, "request_refused", LOG_TEXT("id", a->x->id), LOG_TEXT("sqlstate", running->sqlstate),
             LOG_TEXT("words", running->words));
-        refuse(a, 500, "the database refuses this; the server's log says why, under this request_id");
+        rest_refuse(a, 500, "the database refuses this; the server's log says why, under this request_id");
         break;
     }
 }
@@ -195,24 +182,25 @@ static void on_token(struct auth_wait *wait)
     switch (wait->result) {
     case AUTH_GOOD:
         if (r->writes && !wait->may_write)
-            refuse(a, 403, "this token may only read; make one with notifyctl token create --scope write");
+            rest_refuse(a, 403,
+                        "this token may only read; make one with notifyctl token create --scope write");
         else
             call(a);
         break;
     case AUTH_UNKNOWN:
         http_add_header(a->x, "WWW-Authenticate", "Bearer realm=\"pencheff-notify\"");
-        refuse(a, 401, "send Authorization: Bearer and a token that notifyctl token create made");
+        rest_refuse(a, 401, "send Authorization: Bearer and a token that notifyctl token create made");
         break;
     case AUTH_EXPIRED:
         http_add_header(a->x, "WWW-Authenticate",
                         "Bearer realm=\"pencheff-notify\", error=\"invalid_token\"");
-        refuse(a, 401, "this token has expired; make another with notifyctl token create");
+        rest_refuse(a, 401, "this token has expired; make another with notifyctl token create");
         break;
     case AUTH_TOO_OFTEN:
-        refuse_for(a, 429, wait->wait_s, "this token asks too often; api.rate says how often it may");
+        rest_refuse_for(a, 429, wait->wait_s, "this token asks too often; api.rate says how often it may");
         break;
     case AUTH_AWAY:
-        refuse_for(a, 503, RETRY_S, "the database did not answer in time");
+        rest_refuse_for(a, 503, RETRY_S, "the database did not answer in time");
         break;
     }
 }
@@ -282,17 +270,26 @@ static void say_ready(void *owner, struct http_exchange *x, const struct route *
 #define READS(make)                                                                                          \
     &(const struct rest_route)                                                                               \
     {                                                                                                        \
-        false, make                                                                                          \
+        false, make, NULL                                                                                    \
     }
 #define WRITES(make)                                                                                         \
     &(const struct rest_route)                                                                               \
     {                                                                                                        \
-        true, make                                                                                           \
+        true, make, NULL                                                                                     \
+    }
+#define TRIES(make)                                                                                          \
+    &(const struct rest_route)                                                                               \
+    {                                                                                                        \
+        true, make, rest_try_settings                                                                        \
     }
 
 static const struct route routes[] = {
     {"GET", "/integrations", {"limit", "cursor"}, false, with_token, READS(list_integrations)},
     {"POST", "/integrations", {NULL}, true, with_token, WRITES(create_integration)},
+    {"POST", "/integrations/test", {NULL}, true, with_token, TRIES(rest_make_test_of_body)},
+    {"POST", "/integrations/preview", {NULL}, true, with_token, READS(rest_make_preview)},
+    {"POST", "/integrations/{id}/test", {NULL}, false, with_token, TRIES(rest_make_test)},
+    {"POST", "/integrations/{id}/duplicate", {NULL}, true, with_token, WRITES(rest_make_duplicate)},
     {"GET", "/integrations/{id}", {NULL}, false, with_token, READS(get_integration)},
     {"PATCH", "/integrations/{id}", {NULL}, true, with_token, WRITES(update_integration)},
     {"DELETE", "/integrations/{id}", {NULL}, false, with_token, WRITES(delete_integration)},
@@ -311,13 +308,14 @@ void rest_handle(void *owner, struct http_exchange *x)
         route->handle(owner, x, route, &words);
 }
 
-struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls,
+struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls, struct trials *trials,
                       const struct fernet_keys *keys)
 {
     struct rest *r = mem_zalloc(sizeof *r);
     r->conf = conf;
     r->auth = auth;
     r->calls = calls;
+    r->trials = trials;
     r->keys = keys;
     return r;
 }

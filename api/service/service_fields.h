@@ -43,6 +43,7 @@ enum service_form {
     FORM_BOOL,
     FORM_TARGETS,
     FORM_EVENTS,
+    FORM_EVENT, /* one */
     FORM_ANY,
     FORM_TIME,
     FORM_CONFIG,
@@ -88,6 +89,22 @@ struct service_request {
 bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
                           struct service_request *out);
 
+/*
+ * The same for a request with other fields, COUNT of them: SENT and VALUES have room for as many, and are set. WITH_DEFAULTS:
+ * fields that are required must be there, defaults are filled in.
+ */
+bool service_object_read(struct service_call *call, const char *body, size_t size,
+                         const struct service_field *fields, size_t count, bool with_defaults, bool *sent,
+                         const char **values);
+
+/* Overwrite every text in ROOT, which may be NULL, and free it. */
+void service_json_free(struct json_object *root);
+
+/*
+ * The destination's own struct of the settings CONFIG, in the call's arena; NULL when KIND does not take them, and then the
+ * reason is an error of the call as with service_config_check.
+ */
+const void *service_config_parse(struct service_call *call, const char *kind, const char *config);
 /*
  * Whether KIND takes the settings CONFIG; else the reason is an error of the call, of the field "config.KEY" where one key is
  * to blame. Sets advice.

@@ -164,11 +164,14 @@ static enum dest_next on_outcome(struct conversation *c, const struct dest_respo
     struct json_object *success = json_get(json_get(body, "data"), "isSuccess");
     bool known = r->status == 200 && json_object_is_type(success, json_type_boolean);
     bool made = known && json_object_get_boolean(success);
+    c->made.key = made ? json_get_text(c->arena, json_get(body, "data"), "alertId", REQUEST_ID_MAX) : NULL;
     json_object_put(body);
     if (r->status == 404 && r->error == ERROR_NONE) { /* not processed yet */
         c->step++;
         return ask(c, out);
     }
+    if (known)
+        c->made.made = made ? DEST_IS_SO : DEST_IS_NOT;
     if (made)
         v->detail = "Opsgenie has made the test alert; close it there when you have seen it";
     else if (known)
@@ -339,6 +342,8 @@ static enum dest_next go_on_test(struct conversation *c, const struct dest_respo
     if (c->step >= STEP_ASK)
         return on_outcome(c, answer, out);
     struct verdict v = c->jobs[0].verdict = opsgenie_judge(answer);
+    if (v.kind == VERDICT_REJECTED || life_was_not_carried_out(answer))
+        c->made = (struct dest_made){.kind = NULL};
     return v.kind == VERDICT_DELIVERED ? begin_asking(c, answer, out) : DEST_FINISHED;
 }
 
@@ -349,14 +354,17 @@ static enum dest_next opsgenie_next(struct conversation *c, const struct dest_re
     check(c->job_count == 1 && c->cache && c->is_test == (event == NULL) && !last == (c->step == 0));
     if (event && event_is_about_finding(event->type))
         return last ? go_on_finding(c, last, out) : begin_finding(c, out);
-    if (!last)
+    if (!last) {
+        c->made.kind = c->is_test ? "alert" : NULL;
         return create_own(c, out);
+    }
     return c->is_test ? go_on_test(c, last, out) : end_with(c, opsgenie_judge(last));
 }
 
 const struct dest dest_opsgenie = {
     .kind = "opsgenie",
     .title = "Opsgenie",
+    .placeholder = "{\"api_key\":\"00000000-0000-0000-0000-000000000000\"}",
     .repeat_hurts = false,
     .refers = DEST_REFERS_FINDINGS,
     .config_parse = opsgenie_config_parse,
