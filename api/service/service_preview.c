@@ -188,6 +188,7 @@ void service_preview(struct service_call *call, const struct service_caller *cal
     const void *parsed = dest && config ? service_config_parse(call, dest->kind, config) : NULL;
     if (call->status != SERVICE_UNFINISHED)
         return;
+    check(dest && config && parsed); /* else there was an error */
     render(call, dest, config, parsed, (enum event_type)event_type_parse(values[PREVIEW_EVENT]),
            (enum severity)severity_parse(values[PREVIEW_SEVERITY]), max_request);
     call->body = buf_text(&call->own->list);

@@ -6,8 +6,7 @@
  */
 #include "api/service/service_sample.h"
 
-#include <string.h>
-
+#include "common/base/check.h"
 #include "common/base/clock.h"
 
 static struct uuid id(unsigned char number)
@@ -68,6 +67,7 @@ static struct facts_finding finding_of(enum severity severity)
 void service_sample(enum event_type type, enum severity severity, struct event *event, struct facts *facts)
 {
     bool finding = event_is_about_finding(type);
+    check(severity >= 0 && severity < SEVERITY_COUNT);
     *event = (struct event){
         .id = "sample",
         .type = type,

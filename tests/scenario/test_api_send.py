@@ -132,6 +132,14 @@ def test_a_refusal_of_every_kind_is_told_and_repeats_no_secret(kind, status, wor
     nowhere(one, answer)
 
 
+def test_a_password_that_is_said_in_clear_becomes_stars(stage, sender):
+    one = sender()
+    stage.receiver.script("*", Answer(status=401, body=f"bot@acme.example has not the password {TOKEN}".encode()))
+    answer = one.test(settings(stage.receiver.url)["jira"], "jira")
+    assert answer["response"] == f"bot@acme.example has not the password {'*' * len(TOKEN)}"
+    nowhere(one, answer)
+
+
 def test_jira_makes_an_issue_and_deletes_it(stage, sender):
     one, site = sender(), jira.Site()
     stage.receiver.script("/rest/api/*", Answer(like=site))
