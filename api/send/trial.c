@@ -184,6 +184,7 @@ static void prepare(struct trials *all, struct trial *t)
         .arena = &t->arena,
         .conversation = &t->conversation,
         .calls = &calls,
+        .base = all->base,
     };
 }
 

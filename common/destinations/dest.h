@@ -79,6 +79,7 @@ struct dest_request {
     bool
         once; /* must not be repeated: it goes over a connection of its own, where nobody repeats it unasked */
     size_t answer_max; /* bytes of the answer that have to be read; 0: delivery.max_response is enough */
+    double after_s;    /* of a test: so many seconds later, since the vendor needs them; 0: at once */
     const char
         *body_secret; /* the credential, where the vendor wants it in the body; NULL: it is not there */
 };

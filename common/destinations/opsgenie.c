@@ -40,6 +40,9 @@ enum {
 
 _Static_assert(ALERT_KEY_TEXT - 1 <= OPSGENIE_ALIAS_MAX, "an alias is never longer than Opsgenie takes");
 
+/* Before the first question, and twice as long before each further one: 6 s in all, for what takes Opsgenie one as a rule. */
+#define FIRST_PAUSE_S 0.2
+
 enum {
     QUESTIONS_MAX = 5,
     REQUEST_ID_MAX = 100, /* bytes; Opsgenie's are UUIDs */
@@ -140,6 +143,7 @@ static enum dest_next ask(struct conversation *c, struct dest_request *out)
     dest_request_json(out, "GET", c->scratch, NULL, 0);
     check(dest_request_add_header(out, "Authorization", config->authorization));
     out->answer_max = ANSWER_MAX;
+    out->after_s = FIRST_PAUSE_S * (1 << (c->step - STEP_ASK));
     return DEST_SEND;
 }
 

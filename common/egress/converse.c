@@ -78,6 +78,35 @@ static enum dest_next next_request(struct converse *c, const struct dest_respons
     return next;
 }
 
+static void end_pause(struct converse *c)
+{
+    if (c->pause)
+        event_free(c->pause);
+    c->pause = NULL;
+}
+
+static void send_now(struct converse *c)
+{
+    c->transfer.done = on_answered;
+    transfers_start(c->transfers, &c->transfer);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+    struct converse *c = arg;
+    (void)fd;
+    (void)what;
+    end_pause(c);
+    send_now(c);
+}
+
+static void send_later(struct converse *c)
+{
+    struct timeval tv = clock_timeval(c->transfer.request.after_s);
+    c->pause = event_new(c->base, -1, 0, on_pause_over, c);
+    mem_check(c->pause && event_add(c->pause, &tv) == 0);
+}
+
 static void go_on(struct converse *c, const struct dest_response *last)
 {
     struct verdict instead = {.kind = VERDICT_REJECTED, .reason = REASON_TOO_LONG};
@@ -95,8 +124,10 @@ static void go_on(struct converse *c, const struct dest_response *last)
         conclude_with(c, &instead);
         return;
     }
-    c->transfer.done = on_answered;
-    transfers_start(c->transfers, &c->transfer);
+    if (c->base && c->transfer.request.after_s > 0)
+        send_later(c);
+    else
+        send_now(c);
 }
 
 void converse_begin(struct converse *c)
@@ -107,5 +138,6 @@ void converse_begin(struct converse *c)
 
 void converse_cancel(struct converse *c)
 {
+    end_pause(c);
     transfers_cancel(c->transfers, &c->transfer);
 }

@@ -37,11 +37,13 @@ struct converse {
     struct arena *arena;               /* lives longer than the conversation */
     struct conversation *conversation; /* config, jobs, attempt, cache */
     const struct converse_calls *calls;
+    struct event_base *base; /* for the pauses of tests; NULL: there are none */
 
     struct converse_result result;
     int steps; /* requests that were made ready */
 
     /* Private. */
+    struct event *pause;
     struct transfer transfer;
 };
 

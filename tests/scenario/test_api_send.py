@@ -177,9 +177,21 @@ def test_opsgenie_says_whether_the_alert_was_made(stage, sender):
     stage.receiver.script("/v2/alerts/requests/*", Answer(body=json.dumps(refused).encode()))
     answer = one.test(config, "opsgenie")
     assert (answer["ok"], answer["error"], answer["alert"]) == (False, "not_accepted", {"key": None, "made": False}), answer
+    stage.receiver.clear()
     stage.receiver.script("/v2/alerts/requests/*", Answer(status=404, body=b"{}"))
-    late = one.test(config, "opsgenie")
+    late = one.post("/integrations/test", {"kind": "opsgenie", "config": config}).json()
     assert late["ok"] and late["alert"] == {"key": None, "made": None}, late
+    asked = [request.at for request in stage.receiver.requests() if request.method == "GET"]
+    assert len(asked) == 5 and [round((b - a) / 0.2) for a, b in zip(asked, asked[1:])] == [2, 4, 8, 16], asked
+
+
+def test_a_pause_within_a_test_ends_with_its_deadline(stage, sender):
+    one = sender(api={"test_timeout": 1.0})
+    stage.receiver.script("/v2/alerts*", Answer(like="opsgenie"))
+    stage.receiver.script("/v2/alerts/requests/*", Answer(status=404, body=b"{}"))
+    answer = one.post("/integrations/test", {"kind": "opsgenie", "config": settings(stage.receiver.url)["opsgenie"]}).json()
+    assert (answer["ok"], answer["error"], answer["alert"]) == (False, "timeout", {"key": None, "made": None}) and "look for it" in answer["detail"], answer
+    assert answer["duration_ms"] < 1500
 
 
 # --- what is hostile
@@ -317,6 +329,19 @@ def test_a_test_under_way_is_answered_before_the_server_ends(stage, sender):
     stage.wait(lambda: one.api.events("api_draining"))
     stage.receiver.release()
     assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_server_that_is_told_to_end_at_once_breaks_tests_off(stage, sender):
+    one = sender(delivery={"timeout": 20.0})
+    stage.receiver.script("*", Answer(held=True))
+    connections = [hanging(one, "/integrations/test", {"kind": "webhook", "config": {"webhook_url": stage.receiver.url("/hook")}}) for _ in range(3)]
+    stage.receiver.wait_for(3)
+    one.api.terminate()
+    stage.wait(lambda: one.api.events("api_draining"))
+    one.api.terminate()
+    stage.wait(lambda: not one.api.alive())
+    for connection in connections:
+        connection.close()
 
 
 # --- settings that cannot be used
