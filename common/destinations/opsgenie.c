@@ -159,6 +159,15 @@ static enum dest_next begin_asking(struct conversation *c, const struct dest_res
     return ask(c, out);
 }
 
+/* What Opsgenie calls the alert; NULL when it does not say, or says the key again that it was asked with. */
+static const char *alert_id(const struct conversation *c, struct json_object *body)
+{
+    const struct opsgenie_config *config = c->config;
+    const char *id = json_get_text(c->arena, json_get(body, "data"), "alertId", REQUEST_ID_MAX);
+    const char *key = strrchr(config->authorization, ' ');
+    return id && *id && !strstr(config->authorization, id) && key && !strstr(id, key + 1) ? id : NULL;
+}
+
 /* The verdict is that on the alert, which was accepted, unless Opsgenie says that nothing came of it. */
 static enum dest_next on_outcome(struct conversation *c, const struct dest_response *r,
                                  struct dest_request *out)
@@ -168,7 +177,7 @@ static enum dest_next on_outcome(struct conversation *c, const struct dest_respo
     struct json_object *success = json_get(json_get(body, "data"), "isSuccess");
     bool known = r->status == 200 && json_object_is_type(success, json_type_boolean);
     bool made = known && json_object_get_boolean(success);
-    c->made.key = made ? json_get_text(c->arena, json_get(body, "data"), "alertId", REQUEST_ID_MAX) : NULL;
+    c->made.key = made ? alert_id(c, body) : NULL;
     json_object_put(body);
     if (r->status == 404 && r->error == ERROR_NONE) { /* not processed yet */
         c->step++;

@@ -74,7 +74,7 @@ class Sender:
         for answer in (one, other):
             assert {"ok", "status", "response", "detail", "error", "duration_ms"} <= set(answer) and answer["detail"], answer
             assert isinstance(answer["ok"], bool) and answer["duration_ms"] >= 0
-            assert len(answer["response"].encode()) <= 1024 and (answer["error"] is None) == (answer["ok"] or answer["error"] is None)
+            assert len(answer["response"].encode()) <= 1024 and not (answer["ok"] and answer["error"])
         assert [one[name] for name in ("ok", "status", "error")] == [other[name] for name in ("ok", "status", "error")]
         return other
 
@@ -132,6 +132,20 @@ def test_a_refusal_of_every_kind_is_told_and_repeats_no_secret(kind, status, wor
     nowhere(one, answer)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_words_of_a_vendor_that_repeat_a_secret_do_not_get_into_the_advice(kind, stage, sender):
+    one = sender()
+    mine = {"jira": TOKEN, "github": TOKEN, "pagerduty": ROUTING_KEY, "opsgenie": API_KEY, "splunk": next(iter(splunk.TOKENS))}.get(kind, CHAT)
+    said = {"message": mine, "error": {"message": mine, "code": mine, "status": mine}, "errorMessages": [mine], "errors": {"priority": mine, mine: mine}, "text": mine, "code": 6,
+            "description": mine, "status": mine, "requestId": mine, "key": mine, "full_name": mine, "documentation_url": mine, "name": mine, "accountId": mine}
+    for status in (200, 201, 202, 400, 401, 403, 404, 422, 429, 500):
+        for body in (said, {**said, "errors": [{"message": mine, "field": mine, "code": mine, "resource": mine}]}):
+            stage.receiver.script("*", Answer(status=status, body=json.dumps(body).encode(), headers=(("Content-Type", "application/json"),)))
+            reply = one.post("/integrations/test", {"kind": kind, "config": settings(stage.receiver.url)[kind]})
+            assert reply.status == 200 and mine not in reply.body.decode(), reply
+    nowhere(one)
+
+
 def test_a_password_that_is_said_in_clear_becomes_stars(stage, sender):
     one = sender()
     stage.receiver.script("*", Answer(status=401, body=f"bot@acme.example has not the password {TOKEN}".encode()))
@@ -173,6 +187,10 @@ def test_opsgenie_says_whether_the_alert_was_made(stage, sender):
     config = settings(stage.receiver.url)["opsgenie"]
     stage.receiver.script("/v2/alerts*", Answer(like="opsgenie"))
     assert one.test(config, "opsgenie")["alert"]["made"] is True
+    for said, key in (("70413a06-38d6-4c85-92b8-5ebc900d42e2", "70413a06-38d6-4c85-92b8-5ebc900d42e2"), (API_KEY, None), (API_KEY + "-1", None), (7, None)):
+        made = {"data": {"success": True, "isSuccess": True, "alertId": said}, "requestId": "r"}
+        stage.receiver.script("/v2/alerts/requests/*", Answer(body=json.dumps(made).encode()))
+        assert one.test(config, "opsgenie")["alert"] == {"key": key, "made": True}
     refused = {"data": {"success": False, "isSuccess": False, "alertId": ""}, "requestId": "r"}
     stage.receiver.script("/v2/alerts/requests/*", Answer(body=json.dumps(refused).encode()))
     answer = one.test(config, "opsgenie")
@@ -251,7 +269,7 @@ def test_a_byte_a_second_ends_at_the_deadline_and_others_are_served_meanwhile(st
     assert 1.8 < time.monotonic() - began < 3.5 and len(took) > 10 and max(took) < 0.5, (time.monotonic() - began, max(took))
     answer = answers[0].json()
     assert (answers[0].status, answer["ok"], answer["status"], answer["error"]) == (200, False, None, "timeout"), answer
-    assert "api.test_timeout" in answer["detail"] and 1900 < answer["duration_ms"] < 3000
+    assert "api.test_timeout" in answer["detail"] and 1500 < answer["duration_ms"] < 3000
 
 
 # --- who may, and how often
