@@ -297,20 +297,27 @@ static void wipe(struct json_object *value)
     }
 }
 
+struct json_object *service_object_read(struct service_call *call, const char *body, size_t size)
+{
+    const char *why = NULL;
+    struct json_object *root = json_parse(body, size, &why);
+    if (json_object_is_type(root, json_type_object))
+        return root;
+    service_refuse(call, SERVICE_UNREADABLE,
+                   why ? arena_printf(&call->arena, "the body must be one JSON object: %s", why)
+                       : "the body must be one JSON object");
+    wipe(root);
+    json_object_put(root);
+    return NULL;
+}
+
 bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
                           struct service_request *out)
 {
-    const char *why = NULL;
     memset(out, 0, sizeof *out);
-    struct json_object *root = json_parse(body, size, &why);
-    if (!json_object_is_type(root, json_type_object)) {
-        service_refuse(call, SERVICE_UNREADABLE,
-                       why ? arena_printf(&call->arena, "the body must be one JSON object: %s", why)
-                           : "the body must be one JSON object");
-        wipe(root);
-        json_object_put(root);
+    struct json_object *root = service_object_read(call, body, size);
+    if (!root)
         return false;
-    }
     json_object_object_foreach(root, name, value)
     {
         int field = find_field(name);

@@ -88,6 +88,9 @@ struct service_request {
 bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
                           struct service_request *out);
 
+/* BODY as one JSON object, to be freed with json_object_put; NULL when it is none, and then the call is over. */
+struct json_object *service_object_read(struct service_call *call, const char *body, size_t size);
+
 /*
  * Whether KIND takes the settings CONFIG; else the reason is an error of the call, of the field "config.KEY" where one key is
  * to blame. Sets advice.
