@@ -76,11 +76,15 @@ static const struct http_field_error *wrong_parameter(const struct route *r, str
     return NULL;
 }
 
+/* "application/json", or another form of it: "application/merge-patch+json". */
 static bool is_json(const char *type)
 {
-    static const char json[] = "application/json";
-    size_t n = sizeof json - 1;
-    return type && strncasecmp(type, json, n) == 0 && (!type[n] || type[n] == ';' || type[n] == ' ');
+    static const char begin[] = "application/", end[] = "json";
+    size_t n = type ? strcspn(type, "; \t") : 0, before = sizeof begin - 1, after = sizeof end - 1;
+    if (n < before + after || strncasecmp(type, begin, before) != 0 ||
+        strncasecmp(type + n - after, end, after) != 0)
+        return false;
+    return n == before + after || type[n - after - 1] == '+';
 }
 
 /* False: it was answered. */

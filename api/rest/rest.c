@@ -9,16 +9,20 @@
 #include "api/rest/rest.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/rest/rest_document.h"
+#include "api/rest/rest_kinds.h"
 #include "api/rest/rest_parts.h"
+#include "api/rest/rest_query.h"
 #include "api/rest/rest_routes.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { RETRY_S = 2 };
+enum { RETRY_S = 2, TEXTS_BLOCK = 4096 };
 
 /* ---- the answer ---- */
 
@@ -53,6 +57,28 @@ void rest_refuse(struct asked *a, int status, const char *detail)
     free_asked(a);
 }
 
+void rest_refuse_fields(struct asked *a, int status, const char *detail,
+                        const struct http_field_error *errors, size_t count)
+{
+    finish(a, status);
+    http_problem(a->x, status, detail, errors, count);
+    free_asked(a);
+}
+
+/* Whether LIST, the value of an If-None-Match, has ETAG; a weak one is as good (RFC 9110 section 13.1.2). */
+static bool has_etag(const char *list, const char *etag)
+{
+    return list && (strcmp(list, "*") == 0 || strstr(list, etag));
+}
+
+void rest_answer_text(struct asked *a, const char *type, const struct rest_text *text)
+{
+    bool same = has_etag(http_header(a->x, "If-None-Match"), text->etag);
+    http_add_header(a->x, "ETag", text->etag);
+    http_set_header(a->x, "Cache-Control", "no-cache"); /* kept, and asked about each time */
+    rest_answer(a, same ? 304 : 200, same ? NULL : type, same ? NULL : text->text);
+}
+
 void rest_refuse_for(struct asked *a, int status, double seconds, const char *detail)
 {
     http_add_header(a->x, "Retry-After", arena_printf(a->x->arena, "%.0f", ceil(seconds)));
@@ -82,9 +108,7 @@ static void answer_errors(struct asked *a, int status)
     struct http_field_error errors[SERVICE_ERRORS_MAX];
     for (size_t i = 0; i < c->error_count; i++)
         errors[i] = (struct http_field_error){c->errors[i].field, c->errors[i].detail};
-    finish(a, status);
-    http_problem(a->x, status, c->detail, errors, c->error_count);
-    free_asked(a);
+    rest_refuse_fields(a, status, c->detail, errors, c->error_count);
 }
 
 static int http_status(enum service_status status)
@@ -164,6 +188,8 @@ void rest_run_call(struct asked *a)
 
 static void do_it(struct asked *a)
 {
+    if (!rest_query_is_good(a))
+        return;
     if (a->route->handle) {
         a->route->handle(a);
         return;
@@ -228,18 +254,42 @@ void rest_handle(void *owner, struct http_exchange *x)
         auth_check(a->rest->auth, http_header(x, "Authorization"), &a->auth);
 }
 
+/* TEXT with its ETag, kept. OUT is emptied. */
+static struct rest_text keep(struct rest *r, struct buf *out)
+{
+    unsigned char hash[SHA256_SIZE];
+    char hex[SHA256_HEX];
+    struct rest_text text = {.text = arena_text(&r->arena, buf_text(out), out->len)};
+    hash_sha256(text.text, out->len, hash);
+    hash_hex(hash, sizeof hash, hex);
+    snprintf(text.etag, sizeof text.etag, "\"%s\"", hex);
+    buf_reset(out);
+    return text;
+}
+
 struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls,
                       const struct fernet_keys *keys)
 {
     struct rest *r = mem_zalloc(sizeof *r);
+    struct buf out;
     r->conf = conf;
     r->auth = auth;
     r->calls = calls;
     r->keys = keys;
+    arena_init(&r->arena, TEXTS_BLOCK);
+    buf_init(&out, REST_DOCUMENT_MAX);
+    rest_kinds_add(&out);
+    r->kinds = keep(r, &out);
+    rest_document_add(&out, rest_routes);
+    r->document = keep(r, &out);
+    buf_free(&out);
     return r;
 }
 
 void rest_free(struct rest *r)
 {
+    if (!r)
+        return;
+    arena_free(&r->arena);
     free(r);
 }

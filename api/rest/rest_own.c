@@ -14,3 +14,8 @@ void rest_say_ready(struct asked *a)
     rest_answer(a, ready ? 200 : 503, "text/plain",
                 ready ? "ready\n" : "not ready: there is no connection to the database\n");
 }
+
+void rest_show_document(struct asked *a)
+{
+    rest_answer_text(a, NULL, &a->rest->document);
+}

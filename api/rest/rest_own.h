@@ -6,5 +6,6 @@
 /* Handlers: what the server says of itself. */
 void rest_say_alive(struct asked *asked);
 void rest_say_ready(struct asked *asked);
+void rest_show_document(struct asked *asked);
 
 #endif

@@ -8,11 +8,9 @@
 #include <stddef.h>
 
 #include "api/rest/rest_integrations.h"
+#include "api/rest/rest_kinds.h"
 #include "api/rest/rest_own.h"
 #include "api/service/service.h"
-
-#define TEXT_OF(number) #number
-#define AS_TEXT(number) TEXT_OF(number)
 
 /* ---- parameters that several have ---- */
 
@@ -54,6 +52,7 @@ const struct route rest_routes[] = {
         .headers = ROUTE_IDEMPOTENCY_KEY,
         .status = 201,
         .answer = "Integration",
+        .errors = {404}, /* the workspace went away meanwhile */
         .make = rest_create_integration,
     },
     {
@@ -86,6 +85,25 @@ const struct route rest_routes[] = {
         .words = {THE_INTEGRATION},
         .status = 204,
         .make = rest_delete_integration,
+    },
+    {
+        .method = "GET",
+        .path = "/kinds",
+        .summary = "The kinds of destinations and the settings that each takes.",
+        .scope = ROUTE_READ,
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .answer = "Kind[]",
+        .handle = rest_list_kinds,
+    },
+    {
+        .method = "GET",
+        .path = "/openapi.json",
+        .summary = "This description of the API.",
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .answer = "object",
+        .handle = rest_show_document,
     },
     {
         .method = "GET",
