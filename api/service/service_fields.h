@@ -92,8 +92,8 @@ bool service_request_read(struct service_call *call, const char *body, size_t si
 struct json_object *service_object_read(struct service_call *call, const char *body, size_t size);
 
 /*
- * Whether KIND takes the settings CONFIG; else the reason is an error of the call, of the field "config.KEY" where one key is
- * to blame. Sets advice.
+ * Whether KIND takes the settings CONFIG; else the reasons are errors of the call, of the field "config.KEY" where one key is
+ * to blame. A key that the kind does not have is refused: what was meant by it would be missing unseen. Sets advice.
  */
 bool service_config_check(struct service_call *call, const char *kind, const char *config);
 /* The kinds that take CONFIG, as a parameter: "{slack,teams}". */

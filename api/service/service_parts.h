@@ -38,6 +38,8 @@ void service_begin(struct service_call *call, const struct service_caller *calle
 struct service_step *service_add(struct service_call *call, enum api_statement statement);
 /* An error more; the status becomes INVALID. FIELD and DETAIL live as long as the call. */
 void service_wrong(struct service_call *call, const char *field, const char *detail);
+/* Overwrite every text in VALUE, which may be NULL: settings may be among them. */
+void service_wipe(struct json_object *value);
 /* It is decided without the database. */
 void service_refuse(struct service_call *call, enum service_status status, const char *detail);
 /* As the columns of the call: the first row. */
