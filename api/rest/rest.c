@@ -21,6 +21,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/destinations/dest.h"
 
 enum { RETRY_S = 2, TEXTS_BLOCK = 4096 };
 
@@ -85,21 +86,47 @@ void rest_refuse_for(struct asked *a, int status, double seconds, const char *de
     rest_refuse(a, status, detail);
 }
 
+/* The path that was asked for, as it stands in a URL. */
+static const char *path_of(const struct asked *a)
+{
+    struct arena *arena = a->x->arena;
+    const char *path = "", *at = a->route->path;
+    for (size_t i = 0; *at; i++) {
+        size_t plain = strcspn(at, "{");
+        path = arena_printf(arena, "%s%.*s", path, (int)plain, at);
+        at += plain;
+        if (!*at)
+            break;
+        path = arena_printf(arena, "%s%s", path, dest_url_escape(arena, a->words.words[i]));
+        at = strchr(at, '}') + 1;
+    }
+    return path;
+}
+
+/* The next page: the same question but for its cursor. */
+static void add_link(struct asked *a, const char *cursor)
+{
+    struct arena *arena = a->x->arena;
+    const char *name, *query = "";
+    for (size_t i = 0; (name = http_query_name(a->x, i)); i++)
+        if (strcmp(name, "cursor") != 0)
+            query =
+                arena_printf(arena, "%s&%s=%s", query, name, dest_url_escape(arena, http_query(a->x, name)));
+    http_add_header(a->x, "Link",
+                    arena_printf(arena, "<%s?cursor=%s%s>; rel=\"next\"", path_of(a), cursor, query));
+}
+
 static void add_headers(struct asked *a)
 {
     const struct service_call *c = &a->running.call;
     if (c->etag)
         http_add_header(a->x, "ETag", c->etag);
     if (c->status == SERVICE_CREATED)
-        http_add_header(a->x, "Location", arena_printf(a->x->arena, "%s/%s", a->route->path, c->id));
+        http_add_header(a->x, "Location", arena_printf(a->x->arena, "/integrations/%s", c->id));
     if (c->repeated)
         http_add_header(a->x, "Idempotent-Replayed", "true");
-    if (c->next) {
-        const char *limit = http_query(a->x, "limit");
-        http_add_header(a->x, "Link",
-                        arena_printf(a->x->arena, "<%s?cursor=%s%s%s>; rel=\"next\"", a->route->path, c->next,
-                                     limit ? "&limit=" : "", limit ? limit : ""));
-    }
+    if (c->next)
+        add_link(a, c->next);
 }
 
 static void answer_errors(struct asked *a, int status)

@@ -114,7 +114,7 @@ const struct rest_member rest_members[] = {
     {"Attempt", "response", "text?", NULL, "The start of the answer.", false},
     {"Attempt", "duration_ms", "integer?", NULL, "Milliseconds that it took.", false},
 
-    {"DeliveryList", "deliveries", "DeliveryName[]", NULL, "Which: 1 to 1000 of them.", false},
+    {"DeliveryList", "deliveries", "DeliveryName[]", NULL, "Which: 1 to 500 of them.", false},
 
     {"DeliveryName", "event_id", "text:1:200", NULL, "The event.", false},
     {"DeliveryName", "integration_id", "uuid", NULL, "The integration.", false},
@@ -157,8 +157,10 @@ const struct rest_member rest_members[] = {
     {"Stats", "integrations", "Health[]", NULL, "How each fares.", false},
 
     {"StateCount", "state", "words:states", NULL, "The state.", false},
-    {"StateCount", "count", "integer", NULL, "All that the ledger has.", false},
-    {"StateCount", "last_24_hours", "integer", NULL, "Of these, changed in the last 24 hours.", false},
+    {"StateCount", "count", "integer?", NULL,
+     "How many are in it now; null for those that ended well or were given up.", false},
+    {"StateCount", "last_24_hours", "integer", NULL,
+     "How many came into it in the last 24 hours and are in it still.", false},
 
     {"Health", "integration_id", "uuid", NULL, "The integration.", false},
     {"Health", "kind", "text", NULL, "Its kind.", false},

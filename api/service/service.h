@@ -120,7 +120,7 @@ void service_delivery_replay(struct service_call *call, const struct service_cal
                              const char *event, const char *integration);
 /* {"deliveries": [{"event_id", "integration_id"}, ...]}: those of them that are dead begin again, or are given up; the answer
  * says what became of each. */
-enum { SERVICE_CHANGES_MAX = 1000 /* deliveries in one request: some tens of milliseconds */ };
+enum { SERVICE_CHANGES_MAX = 500 /* deliveries in one request: what fits into api.body_bytes as shipped */ };
 void service_delivery_replay_list(struct service_call *call, const struct service_caller *caller,
                                   const char *body, size_t size);
 void service_delivery_drop_list(struct service_call *call, const struct service_caller *caller,

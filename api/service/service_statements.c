@@ -225,7 +225,8 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         4, {PG_UUID, PG_UUID, PG_TEXT, PG_INT4}},
 
     [API_STATS] = {"api_stats",
-        "SELECT s.state, (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state) AS count,"
+        "SELECT s.state, CASE WHEN s.state IN ('sending', 'waiting', 'deferred', 'dead') THEN (SELECT count(*)"
+        " FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state) END AS count,"
         " (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state"
         " AND d.updated_at > now() - interval '24 hours') AS last_24_hours FROM unnest($2) WITH ORDINALITY s (state, n) ORDER BY s.n",
         2, {PG_UUID, PG_TEXTS}},
@@ -239,6 +240,6 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " (SELECT count(*) FROM notify.api_deliveries d WHERE s.wake_at IS NOT NULL AND d.workspace_id = $1"
         " AND d.integration_id = i.id AND d.state = 'deferred') AS deferred"
         " FROM notify.api_integrations i LEFT JOIN LATERAL (SELECT o.* FROM notify.api_states o WHERE o.workspace_id = $1"
-        " AND o.integration_id = i.id) s ON true WHERE i.workspace_id = $1 ORDER BY i.kind, i.name, i.id",
+        " AND o.integration_id = i.id OFFSET 0) s ON true WHERE i.workspace_id = $1 ORDER BY i.kind, i.name, i.id",
         1, {PG_UUID}},
 };
