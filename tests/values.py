@@ -119,7 +119,8 @@ class Values:
         return st.builds(spoil, self.good(schema), st.sampled_from(names), st.sampled_from(["take", "add", "replace"]), anything, st.booleans())
 
     def body(self, schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
-        return st.one_of(self.good(schema), self.good(schema), self.nearly(schema), anything, raw_bodies)
+        good, nearly = self.good(schema), self.nearly(schema)
+        return st.one_of(good, good, good, nearly, nearly, anything, raw_bodies)
 
     def parameter(self, row: Mapping[str, Any]) -> st.SearchStrategy[str]:
         good = self.good(row["schema"]).map(lambda value: str(value).lower() if isinstance(value, bool) else str(value))
@@ -129,21 +130,22 @@ class Values:
         """words, query (pairs), headers, body (bytes: as they are; a tuple of one: JSON), token."""
         rows = operation.parameters("query")
         pairs = [st.tuples(st.just(row["name"]), self.parameter(row)) for row in rows]
-        query = st.lists(st.one_of(*pairs, *pairs, *pairs, st.tuples(texts, texts)), max_size=len(rows) + 1) if pairs else st.one_of(
-            st.just([]), st.just([]), st.lists(st.tuples(texts, texts), max_size=2))
+        known = st.lists(st.one_of(pairs), max_size=len(rows), unique_by=lambda pair: pair[0]) if pairs else st.just([])
+        query = st.one_of(known, known, known, known, st.lists(st.one_of(*pairs, st.tuples(texts, texts)), max_size=len(rows) + 1))
         required = st.tuples(*(st.tuples(st.just(row["name"]), self.parameter(row)) for row in rows if row.get("required")))
-        bodies = st.one_of(st.none(), self.body(operation.body).map(lambda body: body if isinstance(body, bytes) else (body,))) if operation.body else (
-            st.sampled_from([None, None, None, b"{}", b"x"]))
+        bodies = self.body(operation.body).map(lambda body: body if isinstance(body, bytes) else (body,)) if operation.body else (
+            st.sampled_from([None] * 9 + [b"{}"]))
         return st.fixed_dictionaries({
-            "words": st.tuples(*(st.one_of(self.parameter(row), st.just("@own")) for row in operation.parameters("path"))),
+            "words": st.tuples(*(st.one_of(st.just("@own"), st.just("@own"), self.parameter(row)) for row in operation.parameters("path"))),
             "query": st.builds(lambda needed, more: [*needed, *(pair for pair in more if pair[0] not in dict(needed))], required, query),
             "headers": st.fixed_dictionaries({}, optional={
                 **{row["name"]: header_values for row in operation.parameters("header")},
                 "Accept": st.sampled_from(["*/*", "text/html", "application/xml;q=1", "", "nonsense"]), "X-Request-Id": header_values,
-                "Content-Type": st.sampled_from(["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json", "text/plain", "application/jsonx",
-                                                 "application/x-www-form-urlencoded", "", "multipart/form-data; boundary=x"])}),
+                "Content-Type": st.sampled_from(
+                    ["application/json", "Application/JSON; charset=utf-8", "application/merge-patch+json"] * 4
+                    + ["text/plain", "application/jsonx", "application/x-www-form-urlencoded", "", "multipart/form-data; boundary=x"])}),
             "body": bodies,
-            "token": st.sampled_from(["write"] * 9 + ["read", "theirs", "none", "wrong"])})
+            "token": st.sampled_from(["write"] * 16 + ["read", "theirs", "none", "wrong"])})
 
 
 raw_bodies = st.one_of(st.binary(max_size=60), st.sampled_from([
