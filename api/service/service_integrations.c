@@ -12,11 +12,13 @@
 #include "api/service/service_page.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 #include "common/base/uuid.h"
 #include "common/model/settings_seal.h"
 
 enum {
-    KEY_MAX = 255, /* bytes of an Idempotency-Key; ours */
+    KEY_MAX = 255,       /* bytes of an Idempotency-Key; ours */
+    IF_MATCH_MAX = 4096, /* bytes: a hundred versions; ours */
 };
 
 static void not_found(struct service_call *call)
@@ -277,10 +279,12 @@ void service_integration_update(struct service_call *call, const struct service_
     struct service_step *lock = service_add(call, API_INTEGRATION_LOCK);
     lock->values[0] = caller->workspace;
     lock->values[1] = call->own->id;
+    if (if_match) /* a header may hold any bytes; with one replaced it matches nothing, as it should */
+        if_match = utf8_storable_copy(&call->arena, if_match, strlen(if_match), IF_MATCH_MAX);
     struct service_step *step = service_add(call, API_INTEGRATION_UPDATE);
     const char *const all[] = {caller->workspace,
                                call->own->id,
-                               arena_strdup(&call->arena, if_match),
+                               if_match,
                                values[FIELD_NAME],
                                values[FIELD_SEVERITY],
                                values[FIELD_ENABLED],
