@@ -354,6 +354,15 @@ void http_add_header(struct http_exchange *x, const char *name, const char *valu
     list_append(&x->request->headers, &h->link);
 }
 
+void http_set_header(struct http_exchange *x, const char *name, const char *value)
+{
+    struct list *at, *next;
+    list_for_each_safe (at, next, &x->request->headers)
+        if (strcmp(list_entry(at, struct header, link)->name, name) == 0)
+            list_remove(at);
+    http_add_header(x, name, value);
+}
+
 void http_answer(struct http_exchange *x, int status, const char *type, const char *body, size_t size)
 {
     struct http_request *r = x->request;

@@ -66,6 +66,8 @@ const char *http_query_name(const struct http_exchange *x, size_t index);
 
 /* Before the answer. The texts are copied. */
 void http_add_header(struct http_exchange *x, const char *name, const char *value);
+/* The same, in place of those of this name, in the same letters, that were added before. */
+void http_set_header(struct http_exchange *x, const char *name, const char *value);
 /* The answer; X is gone afterwards. BODY is copied. */
 void http_answer(struct http_exchange *x, int status, const char *type, const char *body, size_t size);
 

@@ -33,11 +33,12 @@ static void on_tried(struct trial *trial)
         LOG_TEXT("ok", trial->ok ? "true" : "false"),
         LOG_TEXT("error", error_word_name(trial->job.verdict.error)),
         LOG_NUM("status", trial->converse.result.status), LOG_NUM("requests", trial->converse.steps));
-    rest_answer_json(t->asked, 200, trial->body, trial->body_size);
+    rest_answer(t->asked, 200, NULL, trial->body);
     forget(t);
 }
 
-void rest_try_settings(struct asked *a)
+/* The settings are there. */
+static void try_settings(struct asked *a)
 {
     const struct service_settings *s = a->running.call.settings;
     struct tried *t = mem_zalloc(sizeof *t);
@@ -46,7 +47,7 @@ void rest_try_settings(struct asked *a)
         .dest = s->dest,
         .config = s->config,
         .integration = s->id,
-        .workspace = a->auth.workspace,
+        .workspace = a->caller.workspace,
         .done = on_tried,
     };
     enum trial_begun begun = trial_begin(a->rest->trials, &t->trial);
@@ -62,22 +63,26 @@ void rest_try_settings(struct asked *a)
                         "api.tests_at_once says how many there may be");
 }
 
-void rest_make_test(struct asked *a, struct service_call *c)
+void rest_test_integration(struct asked *a)
 {
-    service_integration_settings(c, &a->caller, a->words.words[0]);
+    a->then = try_settings;
+    service_integration_settings(&a->running.call, &a->caller, a->words.words[0]);
+    rest_run_call(a);
 }
 
-void rest_make_test_of_body(struct asked *a, struct service_call *c)
+void rest_test_settings(struct asked *a)
 {
-    service_settings_read(c, &a->caller, a->x->body, a->x->body_size);
+    a->then = try_settings;
+    service_settings_read(&a->running.call, &a->caller, a->x->body, a->x->body_size);
+    rest_run_call(a);
 }
 
-void rest_make_preview(struct asked *a, struct service_call *c)
+void rest_preview(struct asked *a, struct service_call *c)
 {
     service_preview(c, &a->caller, a->x->body, a->x->body_size, (size_t)a->rest->conf->delivery_max_request);
 }
 
-void rest_make_duplicate(struct asked *a, struct service_call *c)
+void rest_duplicate_integration(struct asked *a, struct service_call *c)
 {
     service_integration_duplicate(c, &a->caller, a->words.words[0], a->x->body, a->x->body_size,
                                   http_header(a->x, "Idempotency-Key"));

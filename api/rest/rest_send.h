@@ -4,16 +4,9 @@
 #include "api/rest/rest_parts.h"
 
 /* The routes that send, show what would be sent, or copy an integration. */
-
-/* POST /integrations/{id}/test */
-void rest_make_test(struct asked *a, struct service_call *c);
-/* POST /integrations/test */
-void rest_make_test_of_body(struct asked *a, struct service_call *c);
-/* Behind both: the settings are there. */
-void rest_try_settings(struct asked *a);
-/* POST /integrations/preview */
-void rest_make_preview(struct asked *a, struct service_call *c);
-/* POST /integrations/{id}/duplicate */
-void rest_make_duplicate(struct asked *a, struct service_call *c);
+void rest_test_integration(struct asked *a);
+void rest_test_settings(struct asked *a);
+void rest_preview(struct asked *a, struct service_call *c);
+void rest_duplicate_integration(struct asked *a, struct service_call *c);
 
 #endif

@@ -287,46 +287,31 @@ static void fill_in(struct service_call *call, struct reading *r)
     }
 }
 
-/* Overwrite every text in VALUE: settings may be among them. */
-static void wipe(struct json_object *value)
+struct json_object *service_object_read(struct service_call *call, const char *body, size_t size)
 {
-    if (json_is_text(value))
-        explicit_bzero((char *)json_object_get_string(value), (size_t)json_object_get_string_len(value));
-    for (size_t i = 0; json_object_is_type(value, json_type_array) && i < json_object_array_length(value);
-         i++)
-        wipe(json_object_array_get_idx(value, i));
-    if (!json_object_is_type(value, json_type_object))
-        return;
-    json_object_object_foreach(value, key, member)
-    {
-        (void)key;
-        wipe(member);
-    }
-}
-
-void service_json_free(struct json_object *root)
-{
-    wipe(root);
+    const char *why = NULL;
+    struct json_object *root = json_parse(body, size, &why);
+    if (json_object_is_type(root, json_type_object))
+        return root;
+    service_refuse(call, SERVICE_UNREADABLE,
+                   why ? arena_printf(&call->arena, "the body must be one JSON object: %s", why)
+                       : "the body must be one JSON object");
+    service_wipe(root);
     json_object_put(root);
+    return NULL;
 }
 
-bool service_object_read(struct service_call *call, const char *body, size_t size,
-                         const struct service_field *fields, size_t count, bool with_defaults, bool *sent,
-                         const char **values)
+bool service_members_read(struct service_call *call, const char *body, size_t size,
+                          const struct service_field *fields, size_t count, bool with_defaults, bool *sent,
+                          const char **values)
 {
     struct reading r = {.fields = fields, .count = count, .sent = sent, .values = values};
-    const char *why = NULL;
     memset(sent, 0, count * sizeof *sent);
     for (size_t i = 0; i < count; i++)
         values[i] = NULL;
-    struct json_object *root = json_parse(body, size, &why);
-    if (!json_object_is_type(root, json_type_object)) {
-        service_refuse(call, SERVICE_UNREADABLE,
-                       why ? arena_printf(&call->arena, "the body must be one JSON object: %s", why)
-                           : "the body must be one JSON object");
-        service_json_free(root);
+    struct json_object *root = service_object_read(call, body, size);
+    if (!root)
         return false;
-    }
     json_object_object_foreach(root, name, value)
     {
         size_t field = find_field(&r, name);
@@ -337,13 +322,14 @@ bool service_object_read(struct service_call *call, const char *body, size_t siz
     }
     if (with_defaults)
         fill_in(call, &r);
-    service_json_free(root);
+    service_wipe(root);
+    json_object_put(root);
     return call->status == SERVICE_UNFINISHED;
 }
 
 bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
                           struct service_request *out)
 {
-    return service_object_read(call, body, size, service_fields, FIELD_COUNT, on_create, out->sent,
-                               out->values);
+    return service_members_read(call, body, size, service_fields, FIELD_COUNT, on_create, out->sent,
+                                out->values);
 }

@@ -89,25 +89,25 @@ struct service_request {
 bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
                           struct service_request *out);
 
-/*
- * The same for a request with other fields, COUNT of them: SENT and VALUES have room for as many, and are set. WITH_DEFAULTS:
- * fields that are required must be there, defaults are filled in.
- */
-bool service_object_read(struct service_call *call, const char *body, size_t size,
-                         const struct service_field *fields, size_t count, bool with_defaults, bool *sent,
-                         const char **values);
+/* BODY as one JSON object, to be freed with json_object_put; NULL when it is none, and then the call is over. */
+struct json_object *service_object_read(struct service_call *call, const char *body, size_t size);
 
-/* Overwrite every text in ROOT, which may be NULL, and free it. */
-void service_json_free(struct json_object *root);
+/*
+ * A request with other fields, COUNT of them: SENT and VALUES have room for as many, and are set. False when anything of it is
+ * wrong, as with service_request_read. WITH_DEFAULTS: fields that are required must be there, defaults are filled in.
+ */
+bool service_members_read(struct service_call *call, const char *body, size_t size,
+                          const struct service_field *fields, size_t count, bool with_defaults, bool *sent,
+                          const char **values);
 
 /*
  * The destination's own struct of the settings CONFIG, in the call's arena; NULL when KIND does not take them, and then the
- * reason is an error of the call as with service_config_check.
+ * reasons are errors of the call as with service_config_check.
  */
 const void *service_config_parse(struct service_call *call, const char *kind, const char *config);
 /*
- * Whether KIND takes the settings CONFIG; else the reason is an error of the call, of the field "config.KEY" where one key is
- * to blame. Sets advice.
+ * Whether KIND takes the settings CONFIG; else the reasons are errors of the call, of the field "config.KEY" where one key is
+ * to blame. A key that the kind does not have is refused: what was meant by it would be missing unseen. Sets advice.
  */
 bool service_config_check(struct service_call *call, const char *kind, const char *config);
 /* The kinds that take CONFIG, as a parameter: "{slack,teams}". */

@@ -135,7 +135,8 @@ static void add_request(struct service_call *call, const char *config, const str
     add_headers(out, r);
     add_body(out, &call->arena, r);
     buf_add_char(out, '}');
-    service_json_free(settings);
+    service_wipe(settings);
+    json_object_put(settings);
 }
 
 static void render(struct service_call *call, const struct dest *dest, const char *config, const void *parsed,
@@ -180,7 +181,7 @@ void service_preview(struct service_call *call, const struct service_caller *cal
     const char *values[PREVIEW_FIELD_COUNT];
     service_begin(call, caller, preview_finish);
     call->step_count = 0;
-    service_object_read(call, body, size, service_preview_fields, PREVIEW_FIELD_COUNT, true, sent, values);
+    service_members_read(call, body, size, service_preview_fields, PREVIEW_FIELD_COUNT, true, sent, values);
     const struct dest *dest = values[PREVIEW_KIND] ? dest_find(values[PREVIEW_KIND]) : NULL;
     const char *config = values[PREVIEW_CONFIG];
     if (dest && !config)

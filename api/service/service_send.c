@@ -133,7 +133,7 @@ void service_settings_read(struct service_call *call, const struct service_calle
     const char *values[TEST_FIELD_COUNT];
     service_begin(call, caller, no_finish);
     call->step_count = 0;
-    service_object_read(call, body, size, service_test_fields, TEST_FIELD_COUNT, true, sent, values);
+    service_members_read(call, body, size, service_test_fields, TEST_FIELD_COUNT, true, sent, values);
     const char *kind = values[TEST_KIND], *config = values[TEST_CONFIG];
     const void *parsed = kind && config ? service_config_parse(call, kind, config) : NULL;
     if (call->status == SERVICE_UNFINISHED)
@@ -164,7 +164,7 @@ void service_integration_duplicate(struct service_call *call, const struct servi
     const char *from = call->own->id;
     service_key_check(call, key);
     if (size > 0)
-        service_object_read(call, body, size, service_copy_fields, COPY_FIELD_COUNT, true, sent, values);
+        service_members_read(call, body, size, service_copy_fields, COPY_FIELD_COUNT, true, sent, values);
     if (call->status != SERVICE_UNFINISHED)
         return;
     service_draw_id(call);

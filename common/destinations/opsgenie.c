@@ -380,6 +380,7 @@ const struct dest dest_opsgenie = {
     .placeholder = "{\"api_key\":\"00000000-0000-0000-0000-000000000000\"}",
     .repeat_hurts = false,
     .refers = DEST_REFERS_FINDINGS,
+    .settings = opsgenie_settings,
     .config_parse = opsgenie_config_parse,
     .next = opsgenie_next,
 };

@@ -87,6 +87,7 @@ const struct dest dest_webhook = {
     .title = "Signed webhook",
     .placeholder = "{\"webhook_url\":\"https://receiver.example/pencheff\",\"hmac_secret\":\"placeholder\"}",
     .repeat_hurts = false,
+    .settings = webhook_settings,
     .config_parse = webhook_config_parse,
     .next = webhook_next,
 };
