@@ -34,6 +34,15 @@ static bool matches(const char *pattern, const char *path, struct arena *arena, 
     return !*pattern && !*path;
 }
 
+/* Whether PATH stands in the table as it is, without braces: then it is of no other row (OpenAPI 3.1, Paths Object). */
+static bool is_concrete(const struct route *table, const char *path)
+{
+    for (const struct route *r = table; r->method; r++)
+        if (!strchr(r->path, '{') && strcmp(r->path, path) == 0)
+            return true;
+    return false;
+}
+
 static bool takes_method(const struct route *r, const char *method)
 {
     return strcmp(r->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(r->method, "GET") == 0);
@@ -109,8 +118,9 @@ const struct route *http_route(const struct route *table, struct http_exchange *
         http_problem(x, x->wrong, x->wrong_detail, NULL, 0);
         return NULL;
     }
+    bool concrete = is_concrete(table, x->path);
     for (const struct route *r = table; r->method; r++) {
-        if (!matches(r->path, x->path, x->arena, words))
+        if (!matches(r->path, x->path, x->arena, words) || (concrete && strchr(r->path, '{')))
             continue;
         if (takes_method(r, x->method))
             return is_good_for(r, x) ? r : NULL;
