@@ -173,6 +173,10 @@ void rest_answer_call(struct asked *a)
         answer_errors(a, status);
         return;
     }
+    if (a->then) {
+        a->then(a);
+        return;
+    }
     add_headers(a);
     rest_answer(a, status, NULL, a->running.call.body);
 }
@@ -294,7 +298,7 @@ static struct rest_text keep(struct rest *r, struct buf *out)
     return text;
 }
 
-struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls,
+struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls, struct trials *trials,
                       const struct fernet_keys *keys)
 {
     struct rest *r = mem_zalloc(sizeof *r);
@@ -302,6 +306,7 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
     r->conf = conf;
     r->auth = auth;
     r->calls = calls;
+    r->trials = trials;
     r->keys = keys;
     arena_init(&r->arena, TEXTS_BLOCK);
     buf_init(&out, REST_DOCUMENT_MAX);

@@ -61,6 +61,9 @@ def test_without_their_where_clauses_statements_still_reach_one_workspace(served
     assert [row[2] for row in run("api_integration_list", served.theirs.id, None, None, 100)] == [mine]
     assert [other in str(row) for row in run("api_integration_get", served.theirs.id, other)] == [False]
     assert run("api_integration_lock", served.theirs.id, other) == [(mine,)]
+    assert run("api_integration_settings", served.theirs.id, other) == [("webhook", served.row(mine)["config_encrypted"][2:])]
+    with pytest.raises(psycopg2.errors.WithCheckOptionViolation):  # a copy is logged for the workspace that was asked for
+        run("api_integration_duplicate", served.theirs.id, other, NEW, "copied", None, "a", "b")
     taken = (other, None, "taken over", None, None, None, None, None, "false", None, "false", None, "a", "b")
     with pytest.raises(psycopg2.errors.WithCheckOptionViolation):  # what it writes into the log of changes is theirs
         run("api_integration_update", served.theirs.id, *taken)
@@ -79,6 +82,11 @@ def test_nothing_can_be_written_for_another_workspace(served: Any, run: Any, bot
     with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
         run("api_integration_key", served.theirs.id, "key", b"x", NEW, None)
     assert theirs(served) == before and served.database.query("SELECT count(*) FROM public.integrations") == [(2,)]
+    served.database.execute("UPDATE public.integrations SET target_kinds = '[\"repo\"]'")
+    before = theirs(served)
+    run("api_integration_duplicate", served.ours.id, both[1], NEW, "copied", None, "a", "b")
+    copy, original = served.row(NEW), served.row(both[0])
+    assert theirs(served) == before and {name for name in copy if copy[name] != original[name]} - {"updated_at"} == {"id", "name", "enabled", "created_at"}
 
 
 def test_rows_cannot_be_moved_or_made_for_another_workspace_by_any_sql(served: Any, both: Any) -> None:
