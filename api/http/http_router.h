@@ -11,7 +11,7 @@ struct route_words {
 };
 
 /*
- * One method of one path. A table of them ends with a NULL method. HEAD goes where GET goes.
+ * One method of one path. A table of them ends with a NULL method. HEAD goes where GET goes; OPTIONS is answered here.
  */
 struct route {
     const char *method;

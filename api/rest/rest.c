@@ -304,8 +304,6 @@ static const struct route routes[] = {
 void rest_handle(void *owner, struct http_exchange *x)
 {
     struct route_words words;
-    http_add_header(x, "Cache-Control", "no-store");
-    http_add_header(x, "X-Content-Type-Options", "nosniff");
     const struct route *route = http_route(routes, x, &words);
     if (route)
         route->handle(owner, x, route, &words);
