@@ -77,6 +77,7 @@ struct http_request {
         const char *name, *value;
     } query[QUERY_MAX];
     size_t query_count;
+    size_t length; /* of the body, as it was announced */
     int status;
     bool suspended;
     bool given;  /* to whoever handles it */
@@ -221,12 +222,13 @@ static void judge(struct http_request *r, const char *version)
     const char *length = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Content-Length");
     const char *wrong = http_strict_wrong(r->mhd, version, r->connection->target_end);
     r->connection->target_end = NULL;
+    r->length = length ? strtoull(length, NULL, 10) : 0;
     if (wrong) {
         refuse(r, 400, wrong);
         r->unread = true;
     } else if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Transfer-Encoding")) {
         refuse(r, 411, "send the body with its Content-Length, not in chunks");
-    } else if (length && strtoull(length, NULL, 10) > r->server->settings.body_bytes) {
+    } else if (r->length > r->server->settings.body_bytes) {
         refuse(r, 413, "the body is too large");
         r->unread = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Expect") != NULL;
     } else if (!is_path(r)) {
@@ -291,6 +293,16 @@ static enum MHD_Result hand_over(struct http_request *r)
     return MHD_YES;
 }
 
+/*
+ * An end that came together with the last bytes is told to the daemon once, and it has read only the bytes then. In TLS bytes may
+ * have been read and not been looked at yet, so there the connection stays until patience is over.
+ */
+static bool has_ended(const struct connection *c)
+{
+    char next;
+    return !c->server->settings.key && recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
                                   const char *version, const char *data, size_t *size, void **context)
 {
@@ -309,6 +321,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (r->body.overflow)
         refuse(r, 413, "the body is too large");
     *size = 0;
+    if (r->body.len < r->length && has_ended(r->connection))
+        hang_up(r->connection);
     return MHD_YES;
 }
 
