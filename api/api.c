@@ -13,13 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "api/rest/rest.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { EXIT_BAD_CONFIGURATION = 78, LOOK_MS = 50, FILE_MAX = 1 << 20 };
+enum { EXIT_BAD_CONFIGURATION = 78, LOOK_MS = 50, FILE_MAX = 1 << 20, OTHER_DESCRIPTORS = 128 };
 
 struct api {
     const struct conf *conf;
@@ -66,6 +67,28 @@ static struct event *watch_signal(struct api *a, int number)
     return e;
 }
 
+/*
+ * How many clients there may be at a time: api.connections, or as many as there are descriptors for. Shells and service managers
+ * give 1024 and let a program take more.
+ */
+static size_t room(const struct conf *conf)
+{
+    struct rlimit limit;
+    rlim_t others = OTHER_DESCRIPTORS + (rlim_t)conf->api_database_connections,
+           wanted = (rlim_t)conf->api_connections + others;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
+        return (size_t)conf->api_connections;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur == wanted)
+        return (size_t)conf->api_connections;
+    rlim_t left = limit.rlim_cur > others ? limit.rlim_cur - others : 1;
+    LOG(LOG_WARN, "api_few_descriptors", LOG_NUM("limit", limit.rlim_cur), LOG_NUM("connections", left),
+        LOG_TEXT("advice",
+                 "fewer clients at a time than api.connections says; raise LimitNOFILE (ulimit -n)"));
+    return (size_t)left;
+}
+
 /* "127.0.0.1:8080", "[::1]:8080"; its form is checked with the configuration. */
 static bool listen_at(struct api *a)
 {
@@ -76,7 +99,7 @@ static bool listen_at(struct api *a)
     struct http_settings settings = {
         .host = strcmp(host, "localhost") == 0 ? "127.0.0.1" : host,
         .port = atoi(colon + 1),
-        .connections = (size_t)a->conf->api_connections,
+        .connections = room(a->conf),
         .header_bytes = (size_t)a->conf->api_header_bytes,
         .body_bytes = (size_t)a->conf->api_body_bytes,
         .patience_s = a->conf->api_patience,
