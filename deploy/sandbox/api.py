@@ -36,6 +36,10 @@ class NotifyApi(Notifyd):
         if settings.get("api", {}).get("certificate_file"):
             self.tls = ssl.create_default_context(cafile=settings["api"]["certificate_file"])
 
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
     def wait_ready(self, timeout: float = 20, count: int | None = None) -> "NotifyApi":
         deadline = time.monotonic() + timeout
         while True:
