@@ -108,6 +108,7 @@ static bool listen_at(struct api *a)
         .origins = (const char *const *)a->conf->api_cors_origins.items,
         .origin_count = a->conf->api_cors_origins.count,
         .handle = rest_handle,
+        .answered = rest_answered,
         .owner = a->rest,
     };
     a->server = http_server_new(a->base, &settings, why, sizeof why);

@@ -79,6 +79,17 @@ GRANT INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, s
 GRANT UPDATE (name, config_encrypted, enabled, severity_filter, target_ids, events) ON TABLE notify.api_integrations TO notify_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.api_keys TO notify_api;
 GRANT SELECT, INSERT ON TABLE notify.api_audit TO notify_api;
+-- The ledger: to read, and what is dead may be begun again or given up.
+GRANT SELECT ON TABLE notify.api_scans TO notify_api;
+GRANT SELECT ON TABLE notify.api_findings TO notify_api;
+GRANT SELECT ON TABLE notify.api_events TO notify_api;
+GRANT SELECT ON TABLE notify.api_deliveries TO notify_api;
+GRANT UPDATE (state, attempt, owner, lease_until, due_at, reason, owed, swept_at, updated_at) ON TABLE notify.api_deliveries TO notify_api;
+GRANT SELECT ON TABLE notify.api_recent TO notify_api;
+GRANT SELECT ON TABLE notify.api_attempts TO notify_api;
+GRANT UPDATE (attempt) ON TABLE notify.api_attempts TO notify_api;
+GRANT SELECT ON TABLE notify.api_states TO notify_api;
+GRANT SELECT ON TABLE notify.api_refs TO notify_api;
 -- Tokens are looked up before the workspace is known. Nothing can be taken from a token but by revoking it.
 GRANT SELECT, INSERT ON TABLE notify.tokens TO notify_api;
 GRANT UPDATE (revoked_at, last_used_at) ON TABLE notify.tokens TO notify_api;

@@ -78,8 +78,8 @@ static void refuse(struct http_exchange *x, const char *allow)
 
 static bool knows(const struct route *r, const char *name)
 {
-    for (size_t i = 0; r->query[i]; i++)
-        if (strcmp(r->query[i], name) == 0)
+    for (size_t i = 0; r->query[i].name; i++)
+        if (strcmp(r->query[i].name, name) == 0)
             return true;
     return false;
 }
@@ -102,11 +102,15 @@ static const struct http_field_error *wrong_parameter(const struct route *r, str
     return NULL;
 }
 
+/* "application/json", or another form of it: "application/merge-patch+json". */
 static bool is_json(const char *type)
 {
-    static const char json[] = "application/json";
-    size_t n = sizeof json - 1;
-    return type && strncasecmp(type, json, n) == 0 && (!type[n] || type[n] == ';' || type[n] == ' ');
+    static const char begin[] = "application/", end[] = "json";
+    size_t n = type ? strcspn(type, "; \t") : 0, before = sizeof begin - 1, after = sizeof end - 1;
+    if (n < before + after || strncasecmp(type, begin, before) != 0 ||
+        strncasecmp(type + n - after, end, after) != 0)
+        return false;
+    return n == before + after || type[n - after - 1] == '+';
 }
 
 /* False: it was answered. */
@@ -115,7 +119,7 @@ static bool is_good_for(const struct route *r, struct http_exchange *x)
     const struct http_field_error *wrong = wrong_parameter(r, x);
     if (wrong)
         http_problem(x, 400, "a parameter of the query is wrong", wrong, 1);
-    else if (x->body_size > 0 && !r->takes_body)
+    else if (x->body_size > 0 && !r->body)
         http_problem(x, 400, "this request takes no body", NULL, 0);
     else if (x->body_size > 0 && !is_json(http_header(x, "Content-Type")))
         http_problem(x, 415, "send the body as application/json", NULL, 0);
@@ -141,8 +145,10 @@ const struct route *http_route(const struct route *table, struct http_exchange *
     for (const struct route *r = table; r->method; r++) {
         if (!matches(r->path, &parts, words))
             continue;
-        if (takes_method(r, x->method))
+        if (takes_method(r, x->method)) {
+            x->route = r->path;
             return is_good_for(r, x) ? r : NULL;
+        }
         allow = arena_printf(x->arena, "%s%s%s", allow, r->method,
                              strcmp(r->method, "GET") == 0 ? ", HEAD, " : ", ");
     }

@@ -78,6 +78,7 @@ struct http_request {
     } query[QUERY_MAX];
     size_t query_count;
     size_t length; /* of the body, as it was announced */
+    int64_t given_us;
     int status;
     bool suspended;
     bool given;  /* to whoever handles it */
@@ -281,6 +282,7 @@ static enum MHD_Result hand_over(struct http_request *r)
     struct http_server *s = r->server;
     check(!r->unread || r->x.wrong); /* such a one cannot wait */
     r->given = true;
+    r->given_us = clock_mono_us();
     r->x.body = buf_text(&r->body);
     r->x.body_size = r->body.len;
     list_remove(&r->connection->link);
@@ -380,12 +382,23 @@ void http_add_header(struct http_exchange *x, const char *name, const char *valu
     list_append(&x->request->headers, &h->link);
 }
 
+void http_set_header(struct http_exchange *x, const char *name, const char *value)
+{
+    struct list *at, *next;
+    list_for_each_safe (at, next, &x->request->headers)
+        if (strcmp(list_entry(at, struct header, link)->name, name) == 0)
+            list_remove(at);
+    http_add_header(x, name, value);
+}
+
 void http_answer(struct http_exchange *x, int status, const char *type, const char *body, size_t size)
 {
     struct http_request *r = x->request;
     struct list *at;
     check(r->given && !r->response);
-    http_manners_add(x, &r->server->settings);
+    const struct http_settings *settings = &r->server->settings;
+    settings->answered(settings->owner, x, status, (double)(clock_mono_us() - r->given_us) / 1e6);
+    http_manners_add(x, settings);
     r->status = status;
     r->response = MHD_create_response_from_buffer(size, (void *)body, MHD_RESPMEM_MUST_COPY);
     check(r->response != NULL);
@@ -419,6 +432,11 @@ bool http_has_header(const struct http_exchange *x, const char *name)
 const struct http_settings *http_settings_of(const struct http_exchange *x)
 {
     return &x->request->server->settings;
+}
+
+size_t http_open_connections(const struct http_exchange *x)
+{
+    return x->request->server->connections;
 }
 
 const char *http_header(const struct http_exchange *x, const char *name)

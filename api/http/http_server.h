@@ -27,6 +27,7 @@ struct http_exchange {
         id; /* of the request, for the answer and the log: the client's X-Request-Id where it is a word, else drawn */
     struct arena *arena; /* lives as long as the exchange */
     void *owner;         /* whoever handles it */
+    const char *route;   /* what http_route took it for, the path in the table; NULL: for none */
 
     /* Private. */
     struct http_request *request;
@@ -45,6 +46,8 @@ struct http_settings {
     size_t origin_count;
     /* Called once for each request; http_answer is called then, or later. */
     void (*handle)(void *owner, struct http_exchange *x);
+    /* Called with each answer, SECONDS after the request had arrived. */
+    void (*answered)(void *owner, const struct http_exchange *x, int status, double seconds);
     void *owner;
 };
 
@@ -70,8 +73,12 @@ const char *http_query_name(const struct http_exchange *x, size_t index);
 /* Was NAME, in any case, added to the answer? */
 bool http_has_header(const struct http_exchange *x, const char *name);
 const struct http_settings *http_settings_of(const struct http_exchange *x);
+/* As http_server_connections, of the server that X came to. */
+size_t http_open_connections(const struct http_exchange *x);
 /* Before the answer. The texts are copied. */
 void http_add_header(struct http_exchange *x, const char *name, const char *value);
+/* The same, in place of those of this name, in the same letters, that were added before. */
+void http_set_header(struct http_exchange *x, const char *name, const char *value);
 /* The answer; X is gone afterwards. BODY is copied. */
 void http_answer(struct http_exchange *x, int status, const char *type, const char *body, size_t size);
 

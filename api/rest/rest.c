@@ -9,42 +9,21 @@
 #include "api/rest/rest.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/http/http_problem.h"
-#include "api/http/http_router.h"
+#include "api/rest/rest_document.h"
+#include "api/rest/rest_kinds.h"
+#include "api/rest/rest_metrics.h"
+#include "api/rest/rest_parts.h"
+#include "api/rest/rest_query.h"
+#include "api/rest/rest_routes.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { KEY_MAX = 255 /* characters of an Idempotency-Key */, RETRY_S = 2 };
-
-struct rest {
-    const struct conf *conf;
-    struct auth *auth;
-    struct calls *calls;
-    const struct fernet_keys *keys;
-};
-
-/* One request on its way. */
-struct asked {
-    struct rest *rest;
-    struct http_exchange *x;
-    const struct route *route;
-    struct route_words words;
-    struct auth_wait auth;
-    struct service_caller caller;
-    struct running_call running;
-    int64_t begun_us;
-    bool has_call;
-};
-
-/* What a route adds to the router's table. */
-struct rest_route {
-    bool writes;
-    void (*make)(struct asked *a, struct service_call *call);
-};
+enum { RETRY_S = 2, TEXTS_BLOCK = 4096 };
 
 /* ---- the answer ---- */
 
@@ -64,17 +43,47 @@ static void free_asked(struct asked *a)
     free(a);
 }
 
-static void refuse(struct asked *a, int status, const char *detail)
+void rest_answer(struct asked *a, int status, const char *type, const char *body)
+{
+    finish(a, status);
+    http_answer(a->x, status, body && !type ? "application/json" : type, body ? body : "",
+                body ? strlen(body) : 0);
+    free_asked(a);
+}
+
+void rest_refuse(struct asked *a, int status, const char *detail)
 {
     finish(a, status);
     http_problem(a->x, status, detail, NULL, 0);
     free_asked(a);
 }
 
-static void refuse_for(struct asked *a, int status, double seconds, const char *detail)
+void rest_refuse_fields(struct asked *a, int status, const char *detail,
+                        const struct http_field_error *errors, size_t count)
+{
+    finish(a, status);
+    http_problem(a->x, status, detail, errors, count);
+    free_asked(a);
+}
+
+/* Whether LIST, the value of an If-None-Match, has ETAG; a weak one is as good (RFC 9110 section 13.1.2). */
+static bool has_etag(const char *list, const char *etag)
+{
+    return list && (strcmp(list, "*") == 0 || strstr(list, etag));
+}
+
+void rest_answer_text(struct asked *a, const char *type, const struct rest_text *text)
+{
+    bool same = has_etag(http_header(a->x, "If-None-Match"), text->etag);
+    http_add_header(a->x, "ETag", text->etag);
+    http_set_header(a->x, "Cache-Control", "no-cache"); /* kept, and asked about each time */
+    rest_answer(a, same ? 304 : 200, same ? NULL : type, same ? NULL : text->text);
+}
+
+void rest_refuse_for(struct asked *a, int status, double seconds, const char *detail)
 {
     http_add_header(a->x, "Retry-After", arena_printf(a->x->arena, "%.0f", ceil(seconds)));
-    refuse(a, status, detail);
+    rest_refuse(a, status, detail);
 }
 
 static void add_headers(struct asked *a)
@@ -100,8 +109,7 @@ static void answer_errors(struct asked *a, int status)
     struct http_field_error errors[SERVICE_ERRORS_MAX];
     for (size_t i = 0; i < c->error_count; i++)
         errors[i] = (struct http_field_error){c->errors[i].field, c->errors[i].detail};
-    finish(a, status);
-    http_problem(a->x, status, c->detail, errors, c->error_count);
+    rest_refuse_fields(a, status, c->detail, errors, c->error_count);
 }
 
 static int http_status(enum service_status status)
@@ -132,19 +140,15 @@ static int http_status(enum service_status status)
     return 500;
 }
 
-static void answer(struct asked *a)
+void rest_answer_call(struct asked *a)
 {
-    const struct service_call *c = &a->running.call;
-    int status = http_status(c->status);
+    int status = http_status(a->running.call.status);
     if (status >= 400) {
         answer_errors(a, status);
-    } else {
-        add_headers(a);
-        finish(a, status);
-        http_answer(a->x, status, c->body ? "application/json" : NULL, c->body ? c->body : "",
-                    c->body ? strlen(c->body) : 0);
+        return;
     }
-    free_asked(a);
+    add_headers(a);
+    rest_answer(a, status, NULL, a->running.call.body);
 }
 
 /* ---- the call ---- */
@@ -154,173 +158,154 @@ static void on_called(struct running_call *running, enum call_outcome outcome)
     struct asked *a = list_entry(running, struct asked, running);
     switch (outcome) {
     case CALL_ANSWERED:
-        answer(a);
+        rest_answer_call(a);
         break;
     case CALL_AWAY:
-        refuse_for(a, 503, RETRY_S,
-                   "the database did not answer in time; whether a change took effect is not known: look, or "
-                   "send it again with the "
-                   "same Idempotency-Key");
+        rest_refuse_for(
+            a, 503, RETRY_S,
+            "the database did not answer in time; whether a change took effect is not known: look, or "
+            "send it again with the "
+            "same Idempotency-Key");
         break;
     case CALL_REFUSED:
         LOG(LOG_ERROR, "request_refused", LOG_TEXT("id", a->x->id), LOG_TEXT("sqlstate", running->sqlstate),
             LOG_TEXT("words", running->words));
-        refuse(a, 500, "the database refuses this; the server's log says why, under this request_id");
+        rest_refuse(a, 500, "the database refuses this; the server's log says why, under this request_id");
         break;
     }
 }
 
-static void call(struct asked *a)
+void rest_run_call(struct asked *a)
 {
-    const struct rest_route *r = a->route->more;
-    a->caller = (struct service_caller){.workspace = a->auth.workspace,
-                                        .actor = a->auth.id,
-                                        .actor_name = a->auth.name,
-                                        .keys = a->rest->keys};
     a->has_call = true;
-    r->make(a, &a->running.call);
     if (a->running.call.step_count == 0) {
         service_finish(&a->running.call);
-        answer(a);
+        rest_answer_call(a);
         return;
     }
     a->running.done = on_called;
     calls_run(a->rest->calls, &a->running);
 }
 
+static void do_it(struct asked *a)
+{
+    if (!rest_query_is_good(a))
+        return;
+    if (a->route->handle) {
+        a->route->handle(a);
+        return;
+    }
+    a->route->make(a, &a->running.call);
+    rest_run_call(a);
+}
+
+/* ---- who asks ---- */
+
+static void refuse_token(struct asked *a, enum metrics_refusal why, int status, const char *detail)
+{
+    rest_metrics_refuse(a->rest->metrics, why);
+    rest_refuse(a, status, detail);
+}
+
 static void on_token(struct auth_wait *wait)
 {
     struct asked *a = list_entry(wait, struct asked, auth);
-    const struct rest_route *r = a->route->more;
     switch (wait->result) {
     case AUTH_GOOD:
-        if (r->writes && !wait->may_write)
-            refuse(a, 403, "this token may only read; make one with notifyctl token create --scope write");
+        a->caller = (struct service_caller){
+            .workspace = wait->workspace, .actor = wait->id, .actor_name = wait->name, .keys = a->rest->keys};
+        if (a->route->scope == ROUTE_WRITE && !wait->may_write)
+            refuse_token(a, METRICS_READ_ONLY, 403,
+                         "this token may only read; make one with notifyctl token create --scope write");
         else
-            call(a);
+            do_it(a);
         break;
     case AUTH_UNKNOWN:
         http_add_header(a->x, "WWW-Authenticate", "Bearer realm=\"pencheff-notify\"");
-        refuse(a, 401, "send Authorization: Bearer and a token that notifyctl token create made");
+        refuse_token(a, METRICS_UNKNOWN, 401,
+                     "send Authorization: Bearer and a token that notifyctl token create made");
         break;
     case AUTH_EXPIRED:
         http_add_header(a->x, "WWW-Authenticate",
                         "Bearer realm=\"pencheff-notify\", error=\"invalid_token\"");
-        refuse(a, 401, "this token has expired; make another with notifyctl token create");
+        refuse_token(a, METRICS_EXPIRED, 401,
+                     "this token has expired; make another with notifyctl token create");
         break;
     case AUTH_TOO_OFTEN:
-        refuse_for(a, 429, wait->wait_s, "this token asks too often; api.rate says how often it may");
+        rest_metrics_refuse(a->rest->metrics, METRICS_TOO_OFTEN);
+        rest_refuse_for(a, 429, wait->wait_s, "this token asks too often; api.rate says how often it may");
         break;
     case AUTH_AWAY:
-        refuse_for(a, 503, RETRY_S, "the database did not answer in time");
+        rest_refuse_for(a, 503, RETRY_S, "the database did not answer in time");
         break;
     }
 }
 
-/* ---- routes ---- */
-
-static void list_integrations(struct asked *a, struct service_call *c)
-{
-    service_integration_list(c, &a->caller, http_query(a->x, "limit"), http_query(a->x, "cursor"));
-}
-
-static void create_integration(struct asked *a, struct service_call *c)
-{
-    service_integration_create(c, &a->caller, a->x->body, a->x->body_size,
-                               http_header(a->x, "Idempotency-Key"));
-}
-
-static void get_integration(struct asked *a, struct service_call *c)
-{
-    service_integration_get(c, &a->caller, a->words.words[0]);
-}
-
-static void update_integration(struct asked *a, struct service_call *c)
-{
-    service_integration_update(c, &a->caller, a->words.words[0], a->x->body, a->x->body_size,
-                               http_header(a->x, "If-Match"));
-}
-
-static void delete_integration(struct asked *a, struct service_call *c)
-{
-    service_integration_delete(c, &a->caller, a->words.words[0]);
-}
-
-static void with_token(void *owner, struct http_exchange *x, const struct route *route,
-                       const struct route_words *words)
-{
-    struct asked *a = mem_zalloc(sizeof *a);
-    a->rest = owner;
-    a->x = x;
-    a->route = route;
-    a->words = *words;
-    a->begun_us = clock_mono_us();
-    a->auth.done = on_token;
-    auth_check(a->rest->auth, http_header(x, "Authorization"), &a->auth);
-}
-
-static void say_alive(void *owner, struct http_exchange *x, const struct route *route,
-                      const struct route_words *words)
-{
-    (void)owner;
-    (void)route;
-    (void)words;
-    http_answer(x, 200, "text/plain", "ok\n", 3);
-}
-
-static void say_ready(void *owner, struct http_exchange *x, const struct route *route,
-                      const struct route_words *words)
-{
-    const struct rest *r = owner;
-    (void)route;
-    (void)words;
-    bool ready = calls_are_up(r->calls);
-    const char *text = ready ? "ready\n" : "not ready: there is no connection to the database\n";
-    http_answer(x, ready ? 200 : 503, "text/plain", text, strlen(text));
-}
-
-#define READS(make)                                                                                          \
-    &(const struct rest_route)                                                                               \
-    {                                                                                                        \
-        false, make                                                                                          \
-    }
-#define WRITES(make)                                                                                         \
-    &(const struct rest_route)                                                                               \
-    {                                                                                                        \
-        true, make                                                                                           \
-    }
-
-static const struct route routes[] = {
-    {"GET", "/integrations", {"limit", "cursor"}, false, with_token, READS(list_integrations)},
-    {"POST", "/integrations", {NULL}, true, with_token, WRITES(create_integration)},
-    {"GET", "/integrations/{id}", {NULL}, false, with_token, READS(get_integration)},
-    {"PATCH", "/integrations/{id}", {NULL}, true, with_token, WRITES(update_integration)},
-    {"DELETE", "/integrations/{id}", {NULL}, false, with_token, WRITES(delete_integration)},
-    {"GET", "/healthz", {NULL}, false, say_alive, NULL},
-    {"GET", "/readyz", {NULL}, false, say_ready, NULL},
-    {NULL, NULL, {NULL}, false, NULL, NULL},
-};
+/* ---- ---- */
 
 void rest_handle(void *owner, struct http_exchange *x)
 {
     struct route_words words;
-    const struct route *route = http_route(routes, x, &words);
-    if (route)
-        route->handle(owner, x, route, &words);
+    const struct route *route = http_route(rest_routes, x, &words);
+    if (!route)
+        return;
+    struct asked *a = mem_zalloc(sizeof *a);
+    a->rest = owner;
+    a->x = x;
+    a->route = route;
+    a->words = words;
+    a->begun_us = clock_mono_us();
+    a->auth.done = on_token;
+    if (route->scope == ROUTE_OPEN)
+        do_it(a);
+    else
+        auth_check(a->rest->auth, http_header(x, "Authorization"), &a->auth);
+}
+
+void rest_answered(void *owner, const struct http_exchange *x, int status, double seconds)
+{
+    const struct rest *r = owner;
+    rest_metrics_count(r->metrics, x, status, seconds);
+}
+
+/* TEXT with its ETag, kept. OUT is emptied. */
+static struct rest_text keep(struct rest *r, struct buf *out)
+{
+    unsigned char hash[SHA256_SIZE];
+    char hex[SHA256_HEX];
+    struct rest_text text = {.text = arena_text(&r->arena, buf_text(out), out->len)};
+    hash_sha256(text.text, out->len, hash);
+    hash_hex(hash, sizeof hash, hex);
+    snprintf(text.etag, sizeof text.etag, "\"%s\"", hex);
+    buf_reset(out);
+    return text;
 }
 
 struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls,
                       const struct fernet_keys *keys)
 {
     struct rest *r = mem_zalloc(sizeof *r);
+    struct buf out;
     r->conf = conf;
     r->auth = auth;
     r->calls = calls;
     r->keys = keys;
+    r->metrics = rest_metrics_new(rest_routes);
+    arena_init(&r->arena, TEXTS_BLOCK);
+    buf_init(&out, REST_DOCUMENT_MAX);
+    rest_kinds_add(&out);
+    r->kinds = keep(r, &out);
+    rest_document_add(&out, rest_routes);
+    r->document = keep(r, &out);
+    buf_free(&out);
     return r;
 }
 
 void rest_free(struct rest *r)
 {
+    if (!r)
+        return;
+    arena_free(&r->arena);
+    rest_metrics_free(r->metrics);
     free(r);
 }

@@ -48,7 +48,7 @@ struct service_error {
 };
 
 /* Statements of a call; errors that are told at once. */
-enum { SERVICE_STEPS_MAX = 5, SERVICE_ERRORS_MAX = 32 };
+enum { SERVICE_STEPS_MAX = 8, SERVICE_ERRORS_MAX = 32 };
 
 struct service_step {
     enum api_statement statement;
@@ -102,6 +102,43 @@ void service_integration_update(struct service_call *call, const struct service_
                                 const char *id, const char *body, size_t size, const char *if_match);
 void service_integration_delete(struct service_call *call, const struct service_caller *caller,
                                 const char *id);
+
+/*
+ * The ledger of the caller's workspace. Texts as they came; NULL: not given. Pages: latest change first; what is filtered may
+ * make a page shorter than its limit, also empty, and another one follow.
+ */
+struct service_delivery_filter {
+    const char *limit, *cursor, *state, *reason, *event_type, *integration, *event, *scan, *finding;
+};
+void service_delivery_list(struct service_call *call, const struct service_caller *caller,
+                           const struct service_delivery_filter *filter);
+/* With its failed attempts. */
+void service_delivery_get(struct service_call *call, const struct service_caller *caller, const char *event,
+                          const char *integration);
+/* What is dead begins again. CONFLICT: it is not dead, or somebody has it in hand. */
+void service_delivery_replay(struct service_call *call, const struct service_caller *caller,
+                             const char *event, const char *integration);
+/* {"deliveries": [{"event_id", "integration_id"}, ...]}: those of them that are dead begin again, or are given up; the answer
+ * says what became of each. */
+enum { SERVICE_CHANGES_MAX = 1000 /* deliveries in one request: some tens of milliseconds */ };
+void service_delivery_replay_list(struct service_call *call, const struct service_caller *caller,
+                                  const char *body, size_t size);
+void service_delivery_drop_list(struct service_call *call, const struct service_caller *caller,
+                                const char *body, size_t size);
+/* Why did this event reach an integration, or not? Of an event, or of a scan, a type and (of findings) a finding. A list with
+ * an explanation of each such event, the latest first; of none, one of what it would do. */
+struct service_question {
+    const char *event, *scan, *event_type, *finding;
+};
+enum { SERVICE_EXPLAINED_MAX = 5 /* events; each is explained for every integration */ };
+void service_explain(struct service_call *call, const struct service_caller *caller,
+                     const struct service_question *question);
+
+/* By name. */
+void service_target_list(struct service_call *call, const struct service_caller *caller, const char *limit,
+                         const char *cursor);
+/* How much there is of everything, and how each integration fares. */
+void service_stats(struct service_call *call, const struct service_caller *caller);
 
 /* The answer's body has the token in it, for the only time. SCOPE: "read" or "write". EXPIRES: seconds; below 0: never. */
 void service_token_create(struct service_call *call, const struct service_caller *caller, const char *scope,

@@ -280,37 +280,27 @@ static void fill_in(struct service_call *call, struct service_request *out)
     }
 }
 
-/* Overwrite every text in VALUE: settings may be among them. */
-static void wipe(struct json_object *value)
+struct json_object *service_object_read(struct service_call *call, const char *body, size_t size)
 {
-    if (json_is_text(value))
-        explicit_bzero((char *)json_object_get_string(value), (size_t)json_object_get_string_len(value));
-    for (size_t i = 0; json_object_is_type(value, json_type_array) && i < json_object_array_length(value);
-         i++)
-        wipe(json_object_array_get_idx(value, i));
-    if (!json_object_is_type(value, json_type_object))
-        return;
-    json_object_object_foreach(value, key, member)
-    {
-        (void)key;
-        wipe(member);
-    }
+    const char *why = NULL;
+    struct json_object *root = json_parse(body, size, &why);
+    if (json_object_is_type(root, json_type_object))
+        return root;
+    service_refuse(call, SERVICE_UNREADABLE,
+                   why ? arena_printf(&call->arena, "the body must be one JSON object: %s", why)
+                       : "the body must be one JSON object");
+    service_wipe(root);
+    json_object_put(root);
+    return NULL;
 }
 
 bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
                           struct service_request *out)
 {
-    const char *why = NULL;
     memset(out, 0, sizeof *out);
-    struct json_object *root = json_parse(body, size, &why);
-    if (!json_object_is_type(root, json_type_object)) {
-        service_refuse(call, SERVICE_UNREADABLE,
-                       why ? arena_printf(&call->arena, "the body must be one JSON object: %s", why)
-                           : "the body must be one JSON object");
-        wipe(root);
-        json_object_put(root);
+    struct json_object *root = service_object_read(call, body, size);
+    if (!root)
         return false;
-    }
     json_object_object_foreach(root, name, value)
     {
         int field = find_field(name);
@@ -321,60 +311,7 @@ bool service_request_read(struct service_call *call, const char *body, size_t si
     }
     if (on_create)
         fill_in(call, out);
-    wipe(root);
+    service_wipe(root);
     json_object_put(root);
     return call->status == SERVICE_UNFINISHED;
-}
-
-/* ---- settings ---- */
-
-/* The key that DETAIL, a destination's words about CONFIG, is about; NULL: none in particular. */
-static const char *key_of(struct service_call *call, const char *config, const char *detail)
-{
-    static const char entry[] = "an entry of ";
-    const char *unused;
-    if (strncmp(detail, entry, strlen(entry)) == 0)
-        detail += strlen(entry);
-    size_t n = strspn(detail, "abcdefghijklmnopqrstuvwxyz0123456789_");
-    const char *key = arena_text(&call->arena, detail, n);
-    if (n && strncmp(detail + n, " is missing", strlen(" is missing")) == 0)
-        return key;
-    struct json_object *root = json_parse(config, strlen(config), &unused);
-    bool there = json_object_object_get_ex(root, key, NULL);
-    wipe(root);
-    json_object_put(root);
-    return there ? key : NULL;
-}
-
-bool service_config_check(struct service_call *call, const char *kind, const char *config)
-{
-    const struct dest *dest = dest_find(kind);
-    struct dest_config_error error = {.detail = ""};
-    if (!dest) {
-        service_wrong(call, "config",
-                      "this version does not know the kind, so its settings cannot be checked; update it");
-        return false;
-    }
-    if (dest->config_parse(&call->arena, config, strlen(config), &error)) {
-        call->advice = error.advice;
-        return true;
-    }
-    const char *key = key_of(call, config, error.detail);
-    service_wrong(call, key ? arena_printf(&call->arena, "config.%s", key) : "config",
-                  arena_strdup(&call->arena, error.detail));
-    return false;
-}
-
-const char *service_config_kinds(struct service_call *call, const char *config)
-{
-    struct buf kinds;
-    buf_init(&kinds, 1024);
-    for (size_t i = 0; dest_all[i]; i++) {
-        struct dest_config_error error = {.detail = ""};
-        if (dest_all[i]->config_parse(&call->arena, config, strlen(config), &error))
-            buf_printf(&kinds, "%c%s", kinds.len ? ',' : '{', dest_all[i]->kind);
-    }
-    const char *kept = arena_printf(&call->arena, "%s}", kinds.len ? buf_text(&kinds) : "{");
-    buf_free(&kinds);
-    return kept;
 }

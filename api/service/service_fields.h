@@ -88,9 +88,12 @@ struct service_request {
 bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
                           struct service_request *out);
 
+/* BODY as one JSON object, to be freed with json_object_put; NULL when it is none, and then the call is over. */
+struct json_object *service_object_read(struct service_call *call, const char *body, size_t size);
+
 /*
- * Whether KIND takes the settings CONFIG; else the reason is an error of the call, of the field "config.KEY" where one key is
- * to blame. Sets advice.
+ * Whether KIND takes the settings CONFIG; else the reasons are errors of the call, of the field "config.KEY" where one key is
+ * to blame. A key that the kind does not have is refused: what was meant by it would be missing unseen. Sets advice.
  */
 bool service_config_check(struct service_call *call, const char *kind, const char *config);
 /* The kinds that take CONFIG, as a parameter: "{slack,teams}". */

@@ -5,21 +5,18 @@
  * be judged without the database is judged first; a call that is refused there has no steps. Settings leave this file
  * encrypted only.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/service/service_parts.h"
-#include "common/base/base64.h"
+#include "api/service/service_page.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/uuid.h"
 #include "common/model/settings_seal.h"
 
 enum {
-    KEY_MAX = 255,        /* bytes of an Idempotency-Key; ours */
-    CURSOR_TEXT_MAX = 64, /* microseconds, a blank and a UUID */
+    KEY_MAX = 255, /* bytes of an Idempotency-Key; ours */
 };
 
 static void not_found(struct service_call *call)
@@ -41,88 +38,32 @@ static bool take_id(struct service_call *call, const char *id)
 
 /* ---- list ---- */
 
-/* A page's end as clients see it: its text in base64url, so that nobody builds one by hand. */
-static const char *cursor_make(struct service_call *call, const char *time, const char *id)
-{
-    struct buf text, out;
-    buf_init(&text, CURSOR_TEXT_MAX);
-    buf_init(&out, 2 * CURSOR_TEXT_MAX);
-    buf_printf(&text, "%s %s", time, id);
-    base64_encode(BASE64_URL, buf_text(&text), text.len, &out);
-    const char *cursor = arena_text(&call->arena, buf_text(&out), strcspn(buf_text(&out), "="));
-    buf_free(&text);
-    buf_free(&out);
-    return cursor;
-}
-
-/* The two parameters of a cursor; false when it is none of ours. */
-static bool cursor_read(struct service_call *call, const char *cursor, const char **time, const char **id)
-{
-    unsigned char text[CURSOR_TEXT_MAX + 1];
-    size_t n = strlen(cursor);
-    struct uuid uuid;
-    if (base64_decoded_max(n) > CURSOR_TEXT_MAX ||
-        !base64_decode(BASE64_URL, BASE64_LENIENT, cursor, n, text, &n))
-        return false;
-    char *copy = arena_text(&call->arena, (const char *)text, n);
-    size_t sign = *copy == '-', digits = strspn(copy + sign, "0123456789");
-    if (digits < 1 || digits > 16 || copy[sign + digits] != ' ' ||
-        !uuid_parse(&uuid, copy + sign + digits + 1))
-        return false;
-    copy[sign + digits] = '\0';
-    *time = copy;
-    *id = copy + sign + digits + 1;
-    return true;
-}
-
 static void list_take(struct service_call *call, const PGresult *rows)
 {
     struct service_private *own = call->own;
     int count = PQntuples(rows), shown = count > own->limit ? (int)own->limit : count;
-    buf_reset(&own->list);
-    buf_add_char(&own->list, '[');
-    for (int i = 0; i < shown; i++) {
-        if (i)
-            buf_add_text(&own->list, ",\n ");
-        buf_add(&own->list, PQgetvalue(rows, i, API_LIST_BODY), (size_t)PQgetlength(rows, i, API_LIST_BODY));
-    }
-    buf_add_char(&own->list, ']');
-    check(!own->list.overflow);
-    call->next = count > shown ? cursor_make(call, PQgetvalue(rows, shown - 1, API_LIST_TIME),
-                                             PQgetvalue(rows, shown - 1, API_LIST_ID))
-                               : NULL;
-}
-
-static void list_finish(struct service_call *call)
-{
-    call->status = SERVICE_OK;
-    call->body = buf_text(&call->own->list);
+    service_page_begin(call);
+    for (int i = 0; i < shown; i++)
+        buf_add(service_page_add(call), PQgetvalue(rows, i, API_LIST_BODY),
+                (size_t)PQgetlength(rows, i, API_LIST_BODY));
+    const char *const end[] = {count > shown ? PQgetvalue(rows, shown - 1, API_LIST_TIME) : NULL,
+                               count > shown ? PQgetvalue(rows, shown - 1, API_LIST_ID) : NULL};
+    service_page_end(call, end, 2);
 }
 
 void service_integration_list(struct service_call *call, const struct service_caller *caller,
                               const char *limit, const char *cursor)
 {
-    const char *time = NULL, *id = NULL;
-    service_begin(call, caller, list_finish);
+    const char *behind[2] = {NULL, NULL};
+    service_begin(call, caller, service_page_finish);
     call->own->take = list_take;
-    call->own->limit = SERVICE_LIMIT_DEFAULT;
-    if (limit) {
-        char *end;
-        errno = 0;
-        call->own->limit = strtol(limit, &end, 10);
-        if (errno || *limit < '0' || *limit > '9' || *end || call->own->limit < 1 ||
-            call->own->limit > SERVICE_LIMIT_MAX)
-            service_wrong(call, "limit", "limit must be a whole number from 1 to 500");
-    }
-    if (cursor && !cursor_read(call, cursor, &time, &id))
-        service_wrong(call, "cursor",
-                      "cursor must be one from the Link header of the page before, as it stood there");
+    service_page_read(call, limit, cursor, PAGE_BY_TIME, behind, 2);
     if (call->status != SERVICE_UNFINISHED)
         return;
     struct service_step *step = service_add(call, API_INTEGRATION_LIST);
     step->values[0] = caller->workspace;
-    step->values[1] = time;
-    step->values[2] = id;
+    step->values[1] = behind[0];
+    step->values[2] = behind[1];
     step->values[3] = arena_printf(&call->arena, "%ld", call->own->limit + 1);
 }
 

@@ -13,7 +13,9 @@
  */
 #include "api/service/service_statements.h"
 
+#include "api/service/ledger_sql.h"
 #include "api/service/service_fields.h"
+#include "api/service/service_ledger_sql.h"
 #include "common/db/pg_array.h"
 
 /* Of a row i of integrations: as it is shown, and what tells one version of it from another. */
@@ -38,7 +40,7 @@
     ", 32) || '\"'"
 
 #define PAGE_TIME "least(greatest(i.created_at, '1900-01-01Z'), '2200-01-01Z')"
-#define UTC(time) "to_char(" time " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define UTC       LEDGER_UTC
 
 /* Which of the targets in parameter IDS are none of the workspace. */
 #define BAD_TARGETS(ids)                                                                                     \
@@ -64,6 +66,9 @@
                                                                                                         "at"
 
 /* clang-format off */
+
+#define PAGE_TYPES PG_UUID, PG_TEXT, PG_TEXT, PG_UUID, PG_INT4, PG_INT4, PG_TEXTS, PG_TEXT, PG_TEXT
+#define EXPLAIN_TYPES PG_UUID, PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_INT4
 
 const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     [API_WORKSPACE] = {"api_workspace",
@@ -198,4 +203,42 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         "UPDATE notify.tokens t SET last_used_at = now() WHERE t.id = ANY ($1)"
         " AND (t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute')",
         1, {PG_TEXTS}},
+
+    [API_DELIVERY_RECENT] = {"api_delivery_recent", service_sql_recent, 9, {PAGE_TYPES}},
+    [API_DELIVERY_OF_INTEGRATION] = {"api_delivery_of_integration", service_sql_of_integration, 10, {PAGE_TYPES, PG_UUID}},
+    [API_DELIVERY_OF_EVENTS] = {"api_delivery_of_events", service_sql_of_events, 13,
+        {PAGE_TYPES, PG_TEXT, PG_UUID, PG_UUID, PG_UUID}},
+    [API_DELIVERY_GET] = {"api_delivery_get", service_sql_delivery, 3, {PG_UUID, PG_TEXT, PG_UUID}},
+    [API_DELIVERY_ATTEMPTS] = {"api_delivery_attempts", service_sql_delivery_attempts, 3, {PG_UUID, PG_TEXT, PG_UUID}},
+    [API_DELIVERY_REPLAY] = {"api_delivery_replay", service_sql_replay, 5, {PG_UUID, PG_TEXTS, PG_UUIDS, PG_TEXT, PG_TEXT}},
+    [API_DELIVERY_DROP] = {"api_delivery_drop", service_sql_drop, 5, {PG_UUID, PG_TEXTS, PG_UUIDS, PG_TEXT, PG_TEXT}},
+    [API_EXPLAIN_EVENTS] = {"api_explain_events", service_sql_explain_events, 6, {EXPLAIN_TYPES}},
+    [API_EXPLAIN_DELIVERIES] = {"api_explain_deliveries", service_sql_explain_deliveries, 6, {EXPLAIN_TYPES}},
+    [API_EXPLAIN_ATTEMPTS] = {"api_explain_attempts", service_sql_explain_attempts, 6, {EXPLAIN_TYPES}},
+    [API_EXPLAIN_FACTS] = {"api_explain_facts", service_sql_explain_facts, 4, {PG_UUID, PG_TEXT, PG_UUID, PG_UUID}},
+    [API_EXPLAIN_INTEGRATIONS] = {"api_explain_integrations", service_sql_explain_integrations, 1, {PG_UUID}},
+
+    /* $2 the id and $3 the name of the last target of the page before. */
+    [API_TARGET_LIST] = {"api_target_list",
+        "SELECT t.id, t.name, t.base_url, t.kind FROM notify.api_targets t WHERE t.workspace_id = $1"
+        " AND ($3 IS NULL OR (t.name, t.id) > ($3, $2)) ORDER BY t.name, t.id LIMIT $4",
+        4, {PG_UUID, PG_UUID, PG_TEXT, PG_INT4}},
+
+    [API_STATS] = {"api_stats",
+        "SELECT s.state, (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state) AS count,"
+        " (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state"
+        " AND d.updated_at > now() - interval '24 hours') AS last_24_hours FROM unnest($2) WITH ORDINALITY s (state, n) ORDER BY s.n",
+        2, {PG_UUID, PG_TEXTS}},
+    [API_STATS_INTEGRATIONS] = {"api_stats_integrations",
+        "SELECT i.id AS integration_id, i.kind, i.name, i.enabled, CASE WHEN NOT i.enabled THEN 'disabled'"
+        " WHEN s.broken_row <> '' THEN 'broken' WHEN s.circuit_until > now() THEN 'circuit_open'"
+        " WHEN s.failing_since IS NOT NULL THEN 'failing' WHEN s.last_success_at IS NOT NULL THEN 'healthy' ELSE 'unknown' END"
+        " AS health, " LEDGER_TIME("s", "failing_since") ", s.last_error, " LEDGER_TIME("s", "circuit_until") ","
+        " CASE WHEN s.broken_row <> '' THEN " UTC("s.broken_since") " END AS broken_since, s.rate AS lowered_rate, "
+        LEDGER_TIME("s", "last_success_at") ", " LEDGER_TIME("s", "last_failure_at") ", "
+        " (SELECT count(*) FROM notify.api_deliveries d WHERE s.wake_at IS NOT NULL AND d.workspace_id = $1"
+        " AND d.integration_id = i.id AND d.state = 'deferred') AS deferred"
+        " FROM notify.api_integrations i LEFT JOIN LATERAL (SELECT o.* FROM notify.api_states o WHERE o.workspace_id = $1"
+        " AND o.integration_id = i.id) s ON true WHERE i.workspace_id = $1 ORDER BY i.kind, i.name, i.id",
+        1, {PG_UUID}},
 };

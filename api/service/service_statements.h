@@ -22,6 +22,21 @@ enum api_statement {
     API_TOKEN_REVOKE,
     API_TOKEN_FIND,
     API_TOKEN_USED,
+    API_DELIVERY_RECENT,
+    API_DELIVERY_OF_INTEGRATION,
+    API_DELIVERY_OF_EVENTS,
+    API_DELIVERY_GET,
+    API_DELIVERY_ATTEMPTS,
+    API_DELIVERY_REPLAY,
+    API_DELIVERY_DROP,
+    API_EXPLAIN_EVENTS,
+    API_EXPLAIN_DELIVERIES,
+    API_EXPLAIN_ATTEMPTS,
+    API_EXPLAIN_FACTS,
+    API_EXPLAIN_INTEGRATIONS,
+    API_TARGET_LIST,
+    API_STATS,
+    API_STATS_INTEGRATIONS,
     API_STATEMENT_COUNT,
 };
 
@@ -47,6 +62,22 @@ enum api_update_column { /* no row: there is no such integration */
                          API_UPDATE_BODY,
                          API_UPDATE_ETAG,
 };
+enum api_page_column {
+    API_PAGE_LOOKED,           /* how many rows were looked at */
+    API_PAGE_LAST_TIME,        /* the last of these: microseconds since 1970, */
+    API_PAGE_LAST_EVENT,       /* its event */
+    API_PAGE_LAST_INTEGRATION, /* and its integration */
+    API_PAGE_TIME,             /* of the row; NULL from here on: there is none */
+    API_PAGE_EVENT,            /* from here on it is shown */
+    API_PAGE_INTEGRATION = API_PAGE_EVENT + 4,
+};
+enum api_change_column {
+    API_CHANGE_EVENT,
+    API_CHANGE_INTEGRATION,
+    API_CHANGE_DONE,  /* t: it was dead, and is not now */
+    API_CHANGE_STATE, /* before; NULL: there is no such delivery */
+};
+enum api_target_column { API_TARGET_ID, API_TARGET_NAME };
 enum api_token_column { /* of API_TOKEN_FIND */
                         API_TOKEN_ID,
                         API_TOKEN_WORKSPACE_ID,

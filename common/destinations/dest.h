@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/destinations/dest_setting.h"
 #include "common/model/event.h"
 #include "common/model/integration.h"
 
@@ -200,6 +201,7 @@ struct dest {
     size_t together_max; /* jobs in one conversation; 0: one */
     bool digests; /* then they are new findings of one scan, told in one message; else each for itself */
     bool scans_by_name; /* a subscription to everything means findings and scans that failed */
+    const struct dest_setting *settings; /* that there are */
     /*
      * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
      * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.

@@ -188,6 +188,7 @@ const struct dest dest_github = {
     .refers = DEST_REFERS_ALWAYS,
     .look_after_s = LOOK_AFTER_S,
     .scans_by_name = true,
+    .settings = github_settings,
     .config_parse = github_config_parse,
     .next = github_next,
 };

@@ -181,6 +181,7 @@ const struct dest dest_jira = {
     .refers = DEST_REFERS_ALWAYS,
     .look_after_s = LOOK_AFTER_S,
     .scans_by_name = true,
+    .settings = jira_settings,
     .config_parse = jira_config_parse,
     .next = jira_next,
 };

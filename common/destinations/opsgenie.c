@@ -359,6 +359,7 @@ const struct dest dest_opsgenie = {
     .title = "Opsgenie",
     .repeat_hurts = false,
     .refers = DEST_REFERS_FINDINGS,
+    .settings = opsgenie_settings,
     .config_parse = opsgenie_config_parse,
     .next = opsgenie_next,
 };

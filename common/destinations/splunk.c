@@ -182,6 +182,7 @@ const struct dest dest_splunk = {
     .title = "Splunk",
     .repeat_hurts = false,
     .together_max = SPLUNK_TOGETHER_MAX,
+    .settings = splunk_settings,
     .config_parse = splunk_config_parse,
     .next = splunk_next,
 };

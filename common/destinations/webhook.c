@@ -86,6 +86,7 @@ const struct dest dest_webhook = {
     .kind = "webhook",
     .title = "Signed webhook",
     .repeat_hurts = false,
+    .settings = webhook_settings,
     .config_parse = webhook_config_parse,
     .next = webhook_next,
 };
