@@ -342,6 +342,10 @@ def test_roles_give_no_more_than_check_asks_for(ctl: Notifyctl, database: Databa
                             " WHERE grantee = 'notify_worker'")
     given = {f"{privilege} ({column}) ON TABLE {table}" for table, column, privilege in columns}
     given |= {f"{privilege} ON TABLE {table}" for table, privilege in tables}
+    # Of ours, those columns of whose table it has not the whole.
+    ours = database.query("SELECT table_schema || '.' || table_name, column_name, privilege_type FROM information_schema.column_privileges"
+                          " WHERE grantee = 'notify_worker' AND table_schema = 'notify'")
+    given |= {f"{privilege} ({column}) ON TABLE {table}" for table, column, privilege in ours if (table, privilege) not in tables}
     given |= {"USAGE ON SCHEMA public", "USAGE ON SCHEMA notify"}
     assert given == set(rights())
 
