@@ -45,7 +45,7 @@ int http_listen(const char *host, int port, char *why, size_t size)
 
 int http_listen_port(int fd)
 {
-    struct sockaddr_storage at;
+    struct sockaddr_storage at = {0};
     socklen_t size = sizeof at;
     check(getsockname(fd, (struct sockaddr *)&at, &size) == 0);
     return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
