@@ -233,3 +233,20 @@ def test_a_certificate_that_cannot_be_used_is_named_and_nothing_starts(notify_ap
             notify_api({"api": settings}, expected_exit=78)
         assert said in str(error.value), (number, error.value)
         assert "PRIVATE KEY" not in str(error.value)
+
+
+def test_who_begins_tls_and_does_not_go_on_is_closed_and_keeps_nobody_waiting(notify_api, tls):
+    api = notify_api({"api": {**tls, "patience": 1.0}})
+    silent = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(40)]
+    for number, one in enumerate(silent):
+        one.settimeout(10)
+        one.sendall([b"", b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n"][number % 3])
+    for _ in range(10):
+        assert api.ask("GET", "/healthz").status == 200
+    for one in silent:
+        try:
+            while one.recv(1000):  # an alert, for those who sent no TLS
+                pass
+        except ConnectionResetError:
+            pass
+        one.close()
