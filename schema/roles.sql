@@ -46,6 +46,13 @@ GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.external_refs TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;
 
+-- What the API keeps, to delete it when it is old; nothing of tokens but their age.
+GRANT SELECT, DELETE ON TABLE notify.kept_answers TO notify_worker;
+GRANT SELECT (id, at) ON TABLE notify.changes TO notify_worker;
+GRANT DELETE ON TABLE notify.changes TO notify_worker;
+GRANT SELECT (id, revoked_at, expires_at) ON TABLE notify.tokens TO notify_worker;
+GRANT DELETE ON TABLE notify.tokens TO notify_worker;
+
 -- The API, and notifyctl's commands integration and token. No right on the product's tables: there is a view of what is
 -- needed of them, for one workspace at a time, which belongs to the owner of the tables.
 DO $$

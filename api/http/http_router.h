@@ -29,7 +29,7 @@ struct service_call;
 
 /*
  * One method of one path, and all that is to be said of it: what is taken, and what the document of the API says. A table of
- * them ends with a NULL method. HEAD goes where GET goes.
+ * them ends with a NULL method. HEAD goes where GET goes; OPTIONS is answered here.
  */
 struct route {
     const char *method;

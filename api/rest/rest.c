@@ -15,6 +15,7 @@
 
 #include "api/rest/rest_document.h"
 #include "api/rest/rest_kinds.h"
+#include "api/rest/rest_metrics.h"
 #include "api/rest/rest_parts.h"
 #include "api/rest/rest_query.h"
 #include "api/rest/rest_routes.h"
@@ -231,6 +232,12 @@ static void do_it(struct asked *a)
 
 /* ---- who asks ---- */
 
+static void refuse_token(struct asked *a, enum metrics_refusal why, int status, const char *detail)
+{
+    rest_metrics_refuse(a->rest->metrics, why);
+    rest_refuse(a, status, detail);
+}
+
 static void on_token(struct auth_wait *wait)
 {
     struct asked *a = list_entry(wait, struct asked, auth);
@@ -239,21 +246,24 @@ static void on_token(struct auth_wait *wait)
         a->caller = (struct service_caller){
             .workspace = wait->workspace, .actor = wait->id, .actor_name = wait->name, .keys = a->rest->keys};
         if (a->route->scope == ROUTE_WRITE && !wait->may_write)
-            rest_refuse(a, 403,
-                        "this token may only read; make one with notifyctl token create --scope write");
+            refuse_token(a, METRICS_READ_ONLY, 403,
+                         "this token may only read; make one with notifyctl token create --scope write");
         else
             do_it(a);
         break;
     case AUTH_UNKNOWN:
         http_add_header(a->x, "WWW-Authenticate", "Bearer realm=\"pencheff-notify\"");
-        rest_refuse(a, 401, "send Authorization: Bearer and a token that notifyctl token create made");
+        refuse_token(a, METRICS_UNKNOWN, 401,
+                     "send Authorization: Bearer and a token that notifyctl token create made");
         break;
     case AUTH_EXPIRED:
         http_add_header(a->x, "WWW-Authenticate",
                         "Bearer realm=\"pencheff-notify\", error=\"invalid_token\"");
-        rest_refuse(a, 401, "this token has expired; make another with notifyctl token create");
+        refuse_token(a, METRICS_EXPIRED, 401,
+                     "this token has expired; make another with notifyctl token create");
         break;
     case AUTH_TOO_OFTEN:
+        rest_metrics_refuse(a->rest->metrics, METRICS_TOO_OFTEN);
         rest_refuse_for(a, 429, wait->wait_s, "this token asks too often; api.rate says how often it may");
         break;
     case AUTH_AWAY:
@@ -267,8 +277,6 @@ static void on_token(struct auth_wait *wait)
 void rest_handle(void *owner, struct http_exchange *x)
 {
     struct route_words words;
-    http_add_header(x, "Cache-Control", "no-store");
-    http_add_header(x, "X-Content-Type-Options", "nosniff");
     const struct route *route = http_route(rest_routes, x, &words);
     if (!route)
         return;
@@ -283,6 +291,12 @@ void rest_handle(void *owner, struct http_exchange *x)
         do_it(a);
     else
         auth_check(a->rest->auth, http_header(x, "Authorization"), &a->auth);
+}
+
+void rest_answered(void *owner, const struct http_exchange *x, int status, double seconds)
+{
+    const struct rest *r = owner;
+    rest_metrics_count(r->metrics, x, status, seconds);
 }
 
 /* TEXT with its ETag, kept. OUT is emptied. */
@@ -308,6 +322,7 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
     r->calls = calls;
     r->trials = trials;
     r->keys = keys;
+    r->metrics = rest_metrics_new(rest_routes);
     arena_init(&r->arena, TEXTS_BLOCK);
     buf_init(&out, REST_DOCUMENT_MAX);
     rest_kinds_add(&out);
@@ -323,5 +338,6 @@ void rest_free(struct rest *r)
     if (!r)
         return;
     arena_free(&r->arena);
+    rest_metrics_free(r->metrics);
     free(r);
 }

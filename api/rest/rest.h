@@ -15,5 +15,7 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
 void rest_free(struct rest *rest);
 /* The server's handler; OWNER is the struct rest. */
 void rest_handle(void *owner, struct http_exchange *x);
+/* Likewise, for each of its answers. */
+void rest_answered(void *owner, const struct http_exchange *x, int status, double seconds);
 
 #endif

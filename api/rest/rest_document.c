@@ -30,6 +30,7 @@ static const struct {
     {409,
      "It is not as it would have to be for this; or the Idempotency-Key came with another request before."},
     {412, "If-Match names another version than the present one."},
+    {411, "The body came in chunks; send its Content-Length."},
     {413, "The body is too large."},
     {415, "The body is not said to be JSON."},
     {422, "Something in it is wrong; errors names each field."},
@@ -56,6 +57,7 @@ static bool can_answer(const struct route *r, int status)
             return true;
     switch (status) {
     case 400:
+    case 411:
     case 413:
         return true;
     case 401:

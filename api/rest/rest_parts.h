@@ -23,6 +23,7 @@ struct rest {
     const struct fernet_keys *keys;
     struct arena arena; /* of its texts */
     struct rest_text document, kinds;
+    struct rest_metrics *metrics;
 };
 
 /* One request on its way; it is there until it is answered. */

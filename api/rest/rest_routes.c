@@ -10,6 +10,7 @@
 #include "api/rest/rest_integrations.h"
 #include "api/rest/rest_kinds.h"
 #include "api/rest/rest_ledger.h"
+#include "api/rest/rest_metrics.h"
 #include "api/rest/rest_own.h"
 #include "api/rest/rest_send.h"
 #include "api/service/service.h"
@@ -39,7 +40,7 @@
         "finding_id", "uuid", NULL, "Those of events about this finding only.", false                        \
     }
 #define THE_DELIVERY                                                                                         \
-    {"event", "text:1:200", NULL, "The id of the event; a slash in it as %2F does not work here.", true},    \
+    {"event", "text:1:200", NULL, "The id of the event; a slash in it as %2F.", true},                       \
     {                                                                                                        \
         "integration", "uuid", NULL, "The id of the integration.", true                                      \
     }
@@ -289,6 +290,14 @@ const struct route rest_routes[] = {
         .type = "text/plain",
         .errors = {503},
         .handle = rest_say_ready,
+    },
+    {
+        .method = "GET",
+        .path = "/metrics",
+        .summary = "Figures of this process, for Prometheus.",
+        .status = 200,
+        .type = "text/plain",
+        .handle = rest_show_metrics,
     },
     {.method = NULL},
 };

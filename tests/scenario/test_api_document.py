@@ -189,6 +189,8 @@ def test_a_setting_that_a_kind_does_not_have_is_refused_with_a_hint(ask: Client)
     ask.refuse("PATCH", "/integrations/{id}", {"config": {"webhook_url": URL, "styel": "text"}}, "config.styel", words=(one["id"],))
     old = ask.create(kind="webhook", config={"webhook_url": URL, "webhook_secret": "config-secret"})
     assert old["kind"] == "webhook"
+    unread = {"webhook_url": URL, "hmac_secret": "s", "webhook_secret": []}  # nobody looks at it, and it is wrong all the same
+    assert refused(unread, "webhook") == {"config.webhook_secret": "webhook_secret must be a text"}
 
 
 # --- the product's pages
