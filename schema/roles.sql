@@ -46,6 +46,13 @@ GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.external_refs TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;
 
+-- What the API keeps, to delete it when it is old; nothing of tokens but their age.
+GRANT SELECT, DELETE ON TABLE notify.kept_answers TO notify_worker;
+GRANT SELECT (id, at) ON TABLE notify.changes TO notify_worker;
+GRANT DELETE ON TABLE notify.changes TO notify_worker;
+GRANT SELECT (id, revoked_at, expires_at) ON TABLE notify.tokens TO notify_worker;
+GRANT DELETE ON TABLE notify.tokens TO notify_worker;
+
 -- The API, and notifyctl's commands integration and token. No right on the product's tables: there is a view of what is
 -- needed of them, for one workspace at a time, which belongs to the owner of the tables.
 DO $$
@@ -75,10 +82,21 @@ GRANT SELECT ON TABLE notify.schema_migrations TO notify_api;
 GRANT SELECT ON TABLE notify.api_workspaces TO notify_api;
 GRANT SELECT ON TABLE notify.api_targets TO notify_api;
 GRANT SELECT, DELETE ON TABLE notify.api_integrations TO notify_api;
-GRANT INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, severity_filter, target_ids, events) ON TABLE notify.api_integrations TO notify_api;
+GRANT INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, severity_filter, target_ids, events, target_kinds) ON TABLE notify.api_integrations TO notify_api;
 GRANT UPDATE (name, config_encrypted, enabled, severity_filter, target_ids, events) ON TABLE notify.api_integrations TO notify_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.api_keys TO notify_api;
 GRANT SELECT, INSERT ON TABLE notify.api_audit TO notify_api;
+-- The ledger: to read, and what is dead may be begun again or given up.
+GRANT SELECT ON TABLE notify.api_scans TO notify_api;
+GRANT SELECT ON TABLE notify.api_findings TO notify_api;
+GRANT SELECT ON TABLE notify.api_events TO notify_api;
+GRANT SELECT ON TABLE notify.api_deliveries TO notify_api;
+GRANT UPDATE (state, attempt, owner, lease_until, due_at, reason, owed, swept_at, updated_at) ON TABLE notify.api_deliveries TO notify_api;
+GRANT SELECT ON TABLE notify.api_recent TO notify_api;
+GRANT SELECT ON TABLE notify.api_attempts TO notify_api;
+GRANT UPDATE (attempt) ON TABLE notify.api_attempts TO notify_api;
+GRANT SELECT ON TABLE notify.api_states TO notify_api;
+GRANT SELECT ON TABLE notify.api_refs TO notify_api;
 -- Tokens are looked up before the workspace is known. Nothing can be taken from a token but by revoking it.
 GRANT SELECT, INSERT ON TABLE notify.tokens TO notify_api;
 GRANT UPDATE (revoked_at, last_used_at) ON TABLE notify.tokens TO notify_api;

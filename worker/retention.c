@@ -9,7 +9,8 @@
  * so it has a fifth of one connection's time at most, and whoever waits for a lock of it waits for one batch.
  *
  * What stands at destinations for findings (references) goes with its integration; what stands for nothing, or for an event of
- * a scan, when it is as old.
+ * a scan, when it is as old. Of the API's: who changed what, and tokens that are over, after retention.changes_days; answers
+ * that it keeps for repeated creations after a day. All of them in the same walk, as many at a time.
  *
  * Invariants:
  *   - a delivery goes when it is finished, owed nothing, and was not touched since then, and so are all others of its event;
@@ -45,8 +46,9 @@ struct retention {
     int64_t sent_us;
     char at[AT_SIZE]; /* where the walk is: accepted_at and id of the last event that was looked at */
     char id[ID_SIZE];
-    long long events, deliveries, refs; /* deleted in this walk */
-    int looked_at;                      /* in this batch */
+    long long events, deliveries, refs, answers, changes, tokens; /* deleted in this walk */
+    int looked_at;                                                /* events in this batch */
+    bool full; /* as many of something else went in this batch as may, so there is more */
     bool walking;
     bool may;
     bool said_not; /* that it may not */
@@ -63,14 +65,15 @@ static void rewind_walk(struct retention *r)
     snprintf(r->at, sizeof r->at, "-infinity");
     r->id[0] = 0;
     r->walking = false;
-    r->events = r->deliveries = r->refs = 0;
+    r->events = r->deliveries = r->refs = r->answers = r->changes = r->tokens = 0;
 }
 
 static void end_walk(struct retention *r)
 {
-    if (r->events || r->deliveries || r->refs)
+    if (r->events || r->deliveries || r->refs || r->answers || r->changes || r->tokens)
         LOG(LOG_INFO, "old_rows_deleted", LOG_NUM("events", r->events), LOG_NUM("deliveries", r->deliveries),
-            LOG_NUM("references", r->refs));
+            LOG_NUM("references", r->refs), LOG_NUM("answers", r->answers), LOG_NUM("changes", r->changes),
+            LOG_NUM("tokens", r->tokens));
     rewind_walk(r);
     set_timer(r, r->conf->retention_interval);
 }
@@ -79,7 +82,11 @@ static void on_rows(struct pg_request *request, int index, const PGresult *rows)
 {
     struct retention *r = list_entry(request, struct retention, request);
     if (index > 1) {
-        r->refs += strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+        long long *const sums[] = {&r->refs, &r->refs, &r->answers, &r->changes,
+                                   &r->tokens}; /* as delete_some asks */
+        long long deleted = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+        *sums[index - 2] += deleted;
+        r->full |= index > 3 && deleted >= r->conf->retention_batch;
         return;
     }
     if (index == 0) {
@@ -106,7 +113,7 @@ static void on_done(struct pg_request *request)
             LOG(LOG_WARN, "old_rows_kept", LOG_TEXT("reason", request->words),
                 LOG_TEXT("advice", pg_advice(request->sqlstate)));
         end_walk(r);
-    } else if (r->looked_at < r->conf->retention_batch) {
+    } else if (r->looked_at < r->conf->retention_batch && !r->full) {
         end_walk(r);
     } else {
         double took = (double)(clock_mono_us() - r->sent_us) / 1e6, pause = PAUSE_FACTOR * took;
@@ -116,12 +123,15 @@ static void on_done(struct pg_request *request)
 
 static void delete_some(struct retention *r)
 {
-    char days[32], most[16];
-    const char *values[] = {days, r->at, r->id, most}, *passing[] = {days, most};
+    char days[32], changes_days[32], most[16];
+    const char *values[] = {days, r->at, r->id, most}, *passing[] = {days, most},
+               *changes[] = {changes_days, most};
+    snprintf(changes_days, sizeof changes_days, "%.6f", r->conf->retention_changes_days);
     snprintf(days, sizeof days, "%.6f", r->conf->retention_deliveries_days);
     snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
     r->sent_us = clock_mono_us();
     r->looked_at = 0;
+    r->full = false;
     r->walking = true;
     r->request = (struct pg_request){.result = on_rows, .done = on_done};
     pg_link_begin(r->link, &r->request);
@@ -129,6 +139,9 @@ static void delete_some(struct retention *r)
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_EVENTS, 4, values, NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_REFS, 1, &values[3], NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_PASSING_REFS, 2, passing, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_ANSWERS, 1, &values[3], NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_CHANGES, 2, changes, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_TOKENS, 2, changes, NULL, NULL);
     pg_link_end(r->link, &r->request);
 }
 
@@ -157,7 +170,9 @@ static void on_answer(struct pg_request *request)
 
 static void ask(struct retention *r)
 {
-    const char *tables[] = {"{notify.events,notify.deliveries,notify.external_refs}"};
+    const char *tables[] = {
+        "{notify.events,notify.deliveries,notify.external_refs,notify.kept_answers,notify.changes,"
+        "notify.tokens}"};
     r->may = false;
     r->request = (struct pg_request){.result = on_allowed, .done = on_answer};
     pg_link_begin(r->link, &r->request);

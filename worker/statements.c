@@ -488,6 +488,31 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " SELECT count(*) FROM gone",
         2, {PG_FLOAT8, PG_INT4}},
 
+    /* Answers of the API that count no more. One that is taken for another creation meanwhile has another place, and stays. */
+    [STATEMENT_RETIRE_ANSWERS] = {"retire_answers",
+        "WITH rows AS MATERIALIZED (SELECT ctid AS row FROM notify.kept_answers"
+        " WHERE created_at < now() - interval '24 hours' ORDER BY created_at LIMIT $1),"
+        " gone AS (DELETE FROM notify.kept_answers k USING rows WHERE k.ctid = rows.row RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        1, {PG_INT4}},
+
+    /* Their ids rise with their age. */
+    [STATEMENT_RETIRE_CHANGES] = {"retire_changes",
+        "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS most),"
+        " rows AS MATERIALIZED (SELECT id FROM notify.changes WHERE id > 0 ORDER BY id LIMIT (SELECT most FROM bounds)),"
+        " gone AS (DELETE FROM notify.changes c WHERE c.id > 0 AND c.id <= (SELECT max(id) FROM rows)"
+        " AND c.at < (SELECT before FROM bounds) RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        2, {PG_FLOAT8, PG_INT4}},
+
+    [STATEMENT_RETIRE_TOKENS] = {"retire_tokens",
+        "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS most),"
+        " gone AS (DELETE FROM notify.tokens t WHERE t.id = ANY (ARRAY(SELECT id FROM notify.tokens"
+        " WHERE least(revoked_at, expires_at) < (SELECT before FROM bounds)"
+        " ORDER BY least(revoked_at, expires_at) LIMIT (SELECT most FROM bounds))) RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        2, {PG_FLOAT8, PG_INT4}},
+
     [STATEMENT_EXPAND_LOCK] = {"expand_lock",
         "SELECT FROM unnest($1) AS x(task)"
         " CROSS JOIN LATERAL (SELECT FROM notify.events e WHERE e.id = x.task FOR UPDATE) r",

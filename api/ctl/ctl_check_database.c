@@ -219,5 +219,6 @@ void check_database(struct report *report, const struct conf *conf)
     check_triggers(report, &db);
     check_clock(report, &db);
     check_settings(report, &db, conf);
+    check_api(report, &db, conf);
     db_close(&db);
 }

@@ -1,42 +1,68 @@
 /*
  * http_router - which route a request is for, and what every route refuses
  *
- * Pure but for the answers. Paths are compared segment by segment, decoded; a segment in braces takes any text that is not empty.
+ * Pure but for the answers. Paths are compared segment by segment, each decoded by itself, so that a slash can be part of one; a
+ * segment in braces takes any text that is not empty.
  */
 #include "api/http/http_router.h"
 
 #include <string.h>
 #include <strings.h>
 
+#include "api/http/http_decode.h"
+#include "api/http/http_manners.h"
 #include "api/http/http_problem.h"
+#include "common/base/check.h"
 
-/* The segment at *AT without its slash, and *AT behind it. Its length in *N. */
-static const char *segment(const char **at, size_t *n)
+enum { PARTS_MAX = 6 /* more than any route has */ };
+
+/* A path taken apart. */
+struct parts {
+    const char *items[PARTS_MAX];
+    size_t count; /* PARTS_MAX + 1: more than any route has */
+};
+
+static void take_apart(struct parts *p, struct arena *arena, const char *path)
 {
-    const char *start = *at + 1;
-    *n = strcspn(start, "/");
-    *at = start + *n;
-    return start;
+    p->count = 0;
+    while (*path == '/') {
+        size_t n = strcspn(path + 1, "/");
+        if (p->count < PARTS_MAX) {
+            p->items[p->count] = http_decode(arena, path + 1, n, false);
+            check(p->items[p->count] != NULL); /* as the whole path was */
+        }
+        p->count += p->count <= PARTS_MAX;
+        path += 1 + n;
+    }
 }
 
-static bool matches(const char *pattern, const char *path, struct arena *arena, struct route_words *words)
+static bool matches(const char *pattern, const struct parts *parts, struct route_words *words)
 {
-    size_t count = 0;
+    size_t count = 0, i;
     memset(words, 0, sizeof *words);
-    while (*pattern && *path) {
-        size_t wanted, n;
-        const char *form = segment(&pattern, &wanted), *text = segment(&path, &n);
-        if (*form == '{' && n > 0)
-            words->words[count++] = arena_text(arena, text, n);
-        else if (n != wanted || memcmp(form, text, n) != 0)
+    for (i = 0; *pattern && i < parts->count && i < PARTS_MAX; i++) {
+        const char *form = pattern + 1, *text = parts->items[i];
+        size_t n = strcspn(form, "/");
+        pattern = form + n;
+        if (*form == '{' && *text)
+            words->words[count++] = text;
+        else if (strlen(text) != n || memcmp(form, text, n) != 0)
             return false;
     }
-    return !*pattern && !*path;
+    return !*pattern && i == parts->count;
 }
 
 static bool takes_method(const struct route *r, const char *method)
 {
     return strcmp(r->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(r->method, "GET") == 0);
+}
+
+/* What can be done with a path. METHODS: its own. */
+static void tell_options(struct http_exchange *x, const char *methods)
+{
+    http_add_header(x, "Allow", methods);
+    http_manners_preflight(x, http_settings_of(x), methods);
+    http_answer(x, 204, NULL, "", 0);
 }
 
 /* Nobody takes it. ALLOW: the methods of its path; "" when there is no such path. */
@@ -105,18 +131,32 @@ static bool is_good_for(const struct route *r, struct http_exchange *x)
 const struct route *http_route(const struct route *table, struct http_exchange *x, struct route_words *words)
 {
     const char *allow = "";
+    struct parts parts;
     if (x->wrong) {
         http_problem(x, x->wrong, x->wrong_detail, NULL, 0);
         return NULL;
     }
-    for (const struct route *r = table; r->method; r++) {
-        if (!matches(r->path, x->path, x->arena, words))
-            continue;
-        if (takes_method(r, x->method))
-            return is_good_for(r, x) ? r : NULL;
-        allow = arena_printf(x->arena, "%s%s%s%s", allow, *allow ? ", " : "", r->method,
-                             strcmp(r->method, "GET") == 0 ? ", HEAD" : "");
+    bool asks = strcmp(x->method, "OPTIONS") == 0;
+    if (asks && strcmp(x->path, "*") == 0) {
+        tell_options(x, "GET, HEAD, POST, PATCH, DELETE, OPTIONS");
+        return NULL;
     }
-    refuse(x, allow);
+    take_apart(&parts, x->arena, x->path);
+    for (const struct route *r = table; r->method; r++) {
+        if (!matches(r->path, &parts, words))
+            continue;
+        if (takes_method(r, x->method)) {
+            x->route = r->path;
+            return is_good_for(r, x) ? r : NULL;
+        }
+        allow = arena_printf(x->arena, "%s%s%s", allow, r->method,
+                             strcmp(r->method, "GET") == 0 ? ", HEAD, " : ", ");
+    }
+    if (*allow)
+        allow = arena_printf(x->arena, "%sOPTIONS", allow);
+    if (asks && *allow)
+        tell_options(x, allow);
+    else
+        refuse(x, allow);
     return NULL;
 }

@@ -29,7 +29,7 @@ struct service_call;
 
 /*
  * One method of one path, and all that is to be said of it: what is taken, and what the document of the API says. A table of
- * them ends with a NULL method. HEAD goes where GET goes.
+ * them ends with a NULL method. HEAD goes where GET goes; OPTIONS is answered here.
  */
 struct route {
     const char *method;
@@ -40,6 +40,7 @@ struct route {
     struct route_parameter query[ROUTE_QUERY_MAX + 1]; /* others are refused */
     const char
         *body; /* the schema of the JSON that it takes; NULL: it takes none, and one that comes is refused */
+    bool may_lack_body; /* it may be left out */
     unsigned headers;   /* of enum route_headers */
     int status;         /* of a good answer */
     const char *answer; /* its schema; "Integration[]" for a list; NULL: JSON of any form, or no JSON */

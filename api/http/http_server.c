@@ -24,15 +24,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/http/http_decode.h"
+#include "api/http/http_listen.h"
+#include "api/http/http_manners.h"
+#include "api/http/http_strict.h"
 #include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/list.h"
 #include "common/base/log.h"
-#include "common/base/utf8.h"
 #include "common/base/uuid.h"
 
-enum { ARENA_BLOCK = 4096, SPARE_CONNECTIONS = 64, REQUEST_ID_MAX = 64, QUERY_MAX = 32, BACKLOG = 1024 };
+enum { ARENA_BLOCK = 4096, SPARE_CONNECTIONS = 64, REQUEST_ID_MAX = 64, QUERY_MAX = 32 };
+
+#define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
 struct http_server {
     struct http_settings settings;
@@ -53,6 +58,7 @@ struct connection {
     struct list link; /* in `arriving`, else alone */
     struct http_server *server;
     int fd;
+    const char *target_end; /* of the request whose headers arrive: a place in the daemon's memory */
     int64_t since_us;
     bool busy; /* a part of a request is there, or of its answer left */
 };
@@ -71,9 +77,12 @@ struct http_request {
         const char *name, *value;
     } query[QUERY_MAX];
     size_t query_count;
+    size_t length; /* of the body, as it was announced */
+    int64_t given_us;
     int status;
     bool suspended;
-    bool given; /* to whoever handles it */
+    bool given;  /* to whoever handles it */
+    bool unread; /* its body is not read: who knows where it ends, or it has not been sent */
 };
 
 struct header {
@@ -146,35 +155,6 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 
 /* ---- what has arrived ---- */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* NULL: it is no text. */
-static const char *decode(struct arena *arena, const char *text, bool plus_is_space)
-{
-    size_t n = strlen(text), size = 0;
-    char *out = arena_alloc(arena, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        if (text[i] != '%') {
-            out[size++] = plus_is_space && text[i] == '+' ? ' ' : text[i];
-            continue;
-        }
-        int high = n - i > 2 ? hex_value(text[i + 1]) : -1;
-        int low = n - i > 2 ? hex_value(text[i + 2]) : -1;
-        if (high < 0 || low < 0)
-            return NULL;
-        out[size++] = (char)(high << 4 | low);
-        i += 2;
-    }
-    out[size] = 0;
-    return utf8_is_storable(out, size) ? out : NULL;
-}
-
 static void refuse(struct http_request *r, int status, const char *detail)
 {
     if (r->x.wrong)
@@ -187,8 +167,8 @@ static enum MHD_Result take_argument(void *arg, enum MHD_ValueKind kind, const c
 {
     struct http_request *r = arg;
     (void)kind;
-    name = decode(&r->arena, name, true);
-    value = value ? decode(&r->arena, value, true) : "";
+    name = http_decode(&r->arena, name, strlen(name), true);
+    value = value ? http_decode(&r->arena, value, strlen(value), true) : "";
     if (!name || !value) {
         refuse(r, 400, "the query is not UTF-8 in percent-encoding");
     } else if (r->query_count == QUERY_MAX) {
@@ -230,8 +210,35 @@ static const char *peer(struct http_request *r)
     return arena_strdup(&r->arena, text);
 }
 
+static bool is_path(struct http_request *r)
+{
+    const char *path = r->x.path;
+    bool all = strcmp(path, "*") == 0 && strcmp(r->x.method, "OPTIONS") == 0;
+    return all || (path[0] == '/' && http_decode(&r->arena, path, strlen(path), false));
+}
+
+/* What is wrong with it before its body is read. */
+static void judge(struct http_request *r, const char *version)
+{
+    const char *length = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Content-Length");
+    const char *wrong = http_strict_wrong(r->mhd, version, r->connection->target_end);
+    r->connection->target_end = NULL;
+    r->length = length ? strtoull(length, NULL, 10) : 0;
+    if (wrong) {
+        refuse(r, 400, wrong);
+        r->unread = true;
+    } else if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Transfer-Encoding")) {
+        refuse(r, 411, "send the body with its Content-Length, not in chunks");
+    } else if (r->length > r->server->settings.body_bytes) {
+        refuse(r, 413, "the body is too large");
+        r->unread = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Expect") != NULL;
+    } else if (!is_path(r)) {
+        refuse(r, 400, "the target is a path that begins with a slash, UTF-8 in percent-encoding");
+    }
+}
+
 static struct http_request *new_request(struct http_server *s, struct MHD_Connection *mhd, const char *method,
-                                        const char *url)
+                                        const char *url, const char *version)
 {
     struct http_request *r = mem_zalloc(sizeof *r);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -245,11 +252,10 @@ static struct http_request *new_request(struct http_server *s, struct MHD_Connec
     list_init(&r->link);
     r->x = (struct http_exchange){.arena = &r->arena, .request = r};
     r->x.method = arena_strdup(&r->arena, method);
-    r->x.path = decode(&r->arena, url, false);
+    r->x.path = arena_strdup(&r->arena, url);
     r->x.peer = peer(r);
     r->x.id = request_id(r);
-    if (!r->x.path || r->x.path[0] != '/')
-        refuse(r, 400, "the path is not UTF-8 in percent-encoding");
+    judge(r, version);
     MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND, take_argument, r);
     return r;
 }
@@ -274,7 +280,9 @@ static enum MHD_Result queue(struct http_request *r)
 static enum MHD_Result hand_over(struct http_request *r)
 {
     struct http_server *s = r->server;
+    check(!r->unread || r->x.wrong); /* such a one cannot wait */
     r->given = true;
+    r->given_us = clock_mono_us();
     r->x.body = buf_text(&r->body);
     r->x.body_size = r->body.len;
     list_remove(&r->connection->link);
@@ -287,14 +295,23 @@ static enum MHD_Result hand_over(struct http_request *r)
     return MHD_YES;
 }
 
+/*
+ * An end that came together with the last bytes is told to the daemon once, and it has read only the bytes then. In TLS bytes may
+ * have been read and not been looked at yet, so there the connection stays until patience is over.
+ */
+static bool has_ended(const struct connection *c)
+{
+    char next;
+    return !c->server->settings.key && recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
                                   const char *version, const char *data, size_t *size, void **context)
 {
     struct http_request *r = *context;
-    (void)version;
     if (!r) {
-        *context = new_request(arg, mhd, method, url);
-        return MHD_YES;
+        *context = r = new_request(arg, mhd, method, url, version);
+        return r->unread ? hand_over(r) : MHD_YES;
     }
     if (r->response)
         return queue(r);
@@ -306,6 +323,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (r->body.overflow)
         refuse(r, 413, "the body is too large");
     *size = 0;
+    if (r->body.len < r->length && has_ended(r->connection))
+        hang_up(r->connection);
     return MHD_YES;
 }
 
@@ -323,6 +342,15 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
     if (r->server->stopped)
         hang_up(r->connection);
     free_request(r);
+}
+
+/* What it returns is the request's context. */
+static void *on_target(void *arg, const char *target, struct MHD_Connection *mhd)
+{
+    struct connection *c = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    (void)arg;
+    c->target_end = target + strlen(target);
+    return NULL;
 }
 
 /* Decoding is ours. */
@@ -368,6 +396,9 @@ void http_answer(struct http_exchange *x, int status, const char *type, const ch
     struct http_request *r = x->request;
     struct list *at;
     check(r->given && !r->response);
+    const struct http_settings *settings = &r->server->settings;
+    settings->answered(settings->owner, x, status, (double)(clock_mono_us() - r->given_us) / 1e6);
+    http_manners_add(x, settings);
     r->status = status;
     r->response = MHD_create_response_from_buffer(size, (void *)body, MHD_RESPMEM_MUST_COPY);
     check(r->response != NULL);
@@ -378,7 +409,7 @@ void http_answer(struct http_exchange *x, int status, const char *type, const ch
         const struct header *h = list_entry(at, struct header, link);
         check(MHD_add_response_header(r->response, h->name, h->value) == MHD_YES);
     }
-    if (r->server->stopped || x->wrong == 413)
+    if (r->server->stopped || r->unread || x->wrong == 413 || x->wrong == 411)
         MHD_add_response_header(r->response, "Connection", "close");
     list_remove(&r->link);
     if (r->suspended) {
@@ -387,6 +418,25 @@ void http_answer(struct http_exchange *x, int status, const char *type, const ch
         event_active(r->server->again, EV_TIMEOUT,
                      1); /* its own wake-up does not reach an epoll that is not its own */
     }
+}
+
+bool http_has_header(const struct http_exchange *x, const char *name)
+{
+    struct list *at;
+    list_for_each (at, &x->request->headers)
+        if (strcasecmp(list_entry(at, struct header, link)->name, name) == 0)
+            return true;
+    return false;
+}
+
+const struct http_settings *http_settings_of(const struct http_exchange *x)
+{
+    return &x->request->server->settings;
+}
+
+size_t http_open_connections(const struct http_exchange *x)
+{
+    return x->request->server->connections;
 }
 
 const char *http_header(const struct http_exchange *x, const char *name)
@@ -429,52 +479,13 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 
 /* ---- ---- */
 
-static int listen_at(const struct http_settings *settings, char *why, size_t size)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } at = {.v6 = {0}};
-    socklen_t length = sizeof at.v6;
-    int on = 1;
-    if (inet_pton(AF_INET6, settings->host, &at.v6.sin6_addr) == 1) {
-        at.v6.sin6_family = AF_INET6;
-        at.v6.sin6_port = htons((uint16_t)settings->port);
-    } else if (inet_pton(AF_INET, settings->host, &at.v4.sin_addr) == 1) {
-        at.v4.sin_family = AF_INET;
-        at.v4.sin_port = htons((uint16_t)settings->port);
-        length = sizeof at.v4;
-    } else {
-        snprintf(why, size, "%s is no address", settings->host);
-        return -1;
-    }
-    int fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind(fd, &at.any, length) < 0 || listen(fd, BACKLOG) < 0) {
-        snprintf(why, size, "%m");
-        if (fd >= 0)
-            close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static int port_of(int fd)
-{
-    struct sockaddr_storage at;
-    socklen_t size = sizeof at;
-    check(getsockname(fd, (struct sockaddr *)&at, &size) == 0);
-    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                          : ((struct sockaddr_in *)&at)->sin_port);
-}
-
 static struct MHD_Daemon *start(struct http_server *s)
 {
     const struct http_settings *c = &s->settings;
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)c->key},
                                    {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)c->certificate},
+                                   {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_VERSIONS},
                                    {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
     return MHD_start_daemon(
@@ -483,7 +494,8 @@ static struct MHD_Daemon *start(struct http_server *s)
         (unsigned)(c->connections + SPARE_CONNECTIONS), MHD_OPTION_CONNECTION_MEMORY_LIMIT, c->header_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, c->key ? tls : none, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+        c->key ? tls : none, MHD_OPTION_END);
 }
 
 struct http_server *http_server_new(struct event_base *base, const struct http_settings *settings, char *why,
@@ -494,18 +506,20 @@ struct http_server *http_server_new(struct event_base *base, const struct http_s
     s->base = base;
     list_init(&s->arriving);
     list_init(&s->handled);
-    s->listener = listen_at(settings, why, size);
+    s->listener = http_listen(settings->host, settings->port, why, size);
     if (s->listener < 0) {
         free(s);
         return NULL;
     }
-    s->port = port_of(s->listener);
+    s->port = http_listen_port(s->listener);
     s->late = event_new(base, -1, 0, on_late, s);
     s->again = event_new(base, -1, 0, on_ready, s);
     s->daemon = start(s);
     if (!s->daemon) {
         snprintf(why, size, "%s",
-                 settings->key ? "the certificate or its key is not taken" : "the server does not start");
+                 settings->key
+                     ? "the certificate and its key are not taken: PEM, and they must belong together"
+                     : "the server does not start");
         close(s->listener);
         http_server_free(s);
         return NULL;

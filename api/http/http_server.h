@@ -16,16 +16,18 @@ struct http_server;
 /* One request; it is there until http_answer. Texts are borrowed from it. */
 struct http_exchange {
     const char *method;
-    const char *path; /* decoded; begins with a slash */
+    const char
+        *path; /* as it was sent, in good percent-encoding; begins with a slash; "*": see RFC 9110, OPTIONS */
     const char *body; /* NUL-terminated, any bytes */
     size_t body_size;
-    int wrong; /* a status (400, 413) where the request is no good as a whole; then path, query and body are not to be used */
+    int wrong; /* a status (400, 411, 413) where the request is no good as a whole; then path, query and body are not to be used */
     const char *wrong_detail; /* why, for people */
     const char *peer;         /* the client's address as text */
     const char *
         id; /* of the request, for the answer and the log: the client's X-Request-Id where it is a word, else drawn */
     struct arena *arena; /* lives as long as the exchange */
     void *owner;         /* whoever handles it */
+    const char *route;   /* what http_route took it for, the path in the table; NULL: for none */
 
     /* Private. */
     struct http_request *request;
@@ -40,8 +42,12 @@ struct http_settings {
     /* For a request to arrive whole, from the first look or the end of the answer before; and for an answer to be taken. */
     double patience_s;
     const char *certificate, *key; /* PEM; NULL: no TLS */
+    const char *const *origins;    /* whose pages may ask, as a browser sends them */
+    size_t origin_count;
     /* Called once for each request; http_answer is called then, or later. */
     void (*handle)(void *owner, struct http_exchange *x);
+    /* Called with each answer, SECONDS after the request had arrived. */
+    void (*answered)(void *owner, const struct http_exchange *x, int status, double seconds);
     void *owner;
 };
 
@@ -64,6 +70,11 @@ const char *http_query(const struct http_exchange *x, const char *name);
 /* The name at INDEX, from 0 on; NULL behind the last. */
 const char *http_query_name(const struct http_exchange *x, size_t index);
 
+/* Was NAME, in any case, added to the answer? */
+bool http_has_header(const struct http_exchange *x, const char *name);
+const struct http_settings *http_settings_of(const struct http_exchange *x);
+/* As http_server_connections, of the server that X came to. */
+size_t http_open_connections(const struct http_exchange *x);
 /* Before the answer. The texts are copied. */
 void http_add_header(struct http_exchange *x, const char *name, const char *value);
 /* The same, in place of those of this name, in the same letters, that were added before. */

@@ -177,8 +177,13 @@ void calls_free(struct calls *c)
 
 bool calls_are_up(const struct calls *c)
 {
+    return calls_up(c) > 0;
+}
+
+size_t calls_up(const struct calls *c)
+{
+    size_t up = 0;
     for (size_t i = 0; i < c->count; i++)
-        if (pg_link_is_up(c->links[i].link))
-            return true;
-    return false;
+        up += pg_link_is_up(c->links[i].link);
+    return up;
 }

@@ -43,5 +43,7 @@ void calls_free(struct calls *c);
 void calls_run(struct calls *c, struct running_call *running);
 /* At least one connection is up. */
 bool calls_are_up(const struct calls *c);
+/* How many connections are. */
+size_t calls_up(const struct calls *c);
 
 #endif

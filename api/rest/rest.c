@@ -15,12 +15,14 @@
 
 #include "api/rest/rest_document.h"
 #include "api/rest/rest_kinds.h"
+#include "api/rest/rest_metrics.h"
 #include "api/rest/rest_parts.h"
 #include "api/rest/rest_query.h"
 #include "api/rest/rest_routes.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/destinations/dest.h"
 
 enum { RETRY_S = 2, TEXTS_BLOCK = 4096 };
 
@@ -85,21 +87,47 @@ void rest_refuse_for(struct asked *a, int status, double seconds, const char *de
     rest_refuse(a, status, detail);
 }
 
+/* The path that was asked for, as it stands in a URL. */
+static const char *path_of(const struct asked *a)
+{
+    struct arena *arena = a->x->arena;
+    const char *path = "", *at = a->route->path;
+    for (size_t i = 0; *at; i++) {
+        size_t plain = strcspn(at, "{");
+        path = arena_printf(arena, "%s%.*s", path, (int)plain, at);
+        at += plain;
+        if (!*at)
+            break;
+        path = arena_printf(arena, "%s%s", path, dest_url_escape(arena, a->words.words[i]));
+        at = strchr(at, '}') + 1;
+    }
+    return path;
+}
+
+/* The next page: the same question but for its cursor. */
+static void add_link(struct asked *a, const char *cursor)
+{
+    struct arena *arena = a->x->arena;
+    const char *name, *query = "";
+    for (size_t i = 0; (name = http_query_name(a->x, i)); i++)
+        if (strcmp(name, "cursor") != 0)
+            query =
+                arena_printf(arena, "%s&%s=%s", query, name, dest_url_escape(arena, http_query(a->x, name)));
+    http_add_header(a->x, "Link",
+                    arena_printf(arena, "<%s?cursor=%s%s>; rel=\"next\"", path_of(a), cursor, query));
+}
+
 static void add_headers(struct asked *a)
 {
     const struct service_call *c = &a->running.call;
     if (c->etag)
         http_add_header(a->x, "ETag", c->etag);
     if (c->status == SERVICE_CREATED)
-        http_add_header(a->x, "Location", arena_printf(a->x->arena, "%s/%s", a->route->path, c->id));
+        http_add_header(a->x, "Location", arena_printf(a->x->arena, "/integrations/%s", c->id));
     if (c->repeated)
         http_add_header(a->x, "Idempotent-Replayed", "true");
-    if (c->next) {
-        const char *limit = http_query(a->x, "limit");
-        http_add_header(a->x, "Link",
-                        arena_printf(a->x->arena, "<%s?cursor=%s%s%s>; rel=\"next\"", a->route->path, c->next,
-                                     limit ? "&limit=" : "", limit ? limit : ""));
-    }
+    if (c->next)
+        add_link(a, c->next);
 }
 
 static void answer_errors(struct asked *a, int status)
@@ -144,6 +172,10 @@ void rest_answer_call(struct asked *a)
     int status = http_status(a->running.call.status);
     if (status >= 400) {
         answer_errors(a, status);
+        return;
+    }
+    if (a->then) {
+        a->then(a);
         return;
     }
     add_headers(a);
@@ -200,6 +232,12 @@ static void do_it(struct asked *a)
 
 /* ---- who asks ---- */
 
+static void refuse_token(struct asked *a, enum metrics_refusal why, int status, const char *detail)
+{
+    rest_metrics_refuse(a->rest->metrics, why);
+    rest_refuse(a, status, detail);
+}
+
 static void on_token(struct auth_wait *wait)
 {
     struct asked *a = list_entry(wait, struct asked, auth);
@@ -208,21 +246,24 @@ static void on_token(struct auth_wait *wait)
         a->caller = (struct service_caller){
             .workspace = wait->workspace, .actor = wait->id, .actor_name = wait->name, .keys = a->rest->keys};
         if (a->route->scope == ROUTE_WRITE && !wait->may_write)
-            rest_refuse(a, 403,
-                        "this token may only read; make one with notifyctl token create --scope write");
+            refuse_token(a, METRICS_READ_ONLY, 403,
+                         "this token may only read; make one with notifyctl token create --scope write");
         else
             do_it(a);
         break;
     case AUTH_UNKNOWN:
         http_add_header(a->x, "WWW-Authenticate", "Bearer realm=\"pencheff-notify\"");
-        rest_refuse(a, 401, "send Authorization: Bearer and a token that notifyctl token create made");
+        refuse_token(a, METRICS_UNKNOWN, 401,
+                     "send Authorization: Bearer and a token that notifyctl token create made");
         break;
     case AUTH_EXPIRED:
         http_add_header(a->x, "WWW-Authenticate",
                         "Bearer realm=\"pencheff-notify\", error=\"invalid_token\"");
-        rest_refuse(a, 401, "this token has expired; make another with notifyctl token create");
+        refuse_token(a, METRICS_EXPIRED, 401,
+                     "this token has expired; make another with notifyctl token create");
         break;
     case AUTH_TOO_OFTEN:
+        rest_metrics_refuse(a->rest->metrics, METRICS_TOO_OFTEN);
         rest_refuse_for(a, 429, wait->wait_s, "this token asks too often; api.rate says how often it may");
         break;
     case AUTH_AWAY:
@@ -236,8 +277,6 @@ static void on_token(struct auth_wait *wait)
 void rest_handle(void *owner, struct http_exchange *x)
 {
     struct route_words words;
-    http_add_header(x, "Cache-Control", "no-store");
-    http_add_header(x, "X-Content-Type-Options", "nosniff");
     const struct route *route = http_route(rest_routes, x, &words);
     if (!route)
         return;
@@ -254,6 +293,12 @@ void rest_handle(void *owner, struct http_exchange *x)
         auth_check(a->rest->auth, http_header(x, "Authorization"), &a->auth);
 }
 
+void rest_answered(void *owner, const struct http_exchange *x, int status, double seconds)
+{
+    const struct rest *r = owner;
+    rest_metrics_count(r->metrics, x, status, seconds);
+}
+
 /* TEXT with its ETag, kept. OUT is emptied. */
 static struct rest_text keep(struct rest *r, struct buf *out)
 {
@@ -267,7 +312,7 @@ static struct rest_text keep(struct rest *r, struct buf *out)
     return text;
 }
 
-struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls,
+struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls, struct trials *trials,
                       const struct fernet_keys *keys)
 {
     struct rest *r = mem_zalloc(sizeof *r);
@@ -275,7 +320,9 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
     r->conf = conf;
     r->auth = auth;
     r->calls = calls;
+    r->trials = trials;
     r->keys = keys;
+    r->metrics = rest_metrics_new(rest_routes);
     arena_init(&r->arena, TEXTS_BLOCK);
     buf_init(&out, REST_DOCUMENT_MAX);
     rest_kinds_add(&out);
@@ -291,5 +338,6 @@ void rest_free(struct rest *r)
     if (!r)
         return;
     arena_free(&r->arena);
+    rest_metrics_free(r->metrics);
     free(r);
 }

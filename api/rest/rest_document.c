@@ -31,6 +31,7 @@ static const struct error {
     {409,
      "It is not as it would have to be for this; or the Idempotency-Key came with another request before.",
      NULL, NULL},
+    {411, "The body came in chunks; send its Content-Length.", NULL, NULL},
     {412, "If-Match names another version than the present one.", NULL, NULL},
     {413, "The body is too large.", NULL, NULL},
     {415, "The body is not said to be JSON.", NULL, NULL},
@@ -51,6 +52,7 @@ static bool can_answer(const struct route *r, int status)
             return true;
     switch (status) {
     case 400:
+    case 411:
     case 413:
         return true;
     case 401:
@@ -273,7 +275,7 @@ static void add_operation(struct buf *out, const struct route *r)
     add_parameters(out, r);
     if (r->body) {
         buf_json_open_object(out, "requestBody");
-        buf_json_bool(out, "required", true);
+        buf_json_bool(out, "required", !r->may_lack_body);
         buf_json_open_object(out, "content");
         add_content(out, "application/json", r->body);
         buf_add_text(out, "}}");

@@ -10,6 +10,8 @@
 
 #include "api/service/service_parts.h"
 #include "common/base/check.h"
+#include "common/base/uuid.h"
+#include "common/model/event.h"
 
 enum { ARENA_BLOCK = 4096 };
 
@@ -62,6 +64,37 @@ void service_take_row(struct service_call *call, const PGresult *rows)
                 : NULL;
 }
 
+const char *service_check_uuid(struct service_call *call, const char *name, const char *text)
+{
+    struct uuid uuid;
+    if (text && !uuid_parse(&uuid, text)) {
+        service_wrong(call, name, "it must be a UUID, as 01234567-89ab-cdef-0123-456789abcdef");
+        return NULL;
+    }
+    return arena_strdup(&call->arena, text);
+}
+
+const char *service_check_word(struct service_call *call, const char *name, const char *text,
+                               const char *list)
+{
+    const struct word_list *words = word_list_find(list);
+    if (!text || word_list_help(words, text))
+        return arena_strdup(&call->arena, text);
+    const char *known = "";
+    for (size_t i = 0; i < words->count; i++)
+        known = arena_printf(&call->arena, "%s%s%s", known, i ? ", " : "", words->entries[i].word);
+    service_wrong(call, name, arena_printf(&call->arena, "it must be one of %s", known));
+    return NULL;
+}
+
+const char *service_check_event(struct service_call *call, const char *name, const char *text)
+{
+    if (!text || event_id_is_good(text))
+        return arena_strdup(&call->arena, text);
+    service_wrong(call, name, "it must be the id of an event, 1 to 200 bytes of UTF-8");
+    return NULL;
+}
+
 bool service_is_true(const struct service_call *call, int column)
 {
     const char *value = call->own->columns[column];
@@ -70,9 +103,15 @@ bool service_is_true(const struct service_call *call, int column)
 
 void service_take(struct service_call *call, size_t step, const PGresult *rows)
 {
+    struct service_private *own = call->own;
     check(step < call->step_count);
-    if (step + 1 == call->step_count)
-        call->own->take(call, rows);
+    if (own->keeps_all) {
+        PQclear(own->kept[step]);
+        own->kept[step] = PQcopyResult(rows, PG_COPYRES_ATTRS | PG_COPYRES_TUPLES);
+        mem_check(own->kept[step] != NULL);
+    } else if (step + 1 == call->step_count) {
+        own->take(call, rows);
+    }
 }
 
 void service_finish(struct service_call *call)
@@ -84,6 +123,8 @@ void service_finish(struct service_call *call)
 
 void service_end(struct service_call *call)
 {
+    for (size_t i = 0; i < SERVICE_STEPS_MAX; i++)
+        PQclear(call->own->kept[i]);
     buf_wipe(&call->own->list);
     arena_wipe(&call->arena);
 }

@@ -5,13 +5,11 @@
  * be judged without the database is judged first; a call that is refused there has no steps. Settings leave this file
  * encrypted only.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/service/service_parts.h"
-#include "common/base/base64.h"
+#include "api/service/service_page.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/utf8.h"
@@ -19,22 +17,21 @@
 #include "common/model/settings_seal.h"
 
 enum {
-    KEY_MAX = 255,        /* bytes of an Idempotency-Key; ours */
-    CURSOR_TEXT_MAX = 64, /* microseconds, a blank and a UUID */
-    IF_MATCH_MAX = 4096,  /* bytes: a hundred versions; ours */
+    KEY_MAX = 255,       /* bytes of an Idempotency-Key; ours */
+    IF_MATCH_MAX = 4096, /* bytes: a hundred versions; ours */
 };
 
-static void not_found(struct service_call *call)
+void service_not_found(struct service_call *call)
 {
     service_refuse(call, SERVICE_NOT_FOUND, "there is no such integration in this workspace");
 }
 
 /* Whether ID may be one; else the call is over. */
-static bool take_id(struct service_call *call, const char *id)
+bool service_take_id(struct service_call *call, const char *id)
 {
     struct uuid uuid;
     if (!uuid_parse(&uuid, id)) {
-        not_found(call);
+        service_not_found(call);
         return false;
     }
     call->own->id = arena_strdup(&call->arena, id);
@@ -43,88 +40,32 @@ static bool take_id(struct service_call *call, const char *id)
 
 /* ---- list ---- */
 
-/* A page's end as clients see it: its text in base64url, so that nobody builds one by hand. */
-static const char *cursor_make(struct service_call *call, const char *time, const char *id)
-{
-    struct buf text, out;
-    buf_init(&text, CURSOR_TEXT_MAX);
-    buf_init(&out, 2 * CURSOR_TEXT_MAX);
-    buf_printf(&text, "%s %s", time, id);
-    base64_encode(BASE64_URL, buf_text(&text), text.len, &out);
-    const char *cursor = arena_text(&call->arena, buf_text(&out), strcspn(buf_text(&out), "="));
-    buf_free(&text);
-    buf_free(&out);
-    return cursor;
-}
-
-/* The two parameters of a cursor; false when it is none of ours. */
-static bool cursor_read(struct service_call *call, const char *cursor, const char **time, const char **id)
-{
-    unsigned char text[CURSOR_TEXT_MAX + 1];
-    size_t n = strlen(cursor);
-    struct uuid uuid;
-    if (base64_decoded_max(n) > CURSOR_TEXT_MAX ||
-        !base64_decode(BASE64_URL, BASE64_LENIENT, cursor, n, text, &n))
-        return false;
-    char *copy = arena_text(&call->arena, (const char *)text, n);
-    size_t sign = *copy == '-', digits = strspn(copy + sign, "0123456789");
-    if (digits < 1 || digits > 16 || copy[sign + digits] != ' ' ||
-        !uuid_parse(&uuid, copy + sign + digits + 1))
-        return false;
-    copy[sign + digits] = '\0';
-    *time = copy;
-    *id = copy + sign + digits + 1;
-    return true;
-}
-
 static void list_take(struct service_call *call, const PGresult *rows)
 {
     struct service_private *own = call->own;
     int count = PQntuples(rows), shown = count > own->limit ? (int)own->limit : count;
-    buf_reset(&own->list);
-    buf_add_char(&own->list, '[');
-    for (int i = 0; i < shown; i++) {
-        if (i)
-            buf_add_text(&own->list, ",\n ");
-        buf_add(&own->list, PQgetvalue(rows, i, API_LIST_BODY), (size_t)PQgetlength(rows, i, API_LIST_BODY));
-    }
-    buf_add_char(&own->list, ']');
-    check(!own->list.overflow);
-    call->next = count > shown ? cursor_make(call, PQgetvalue(rows, shown - 1, API_LIST_TIME),
-                                             PQgetvalue(rows, shown - 1, API_LIST_ID))
-                               : NULL;
-}
-
-static void list_finish(struct service_call *call)
-{
-    call->status = SERVICE_OK;
-    call->body = buf_text(&call->own->list);
+    service_page_begin(call);
+    for (int i = 0; i < shown; i++)
+        buf_add(service_page_add(call), PQgetvalue(rows, i, API_LIST_BODY),
+                (size_t)PQgetlength(rows, i, API_LIST_BODY));
+    const char *const end[] = {count > shown ? PQgetvalue(rows, shown - 1, API_LIST_TIME) : NULL,
+                               count > shown ? PQgetvalue(rows, shown - 1, API_LIST_ID) : NULL};
+    service_page_end(call, end, 2);
 }
 
 void service_integration_list(struct service_call *call, const struct service_caller *caller,
                               const char *limit, const char *cursor)
 {
-    const char *time = NULL, *id = NULL;
-    service_begin(call, caller, list_finish);
+    const char *behind[2] = {NULL, NULL};
+    service_begin(call, caller, service_page_finish);
     call->own->take = list_take;
-    call->own->limit = SERVICE_LIMIT_DEFAULT;
-    if (limit) {
-        char *end;
-        errno = 0;
-        call->own->limit = strtol(limit, &end, 10);
-        if (errno || *limit < '0' || *limit > '9' || *end || call->own->limit < 1 ||
-            call->own->limit > SERVICE_LIMIT_MAX)
-            service_wrong(call, "limit", "limit must be a whole number from 1 to 500");
-    }
-    if (cursor && !cursor_read(call, cursor, &time, &id))
-        service_wrong(call, "cursor",
-                      "cursor must be one from the Link header of the page before, as it stood there");
+    service_page_read(call, limit, cursor, PAGE_BY_TIME, behind, 2);
     if (call->status != SERVICE_UNFINISHED)
         return;
     struct service_step *step = service_add(call, API_INTEGRATION_LIST);
     step->values[0] = caller->workspace;
-    step->values[1] = time;
-    step->values[2] = id;
+    step->values[1] = behind[0];
+    step->values[2] = behind[1];
     step->values[3] = arena_printf(&call->arena, "%ld", call->own->limit + 1);
 }
 
@@ -133,7 +74,7 @@ void service_integration_list(struct service_call *call, const struct service_ca
 static void get_finish(struct service_call *call)
 {
     if (!call->own->rows) {
-        not_found(call);
+        service_not_found(call);
         return;
     }
     call->status = SERVICE_OK;
@@ -144,7 +85,7 @@ static void get_finish(struct service_call *call)
 void service_integration_get(struct service_call *call, const struct service_caller *caller, const char *id)
 {
     service_begin(call, caller, get_finish);
-    if (!take_id(call, id))
+    if (!service_take_id(call, id))
         return;
     struct service_step *step = service_add(call, API_INTEGRATION_GET);
     step->values[0] = caller->workspace;
@@ -191,7 +132,7 @@ static const char *sent_fields(struct service_call *call, const struct service_r
 
 /* ---- create ---- */
 
-static void create_finish(struct service_call *call)
+bool service_created(struct service_call *call)
 {
     const char *const *columns = call->own->columns;
     const char *first = columns[API_CREATE_KEPT_HASH];
@@ -200,8 +141,6 @@ static void create_finish(struct service_call *call)
         call->body = columns[API_CREATE_BODY];
         call->etag = columns[API_CREATE_ETAG];
         call->status = SERVICE_CREATED;
-    } else if (!service_is_true(call, API_CREATE_WORKSPACE)) {
-        service_refuse(call, SERVICE_NOT_FOUND, "there is no such workspace");
     } else if (first && strcmp(first, call->own->body_hash) != 0) {
         service_refuse(
             call, SERVICE_CONFLICT,
@@ -212,27 +151,46 @@ static void create_finish(struct service_call *call)
         call->body = columns[API_CREATE_KEPT_BODY];
         call->etag = columns[API_CREATE_KEPT_ETAG];
         call->status = SERVICE_CREATED;
-    } else {
-        /* Only targets are left: the rest was there before the statements were sent. */
-        bad_targets(call, columns[API_CREATE_BAD] ? columns[API_CREATE_BAD] : "they changed meanwhile");
     }
+    return call->status != SERVICE_UNFINISHED;
 }
 
-static bool key_is_good(const char *key)
+static void create_finish(struct service_call *call)
 {
-    size_t n = strlen(key);
-    for (const char *at = key; *at; at++)
-        if (*at < ' ' || *at > '~')
-            return false;
-    return n >= 1 && n <= KEY_MAX;
+    const char *const *columns = call->own->columns;
+    if (!columns[API_CREATE_BODY] && !service_is_true(call, API_CREATE_WORKSPACE))
+        service_refuse(call, SERVICE_NOT_FOUND, "there is no such workspace");
+    else if (!service_created(call))
+        /* Only targets are left: the rest was there before the statements were sent. */
+        bad_targets(call, columns[API_CREATE_BAD] ? columns[API_CREATE_BAD] : "they changed meanwhile");
+}
+
+bool service_key_check(struct service_call *call, const char *key)
+{
+    size_t n = key ? strlen(key) : 1;
+    bool good = n >= 1 && n <= KEY_MAX;
+    for (const char *at = key; at && *at; at++)
+        good &= *at >= ' ' && *at <= '~';
+    if (!good)
+        service_wrong(call, "Idempotency-Key", "Idempotency-Key must be 1 to 255 printable ASCII characters");
+    return good;
+}
+
+void service_draw_id(struct service_call *call)
+{
+    struct uuid uuid;
+    char id[UUID_TEXT];
+    uuid_random(&uuid);
+    uuid_format(&uuid, id);
+    call->own->id = arena_strdup(&call->arena, id);
 }
 
 /* The first finder of a request under this key is the one that makes it. */
-static void add_key_step(struct service_call *call, const struct service_caller *caller, const char *key,
-                         const char *body, size_t size, const char *targets)
+void service_add_key(struct service_call *call, const struct service_caller *caller, const char *key,
+                     const char *request, size_t size, const char *targets)
 {
     unsigned char hash[SHA256_SIZE];
-    hash_sha256(body, size, hash);
+    hash_sha256(request, size, hash);
     hash_hex(hash, sizeof hash, call->own->body_hash);
     struct service_step *step = service_add(call, API_INTEGRATION_KEY);
     step->values[0] = caller->workspace;
@@ -246,11 +204,8 @@ void service_integration_create(struct service_call *call, const struct service_
                                 const char *body, size_t size, const char *key)
 {
     struct service_request request;
-    struct uuid uuid;
-    char id[UUID_TEXT];
     service_begin(call, caller, create_finish);
-    if (key && !key_is_good(key))
-        service_wrong(call, "Idempotency-Key", "Idempotency-Key must be 1 to 255 printable ASCII characters");
+    service_key_check(call, key);
     service_request_read(call, body, size, true, &request);
     const char *const *values = request.values;
     if (values[FIELD_KIND] && values[FIELD_CONFIG])
@@ -259,12 +214,10 @@ void service_integration_create(struct service_call *call, const struct service_
     const char *sealed = config && call->status == SERVICE_UNFINISHED ? seal(call, caller, config) : NULL;
     if (!sealed)
         return;
-    uuid_random(&uuid);
-    uuid_format(&uuid, id);
-    call->own->id = arena_strdup(&call->arena, id);
+    service_draw_id(call);
     key = arena_strdup(&call->arena, key);
     if (key)
-        add_key_step(call, caller, key, body, size, values[FIELD_TARGETS]);
+        service_add_key(call, caller, key, body, size, values[FIELD_TARGETS]);
     struct service_step *step = service_add(call, API_INTEGRATION_CREATE);
     const char *const all[] = {caller->workspace,
                                call->own->id,
@@ -290,7 +243,7 @@ static void update_finish(struct service_call *call)
     const char *const *columns = call->own->columns;
     const struct service_private *own = call->own;
     if (!own->rows) {
-        not_found(call);
+        service_not_found(call);
         return;
     }
     if (!service_is_true(call, API_UPDATE_MATCHES)) {
@@ -323,7 +276,7 @@ void service_integration_update(struct service_call *call, const struct service_
 {
     struct service_request request;
     service_begin(call, caller, update_finish);
-    if (!take_id(call, id) || !service_request_read(call, body, size, false, &request))
+    if (!service_take_id(call, id) || !service_request_read(call, body, size, false, &request))
         return;
     const char *const *values = request.values;
     const char *config = values[FIELD_CONFIG], *sealed = NULL, *kinds = NULL;
@@ -367,14 +320,14 @@ static void delete_finish(struct service_call *call)
     if (call->own->rows)
         call->status = SERVICE_NO_CONTENT;
     else
-        not_found(call);
+        service_not_found(call);
 }
 
 void service_integration_delete(struct service_call *call, const struct service_caller *caller,
                                 const char *id)
 {
     service_begin(call, caller, delete_finish);
-    if (!take_id(call, id))
+    if (!service_take_id(call, id))
         return;
     struct service_step *step = service_add(call, API_INTEGRATION_DELETE);
     step->values[0] = caller->workspace;

@@ -121,25 +121,30 @@ static bool knows_keys(struct service_call *call, const struct dest *dest, const
 
 /* ---- ---- */
 
-bool service_config_check(struct service_call *call, const char *kind, const char *config)
+const void *service_config_parse(struct service_call *call, const char *kind, const char *config)
 {
     const struct dest *dest = dest_find(kind);
     struct dest_config_error error = {.detail = ""};
     if (!dest) {
         service_wrong(call, "config",
                       "this version does not know the kind, so its settings cannot be checked; update it");
-        return false;
+        return NULL;
     }
-    bool taken = dest->config_parse(&call->arena, config, strlen(config), &error) != NULL;
-    bool known = knows_keys(call, dest, config, taken);
-    if (taken) {
+    const void *parsed = dest->config_parse(&call->arena, config, strlen(config), &error);
+    bool known = knows_keys(call, dest, config, parsed != NULL);
+    if (parsed) {
         call->advice = error.advice;
-        return known;
+        return known ? parsed : NULL;
     }
     const char *key = key_of(call, config, error.detail);
     service_wrong(call, key ? arena_printf(&call->arena, "config.%s", key) : "config",
                   arena_strdup(&call->arena, error.detail));
-    return false;
+    return NULL;
+}
+
+bool service_config_check(struct service_call *call, const char *kind, const char *config)
+{
+    return service_config_parse(call, kind, config) != NULL;
 }
 
 const char *service_config_kinds(struct service_call *call, const char *config)

@@ -13,7 +13,9 @@
  */
 #include "api/service/service_statements.h"
 
+#include "api/service/ledger_sql.h"
 #include "api/service/service_fields.h"
+#include "api/service/service_ledger_sql.h"
 #include "common/db/pg_array.h"
 
 /* Of a row i of integrations: as it is shown, and what tells one version of it from another. */
@@ -38,7 +40,7 @@
     ", 32) || '\"'"
 
 #define PAGE_TIME "least(greatest(i.created_at, '1900-01-01Z'), '2200-01-01Z')"
-#define UTC(time) "to_char(" time " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+#define UTC       LEDGER_UTC
 
 /* Which of the targets in parameter IDS are none of the workspace. */
 #define BAD_TARGETS(ids)                                                                                     \
@@ -64,6 +66,9 @@
                                                                                                         "at"
 
 /* clang-format off */
+
+#define PAGE_TYPES PG_UUID, PG_TEXT, PG_TEXT, PG_UUID, PG_INT4, PG_INT4, PG_TEXTS, PG_TEXT, PG_TEXT
+#define EXPLAIN_TYPES PG_UUID, PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_INT4
 
 const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     [API_WORKSPACE] = {"api_workspace",
@@ -162,6 +167,30 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " SELECT g.id FROM gone g",
         4, {PG_UUID, PG_UUID, PG_TEXT, PG_TEXT}},
 
+    [API_INTEGRATION_SETTINGS] = {"api_integration_settings",
+        "SELECT i.kind, encode(i.config_encrypted, 'hex') FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $2",
+        2, {PG_UUID, PG_UUID}},
+
+    /* $2 the original, $3 the copy's id, $4 its name, $5 the Idempotency-Key, which was taken before as for a creation. */
+    [API_INTEGRATION_DUPLICATE] = {"api_integration_duplicate",
+        "WITH made AS (INSERT INTO notify.api_integrations (id, org_id, workspace_id, kind, name, config_encrypted, enabled,"
+        " severity_filter, target_ids, events, target_kinds) SELECT $3, o.org_id, o.workspace_id, o.kind,"
+        " coalesce($4, left(o.name, 193) || ' (copy)'), o.config_encrypted, false, o.severity_filter, o.target_ids, o.events,"
+        " o.target_kinds FROM notify.api_integrations o WHERE o.workspace_id = $1 AND o.id = $2 AND ($5 IS NULL OR EXISTS"
+        " (SELECT FROM notify.api_keys k WHERE k.workspace_id = $1 AND k.key = $5 AND k.integration_id = $3))"
+        " ON CONFLICT (id) DO NOTHING RETURNING *),"
+        " shown AS (SELECT " BODY " AS body, " ETAG " AS etag FROM made i),"
+        " kept AS (UPDATE notify.api_keys k SET answer = s.body, etag = s.etag FROM shown s"
+        " WHERE k.workspace_id = $1 AND k.key = $5),"
+        " logged AS (" LOG "$1, $6, $7, 'create', i.id::text,"
+        " '{kind,name,severity_filter,enabled,target_ids,events,target_kinds,config}'::text[] FROM made i)"
+        " SELECT EXISTS (SELECT FROM notify.api_integrations o WHERE o.workspace_id = $1 AND o.id = $2), NULL, s.body, s.etag,"
+        " encode(k.body_hash, 'hex'), k.integration_id, k.answer, k.etag FROM (SELECT) one"
+        " LEFT JOIN (SELECT body, etag FROM shown UNION ALL SELECT " BODY ", " ETAG
+        " FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $3) s ON true"
+        " LEFT JOIN notify.api_keys k ON k.workspace_id = $1 AND k.key = $5",
+        7, {PG_UUID, PG_UUID, PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT}},
+
     /* In place of API_WORKSPACE, for who knows a token but not whose it is. */
     [API_TOKEN_WORKSPACE] = {"api_token_workspace",
         "SELECT set_config('notify.workspace', coalesce((SELECT t.workspace_id::text FROM notify.tokens t WHERE t.id = $1), ''),"
@@ -198,4 +227,43 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         "UPDATE notify.tokens t SET last_used_at = now() WHERE t.id = ANY ($1)"
         " AND (t.last_used_at IS NULL OR t.last_used_at < now() - interval '1 minute')",
         1, {PG_TEXTS}},
+
+    [API_DELIVERY_RECENT] = {"api_delivery_recent", service_sql_recent, 9, {PAGE_TYPES}},
+    [API_DELIVERY_OF_INTEGRATION] = {"api_delivery_of_integration", service_sql_of_integration, 10, {PAGE_TYPES, PG_UUID}},
+    [API_DELIVERY_OF_EVENTS] = {"api_delivery_of_events", service_sql_of_events, 13,
+        {PAGE_TYPES, PG_TEXT, PG_UUID, PG_UUID, PG_UUID}},
+    [API_DELIVERY_GET] = {"api_delivery_get", service_sql_delivery, 3, {PG_UUID, PG_TEXT, PG_UUID}},
+    [API_DELIVERY_ATTEMPTS] = {"api_delivery_attempts", service_sql_delivery_attempts, 3, {PG_UUID, PG_TEXT, PG_UUID}},
+    [API_DELIVERY_REPLAY] = {"api_delivery_replay", service_sql_replay, 5, {PG_UUID, PG_TEXTS, PG_UUIDS, PG_TEXT, PG_TEXT}},
+    [API_DELIVERY_DROP] = {"api_delivery_drop", service_sql_drop, 5, {PG_UUID, PG_TEXTS, PG_UUIDS, PG_TEXT, PG_TEXT}},
+    [API_EXPLAIN_EVENTS] = {"api_explain_events", service_sql_explain_events, 6, {EXPLAIN_TYPES}},
+    [API_EXPLAIN_DELIVERIES] = {"api_explain_deliveries", service_sql_explain_deliveries, 6, {EXPLAIN_TYPES}},
+    [API_EXPLAIN_ATTEMPTS] = {"api_explain_attempts", service_sql_explain_attempts, 6, {EXPLAIN_TYPES}},
+    [API_EXPLAIN_FACTS] = {"api_explain_facts", service_sql_explain_facts, 4, {PG_UUID, PG_TEXT, PG_UUID, PG_UUID}},
+    [API_EXPLAIN_INTEGRATIONS] = {"api_explain_integrations", service_sql_explain_integrations, 1, {PG_UUID}},
+
+    /* $2 the id and $3 the name of the last target of the page before. */
+    [API_TARGET_LIST] = {"api_target_list",
+        "SELECT t.id, t.name, t.base_url, t.kind FROM notify.api_targets t WHERE t.workspace_id = $1"
+        " AND ($3 IS NULL OR (t.name, t.id) > ($3, $2)) ORDER BY t.name, t.id LIMIT $4",
+        4, {PG_UUID, PG_UUID, PG_TEXT, PG_INT4}},
+
+    [API_STATS] = {"api_stats",
+        "SELECT s.state, CASE WHEN s.state IN ('sending', 'waiting', 'deferred', 'dead') THEN (SELECT count(*)"
+        " FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state) END AS count,"
+        " (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state"
+        " AND d.updated_at > now() - interval '24 hours') AS last_24_hours FROM unnest($2) WITH ORDINALITY s (state, n) ORDER BY s.n",
+        2, {PG_UUID, PG_TEXTS}},
+    [API_STATS_INTEGRATIONS] = {"api_stats_integrations",
+        "SELECT i.id AS integration_id, i.kind, i.name, i.enabled, CASE WHEN NOT i.enabled THEN 'disabled'"
+        " WHEN s.broken_row <> '' THEN 'broken' WHEN s.circuit_until > now() THEN 'circuit_open'"
+        " WHEN s.failing_since IS NOT NULL THEN 'failing' WHEN s.last_success_at IS NOT NULL THEN 'healthy' ELSE 'unknown' END"
+        " AS health, " LEDGER_TIME("s", "failing_since") ", s.last_error, " LEDGER_TIME("s", "circuit_until") ","
+        " CASE WHEN s.broken_row <> '' THEN " UTC("s.broken_since") " END AS broken_since, s.rate AS lowered_rate, "
+        LEDGER_TIME("s", "last_success_at") ", " LEDGER_TIME("s", "last_failure_at") ", "
+        " (SELECT count(*) FROM notify.api_deliveries d WHERE s.wake_at IS NOT NULL AND d.workspace_id = $1"
+        " AND d.integration_id = i.id AND d.state = 'deferred') AS deferred"
+        " FROM notify.api_integrations i LEFT JOIN LATERAL (SELECT o.* FROM notify.api_states o WHERE o.workspace_id = $1"
+        " AND o.integration_id = i.id OFFSET 0) s ON true WHERE i.workspace_id = $1 ORDER BY i.kind, i.name, i.id",
+        1, {PG_UUID}},
 };

@@ -237,6 +237,21 @@
         "Largest body of a request; settings with a long list of targets have some 20,000.")                 \
     NUM(api_rate, "api.rate", 50, 1, 100000,                                                                 \
         "Requests a second of one token, and as many at once; per notify-api.")                              \
+    NUM(api_test_timeout, "api.test_timeout", 30, 1, 300,                                                    \
+        "Seconds for a whole test of an integration, which is up to six requests: a person waits for the "   \
+        "answer, and what stands before the API as a rule for no more than 60.")                             \
+    INT(api_tests_at_once, "api.tests_at_once", 16, 1, 256,                                                  \
+        "Tests at a time, a quarter of them for one workspace, so that nobody makes the API send more than " \
+        "people would.")                                                                                     \
+    TEXT(api_certificate_file, "api.certificate_file", "",                                                   \
+         "PEM file with the API's certificate and those between it and its authority, in this order; with "  \
+         "api.key_file. Both empty: HTTP, for loopback or behind a proxy that speaks TLS.")                  \
+    TEXT(api_key_file, "api.key_file", "",                                                                   \
+         "PEM file with the key of api.certificate_file, not encrypted. Both are read at the start only.")   \
+    LIST(api_cors_origins, "api.cors_origins", "",                                                           \
+         "Origins (https://host, with :port when it is not the usual one) whose pages may use the API in a " \
+         "browser, never with its credentials. None by default: tokens belong to programs, not to pages of " \
+         "others.")                                                                                          \
     TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
@@ -245,6 +260,9 @@
         "that "                                                                                              \
         "happened to any of them. Until then a repeated message is not delivered twice, and a dead one can " \
         "be replayed.")                                                                                      \
+    NUM(retention_changes_days, "retention.changes_days", 365, 0.0001, 36500,                                \
+        "Days that notify.changes remembers who changed what, and that a token which was revoked or has "    \
+        "expired is kept: a year, as long as most audits look back.")                                        \
     NUM(retention_interval, "retention.interval", 60, 0.1, 86400,                                            \
         "Seconds between two walks over what has become too old; the walk itself takes a fifth of one "      \
         "connection's time.")                                                                                \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import time
 from pathlib import Path
 from typing import Any, Mapping
@@ -31,6 +32,13 @@ class NotifyApi(Notifyd):
     def __init__(self, program: str | Path, folder: str | Path, settings: Mapping[str, Any], **options: Any) -> None:
         super().__init__(program, folder, merged({"api": {"listen": "127.0.0.1:0"}}, settings), **options)
         self.port = 0
+        self.tls: ssl.SSLContext | None = None  # what its clients trust; None: it speaks HTTP
+        if settings.get("api", {}).get("certificate_file"):
+            self.tls = ssl.create_default_context(cafile=settings["api"]["certificate_file"])
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def wait_ready(self, timeout: float = 20, count: int | None = None) -> "NotifyApi":
         deadline = time.monotonic() + timeout
@@ -54,6 +62,11 @@ class NotifyApi(Notifyd):
         self.port = int(self.events("api_listening")[0]["port"])
         return self
 
+    def connect(self, timeout: float = 20) -> http.client.HTTPConnection:
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None, headers: Mapping[str, str] | None = None,
             timeout: float = 20) -> Reply:
         """BODY as JSON, or bytes as they are."""
@@ -63,7 +76,7 @@ class NotifyApi(Notifyd):
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
             body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()

@@ -133,7 +133,7 @@ def test_the_manners_of_http(api, token):
     mine = token()
     assert api.ask("GET", "/nothing").status == 404
     wrong = api.ask("PUT", "/integrations", SLACK, mine)
-    assert wrong.status == 405 and wrong.headers["allow"] == "GET, HEAD, POST"
+    assert wrong.status == 405 and wrong.headers["allow"] == "GET, HEAD, POST, OPTIONS"
     assert api.ask("POST", "/integrations", json.dumps(SLACK).encode(), mine, {"Content-Type": "text/plain"}).status == 415
     assert api.ask("POST", "/integrations", {**SLACK, "name": "x" * 100000}, mine).status == 413
     assert api.ask("GET", "/integrations?limit=%ff", None, mine).status == 400

@@ -1,13 +1,13 @@
 /*
- * ctl_output_json - rows of the database as JSON, for scripts
+ * rows_json - rows of the database as JSON
  *
- * A column's name is its member's name and its type decides the form, so that a statement is all that a command has to
- * write. Bytes become text where they are text: what receivers answer, which is kept as it came. Pure.
+ * A column's name is its member's name and its type decides the form, so that a statement is all that a command or a route has
+ * to write. Bytes become text where they are text: what receivers answer, which is kept as it came. Pure.
  */
-#include <stdio.h>
+#include "api/service/rows_json.h"
+
 #include <string.h>
 
-#include "api/ctl/ctl_output.h"
 #include "common/base/utf8.h"
 #include "common/destinations/dest.h"
 
@@ -93,9 +93,9 @@ static void add_value(struct buf *out, Oid type, const char *value)
     }
 }
 
-void output_json_members(struct buf *out, const PGresult *rows, int row)
+void rows_json_members(struct buf *out, const PGresult *rows, int row, int from)
 {
-    for (int c = 0; c < PQnfields(rows); c++) {
+    for (int c = from; c < PQnfields(rows); c++) {
         buf_json_key(out, PQfname(rows, c));
         if (PQgetisnull(rows, row, c))
             buf_add_text(out, "null");
@@ -104,22 +104,19 @@ void output_json_members(struct buf *out, const PGresult *rows, int row)
     }
 }
 
-void output_json_rows(struct buf *out, const PGresult *rows)
+void rows_json_object(struct buf *out, const PGresult *rows, int row, int from)
+{
+    buf_add_char(out, '{');
+    rows_json_members(out, rows, row, from);
+    buf_add_char(out, '}');
+}
+
+void rows_json_array(struct buf *out, const PGresult *rows)
 {
     buf_add_char(out, '[');
     for (int i = 0; i < PQntuples(rows); i++) {
-        buf_add_text(out, i ? ",\n {" : "{");
-        output_json_members(out, rows, i);
-        buf_add_char(out, '}');
+        buf_add_text(out, i ? ",\n " : "");
+        rows_json_object(out, rows, i, 0);
     }
     buf_add_char(out, ']');
-}
-
-void output_json(const PGresult *rows)
-{
-    struct buf out;
-    buf_init(&out, OUTPUT_JSON_MAX);
-    output_json_rows(&out, rows);
-    puts(buf_text(&out));
-    buf_free(&out);
 }

@@ -1,46 +1,43 @@
 /*
- * ctl_explain_filters - what each filter of an integration says about an event, and what it compared
+ * explain_now - what each filter of an integration says about an event, and what it compared
  *
  * The verdicts are those of common/model/match, the code that workers run; only the words are made here. All stages are
- * asked, not just the first that fails, so that whoever mends one filter sees the next. Settings are never read: the
- * statement leaves their column out.
+ * asked, not just the first that fails, so that whoever mends one filter sees the next. Settings are never read: no statement
+ * has their column. Pure.
  */
+#include "api/service/explain_now.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-#include "api/ctl/ctl_explain.h"
-#include "api/ctl/ctl_output.h"
 #include "common/destinations/dest.h"
 #include "common/model/integration_read.h"
-#include "common/model/match.h"
 
-enum { ARENA_BLOCK = 65536, WHY_MAX = 65536, LISTED_MAX = 20 };
-
-static const char facts_sql[] =
-    "SELECT s.workspace_id, t.id, t.kind, f.scan_id, f.severity FROM (SELECT $1::uuid AS scan, $2::uuid AS "
-    "finding) x"
-    " LEFT JOIN public.scans s ON s.id = x.scan LEFT JOIN public.targets t ON t.id = s.target_id"
-    " LEFT JOIN public.findings f ON f.id = x.finding";
-
-static const char integrations_sql[] =
-    "SELECT id, workspace_id, kind, name, enabled, severity_filter, target_ids, events, target_kinds"
-    " FROM public.integrations WHERE workspace_id = $1::uuid ORDER BY kind, name, id";
+enum { ARENA_BLOCK = 65536, LISTED_MAX = 20 };
 
 static const char *value_at(const PGresult *rows, int row, int column)
 {
     return PQgetisnull(rows, row, column) ? NULL : PQgetvalue(rows, row, column);
 }
 
-static void read_facts(struct explain_now *now, const PGresult *rows, const char *scan, const char *finding)
+static bool read_uuid(struct uuid *out, const PGresult *rows, int column)
+{
+    const char *text = value_at(rows, 0, column);
+    return text && uuid_parse(out, text);
+}
+
+static void read_facts(struct explain_now *now, const PGresult *rows)
 {
     struct facts *f = &now->facts;
-    const char *severity = value_at(rows, 0, 4);
+    const char *severity = value_at(rows, 0, EXPLAIN_SEVERITY);
     struct uuid finding_scan;
-    now->has_scan = value_at(rows, 0, 0) && value_at(rows, 0, 1) && uuid_parse(&f->scan.id, scan) &&
-                    uuid_parse(&f->scan.workspace_id, value_at(rows, 0, 0)) &&
-                    uuid_parse(&f->target.id, value_at(rows, 0, 1));
-    f->target.kind = arena_strdup(&now->arena, value_at(rows, 0, 2));
-    f->has_finding = finding && value_at(rows, 0, 3) && uuid_parse(&finding_scan, value_at(rows, 0, 3));
+    now->has_scan = read_uuid(&f->scan.id, rows, EXPLAIN_SCAN_ID) &&
+                    read_uuid(&f->scan.workspace_id, rows, EXPLAIN_WORKSPACE) &&
+                    read_uuid(&f->target.id, rows, EXPLAIN_TARGET);
+    f->target.kind = arena_strdup(&now->arena, value_at(rows, 0, EXPLAIN_TARGET_KIND));
+    f->has_finding =
+        value_at(rows, 0, EXPLAIN_FINDING_ID) && read_uuid(&finding_scan, rows, EXPLAIN_FINDING_SCAN);
     now->no_finding = event_is_about_finding(now->type) && !f->has_finding;
     now->of_other = f->has_finding && now->has_scan && !uuid_equal(&finding_scan, &f->scan.id);
     f->finding.severity_text = arena_strdup(&now->arena, severity);
@@ -71,25 +68,14 @@ static void read_integrations(struct explain_now *now, const PGresult *rows)
     }
 }
 
-bool explain_now_read(struct db *db, enum event_type type, const char *scan, const char *finding,
-                      struct explain_now *now)
+void explain_now_read(struct explain_now *now, enum event_type type, const PGresult *facts,
+                      const PGresult *integrations)
 {
-    const char *values[] = {scan, finding};
     *now = (struct explain_now){.type = type};
     arena_init(&now->arena, ARENA_BLOCK);
-    PGresult *rows = db_query(db, facts_sql, 2, values);
-    if (!rows)
-        return false;
-    read_facts(now, rows, scan, finding);
-    const char *workspace = arena_strdup(&now->arena, value_at(rows, 0, 0));
-    PQclear(rows);
-    if (!workspace)
-        return true;
-    rows = db_query(db, integrations_sql, 1, &workspace);
-    if (rows)
-        read_integrations(now, rows);
-    PQclear(rows);
-    return rows != NULL;
+    read_facts(now, facts);
+    if (integrations)
+        read_integrations(now, integrations);
 }
 
 void explain_now_free(struct explain_now *now)
@@ -177,8 +163,13 @@ static void add_severity(struct buf *out, const struct explain_now *now, const s
     buf_printf(out, ", its severity_filter is %s", severity_name(i->severity_filter));
 }
 
-static void add_why(struct buf *out, const struct explain_now *now, const struct integration *i,
-                    enum match_verdict stage)
+bool explain_now_passes(const struct explain_now *now, const struct integration *i, enum match_verdict stage)
+{
+    return match_passes(i, stage, now->type, &now->facts);
+}
+
+void explain_now_say_why(struct buf *out, const struct explain_now *now, const struct integration *i,
+                         enum match_verdict stage)
 {
     switch (stage) {
     case MATCH_DISABLED:
@@ -200,45 +191,4 @@ static void add_why(struct buf *out, const struct explain_now *now, const struct
     case MATCH_COUNT:
         break;
     }
-}
-
-void explain_filters_print(const struct explain_now *now, const struct integration *i)
-{
-    struct buf why;
-    buf_init(&why, WHY_MAX);
-    for (enum match_verdict stage = MATCH_FIRES + 1; stage < MATCH_COUNT; stage++) {
-        buf_reset(&why);
-        add_why(&why, now, i, stage);
-        printf("  %-5s %-12s ", match_passes(i, stage, now->type, &now->facts) ? "pass" : "HELD",
-               match_verdict_name(stage));
-        output_text(buf_text(&why));
-        putchar('\n');
-    }
-    if (!i->dest)
-        puts("  HELD  kind         this version does not know this kind: a delivery would be dead "
-             "(unknown_kind)");
-    buf_free(&why);
-}
-
-void explain_filters_add(struct buf *out, const struct explain_now *now, const struct integration *i)
-{
-    struct buf why;
-    buf_init(&why, WHY_MAX);
-    buf_json_key(out, "filters");
-    for (enum match_verdict stage = MATCH_FIRES + 1; stage < MATCH_COUNT; stage++) {
-        buf_reset(&why);
-        add_why(&why, now, i, stage);
-        buf_add_text(out, stage == MATCH_FIRES + 1 ? "[{" : ",{");
-        buf_json_key(out, "filter");
-        buf_json_text(out, match_verdict_name(stage));
-        buf_json_key(out, "passes");
-        buf_add_text(out, match_passes(i, stage, now->type, &now->facts) ? "true" : "false");
-        buf_json_key(out, "why");
-        buf_json_text(out, buf_text(&why));
-        buf_add_char(out, '}');
-    }
-    buf_add_char(out, ']');
-    buf_json_key(out, "fires");
-    buf_add_text(out, explain_now_fires(now, i) ? "true" : "false");
-    buf_free(&why);
 }
