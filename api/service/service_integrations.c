@@ -187,7 +187,7 @@ void service_draw_id(struct service_call *call)
 
 /* The first finder of a request under this key is the one that makes it. */
 void service_add_key(struct service_call *call, const struct service_caller *caller, const char *key,
-                     const char *request, size_t size, const char *targets)
+                     const char *request, size_t size, const char *targets, const char *original)
 {
     unsigned char hash[SHA256_SIZE];
     hash_sha256(request, size, hash);
@@ -198,6 +198,7 @@ void service_add_key(struct service_call *call, const struct service_caller *cal
     step->values[2] = arena_printf(&call->arena, "\\x%s", call->own->body_hash);
     step->values[3] = call->own->id;
     step->values[4] = targets;
+    step->values[5] = original;
 }
 
 void service_integration_create(struct service_call *call, const struct service_caller *caller,
@@ -217,7 +218,7 @@ void service_integration_create(struct service_call *call, const struct service_
     service_draw_id(call);
     key = arena_strdup(&call->arena, key);
     if (key)
-        service_add_key(call, caller, key, body, size, values[FIELD_TARGETS]);
+        service_add_key(call, caller, key, body, size, values[FIELD_TARGETS], NULL);
     struct service_step *step = service_add(call, API_INTEGRATION_CREATE);
     const char *const all[] = {caller->workspace,
                                call->own->id,

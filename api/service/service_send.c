@@ -172,7 +172,7 @@ void service_integration_duplicate(struct service_call *call, const struct servi
     if (key) {
         const char *request =
             arena_printf(&call->arena, "duplicate %s %s", from, values[COPY_NAME] ? values[COPY_NAME] : "");
-        service_add_key(call, caller, key, request, strlen(request), NULL);
+        service_add_key(call, caller, key, request, strlen(request), NULL, from);
     }
     struct service_step *step = service_add(call, API_INTEGRATION_DUPLICATE);
     const char *const all[] = {caller->workspace, from, call->own->id, values[COPY_NAME], key, caller->actor,

@@ -92,9 +92,9 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         2, {PG_UUID, PG_UUID}},
 
     /*
-     * Takes an Idempotency-Key for the integration that is to be created, when it can be: whoever wants the same one meanwhile
-     * waits here until we have ended. One without an answer belonged to a creation that was refused. Takes away some of the
-     * workspace's that count no more, and none that another creation has in hand.
+     * Takes an Idempotency-Key for the integration that is to be created, when it can be, for targets $5 or as a copy of $6:
+     * whoever wants the same one meanwhile waits here until we have ended. One without an answer belonged to a creation that
+     * was refused. Takes away some of the workspace's that count no more, and none that another creation has in hand.
      */
     [API_INTEGRATION_KEY] = {"api_integration_key",
         "WITH " BAD_TARGETS("$5") ","
@@ -102,11 +102,12 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " WHERE o.workspace_id = $1 AND o.key <> $2 AND o.created_at < now() - interval '24 hours' LIMIT 100"
         " FOR UPDATE SKIP LOCKED))"
         " INSERT INTO notify.api_keys AS k (workspace_id, key, body_hash, integration_id)"
-        " SELECT $1, $2, $3, $4 FROM notify.api_workspaces w, bad WHERE w.id = $1 AND bad.ids IS NULL"
+        " SELECT $1, $2, $3, $4 FROM notify.api_workspaces w, bad WHERE w.id = $1 AND bad.ids IS NULL AND ($6 IS NULL OR EXISTS"
+        " (SELECT FROM notify.api_integrations o WHERE o.workspace_id = $1 AND o.id = $6))"
         " ON CONFLICT (workspace_id, key) DO UPDATE SET body_hash = excluded.body_hash,"
         " integration_id = excluded.integration_id, answer = NULL, etag = NULL, created_at = now()"
         " WHERE k.created_at < now() - interval '24 hours' OR k.answer IS NULL",
-        5, {PG_UUID, PG_TEXT, PG_BYTEA, PG_UUID, PG_UUIDS}},
+        6, {PG_UUID, PG_TEXT, PG_BYTEA, PG_UUID, PG_UUIDS, PG_UUID}},
 
     /* The same id again: the first try took effect, and nobody heard of it. */
     [API_INTEGRATION_CREATE] = {"api_integration_create",

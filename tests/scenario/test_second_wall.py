@@ -80,7 +80,7 @@ def test_nothing_can_be_written_for_another_workspace(served: Any, run: Any, bot
     row, = run("api_integration_create", served.ours.id, NEW, "slack", "x", "high", "true", b"x", "{" + served.foreign + "}", None, None, "a", "b", None)
     assert row[1] == served.foreign, "a foreign target is none, whatever the statement asks"
     with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
-        run("api_integration_key", served.theirs.id, "key", b"x", NEW, None)
+        run("api_integration_key", served.theirs.id, "key", b"x", NEW, None, None)
     assert theirs(served) == before and served.database.query("SELECT count(*) FROM public.integrations") == [(2,)]
     served.database.execute("UPDATE public.integrations SET target_kinds = '[\"repo\"]'")
     before = theirs(served)
