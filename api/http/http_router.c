@@ -52,6 +52,16 @@ static bool matches(const char *pattern, const struct parts *parts, struct route
     return !*pattern && i == parts->count;
 }
 
+/* Whether the path stands in the table as it is, without braces: then it is of no other row (OpenAPI 3.1, Paths Object). */
+static bool is_concrete(const struct route *table, const struct parts *parts)
+{
+    struct route_words none;
+    for (const struct route *r = table; r->method; r++)
+        if (!strchr(r->path, '{') && matches(r->path, parts, &none))
+            return true;
+    return false;
+}
+
 static bool takes_method(const struct route *r, const char *method)
 {
     return strcmp(r->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(r->method, "GET") == 0);
@@ -142,8 +152,9 @@ const struct route *http_route(const struct route *table, struct http_exchange *
         return NULL;
     }
     take_apart(&parts, x->arena, x->path);
+    bool concrete = is_concrete(table, &parts);
     for (const struct route *r = table; r->method; r++) {
-        if (!matches(r->path, &parts, words))
+        if (!matches(r->path, &parts, words) || (concrete && strchr(r->path, '{')))
             continue;
         if (takes_method(r, x->method)) {
             x->route = r->path;

@@ -45,8 +45,8 @@ void service_not_found(struct service_call *call);
 bool service_take_id(struct service_call *call, const char *id);
 /* The call makes an integration under this Idempotency-Key, NULL for none: false, and over, when it cannot be one. */
 bool service_key_check(struct service_call *call, const char *key);
-/* The step of such a call before the one that makes it. REQUEST: what tells it from other requests. ORIGINAL: of which it
- * makes a copy, NULL for none. */
+/* The step of such a call before the one that makes it. REQUEST: what tells it from other requests. TARGETS and
+ * ORIGINAL: what must be there; NULL: nothing. */
 void service_add_key(struct service_call *call, const struct service_caller *caller, const char *key,
                      const char *request, size_t size, const char *targets, const char *original);
 /* Give the call that makes an integration a new id. */

@@ -92,9 +92,9 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         2, {PG_UUID, PG_UUID}},
 
     /*
-     * Takes an Idempotency-Key for the integration that is to be created, when it can be, for targets $5 or as a copy of $6:
-     * whoever wants the same one meanwhile waits here until we have ended. One without an answer belonged to a creation that
-     * was refused. Takes away some of the workspace's that count no more, and none that another creation has in hand.
+     * Takes an Idempotency-Key for the integration that is to be created, when it can be: whoever wants the same one meanwhile
+     * waits here until we have ended. One without an answer belonged to a creation that was refused. Takes away some of the
+     * workspace's that count no more, and none that another creation has in hand. $6: of a copy, its original.
      */
     [API_INTEGRATION_KEY] = {"api_integration_key",
         "WITH " BAD_TARGETS("$5") ","

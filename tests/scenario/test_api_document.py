@@ -4,7 +4,6 @@ error of the product's own pages is answered as they say."""
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import uuid
 from typing import Any, Callable, Iterator
@@ -123,8 +122,7 @@ def test_the_document_has_every_route_of_the_table_and_no_other(build: Any, docu
 
 def test_every_path_takes_the_methods_of_the_document_and_refuses_others(alone: NotifyApi, document: openapi.Document) -> None:
     for path in document.whole["paths"]:
-        # A word in a path may be the name of another path: DELETE /integrations/test removes the integration "test", and finds none.
-        methods = {one.method for one in document.operations() if re.fullmatch(re.sub("{.*?}", "[^/]+", one.path), path.replace("{", "").replace("}", ""))}
+        methods = {one.method for one in document.operations() if one.path == path}
         allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
         for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - allowed:
             refused = alone.ask(method, path.replace("{", "").replace("}", ""))

@@ -472,8 +472,11 @@ def test_a_copy_that_is_asked_for_again_is_made_once(stage, sender):
     assert again.headers["location"] == f"/integrations/{first.json()['id']}"
     assert one.post(f"/integrations/{original}/duplicate", {"name": "other"}, headers=key).status == 409
     assert one.post(f"/integrations/{uuid.uuid4()}/duplicate", headers={"Idempotency-Key": "copy-2"}).status == 404
+    assert stage.database.query("SELECT count(*) FROM notify.kept_answers") == [(1,)], "what is refused leaves nothing"
     assert one.post(f"/integrations/{original}/duplicate", headers={"Idempotency-Key": "copy-2"}).status == 201
     assert stage.database.query("SELECT count(*) FROM integrations") == [(3,)]
+    assert one.api.ask("DELETE", f"/integrations/{original}", None, one.token).status == 204
+    assert one.post(f"/integrations/{original}/duplicate", headers=key).json() == first.json(), "also when the original is gone"
 
 
 # --- notifyctl
