@@ -127,6 +127,8 @@ class Document:
         if reply.status >= 400 and "application/problem+json" in row["content"]:
             problem = reply.json()
             assert problem["status"] == reply.status and problem["request_id"] == reply.headers["x-request-id"], reply
+        missing = [name for name, header in row.get("headers", {}).items() if header.get("required") and name.lower() not in reply.headers]
+        assert not missing, f"{operation}: {reply} has no {missing}"
         for name in ("etag", "location", "link"):
             known = {header.lower() for header in row.get("headers", {})}
             assert name not in reply.headers or name in known or reply.status == 304, f"{operation} has a header {name} that its row does not have"

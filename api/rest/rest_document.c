@@ -15,38 +15,33 @@
 
 #define PROBLEM "{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}"
 
-/* Why each status of an error is answered. */
-static const struct {
+/* Why each status of an error is answered, and the header that always comes with it; NULL: none. */
+static const struct error {
     int status;
-    const char *why;
+    const char *why, *header, *header_help;
 } errors[] = {
-    {400, "The request cannot be read: a parameter that is not known or is there twice, a body that is none "
-          "or is not taken, "
-          "bytes that are no UTF-8."},
-    {401, "There is no token, or it is unknown, revoked or expired."},
-    {403, "The token may only read."},
-    {404, "The workspace has none such."},
-    {405, "The path has no such method; Allow lists those that it has."},
+    {400,
+     "The request cannot be read: a parameter that is not known or is there twice, a body that is none or is "
+     "not taken, bytes that are no UTF-8.",
+     NULL, NULL},
+    {401, "There is no token, or it is unknown, revoked or expired.", "WWW-Authenticate", "How to show one."},
+    {403, "The token may only read.", NULL, NULL},
+    {404, "The workspace has none such.", NULL, NULL},
+    {405, "The path has no such method.", "Allow", "Those that it has."},
     {409,
-     "It is not as it would have to be for this; or the Idempotency-Key came with another request before."},
-    {412, "If-Match names another version than the present one."},
-    {411, "The body came in chunks; send its Content-Length."},
-    {413, "The body is too large."},
-    {415, "The body is not said to be JSON."},
-    {422, "Something in it is wrong; errors names each field."},
-    {429, "The token asks too often; Retry-After says for how long to wait."},
-    {500, "The database refuses it; the server's log says why, under the request_id."},
-    {503, "The database, or what else it needs, is away; Retry-After says for how long to wait."},
+     "It is not as it would have to be for this; or the Idempotency-Key came with another request before.",
+     NULL, NULL},
+    {411, "The body came in chunks; send its Content-Length.", NULL, NULL},
+    {412, "If-Match names another version than the present one.", NULL, NULL},
+    {413, "The body is too large.", NULL, NULL},
+    {415, "The body is not said to be JSON.", NULL, NULL},
+    {422, "Something in it is wrong; errors names each field.", NULL, NULL},
+    {429, "The token asks too often.", "Retry-After", "For how many seconds to wait."},
+    {500, "The database refuses it; the server's log says why, under the request_id.", NULL, NULL},
+    {503,
+     "The database, or what else it needs, is away; Retry-After, where it comes, says for how long to wait.",
+     NULL, NULL},
 };
-
-static const char *why_of(int status)
-{
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-        if (errors[i].status == status)
-            return errors[i].why;
-    check(false);
-    return NULL;
-}
 
 /* ---- what a row stands for ---- */
 
@@ -163,10 +158,12 @@ static void open_response(struct buf *out, int status, const char *description)
     buf_json_member(out, "description", description);
 }
 
-static void add_header(struct buf *out, const char *name, const char *help)
+static void add_header(struct buf *out, const char *name, const char *help, bool always)
 {
     buf_json_open_object(out, name);
     buf_json_member(out, "description", help);
+    if (always)
+        buf_json_bool(out, "required", true);
     buf_add_text(out, ",\"schema\":{\"type\":\"string\"}}");
 }
 
@@ -182,15 +179,16 @@ static void add_answer_headers(struct buf *out, const struct route *r)
 {
     bool tagged = (r->answer && strcmp(r->answer, "Integration") == 0) || r->headers & ROUTE_IF_NONE_MATCH;
     buf_json_open_object(out, "headers");
-    add_header(out, "X-Request-Id", "Under which the server's log has it: the client's own, or a new one.");
+    add_header(out, "X-Request-Id", "Under which the server's log has it: the client's own, or a new one.",
+               true);
     if (tagged)
-        add_header(out, "ETag", "Of this version of it.");
+        add_header(out, "ETag", "Of this version of it.", true);
     if (r->status == 201)
-        add_header(out, "Location", "Where it is.");
+        add_header(out, "Location", "Where it is.", true);
     if (r->headers & ROUTE_IDEMPOTENCY_KEY)
-        add_header(out, "Idempotent-Replayed", "true: this was answered before, under the same key.");
+        add_header(out, "Idempotent-Replayed", "true: this was answered before, under the same key.", false);
     if (has_parameter(r, "cursor"))
-        add_header(out, "Link", "rel=next: the next page, where there is one.");
+        add_header(out, "Link", "rel=next: the next page, where there is one.", false);
     buf_add_char(out, '}');
 }
 
@@ -325,7 +323,13 @@ static void add_components(struct buf *out)
     buf_add_text(out, "}}");
     buf_json_open_object(out, "responses");
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        open_response(out, errors[i].status, why_of(errors[i].status));
+        const struct error *e = &errors[i];
+        open_response(out, e->status, e->why);
+        if (e->header) {
+            buf_json_open_object(out, "headers");
+            add_header(out, e->header, e->header_help, true);
+            buf_add_char(out, '}');
+        }
         buf_json_key(out, "content");
         buf_add_text(out, PROBLEM "}");
     }

@@ -123,8 +123,8 @@ def test_the_document_has_every_route_of_the_table_and_no_other(build: Any, docu
 def test_every_path_takes_the_methods_of_the_document_and_refuses_others(alone: NotifyApi, document: openapi.Document) -> None:
     for path in document.whole["paths"]:
         methods = {one.method for one in document.operations() if one.path == path}
-        allowed = methods | ({"HEAD"} if "GET" in methods else set())
-        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} - allowed:
+        allowed = methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())
+        for method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE"} - allowed:
             refused = alone.ask(method, path.replace("{", "").replace("}", ""))
             assert refused.status == 405 and set(refused.headers["allow"].split(", ")) == allowed | {"OPTIONS"}, (method, path, refused)
             assert method == "HEAD" or not document.faults(document.schema("Problem"), refused.json())
@@ -271,6 +271,13 @@ def test_every_error_is_answered_as_the_document_has_it(ask: Client) -> None:
     ask("GET", "/integrations", query="?limit=0", expect=422)
     left = ask.served.database.query("SELECT i::text FROM public.integrations i WHERE workspace_id = %s ORDER BY 1", (ask.served.ours.id,))
     assert [row for row in left if first.json()["id"] not in row[0]] == before
+
+
+def test_a_copy_of_nothing_leaves_no_key(ask: Client) -> None:
+    """What is refused changes nothing, not even which keys were used."""
+    for absent in (str(uuid.uuid4()), ask.served.add(workspace=ask.served.theirs)):
+        ask("POST", "/integrations/{id}/duplicate", {}, words=(absent,), headers={"Idempotency-Key": "once"}, expect=404)
+    assert ask.served.database.query("SELECT key FROM notify.kept_answers") == []
 
 
 def test_every_field_says_what_is_wrong_with_it(ask: Client) -> None:

@@ -45,7 +45,8 @@ class Door:
         return self._cursor.fetchone()[0]
 
     def keep_some(self) -> None:
-        """There is always an integration of our own."""
+        """There is always an integration of our own, and there are never many."""
+        self._cursor.execute("DELETE FROM public.integrations WHERE id <> ALL (%s::uuid[])", (self.own + self.theirs,))
         self._cursor.execute("SELECT array_agg(id::text) FROM public.integrations WHERE id = ANY (%s::uuid[])", (self.own,))
         self.own = self._cursor.fetchone()[0] or [self.served.add()]
 
