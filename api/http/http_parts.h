@@ -20,6 +20,7 @@ struct http_server {
     struct event *late;   /* the first of `arriving` may be */
     struct list arriving; /* connections, the one that has for the longest first */
     struct list handled;  /* requests */
+    struct list ended;    /* connections, to be closed behind this turn */
     size_t connections;
     int listener;
     int port;
@@ -27,7 +28,8 @@ struct http_server {
 };
 
 struct connection {
-    struct list link; /* in `arriving`, else alone */
+    struct list link;  /* in `arriving`, else alone */
+    struct list ended; /* in the server's, else alone */
     struct http_server *server;
     int fd;
     const char *target_end; /* of the request whose headers arrive: a place in the daemon's memory */

@@ -15,6 +15,7 @@
  */
 #include "api/http/http_server.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         struct connection *c = *context;
         list_remove(&c->link);
+        list_remove(&c->ended);
         s->connections--;
         free(c);
         return;
@@ -88,6 +90,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     c->server = s;
     c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     list_init(&c->link);
+    list_init(&c->ended);
     *context = c;
     if (++s->connections > s->settings.connections && !list_is_empty(&s->arriving))
         hang_up(list_entry(s->arriving.next, struct connection, link));
@@ -114,6 +117,7 @@ static enum MHD_Result hand_over(struct http_request *r)
     r->x.body = buf_text(&r->body);
     r->x.body_size = r->body.len;
     list_remove(&r->connection->link);
+    list_remove(&r->connection->ended); /* it is all there */
     list_append(&s->handled, &r->link);
     s->settings.handle(s->settings.owner, &r->x);
     if (r->response)
@@ -124,13 +128,20 @@ static enum MHD_Result hand_over(struct http_request *r)
 }
 
 /*
- * An end that came together with the last bytes is told to the daemon once, and it has read only the bytes then. In TLS bytes may
- * have been read and not been looked at yet, so there the connection stays until patience is over.
+ * An end that came together with bytes is told to the daemon once, and it reads only the bytes then. So it is looked for here when
+ * more of a body is awaited; unless the daemon has that more already, the connection is closed behind this turn. In TLS bytes may
+ * have been read and not been looked at yet, so there it stays until patience is over.
  */
-static bool has_ended(const struct connection *c)
+static void look_for_end(struct connection *c)
 {
     char next;
-    return !c->server->settings.key && recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    if (c->server->settings.key)
+        return;
+    ssize_t n = recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    list_remove(&c->ended);
+    list_append(&c->server->ended, &c->ended);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -139,7 +150,11 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     struct http_request *r = *context;
     if (!r) {
         *context = r = http_request_new(arg, mhd, method, url, version);
-        return r->unread ? hand_over(r) : MHD_YES;
+        if (r->unread)
+            return hand_over(r);
+        if (r->length > 0)
+            look_for_end(r->connection);
+        return MHD_YES;
     }
     if (r->response)
         return queue(r);
@@ -151,8 +166,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     if (r->body.overflow)
         http_request_refuse(r, 413, "the body is too large");
     *size = 0;
-    if (r->body.len < r->length && has_ended(r->connection))
-        hang_up(r->connection);
+    if (r->body.len < r->length)
+        look_for_end(r->connection);
     return MHD_YES;
 }
 
@@ -235,7 +250,10 @@ void http_answer(struct http_exchange *x, int status, const char *type, const ch
 static void run(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
+    struct list *at;
     MHD_run(s->daemon);
+    while ((at = list_shift(&s->ended)))
+        hang_up(list_entry(at, struct connection, ended));
     if (MHD_get_timeout(s->daemon, &wait_ms) != MHD_YES)
         return;
     struct timeval tv = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
@@ -278,6 +296,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_s
     s->base = base;
     list_init(&s->arriving);
     list_init(&s->handled);
+    list_init(&s->ended);
     s->listener = http_listen(settings->host, settings->port, why, size);
     if (s->listener < 0) {
         free(s);

@@ -113,7 +113,7 @@ def times(api: NotifyApi, token: str, seconds: float) -> list[float]:
 
 
 @pytest.mark.alone
-def test_a_thousand_clients_of_a_byte_a_second_keep_nobody_waiting_and_cost_what_they_may(stage, notify_api, token):
+def test_a_thousand_clients_of_a_byte_a_second_keep_nobody_waiting_and_cost_what_they_may(stage, notify_api, token, sanitized):
     fill(stage, 500)
     api = notify_api({"api": {"connections": 1200, "patience": 4.0, "rate": 100000.0}, "log": {"level": "info"}})
     api.wait_event("database_link_up", count=5)
@@ -128,6 +128,8 @@ def test_a_thousand_clients_of_a_byte_a_second_keep_nobody_waiting_and_cost_what
             assert crowd.came > 1000, "nobody was closed"
         stage.wait(lambda: descriptors(api) <= open_before, why="descriptors do not come back")
         figures.hold("API, 1,000 slow clients: others' p99", taken[int(len(taken) * 0.99)], 200, "ms")
+    if sanitized:
+        return  # its memory is another
     # Each of the thousand has a connection's memory and a request; a third of them an answer of 110 KB.
     figures.hold("API, memory for 1,000 slow clients", peaks[0] / 1024, 1000 * (16 + 8) / 1024 + 334 * 110 / 1024 + 16, "MiB")
     figures.hold("API, memory that the second thousand took more", (peaks[1] - peaks[0]) / 1024, 16, "MiB")
