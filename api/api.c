@@ -7,6 +7,7 @@
  */
 #include "api/api.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -19,6 +20,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/libraries.h"
 
 enum { EXIT_BAD_CONFIGURATION = 78, LOOK_MS = 50, FILE_MAX = 1 << 20, OTHER_DESCRIPTORS = 128 };
 
@@ -28,6 +30,7 @@ struct api {
     struct dialer *dialer;
     struct auth *auth;
     struct calls *calls;
+    struct trials *trials;
     struct fernet_keys keys;
     struct rest *rest;
     struct http_server *server;
@@ -159,12 +162,14 @@ static void make(struct api *a)
     const struct conf_texts *keys = &a->conf->secrets_fernet_keys;
     size_t bad;
     check(fernet_keys_init(&a->keys, keys->items, keys->count, &bad)); /* as conf_load_for_worker found */
+    libraries_begin_curl();
     a->base = event_base_new();
     check(a->base != NULL);
     a->dialer = dialer_new(a->base);
     a->auth = auth_new(a->base, a->dialer, a->conf);
     a->calls = calls_new(a->base, a->dialer, a->conf);
-    a->rest = rest_new(a->conf, a->auth, a->calls, &a->keys);
+    a->trials = trials_new(a->base, a->conf);
+    a->rest = rest_new(a->conf, a->auth, a->calls, a->trials, &a->keys);
     a->look = event_new(a->base, -1, EV_PERSIST, on_look, a);
     a->term = watch_signal(a, SIGTERM);
     a->interrupt = watch_signal(a, SIGINT);
@@ -174,7 +179,8 @@ static void make(struct api *a)
 
 static void free_api(struct api *a)
 {
-    calls_free(a->calls); /* first: what is under way belongs to the others */
+    trials_free(a->trials); /* before all others: what is under way is answered, */
+    calls_free(a->calls);   /* ... or forgotten, and belongs to the others */
     auth_free(a->auth);
     http_server_free(a->server);
     rest_free(a->rest);
@@ -185,6 +191,7 @@ static void free_api(struct api *a)
     event_free(a->quit);
     event_base_free(a->base);
     fernet_keys_wipe(&a->keys);
+    curl_global_cleanup();
     if (a->key)
         explicit_bzero(a->key, strlen(a->key));
     free(a->key);

@@ -82,7 +82,7 @@ GRANT SELECT ON TABLE notify.schema_migrations TO notify_api;
 GRANT SELECT ON TABLE notify.api_workspaces TO notify_api;
 GRANT SELECT ON TABLE notify.api_targets TO notify_api;
 GRANT SELECT, DELETE ON TABLE notify.api_integrations TO notify_api;
-GRANT INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, severity_filter, target_ids, events) ON TABLE notify.api_integrations TO notify_api;
+GRANT INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, severity_filter, target_ids, events, target_kinds) ON TABLE notify.api_integrations TO notify_api;
 GRANT UPDATE (name, config_encrypted, enabled, severity_filter, target_ids, events) ON TABLE notify.api_integrations TO notify_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.api_keys TO notify_api;
 GRANT SELECT, INSERT ON TABLE notify.api_audit TO notify_api;

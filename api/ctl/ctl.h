@@ -98,6 +98,7 @@ enum ctl_exit ctl_integration_list(const struct ctl *ctl);
 enum ctl_exit ctl_integration_create(const struct ctl *ctl);
 enum ctl_exit ctl_integration_update(const struct ctl *ctl);
 enum ctl_exit ctl_integration_delete(const struct ctl *ctl);
+enum ctl_exit ctl_integration_test(const struct ctl *ctl);
 enum ctl_exit ctl_token_create(const struct ctl *ctl);
 enum ctl_exit ctl_token_list(const struct ctl *ctl);
 enum ctl_exit ctl_token_revoke(const struct ctl *ctl);

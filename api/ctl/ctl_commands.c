@@ -121,6 +121,13 @@ const struct ctl_command ctl_commands[] = {
      .help = "remove an integration; what waits for it is canceled",
      .options = {{"--workspace", "UUID", "its workspace; needed"}},
      .run = ctl_integration_delete},
+    {.name = "integration test",
+     .words = "ID",
+     .help =
+         "send a test through an integration for real, as a delivery would be sent; exit 0 when it was taken",
+     .options = {{"--workspace", "UUID", "its workspace; needed"},
+                 {"--json", NULL, "an object instead of lines"}},
+     .run = ctl_integration_test},
     {.name = "token create",
      .help = "make a token for the API of a workspace; it is shown this once",
      .options = {{"--workspace", "UUID", "the workspace; needed"},

@@ -40,6 +40,7 @@ struct route {
     struct route_parameter query[ROUTE_QUERY_MAX + 1]; /* others are refused */
     const char
         *body; /* the schema of the JSON that it takes; NULL: it takes none, and one that comes is refused */
+    bool may_lack_body; /* it may be left out */
     unsigned headers;   /* of enum route_headers */
     int status;         /* of a good answer */
     const char *answer; /* its schema; "Integration[]" for a list; NULL: JSON of any form, or no JSON */

@@ -22,6 +22,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/destinations/dest.h"
 
 enum { RETRY_S = 2, TEXTS_BLOCK = 4096 };
 
@@ -86,21 +87,47 @@ void rest_refuse_for(struct asked *a, int status, double seconds, const char *de
     rest_refuse(a, status, detail);
 }
 
+/* The path that was asked for, as it stands in a URL. */
+static const char *path_of(const struct asked *a)
+{
+    struct arena *arena = a->x->arena;
+    const char *path = "", *at = a->route->path;
+    for (size_t i = 0; *at; i++) {
+        size_t plain = strcspn(at, "{");
+        path = arena_printf(arena, "%s%.*s", path, (int)plain, at);
+        at += plain;
+        if (!*at)
+            break;
+        path = arena_printf(arena, "%s%s", path, dest_url_escape(arena, a->words.words[i]));
+        at = strchr(at, '}') + 1;
+    }
+    return path;
+}
+
+/* The next page: the same question but for its cursor. */
+static void add_link(struct asked *a, const char *cursor)
+{
+    struct arena *arena = a->x->arena;
+    const char *name, *query = "";
+    for (size_t i = 0; (name = http_query_name(a->x, i)); i++)
+        if (strcmp(name, "cursor") != 0)
+            query =
+                arena_printf(arena, "%s&%s=%s", query, name, dest_url_escape(arena, http_query(a->x, name)));
+    http_add_header(a->x, "Link",
+                    arena_printf(arena, "<%s?cursor=%s%s>; rel=\"next\"", path_of(a), cursor, query));
+}
+
 static void add_headers(struct asked *a)
 {
     const struct service_call *c = &a->running.call;
     if (c->etag)
         http_add_header(a->x, "ETag", c->etag);
     if (c->status == SERVICE_CREATED)
-        http_add_header(a->x, "Location", arena_printf(a->x->arena, "%s/%s", a->route->path, c->id));
+        http_add_header(a->x, "Location", arena_printf(a->x->arena, "/integrations/%s", c->id));
     if (c->repeated)
         http_add_header(a->x, "Idempotent-Replayed", "true");
-    if (c->next) {
-        const char *limit = http_query(a->x, "limit");
-        http_add_header(a->x, "Link",
-                        arena_printf(a->x->arena, "<%s?cursor=%s%s%s>; rel=\"next\"", a->route->path, c->next,
-                                     limit ? "&limit=" : "", limit ? limit : ""));
-    }
+    if (c->next)
+        add_link(a, c->next);
 }
 
 static void answer_errors(struct asked *a, int status)
@@ -145,6 +172,10 @@ void rest_answer_call(struct asked *a)
     int status = http_status(a->running.call.status);
     if (status >= 400) {
         answer_errors(a, status);
+        return;
+    }
+    if (a->then) {
+        a->then(a);
         return;
     }
     add_headers(a);
@@ -281,7 +312,7 @@ static struct rest_text keep(struct rest *r, struct buf *out)
     return text;
 }
 
-struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls,
+struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *calls, struct trials *trials,
                       const struct fernet_keys *keys)
 {
     struct rest *r = mem_zalloc(sizeof *r);
@@ -289,6 +320,7 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
     r->conf = conf;
     r->auth = auth;
     r->calls = calls;
+    r->trials = trials;
     r->keys = keys;
     r->metrics = rest_metrics_new(rest_routes);
     arena_init(&r->arena, TEXTS_BLOCK);

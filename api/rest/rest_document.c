@@ -277,7 +277,7 @@ static void add_operation(struct buf *out, const struct route *r)
     add_parameters(out, r);
     if (r->body) {
         buf_json_open_object(out, "requestBody");
-        buf_json_bool(out, "required", true);
+        buf_json_bool(out, "required", !r->may_lack_body);
         buf_json_open_object(out, "content");
         add_content(out, "application/json", r->body);
         buf_add_text(out, "}}");

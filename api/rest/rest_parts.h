@@ -4,6 +4,7 @@
 #include "api/http/http_problem.h"
 #include "api/http/http_router.h"
 #include "api/rest/rest.h"
+#include "api/send/trial.h"
 #include "common/base/hash.h"
 
 /* For the files that handle routes. */
@@ -18,6 +19,7 @@ struct rest {
     const struct conf *conf;
     struct auth *auth;
     struct calls *calls;
+    struct trials *trials;
     const struct fernet_keys *keys;
     struct arena arena; /* of its texts */
     struct rest_text document, kinds;
@@ -33,6 +35,8 @@ struct asked {
     struct auth_wait auth;        /* of an open route: nobody's */
     struct service_caller caller; /* likewise */
     struct running_call running;
+    /* Set by a handler: called in place of the answer of a call that went well. It answers, then or later. */
+    void (*then)(struct asked *asked);
     int64_t begun_us;
     bool has_call;
 };

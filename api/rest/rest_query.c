@@ -20,7 +20,7 @@ bool rest_query_is_good(struct asked *a)
                 (struct http_field_error){p->name, arena_printf(arena, "%s %s", p->name, fault)};
         else if (!text && p->required)
             errors[count++] = (struct http_field_error){
-                p->name, arena_printf(arena, "%s is missing; %s", p->name, p->help)};
+                p->name, arena_printf(arena, "%s is missing: %s", p->name, p->help)};
     }
     if (count > 0)
         rest_refuse_fields(a, 422, "correct what is named in errors", errors, count);

@@ -12,6 +12,7 @@
 #include "api/rest/rest_ledger.h"
 #include "api/rest/rest_metrics.h"
 #include "api/rest/rest_own.h"
+#include "api/rest/rest_send.h"
 #include "api/service/service.h"
 
 /* ---- parameters that several have ---- */
@@ -102,6 +103,55 @@ const struct route rest_routes[] = {
         .words = {THE_INTEGRATION},
         .status = 204,
         .make = rest_delete_integration,
+    },
+    {
+        .method = "POST",
+        .path = "/integrations/{id}/test",
+        .summary =
+            "Send a test through an integration, also a disabled one, and say what came of it. 409: one is "
+            "under way, or nothing can be sent with its settings.",
+        .scope = ROUTE_WRITE,
+        .words = {THE_INTEGRATION},
+        .status = 200,
+        .answer = "TestResult",
+        .errors = {409},
+        .handle = rest_test_integration,
+    },
+    {
+        .method = "POST",
+        .path = "/integrations/test",
+        .summary = "The same with settings that are not saved.",
+        .scope = ROUTE_WRITE,
+        .body = "SettingsTest",
+        .status = 200,
+        .answer = "TestResult",
+        .handle = rest_test_settings,
+    },
+    {
+        .method = "POST",
+        .path = "/integrations/preview",
+        .summary =
+            "What would be sent of an event that is a sample: the first request that tells it, with stars "
+            "for secrets. Nothing is sent.",
+        .scope = ROUTE_READ,
+        .body = "PreviewOf",
+        .status = 200,
+        .answer = "Preview",
+        .make = rest_preview,
+    },
+    {
+        .method = "POST",
+        .path = "/integrations/{id}/duplicate",
+        .summary =
+            "Another integration with the same settings and filters, disabled. The body may be left out.",
+        .scope = ROUTE_WRITE,
+        .words = {THE_INTEGRATION},
+        .body = "Copy",
+        .may_lack_body = true,
+        .headers = ROUTE_IDEMPOTENCY_KEY,
+        .status = 201,
+        .answer = "Integration",
+        .make = rest_duplicate_integration,
     },
     {
         .method = "GET",

@@ -48,6 +48,43 @@ const struct rest_member rest_members[] = {
     {"Setting", "example", "any", NULL, "A value as it could be.", false},
     {"Setting", "schema", "object", NULL, "Its JSON Schema.", false},
 
+    {"SettingsTest", "kind", "words:kinds", NULL, "Where it leads: one of the kinds of destinations.", false},
+    {"SettingsTest", "config", "object", NULL, "The settings of its kind. Used once, and not stored.", false},
+    {"SettingsTest", "name", "text:1:200?", NULL, "Without effect: a form may be sent as it is.", true},
+
+    {"TestResult", "ok", "boolean", NULL, "It was taken.", false},
+    {"TestResult", "status", "integer?", NULL, "The HTTP status of the last answer; null: none came.", false},
+    {"TestResult", "response", "text", NULL,
+     "The beginning of the last answer, 1,024 bytes at most, with stars for secrets.", false},
+    {"TestResult", "detail", "text", NULL, "What a person should know.", false},
+    {"TestResult", "error", "words:errors?", NULL, "What went wrong, in a word.", false},
+    {"TestResult", "duration_ms", "integer", NULL, "Milliseconds that all of it took.", false},
+    {"TestResult", "issue", "TestMade", NULL, "Of Jira: the issue that the test has made.", true},
+    {"TestResult", "alert", "TestMade", NULL, "Of Opsgenie: the alert that the test has made.", true},
+
+    {"TestMade", "key", "text?", NULL, "Its name there.", false},
+    {"TestMade", "made", "boolean?", NULL, "It was made; null: it may have been.", false},
+    {"TestMade", "deleted", "boolean", NULL, "It is gone again, as it should be.", true},
+
+    {"PreviewOf", "kind", "words:kinds", NULL, "Where it would lead: one of the kinds of destinations.",
+     false},
+    {"PreviewOf", "event_type", "words:events", NULL, "Of which event a sample is shown.", false},
+    {"PreviewOf", "severity", "words:severities", "\"high\"",
+     "Of the finding that it is about, or that the scan found.", true},
+    {"PreviewOf", "config", "object?", NULL,
+     "The settings of its kind; without them some of the same form that belong to nobody.", true},
+
+    {"Preview", "requests", "PreviewRequest[]", NULL, "What would be sent; none where nothing would.", false},
+    {"Preview", "detail", "text?", NULL, "Why nothing would be sent.", false},
+
+    {"PreviewRequest", "method", "text", NULL, "The HTTP method.", false},
+    {"PreviewRequest", "url", "text", NULL, "Where to; what of it is a secret is ***.", false},
+    {"PreviewRequest", "headers", "object", NULL, "By name; values that are, or may be, secrets are ***.",
+     false},
+    {"PreviewRequest", "body", "text", NULL, "As it would be sent, with stars for a credential.", false},
+
+    {"Copy", "name", "text:1:200?", NULL, "Its name; without it that of the original and \" (copy)\".", true},
+
     {"Delivery", "event_id", "text", NULL, "The event.", false},
     {"Delivery", "event_type", "text?", NULL, "Its type.", false},
     {"Delivery", "scan_id", "uuid?", NULL, "The scan that it is about.", false},
@@ -114,7 +151,7 @@ const struct rest_member rest_members[] = {
     {"Attempt", "response", "text?", NULL, "The start of the answer.", false},
     {"Attempt", "duration_ms", "integer?", NULL, "Milliseconds that it took.", false},
 
-    {"DeliveryList", "deliveries", "DeliveryName[]", NULL, "Which: 1 to 1000 of them.", false},
+    {"DeliveryList", "deliveries", "DeliveryName[]", NULL, "Which: 1 to 500 of them.", false},
 
     {"DeliveryName", "event_id", "text:1:200", NULL, "The event.", false},
     {"DeliveryName", "integration_id", "uuid", NULL, "The integration.", false},
@@ -157,8 +194,10 @@ const struct rest_member rest_members[] = {
     {"Stats", "integrations", "Health[]", NULL, "How each fares.", false},
 
     {"StateCount", "state", "words:states", NULL, "The state.", false},
-    {"StateCount", "count", "integer", NULL, "All that the ledger has.", false},
-    {"StateCount", "last_24_hours", "integer", NULL, "Of these, changed in the last 24 hours.", false},
+    {"StateCount", "count", "integer?", NULL,
+     "How many are in it now; null for those that ended well or were given up.", false},
+    {"StateCount", "last_24_hours", "integer", NULL,
+     "How many came into it in the last 24 hours and are in it still.", false},
 
     {"Health", "integration_id", "uuid", NULL, "The integration.", false},
     {"Health", "kind", "text", NULL, "Its kind.", false},
@@ -246,6 +285,8 @@ static const char *form_of(const struct service_field *field, bool answer)
         return answer ? "uuid[]?" : "uuid[1000]?";
     case FORM_EVENTS:
         return answer ? "text[]?" : "words:events[1000]?";
+    case FORM_EVENT:
+        return "words:events";
     case FORM_ANY:
         return "any";
     case FORM_TIME:

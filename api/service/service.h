@@ -9,6 +9,7 @@
 #include "api/service/service_statements.h"
 #include "common/base/arena.h"
 #include "common/base/fernet.h"
+#include "common/destinations/dest.h"
 
 /*
  * What can be done with integrations and tokens, whoever asks: notify-api for a request, notifyctl for a command.
@@ -37,9 +38,9 @@ enum service_status {
     SERVICE_UNREADABLE, /* what was sent is no JSON object */
     SERVICE_INVALID,    /* `errors` says why */
     SERVICE_NOT_FOUND,  /* there is none in this workspace */
-    SERVICE_CONFLICT,   /* the same Idempotency-Key came with another request before */
-    SERVICE_CHANGED,    /* If-Match names another version than the present one */
-    SERVICE_NO_KEY,     /* there is no Fernet key to encrypt settings with */
+    SERVICE_CONFLICT, /* the same Idempotency-Key came with another request before; or settings that cannot be used */
+    SERVICE_CHANGED, /* If-Match names another version than the present one */
+    SERVICE_NO_KEY,  /* there is no Fernet key to encrypt settings with */
 };
 
 struct service_error {
@@ -64,6 +65,13 @@ struct service_caller {
     const struct fernet_keys *keys; /* for calls that write settings */
 };
 
+/* Settings that are to be used, of an integration or of a request. In the call's arena, like all that config points to. */
+struct service_settings {
+    const char *id; /* of the integration; NULL: they are not saved */
+    const struct dest *dest;
+    const void *config; /* from dest->config_parse */
+};
+
 struct service_private;
 
 struct service_call {
@@ -71,10 +79,11 @@ struct service_call {
     size_t step_count;
     /* The answer; texts live until service_end. What does not belong to the status is NULL. */
     enum service_status status;
-    const char *body;   /* JSON */
-    const char *etag;   /* with its quotes, of one integration */
-    const char *id;     /* of what was created */
-    const char *next;   /* of a list: the cursor of its next page; NULL: this was the last */
+    const char *body; /* JSON */
+    const char *etag; /* with its quotes, of one integration */
+    const char *id;   /* of what was created */
+    const char *next; /* of a list: the cursor of its next page; NULL: this was the last */
+    const struct service_settings *settings;
     const char *advice; /* settings are good, but somebody should look at this */
     bool repeated;      /* this was answered before, under the same Idempotency-Key */
     const char *detail; /* why it was not done, one sentence without a full stop */
@@ -104,6 +113,26 @@ void service_integration_delete(struct service_call *call, const struct service_
                                 const char *id);
 
 /*
+ * Another integration with the same settings, which nobody decrypts for it, and the same filters; disabled, so that nothing is
+ * told twice before somebody wants it. BODY, which may be empty, may say its `name`. KEY as for a creation.
+ */
+void service_integration_duplicate(struct service_call *call, const struct service_caller *caller,
+                                   const char *id, const char *body, size_t size, const char *key);
+
+/* The settings of an integration, in `settings`. CONFLICT when nothing can be sent with them. */
+void service_integration_settings(struct service_call *call, const struct service_caller *caller,
+                                  const char *id);
+/* The settings of a request {kind, config, name?}, in `settings`. Needs no database. */
+void service_settings_read(struct service_call *call, const struct service_caller *caller, const char *body,
+                           size_t size);
+/*
+ * What would be sent of an event that is an example, for a request {kind, event_type, severity?, config?}; secrets are stars.
+ * MAX_REQUEST: bytes. Needs no database, and sends nothing.
+ */
+void service_preview(struct service_call *call, const struct service_caller *caller, const char *body,
+                     size_t size, size_t max_request);
+
+/*
  * The ledger of the caller's workspace. Texts as they came; NULL: not given. Pages: latest change first; what is filtered may
  * make a page shorter than its limit, also empty, and another one follow.
  */
@@ -120,7 +149,7 @@ void service_delivery_replay(struct service_call *call, const struct service_cal
                              const char *event, const char *integration);
 /* {"deliveries": [{"event_id", "integration_id"}, ...]}: those of them that are dead begin again, or are given up; the answer
  * says what became of each. */
-enum { SERVICE_CHANGES_MAX = 1000 /* deliveries in one request: some tens of milliseconds */ };
+enum { SERVICE_CHANGES_MAX = 500 /* deliveries in one request: what fits into api.body_bytes as shipped */ };
 void service_delivery_replay_list(struct service_call *call, const struct service_caller *caller,
                                   const char *body, size_t size);
 void service_delivery_drop_list(struct service_call *call, const struct service_caller *caller,

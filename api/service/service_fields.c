@@ -202,6 +202,7 @@ static const char *read_value(struct service_call *call, const struct service_fi
     switch (field->form) {
     case FORM_KIND:
     case FORM_SEVERITY:
+    case FORM_EVENT:
         return read_word(call, field->form, value, wrong);
     case FORM_NAME:
         return read_name(call, value, wrong);
@@ -221,16 +222,23 @@ static const char *read_value(struct service_call *call, const struct service_fi
     return NULL;
 }
 
-static void read_field(struct service_call *call, enum service_field_index index, struct json_object *value,
-                       struct service_request *out)
+/* The fields of a request, and what it says of them. */
+struct reading {
+    const struct service_field *fields;
+    size_t count;
+    bool *sent;
+    const char **values;
+};
+
+static void read_field(struct service_call *call, struct reading *r, size_t index, struct json_object *value)
 {
-    const struct service_field *field = &service_fields[index];
+    const struct service_field *field = &r->fields[index];
     const char *wrong = NULL;
-    out->sent[index] = true;
+    r->sent[index] = true;
     if (field->flags & FIELD_READ_ONLY)
         wrong = "is shown only; leave it out";
     else if (value)
-        out->values[index] = read_value(call, field, value, &wrong);
+        r->values[index] = read_value(call, field, value, &wrong);
     else if (!(field->flags & FIELD_NULLABLE))
         wrong = "cannot be null; leave it out to keep it as it is";
     if (wrong)
@@ -239,23 +247,22 @@ static void read_field(struct service_call *call, enum service_field_index index
 
 /* ---- the body ---- */
 
-static int find_field(const char *name)
+static size_t find_field(const struct reading *r, const char *name)
 {
-    for (int i = 0; i < FIELD_COUNT; i++)
-        if (strcmp(service_fields[i].name, name) == 0)
-            return i;
-    return -1;
+    size_t i = 0;
+    while (i < r->count && strcmp(r->fields[i].name, name) != 0)
+        i++;
+    return i;
 }
 
-static void refuse_member(struct service_call *call, const char *name)
+static void refuse_member(struct service_call *call, const struct reading *r, const char *name)
 {
     const char *near = NULL;
     size_t distance = 0;
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        const char *known = service_fields[i].name;
+    for (size_t i = 0; i < r->count; i++) {
+        const char *known = r->fields[i].name;
         size_t d = hint_distance(name, known);
-        if (service_fields[i].flags & FIELD_READ_ONLY || d > hint_limit(name, known) ||
-            (near && d >= distance))
+        if (r->fields[i].flags & FIELD_READ_ONLY || d > hint_limit(name, known) || (near && d >= distance))
             continue;
         near = known;
         distance = d;
@@ -266,17 +273,17 @@ static void refuse_member(struct service_call *call, const char *name)
                        : arena_printf(&call->arena, "there is no field %s; leave it out", field));
 }
 
-static void fill_in(struct service_call *call, struct service_request *out)
+static void fill_in(struct service_call *call, struct reading *r)
 {
-    for (int i = 0; i < FIELD_COUNT; i++) {
-        const struct service_field *field = &service_fields[i];
-        if (out->sent[i])
+    for (size_t i = 0; i < r->count; i++) {
+        const struct service_field *field = &r->fields[i];
+        if (r->sent[i])
             continue;
         if (field->flags & FIELD_REQUIRED)
             service_wrong(call, field->name,
                           arena_printf(&call->arena, "%s is missing; %s", field->name, field->help));
         else
-            out->values[i] = field->value;
+            r->values[i] = field->value;
     }
 }
 
@@ -294,24 +301,35 @@ struct json_object *service_object_read(struct service_call *call, const char *b
     return NULL;
 }
 
-bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
-                          struct service_request *out)
+bool service_members_read(struct service_call *call, const char *body, size_t size,
+                          const struct service_field *fields, size_t count, bool with_defaults, bool *sent,
+                          const char **values)
 {
-    memset(out, 0, sizeof *out);
+    struct reading r = {.fields = fields, .count = count, .sent = sent, .values = values};
+    memset(sent, 0, count * sizeof *sent);
+    for (size_t i = 0; i < count; i++)
+        values[i] = NULL;
     struct json_object *root = service_object_read(call, body, size);
     if (!root)
         return false;
     json_object_object_foreach(root, name, value)
     {
-        int field = find_field(name);
-        if (field < 0)
-            refuse_member(call, name);
+        size_t field = find_field(&r, name);
+        if (field == count)
+            refuse_member(call, &r, name);
         else
-            read_field(call, (enum service_field_index)field, value, out);
+            read_field(call, &r, field, value);
     }
-    if (on_create)
-        fill_in(call, out);
+    if (with_defaults)
+        fill_in(call, &r);
     service_wipe(root);
     json_object_put(root);
     return call->status == SERVICE_UNFINISHED;
+}
+
+bool service_request_read(struct service_call *call, const char *body, size_t size, bool on_create,
+                          struct service_request *out)
+{
+    return service_members_read(call, body, size, service_fields, FIELD_COUNT, on_create, out->sent,
+                                out->values);
 }

@@ -43,6 +43,7 @@ enum service_form {
     FORM_BOOL,
     FORM_TARGETS,
     FORM_EVENTS,
+    FORM_EVENT, /* one */
     FORM_ANY,
     FORM_TIME,
     FORM_CONFIG,
@@ -91,6 +92,19 @@ bool service_request_read(struct service_call *call, const char *body, size_t si
 /* BODY as one JSON object, to be freed with json_object_put; NULL when it is none, and then the call is over. */
 struct json_object *service_object_read(struct service_call *call, const char *body, size_t size);
 
+/*
+ * A request with other fields, COUNT of them: SENT and VALUES have room for as many, and are set. False when anything of it is
+ * wrong, as with service_request_read. WITH_DEFAULTS: fields that are required must be there, defaults are filled in.
+ */
+bool service_members_read(struct service_call *call, const char *body, size_t size,
+                          const struct service_field *fields, size_t count, bool with_defaults, bool *sent,
+                          const char **values);
+
+/*
+ * The destination's own struct of the settings CONFIG, in the call's arena; NULL when KIND does not take them, and then the
+ * reasons are errors of the call as with service_config_check.
+ */
+const void *service_config_parse(struct service_call *call, const char *kind, const char *config);
 /*
  * Whether KIND takes the settings CONFIG; else the reasons are errors of the call, of the field "config.KEY" where one key is
  * to blame. A key that the kind does not have is refused: what was meant by it would be missing unseen. Sets advice.

@@ -12,24 +12,26 @@
 #include "api/service/service_page.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
+#include "common/base/utf8.h"
 #include "common/base/uuid.h"
 #include "common/model/settings_seal.h"
 
 enum {
-    KEY_MAX = 255, /* bytes of an Idempotency-Key; ours */
+    KEY_MAX = 255,       /* bytes of an Idempotency-Key; ours */
+    IF_MATCH_MAX = 4096, /* bytes: a hundred versions; ours */
 };
 
-static void not_found(struct service_call *call)
+void service_not_found(struct service_call *call)
 {
     service_refuse(call, SERVICE_NOT_FOUND, "there is no such integration in this workspace");
 }
 
 /* Whether ID may be one; else the call is over. */
-static bool take_id(struct service_call *call, const char *id)
+bool service_take_id(struct service_call *call, const char *id)
 {
     struct uuid uuid;
     if (!uuid_parse(&uuid, id)) {
-        not_found(call);
+        service_not_found(call);
         return false;
     }
     call->own->id = arena_strdup(&call->arena, id);
@@ -72,7 +74,7 @@ void service_integration_list(struct service_call *call, const struct service_ca
 static void get_finish(struct service_call *call)
 {
     if (!call->own->rows) {
-        not_found(call);
+        service_not_found(call);
         return;
     }
     call->status = SERVICE_OK;
@@ -83,7 +85,7 @@ static void get_finish(struct service_call *call)
 void service_integration_get(struct service_call *call, const struct service_caller *caller, const char *id)
 {
     service_begin(call, caller, get_finish);
-    if (!take_id(call, id))
+    if (!service_take_id(call, id))
         return;
     struct service_step *step = service_add(call, API_INTEGRATION_GET);
     step->values[0] = caller->workspace;
@@ -130,7 +132,7 @@ static const char *sent_fields(struct service_call *call, const struct service_r
 
 /* ---- create ---- */
 
-static void create_finish(struct service_call *call)
+bool service_created(struct service_call *call)
 {
     const char *const *columns = call->own->columns;
     const char *first = columns[API_CREATE_KEPT_HASH];
@@ -139,8 +141,6 @@ static void create_finish(struct service_call *call)
         call->body = columns[API_CREATE_BODY];
         call->etag = columns[API_CREATE_ETAG];
         call->status = SERVICE_CREATED;
-    } else if (!service_is_true(call, API_CREATE_WORKSPACE)) {
-        service_refuse(call, SERVICE_NOT_FOUND, "there is no such workspace");
     } else if (first && strcmp(first, call->own->body_hash) != 0) {
         service_refuse(
             call, SERVICE_CONFLICT,
@@ -151,27 +151,46 @@ static void create_finish(struct service_call *call)
         call->body = columns[API_CREATE_KEPT_BODY];
         call->etag = columns[API_CREATE_KEPT_ETAG];
         call->status = SERVICE_CREATED;
-    } else {
-        /* Only targets are left: the rest was there before the statements were sent. */
-        bad_targets(call, columns[API_CREATE_BAD] ? columns[API_CREATE_BAD] : "they changed meanwhile");
     }
+    return call->status != SERVICE_UNFINISHED;
 }
 
-static bool key_is_good(const char *key)
+static void create_finish(struct service_call *call)
 {
-    size_t n = strlen(key);
-    for (const char *at = key; *at; at++)
-        if (*at < ' ' || *at > '~')
-            return false;
-    return n >= 1 && n <= KEY_MAX;
+    const char *const *columns = call->own->columns;
+    if (!columns[API_CREATE_BODY] && !service_is_true(call, API_CREATE_WORKSPACE))
+        service_refuse(call, SERVICE_NOT_FOUND, "there is no such workspace");
+    else if (!service_created(call))
+        /* Only targets are left: the rest was there before the statements were sent. */
+        bad_targets(call, columns[API_CREATE_BAD] ? columns[API_CREATE_BAD] : "they changed meanwhile");
+}
+
+bool service_key_check(struct service_call *call, const char *key)
+{
+    size_t n = key ? strlen(key) : 1;
+    bool good = n >= 1 && n <= KEY_MAX;
+    for (const char *at = key; at && *at; at++)
+        good &= *at >= ' ' && *at <= '~';
+    if (!good)
+        service_wrong(call, "Idempotency-Key", "Idempotency-Key must be 1 to 255 printable ASCII characters");
+    return good;
+}
+
+void service_draw_id(struct service_call *call)
+{
+    struct uuid uuid;
+    char id[UUID_TEXT];
+    uuid_random(&uuid);
+    uuid_format(&uuid, id);
+    call->own->id = arena_strdup(&call->arena, id);
 }
 
 /* The first finder of a request under this key is the one that makes it. */
-static void add_key_step(struct service_call *call, const struct service_caller *caller, const char *key,
-                         const char *body, size_t size, const char *targets)
+void service_add_key(struct service_call *call, const struct service_caller *caller, const char *key,
+                     const char *request, size_t size, const char *targets)
 {
     unsigned char hash[SHA256_SIZE];
-    hash_sha256(body, size, hash);
+    hash_sha256(request, size, hash);
     hash_hex(hash, sizeof hash, call->own->body_hash);
     struct service_step *step = service_add(call, API_INTEGRATION_KEY);
     step->values[0] = caller->workspace;
@@ -185,11 +204,8 @@ void service_integration_create(struct service_call *call, const struct service_
                                 const char *body, size_t size, const char *key)
 {
     struct service_request request;
-    struct uuid uuid;
-    char id[UUID_TEXT];
     service_begin(call, caller, create_finish);
-    if (key && !key_is_good(key))
-        service_wrong(call, "Idempotency-Key", "Idempotency-Key must be 1 to 255 printable ASCII characters");
+    service_key_check(call, key);
     service_request_read(call, body, size, true, &request);
     const char *const *values = request.values;
     if (values[FIELD_KIND] && values[FIELD_CONFIG])
@@ -198,12 +214,10 @@ void service_integration_create(struct service_call *call, const struct service_
     const char *sealed = config && call->status == SERVICE_UNFINISHED ? seal(call, caller, config) : NULL;
     if (!sealed)
         return;
-    uuid_random(&uuid);
-    uuid_format(&uuid, id);
-    call->own->id = arena_strdup(&call->arena, id);
+    service_draw_id(call);
     key = arena_strdup(&call->arena, key);
     if (key)
-        add_key_step(call, caller, key, body, size, values[FIELD_TARGETS]);
+        service_add_key(call, caller, key, body, size, values[FIELD_TARGETS]);
     struct service_step *step = service_add(call, API_INTEGRATION_CREATE);
     const char *const all[] = {caller->workspace,
                                call->own->id,
@@ -229,7 +243,7 @@ static void update_finish(struct service_call *call)
     const char *const *columns = call->own->columns;
     const struct service_private *own = call->own;
     if (!own->rows) {
-        not_found(call);
+        service_not_found(call);
         return;
     }
     if (!service_is_true(call, API_UPDATE_MATCHES)) {
@@ -262,7 +276,7 @@ void service_integration_update(struct service_call *call, const struct service_
 {
     struct service_request request;
     service_begin(call, caller, update_finish);
-    if (!take_id(call, id) || !service_request_read(call, body, size, false, &request))
+    if (!service_take_id(call, id) || !service_request_read(call, body, size, false, &request))
         return;
     const char *const *values = request.values;
     const char *config = values[FIELD_CONFIG], *sealed = NULL, *kinds = NULL;
@@ -277,10 +291,12 @@ void service_integration_update(struct service_call *call, const struct service_
     struct service_step *lock = service_add(call, API_INTEGRATION_LOCK);
     lock->values[0] = caller->workspace;
     lock->values[1] = call->own->id;
+    if (if_match) /* a header may hold any bytes; with one replaced it matches nothing, as it should */
+        if_match = utf8_storable_copy(&call->arena, if_match, strlen(if_match), IF_MATCH_MAX);
     struct service_step *step = service_add(call, API_INTEGRATION_UPDATE);
     const char *const all[] = {caller->workspace,
                                call->own->id,
-                               arena_strdup(&call->arena, if_match),
+                               if_match,
                                values[FIELD_NAME],
                                values[FIELD_SEVERITY],
                                values[FIELD_ENABLED],
@@ -304,14 +320,14 @@ static void delete_finish(struct service_call *call)
     if (call->own->rows)
         call->status = SERVICE_NO_CONTENT;
     else
-        not_found(call);
+        service_not_found(call);
 }
 
 void service_integration_delete(struct service_call *call, const struct service_caller *caller,
                                 const char *id)
 {
     service_begin(call, caller, delete_finish);
-    if (!take_id(call, id))
+    if (!service_take_id(call, id))
         return;
     struct service_step *step = service_add(call, API_INTEGRATION_DELETE);
     step->values[0] = caller->workspace;

@@ -22,6 +22,9 @@ enum {
 
 /* ---- pages ---- */
 
+/* Microseconds since 1970, behind all that is: pages go back from there. */
+#define THE_END_OF_TIME "200000000000000000"
+
 static void list_take(struct service_call *call, const PGresult *rows)
 {
     long looked = strtol(PQgetvalue(rows, 0, API_PAGE_LOOKED), NULL, 10);
@@ -46,7 +49,7 @@ static void list_take(struct service_call *call, const PGresult *rows)
 void service_delivery_list(struct service_call *call, const struct service_caller *caller,
                            const struct service_delivery_filter *f)
 {
-    const char *behind[3] = {NULL};
+    const char *behind[3] = {THE_END_OF_TIME, "00000000-0000-0000-0000-000000000000", ""};
     service_begin(call, caller, service_page_finish);
     call->own->take = list_take;
     service_page_read(call, f->limit, f->cursor, PAGE_BY_TIME, behind, 3);
@@ -71,7 +74,7 @@ void service_delivery_list(struct service_call *call, const struct service_calle
                                behind[1],
                                arena_printf(&call->arena, "%ld", call->own->looked),
                                arena_printf(&call->arena, "%ld", call->own->limit + 1),
-                               service_states(call, state),
+                               service_states(call, state, reason),
                                reason,
                                type,
                                of_events ? event : integration,
@@ -298,7 +301,7 @@ static void read_list(struct service_call *call, const struct service_caller *ca
     struct buf events, integrations;
     size_t count = json_object_array_length(list);
     if (count < 1 || count > SERVICE_CHANGES_MAX) {
-        service_wrong(call, "deliveries", "it must have 1 to 1000 of them; send more in several requests");
+        service_wrong(call, "deliveries", "it must have 1 to 500 of them; send more in several requests");
         return;
     }
     buf_init(&events, count * (2 * EVENT_ID_MAX + 8));

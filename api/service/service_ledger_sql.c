@@ -2,7 +2,8 @@
  * service_ledger_sql - the SQL of the service layer about the ledger
  *
  * Connections run generic plans of nested loops (common/db/pg_dial.c), and a view with a wall is planned by itself. So a row of
- * another view is looked up by LATERAL, which takes its key through the wall; a page takes its order from the view
+ * another view is looked up by LATERAL with OFFSET 0, which keeps it a query of its own that takes its key through the wall;
+ * only what cannot leak goes through (operators that say so, no COALESCE); a page takes its order from the view
  * notify.api_recent; and a parameter that may be missing has a value that stands for all, or a branch of its own.
  *
  * No page looks at more rows than it was told, whatever its filters: one that finds less than it wanted says where it stopped.
@@ -21,10 +22,10 @@
     " d.maybe_duplicate, d.batch, d.due_at, d.created_at, d.updated_at"
 #define PAGE_ORDER(row) " ORDER BY " row ".updated_at DESC, " row ".event_id DESC, " row ".integration_id DESC"
 /* The first comparison is for the index, the second for rows of the same time. */
-#define PAGE_TIME "coalesce('epoch'::timestamptz + $2::bigint * interval '1 microsecond', 'infinity')"
+#define PAGE_TIME "('epoch'::timestamptz + $2::bigint * interval '1 microsecond')"
 #define PAGE_BEHIND                                                                                          \
     " d.updated_at <= " PAGE_TIME " AND (d.updated_at, d.event_id, d.integration_id) <"                      \
-    " (" PAGE_TIME ", coalesce($3, '') COLLATE \"C\", coalesce($4, '00000000-0000-0000-0000-000000000000'))"
+    " (" PAGE_TIME ", $3 COLLATE \"C\", $4)"
 #define MICROSECONDS(time) "(extract(epoch FROM " time ") * 1000000)::bigint"
 
 /* Columns as enum api_page_column. */
@@ -32,7 +33,7 @@
     "WITH looked AS MATERIALIZED (" candidates PAGE_ORDER("d") " LIMIT $5),"                                 \
     " page AS (SELECT d.*, e.event_type, e.scan_id, e.finding_id FROM looked d"                              \
     " LEFT JOIN LATERAL (SELECT o.event_type, o.scan_id, o.finding_id FROM notify.api_events o"              \
-    " WHERE o.workspace_id = $1 AND o.id = d.event_id) e ON true"                                            \
+    " WHERE o.workspace_id = $1 AND o.id = d.event_id OFFSET 0) e ON true"                                            \
     " WHERE d.state = ANY ($7) AND ($8 IS NULL OR d.reason = $8) AND ($9 IS NULL OR e.event_type = $9)"      \
     PAGE_ORDER("d") " LIMIT $6)"                                                                             \
     " SELECT (SELECT count(*) FROM looked), " MICROSECONDS("last.updated_at") ", last.event_id,"             \
@@ -45,7 +46,7 @@
     " ORDER BY l.updated_at, l.event_id, l.integration_id LIMIT 1) last ON true"                             \
     " LEFT JOIN page d ON true"                                                                              \
     " LEFT JOIN LATERAL (SELECT o.kind, o.name FROM notify.api_integrations o WHERE o.workspace_id = $1"     \
-    " AND o.id = d.integration_id) i ON true"                                                                \
+    " AND o.id = d.integration_id OFFSET 0) i ON true"                                                                \
     " LEFT JOIN LATERAL (SELECT o.key, o.state FROM notify.api_refs o WHERE o.workspace_id = $1"             \
     " AND o.integration_id = d.integration_id AND o.finding_id = d.finding_id LIMIT 1) r ON true"            \
     PAGE_ORDER("d")
@@ -61,20 +62,21 @@ const char service_sql_of_integration[] =
 const char service_sql_of_events[] =
     PAGE("SELECT d.* FROM (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.id = $10"
          " AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)"
-         " UNION ALL SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND $10 IS NULL AND e.scan_id ="
-         " coalesce($11, (SELECT f.scan_id FROM notify.api_findings f WHERE f.workspace_id = $1 AND f.id = $12))"
-         " AND ($12 IS NULL OR e.finding_id = $12)) e"
+         " UNION ALL SELECT e.id FROM (SELECT CASE WHEN $11 IS NULL THEN (SELECT f.scan_id FROM notify.api_findings f"
+         " WHERE f.workspace_id = $1 AND f.id = $12) ELSE $11 END AS scan_id OFFSET 0) s CROSS JOIN LATERAL"
+         " (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.scan_id = s.scan_id"
+         " AND ($12 IS NULL OR e.finding_id = $12) OFFSET 0) e WHERE $10 IS NULL) e"
          " CROSS JOIN LATERAL (SELECT " PAGE_COLUMNS " FROM notify.api_deliveries d WHERE d.workspace_id = $1"
-         " AND d.event_id = e.id AND ($13 IS NULL OR d.integration_id = $13) AND" PAGE_BEHIND ") d");
+         " AND d.event_id = e.id AND ($13 IS NULL OR d.integration_id = $13) AND" PAGE_BEHIND " OFFSET 0) d");
 
 /* ---- one ---- */
 
 #define DELIVERY_ROW(source)                                                                                 \
     "SELECT " LEDGER_DELIVERY " FROM " source                                                                \
     " LEFT JOIN LATERAL (SELECT o.kind, o.name FROM notify.api_integrations o WHERE o.workspace_id = $1"     \
-    " AND o.id = d.integration_id) i ON true"                                                                \
+    " AND o.id = d.integration_id OFFSET 0) i ON true"                                                                \
     " LEFT JOIN LATERAL (SELECT o.wake_at, o.failing_since, o.last_error, o.rate FROM notify.api_states o"   \
-    " WHERE o.workspace_id = $1 AND o.integration_id = d.integration_id AND d.state = 'deferred') s ON true"
+    " WHERE o.workspace_id = $1 AND o.integration_id = d.integration_id AND d.state = 'deferred' OFFSET 0) s ON true"
 
 const char service_sql_delivery[] =
     DELIVERY_ROW("notify.api_deliveries d") " WHERE d.workspace_id = $1 AND d.event_id = $2 AND d.integration_id = $3";
@@ -99,7 +101,7 @@ const char service_sql_delivery_attempts[] =
     " SELECT a.event_id, a.integration_id, c.event_id IS NOT NULL, d.state FROM asked a"                     \
     " LEFT JOIN changed c ON c.event_id = a.event_id AND c.integration_id = a.integration_id"                \
     " LEFT JOIN LATERAL (SELECT o.state FROM notify.api_deliveries o WHERE o.workspace_id = $1"              \
-    " AND o.event_id = a.event_id AND o.integration_id = a.integration_id) d ON true"                        \
+    " AND o.event_id = a.event_id AND o.integration_id = a.integration_id OFFSET 0) d ON true"                        \
     " ORDER BY a.event_id, a.integration_id"
 #define OF_PICKED(row) " FROM picked p WHERE " row ".event_id = p.event_id AND " row ".integration_id = p.integration_id"
 
@@ -128,23 +130,23 @@ const char service_sql_explain_events[] = "SELECT " LEDGER_EVENT " FROM " EXPLAI
 
 const char service_sql_explain_deliveries[] =
     DELIVERY_ROW(EXPLAINED("e.id, e.accepted_at") " e CROSS JOIN LATERAL (SELECT o.* FROM notify.api_deliveries o"
-    " WHERE o.workspace_id = $1 AND o.event_id = e.id) d");
+    " WHERE o.workspace_id = $1 AND o.event_id = e.id OFFSET 0) d");
 
 const char service_sql_explain_attempts[] =
     "SELECT " LEDGER_ATTEMPT " FROM " EXPLAINED("e.id, e.accepted_at")
-    " e CROSS JOIN LATERAL (SELECT o.* FROM notify.api_attempts o WHERE o.event_id = e.id) a" LEDGER_ATTEMPT_ORDER;
+    " e CROSS JOIN LATERAL (SELECT o.* FROM notify.api_attempts o WHERE o.event_id = e.id OFFSET 0) a" LEDGER_ATTEMPT_ORDER;
 
 const char service_sql_explain_facts[] =
     "SELECT s.workspace_id, t.id, t.kind, f.scan_id, f.severity, x.scan, x.finding"
     " FROM (SELECT coalesce($3, e.scan_id) AS scan, coalesce($4, e.finding_id) AS finding FROM (SELECT 1) one"
     " LEFT JOIN LATERAL (SELECT o.scan_id, o.finding_id FROM notify.api_events o WHERE o.workspace_id = $1"
-    " AND o.id = $2) e ON true) x"
+    " AND o.id = $2 OFFSET 0) e ON true) x"
     " LEFT JOIN LATERAL (SELECT o.workspace_id, o.target_id FROM notify.api_scans o WHERE o.workspace_id = $1"
-    " AND o.id = x.scan) s ON true"
+    " AND o.id = x.scan OFFSET 0) s ON true"
     " LEFT JOIN LATERAL (SELECT o.id, o.kind FROM notify.api_targets o WHERE o.workspace_id = $1"
-    " AND o.id = s.target_id) t ON true"
+    " AND o.id = s.target_id OFFSET 0) t ON true"
     " LEFT JOIN LATERAL (SELECT o.scan_id, o.severity FROM notify.api_findings o WHERE o.workspace_id = $1"
-    " AND o.id = x.finding) f ON true";
+    " AND o.id = x.finding OFFSET 0) f ON true";
 
 const char service_sql_explain_integrations[] =
     "SELECT " EXPLAIN_INTEGRATION_COLUMNS("i") " FROM notify.api_integrations i WHERE i.workspace_id = $1"

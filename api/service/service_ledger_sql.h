@@ -5,7 +5,7 @@
  * The statements about the ledger, for the table in service_statements.c. $1 is the workspace in each.
  *
  * Pages of deliveries, latest change first: $2 microseconds since 1970, $3 the event and $4 the integration of the last row of
- * the page before (NULL: there was none), $5 how many rows are looked at, $6 how many are wanted; $7 the states, $8 the reason
+ * the page before, $5 how many rows are looked at, $6 how many are wanted; $7 the states, $8 the reason
  * and $9 the type of event that are (NULL: any). What is of an integration has it in $10; what is of events has an event in
  * $10, a scan in $11, a finding in $12 (NULL: any, but not all three), an integration in $13 (NULL: any).
  */

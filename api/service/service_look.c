@@ -61,6 +61,6 @@ void service_stats(struct service_call *call, const struct service_caller *calle
     call->own->keeps_all = true;
     struct service_step *states = service_add(call, API_STATS);
     states->values[0] = caller->workspace;
-    states->values[1] = service_states(call, NULL);
+    states->values[1] = service_states(call, NULL, false);
     service_add(call, API_STATS_INTEGRATIONS)->values[0] = caller->workspace;
 }

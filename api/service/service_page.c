@@ -112,11 +112,14 @@ void service_page_finish(struct service_call *call)
     call->body = buf_text(&call->own->list);
 }
 
-const char *service_states(struct service_call *call, const char *state)
+const char *service_states(struct service_call *call, const char *state, bool have_reason)
 {
-    const char *out = arena_printf(&call->arena, "{%s", state ? state : "");
-    for (int i = 0; !state && i < DELIVERY_STATE_COUNT; i++)
-        out = arena_printf(&call->arena, "%s%s%s", out, i ? "," : "",
-                           delivery_state_name((enum delivery_state)i));
-    return arena_printf(&call->arena, "%s}", out);
+    const char *out = "";
+    for (int i = 0; i < DELIVERY_STATE_COUNT; i++) {
+        const char *name = delivery_state_name((enum delivery_state)i);
+        bool has = i == DELIVERY_DEAD || i == DELIVERY_CANCELED || i == DELIVERY_DROPPED;
+        if (state ? strcmp(state, name) == 0 : has || !have_reason)
+            out = arena_printf(&call->arena, "%s%s%s", out, *out ? "," : "", name);
+    }
+    return arena_printf(&call->arena, "{%s}", out);
 }

@@ -24,7 +24,7 @@ void service_page_end(struct service_call *call, const char *const *last, size_t
 /* As the call's finish. */
 void service_page_finish(struct service_call *call);
 
-/* The states of deliveries as a parameter: STATE alone, or all where it is NULL. */
-const char *service_states(struct service_call *call, const char *state);
+/* The states of deliveries as a parameter: STATE alone, or where it is NULL all that can have a reason (HAVE_REASON), or all. */
+const char *service_states(struct service_call *call, const char *state, bool have_reason);
 
 #endif

@@ -24,11 +24,12 @@ struct service_private {
     const char *kind;           /* of an update: the kind that was sent */
     char body_hash[SHA256_HEX]; /* of a creation with an Idempotency-Key */
     bool has_key;
-    long limit;                    /* of a list */
-    long looked;                   /* rows that it looks at */
-    const char *scan, *event_type; /* of an explanation */
-    bool is_drop, is_one;          /* of a change of what is dead */
-    const char *token;             /* that was made */
+    long limit;                     /* of a list */
+    long looked;                    /* rows that it looks at */
+    const char *scan, *event_type;  /* of an explanation */
+    bool is_drop, is_one;           /* of a change of what is dead */
+    const char *token;              /* that was made */
+    const struct fernet_keys *keys; /* of a call that reads settings */
 };
 
 /* Begin a call: its arena, and the step that says which workspace it is about. */
@@ -38,6 +39,19 @@ void service_begin(struct service_call *call, const struct service_caller *calle
 struct service_step *service_add(struct service_call *call, enum api_statement statement);
 /* An error more; the status becomes INVALID. FIELD and DETAIL live as long as the call. */
 void service_wrong(struct service_call *call, const char *field, const char *detail);
+/* There is no such integration in this workspace. */
+void service_not_found(struct service_call *call);
+/* Whether ID may be one, which is then the call's; else the call is over. */
+bool service_take_id(struct service_call *call, const char *id);
+/* The call makes an integration under this Idempotency-Key, NULL for none: false, and over, when it cannot be one. */
+bool service_key_check(struct service_call *call, const char *key);
+/* The step of such a call before the one that makes it. REQUEST: what tells it from other requests. */
+void service_add_key(struct service_call *call, const struct service_caller *caller, const char *key,
+                     const char *request, size_t size, const char *targets);
+/* Give the call that makes an integration a new id. */
+void service_draw_id(struct service_call *call);
+/* What the row of a creation means (enum api_create_column) but for targets; false: it means none of these. */
+bool service_created(struct service_call *call);
 /* Overwrite every text in VALUE, which may be NULL: settings may be among them. */
 void service_wipe(struct json_object *value);
 /* It is decided without the database. */

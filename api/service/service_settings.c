@@ -83,8 +83,19 @@ static void refuse_key(struct service_call *call, const struct dest *dest, const
             : arena_printf(a, "%s is no setting of %s, which has %s", what, dest->kind, keys_of(call, dest)));
 }
 
-/* Whether all keys of CONFIG are DEST's. CALL: NULL, or hears of each that is not. */
-static bool knows_keys(struct service_call *call, const struct dest *dest, const char *config)
+/* What is wrong with a text that may not be read, for another setting stands before it; NULL: nothing. */
+static const char *text_fault(const struct dest_setting *setting, struct json_object *value)
+{
+    if (setting->form != SETTING_TEXT || !value)
+        return NULL;
+    if (!json_is_text(value))
+        return "must be a text";
+    return (size_t)json_object_get_string_len(value) > setting->max ? "is too long" : NULL;
+}
+
+/* Whether all keys of CONFIG are DEST's, and texts are texts. CALL: NULL, or hears of each that is not; where CONFIG is
+ * otherwise TAKEN. */
+static bool knows_keys(struct service_call *call, const struct dest *dest, const char *config, bool taken)
 {
     const char *unused;
     bool all = true;
@@ -93,11 +104,15 @@ static bool knows_keys(struct service_call *call, const struct dest *dest, const
         return true; /* its destination says what is wrong */
     json_object_object_foreach(root, key, value)
     {
-        (void)value;
-        if (dest_setting_find(dest, key))
+        const struct dest_setting *setting = dest_setting_find(dest, key);
+        const char *fault = setting && taken ? text_fault(setting, value) : NULL;
+        if (setting && !fault)
             continue;
         all = false;
-        if (call)
+        if (call && setting)
+            service_wrong(call, arena_printf(&call->arena, "config.%s", key),
+                          arena_printf(&call->arena, "%s %s", key, fault));
+        else if (call)
             refuse_key(call, dest, key);
     }
     let_go(root);
@@ -106,24 +121,30 @@ static bool knows_keys(struct service_call *call, const struct dest *dest, const
 
 /* ---- ---- */
 
-bool service_config_check(struct service_call *call, const char *kind, const char *config)
+const void *service_config_parse(struct service_call *call, const char *kind, const char *config)
 {
     const struct dest *dest = dest_find(kind);
     struct dest_config_error error = {.detail = ""};
     if (!dest) {
         service_wrong(call, "config",
                       "this version does not know the kind, so its settings cannot be checked; update it");
-        return false;
+        return NULL;
     }
-    bool known = knows_keys(call, dest, config);
-    if (dest->config_parse(&call->arena, config, strlen(config), &error)) {
+    const void *parsed = dest->config_parse(&call->arena, config, strlen(config), &error);
+    bool known = knows_keys(call, dest, config, parsed != NULL);
+    if (parsed) {
         call->advice = error.advice;
-        return known;
+        return known ? parsed : NULL;
     }
     const char *key = key_of(call, config, error.detail);
     service_wrong(call, key ? arena_printf(&call->arena, "config.%s", key) : "config",
                   arena_strdup(&call->arena, error.detail));
-    return false;
+    return NULL;
+}
+
+bool service_config_check(struct service_call *call, const char *kind, const char *config)
+{
+    return service_config_parse(call, kind, config) != NULL;
 }
 
 const char *service_config_kinds(struct service_call *call, const char *config)
@@ -133,7 +154,7 @@ const char *service_config_kinds(struct service_call *call, const char *config)
     for (size_t i = 0; dest_all[i]; i++) {
         struct dest_config_error error = {.detail = ""};
         if (dest_all[i]->config_parse(&call->arena, config, strlen(config), &error) &&
-            knows_keys(NULL, dest_all[i], config))
+            knows_keys(NULL, dest_all[i], config, true))
             buf_printf(&kinds, "%c%s", kinds.len ? ',' : '{', dest_all[i]->kind);
     }
     const char *kept = arena_printf(&call->arena, "%s}", kinds.len ? buf_text(&kinds) : "{");

@@ -167,6 +167,30 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " SELECT g.id FROM gone g",
         4, {PG_UUID, PG_UUID, PG_TEXT, PG_TEXT}},
 
+    [API_INTEGRATION_SETTINGS] = {"api_integration_settings",
+        "SELECT i.kind, encode(i.config_encrypted, 'hex') FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $2",
+        2, {PG_UUID, PG_UUID}},
+
+    /* $2 the original, $3 the copy's id, $4 its name, $5 the Idempotency-Key, which was taken before as for a creation. */
+    [API_INTEGRATION_DUPLICATE] = {"api_integration_duplicate",
+        "WITH made AS (INSERT INTO notify.api_integrations (id, org_id, workspace_id, kind, name, config_encrypted, enabled,"
+        " severity_filter, target_ids, events, target_kinds) SELECT $3, o.org_id, o.workspace_id, o.kind,"
+        " coalesce($4, left(o.name, 193) || ' (copy)'), o.config_encrypted, false, o.severity_filter, o.target_ids, o.events,"
+        " o.target_kinds FROM notify.api_integrations o WHERE o.workspace_id = $1 AND o.id = $2 AND ($5 IS NULL OR EXISTS"
+        " (SELECT FROM notify.api_keys k WHERE k.workspace_id = $1 AND k.key = $5 AND k.integration_id = $3))"
+        " ON CONFLICT (id) DO NOTHING RETURNING *),"
+        " shown AS (SELECT " BODY " AS body, " ETAG " AS etag FROM made i),"
+        " kept AS (UPDATE notify.api_keys k SET answer = s.body, etag = s.etag FROM shown s"
+        " WHERE k.workspace_id = $1 AND k.key = $5),"
+        " logged AS (" LOG "$1, $6, $7, 'create', i.id::text,"
+        " '{kind,name,severity_filter,enabled,target_ids,events,target_kinds,config}'::text[] FROM made i)"
+        " SELECT EXISTS (SELECT FROM notify.api_integrations o WHERE o.workspace_id = $1 AND o.id = $2), NULL, s.body, s.etag,"
+        " encode(k.body_hash, 'hex'), k.integration_id, k.answer, k.etag FROM (SELECT) one"
+        " LEFT JOIN (SELECT body, etag FROM shown UNION ALL SELECT " BODY ", " ETAG
+        " FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $3) s ON true"
+        " LEFT JOIN notify.api_keys k ON k.workspace_id = $1 AND k.key = $5",
+        7, {PG_UUID, PG_UUID, PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT, PG_TEXT}},
+
     /* In place of API_WORKSPACE, for who knows a token but not whose it is. */
     [API_TOKEN_WORKSPACE] = {"api_token_workspace",
         "SELECT set_config('notify.workspace', coalesce((SELECT t.workspace_id::text FROM notify.tokens t WHERE t.id = $1), ''),"
@@ -225,7 +249,8 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         4, {PG_UUID, PG_UUID, PG_TEXT, PG_INT4}},
 
     [API_STATS] = {"api_stats",
-        "SELECT s.state, (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state) AS count,"
+        "SELECT s.state, CASE WHEN s.state IN ('sending', 'waiting', 'deferred', 'dead') THEN (SELECT count(*)"
+        " FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state) END AS count,"
         " (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state"
         " AND d.updated_at > now() - interval '24 hours') AS last_24_hours FROM unnest($2) WITH ORDINALITY s (state, n) ORDER BY s.n",
         2, {PG_UUID, PG_TEXTS}},
@@ -239,6 +264,6 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " (SELECT count(*) FROM notify.api_deliveries d WHERE s.wake_at IS NOT NULL AND d.workspace_id = $1"
         " AND d.integration_id = i.id AND d.state = 'deferred') AS deferred"
         " FROM notify.api_integrations i LEFT JOIN LATERAL (SELECT o.* FROM notify.api_states o WHERE o.workspace_id = $1"
-        " AND o.integration_id = i.id) s ON true WHERE i.workspace_id = $1 ORDER BY i.kind, i.name, i.id",
+        " AND o.integration_id = i.id OFFSET 0) s ON true WHERE i.workspace_id = $1 ORDER BY i.kind, i.name, i.id",
         1, {PG_UUID}},
 };

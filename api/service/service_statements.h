@@ -16,6 +16,8 @@ enum api_statement {
     API_INTEGRATION_CREATE,
     API_INTEGRATION_UPDATE,
     API_INTEGRATION_DELETE,
+    API_INTEGRATION_SETTINGS,
+    API_INTEGRATION_DUPLICATE,
     API_TOKEN_WORKSPACE,
     API_TOKEN_CREATE,
     API_TOKEN_LIST,
@@ -45,15 +47,15 @@ extern const struct pg_statement api_statements[API_STATEMENT_COUNT];
 /* Columns, in order. */
 enum api_list_column { API_LIST_BODY, API_LIST_TIME, API_LIST_ID };
 enum api_get_column { API_GET_BODY, API_GET_ETAG };
-enum api_create_column {
-    API_CREATE_WORKSPACE, /* t: it is there */
-    API_CREATE_BAD,       /* target_ids that are none, with commas between them */
-    API_CREATE_BODY,
-    API_CREATE_ETAG,
-    API_CREATE_KEPT_HASH, /* hexadecimal, of the request that had this Idempotency-Key first, and its answer: */
-    API_CREATE_KEPT_ID,
-    API_CREATE_KEPT_BODY,
-    API_CREATE_KEPT_ETAG,
+enum api_create_column {                       /* of a copy, too */
+                         API_CREATE_WORKSPACE, /* t: it is there; of a copy: the original is */
+                         API_CREATE_BAD,       /* target_ids that are none, with commas between them */
+                         API_CREATE_BODY,
+                         API_CREATE_ETAG,
+                         API_CREATE_KEPT_HASH, /* hexadecimal, of the request that had this Idempotency-Key first, and its answer: */
+                         API_CREATE_KEPT_ID,
+                         API_CREATE_KEPT_BODY,
+                         API_CREATE_KEPT_ETAG,
 };
 enum api_update_column { /* no row: there is no such integration */
                          API_UPDATE_KIND,
@@ -62,6 +64,7 @@ enum api_update_column { /* no row: there is no such integration */
                          API_UPDATE_BODY,
                          API_UPDATE_ETAG,
 };
+enum api_settings_column { API_SETTINGS_KIND, API_SETTINGS_SEALED /* hexadecimal */ };
 enum api_page_column {
     API_PAGE_LOOKED,           /* how many rows were looked at */
     API_PAGE_LAST_TIME,        /* the last of these: microseconds since 1970, */

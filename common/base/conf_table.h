@@ -237,6 +237,12 @@
         "Largest body of a request; settings with a long list of targets have some 20,000.")                 \
     NUM(api_rate, "api.rate", 50, 1, 100000,                                                                 \
         "Requests a second of one token, and as many at once; per notify-api.")                              \
+    NUM(api_test_timeout, "api.test_timeout", 30, 1, 300,                                                    \
+        "Seconds for a whole test of an integration, which is up to six requests: a person waits for the "   \
+        "answer, and what stands before the API as a rule for no more than 60.")                             \
+    INT(api_tests_at_once, "api.tests_at_once", 16, 1, 256,                                                  \
+        "Tests at a time, a quarter of them for one workspace, so that nobody makes the API send more than " \
+        "people would.")                                                                                     \
     TEXT(api_certificate_file, "api.certificate_file", "",                                                   \
          "PEM file with the API's certificate and those between it and its authority, in this order; with "  \
          "api.key_file. Both empty: HTTP, for loopback or behind a proxy that speaks TLS.")                  \

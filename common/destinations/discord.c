@@ -282,6 +282,7 @@ static enum dest_next discord_next(struct conversation *c, const struct dest_res
 const struct dest dest_discord = {
     .kind = "discord",
     .title = "Discord",
+    .placeholder = "{\"webhook_url\":\"https://discord.com/api/webhooks/000000000000000000/PLACEHOLDER\"}",
     .repeat_hurts = true,
     .refers = DEST_REFERS_FINDINGS,
     .together_max = DEST_DIGEST_MAX,

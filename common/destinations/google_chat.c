@@ -202,6 +202,8 @@ static enum dest_next google_chat_next(struct conversation *c, const struct dest
 const struct dest dest_google_chat = {
     .kind = "google_chat",
     .title = "Google Chat",
+    .placeholder = "{\"webhook_url\":\"https://chat.googleapis.com/v1/spaces/PLACEHOLDER/"
+                   "messages?key=PLACEHOLDER&token=PLACEHOLDER\"}",
     .repeat_hurts = true,
     .digests = true,
     .together_max = DEST_DIGEST_MAX,

@@ -36,7 +36,6 @@ const struct dest_setting jira_settings[] = {
         .required = true,
         .unless = {"auth", "bearer"},
         .max = JIRA_WORD_MAX,
-        .pattern = "^[^:]*$",
         .help = "The email address of the account that made the API token; for Jira Cloud.",
         .example = "\"pencheff@acme.example\"",
     },

@@ -340,6 +340,7 @@ static enum dest_next pagerduty_next(struct conversation *c, const struct dest_r
 const struct dest dest_pagerduty = {
     .kind = "pagerduty",
     .title = "PagerDuty",
+    .placeholder = "{\"routing_key\":\"00000000000000000000000000000000\"}",
     .repeat_hurts = false,
     .refers = DEST_REFERS_FINDINGS,
     .settings = settings,

@@ -183,6 +183,7 @@ static enum dest_next slack_next(struct conversation *c, const struct dest_respo
 const struct dest dest_slack = {
     .kind = "slack",
     .title = "Slack",
+    .placeholder = "{\"webhook_url\":\"https://hooks.slack.com/services/T00000000/B00000000/PLACEHOLDER\"}",
     .repeat_hurts = true,
     .digests = true,
     .together_max = DEST_DIGEST_MAX,

@@ -277,6 +277,8 @@ static enum dest_next teams_next(struct conversation *c, const struct dest_respo
 const struct dest dest_teams = {
     .kind = "teams",
     .title = "Microsoft Teams",
+    .placeholder = "{\"webhook_url\":\"https://placeholder.westeurope.logic.azure.com/workflows/0/triggers/"
+                   "manual/paths/invoke?sig=PLACEHOLDER\"}",
     .repeat_hurts = true,
     .digests = true,
     .together_max = DEST_DIGEST_MAX,

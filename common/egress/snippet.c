@@ -10,7 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum { WINDOW = 3 * SNIPPET_MAX, WORD_MAX = WINDOW - SNIPPET_MAX };
+#include "common/base/base64.h"
+
+enum { WINDOW = 3 * SNIPPET_MAX, WORD_MAX = WINDOW - SNIPPET_MAX, PAIR_MAX = 4096 };
 
 /* A secret that the cut would go through must be found whole: the window is longer than what is kept. */
 struct window {
@@ -58,6 +60,21 @@ static bool is_ours(const char *header)
     return false;
 }
 
+/* Whoever takes Basic credentials has the password in clear, and may say it so. */
+static void mask_password(struct window *w, const char *value)
+{
+    static const char scheme[] = "Basic ";
+    unsigned char pair[PAIR_MAX + 1];
+    size_t n = strlen(value), skip = sizeof scheme - 1;
+    if (strncasecmp(value, scheme, skip) != 0 || base64_decoded_max(n - skip) > PAIR_MAX ||
+        !base64_decode(BASE64_STANDARD, BASE64_LENIENT, value + skip, n - skip, pair, &n))
+        return;
+    const unsigned char *colon = memchr(pair, ':', n);
+    if (colon)
+        mask_word(w, (const char *)colon + 1, n - (size_t)(colon + 1 - pair));
+    explicit_bzero(pair, sizeof pair);
+}
+
 size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
                     const struct dest_response *response)
 {
@@ -68,8 +85,10 @@ size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
     memcpy(w.bytes, response->body, w.size);
     mask_words(&w, path_of(request->url), "/?&=;#");
     for (size_t i = 0; i < request->header_count; i++)
-        if (!is_ours(request->headers[i].name))
+        if (!is_ours(request->headers[i].name)) {
             mask_words(&w, request->headers[i].value, " ,;=");
+            mask_password(&w, request->headers[i].value);
+        }
     if (request->body_secret)
         mask_word(&w, request->body_secret, strlen(request->body_secret));
     size_t n = w.size < SNIPPET_MAX ? w.size : SNIPPET_MAX;

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from .daemon import Notifyd, merged
-from .processes import StartError, tail
+from .processes import StartError, tail, wait_until
 
 
 class Reply:
@@ -53,6 +53,14 @@ class NotifyApi(Notifyd):
             if time.monotonic() > deadline:
                 raise StartError(f"notify-api is not ready in {timeout:g} s; its log ends:\n{tail(self.log)}")
             time.sleep(0.02)
+
+    def wait_listening(self, timeout: float = 20) -> "NotifyApi":
+        """It answers, ready or not."""
+        wait_until(lambda: self.events("api_listening") or not self.alive(), timeout, "notify-api does not listen")
+        if not self.alive():
+            raise StartError(f"notify-api ended with {self._child.exit_code()}; its log ends:\n{tail(self.log)}")
+        self.port = int(self.events("api_listening")[0]["port"])
+        return self
 
     def connect(self, timeout: float = 20) -> http.client.HTTPConnection:
         if self.tls:

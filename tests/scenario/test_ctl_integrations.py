@@ -182,7 +182,7 @@ def test_rows_that_the_product_wrote_are_shown_as_they_are(served: Any) -> None:
 def test_wrong_use_and_a_missing_key_are_said(served: Any) -> None:
     for words, said in ((("integration", "list"), "needs --workspace UUID"), (("integration", "delete", "x"), "needs --workspace UUID"),
                         (("integration", "list", "--workspace", "x"), "--workspace needs a UUID"),
-                        (("integration", "test"), "needs one of: list create update delete, not 'test'")):
+                        (("integration", "export"), "needs one of: list create update delete test, not 'export'")):
         answer = served.notifyctl(*words)
         assert answer.code == 2 and said in answer.err, answer
     made = served.add()

@@ -9,6 +9,7 @@ from typing import Any, Callable
 import psycopg2
 import pytest
 from ctl import ROOT
+from sandbox import seed
 from served import LOGIN
 
 TABLES = ("orgs", "workspaces", "targets", "scans", "findings", "integrations")
@@ -60,6 +61,9 @@ def test_without_their_where_clauses_statements_still_reach_one_workspace(served
     assert [row[2] for row in run("api_integration_list", served.theirs.id, None, None, 100)] == [mine]
     assert [other in str(row) for row in run("api_integration_get", served.theirs.id, other)] == [False]
     assert run("api_integration_lock", served.theirs.id, other) == [(mine,)]
+    assert run("api_integration_settings", served.theirs.id, other) == [("webhook", served.row(mine)["config_encrypted"][2:])]
+    with pytest.raises(psycopg2.errors.WithCheckOptionViolation):  # a copy is logged for the workspace that was asked for
+        run("api_integration_duplicate", served.theirs.id, other, NEW, "copied", None, "a", "b")
     taken = (other, None, "taken over", None, None, None, None, None, "false", None, "false", None, "a", "b")
     with pytest.raises(psycopg2.errors.WithCheckOptionViolation):  # what it writes into the log of changes is theirs
         run("api_integration_update", served.theirs.id, *taken)
@@ -78,6 +82,11 @@ def test_nothing_can_be_written_for_another_workspace(served: Any, run: Any, bot
     with pytest.raises(psycopg2.errors.WithCheckOptionViolation):
         run("api_integration_key", served.theirs.id, "key", b"x", NEW, None)
     assert theirs(served) == before and served.database.query("SELECT count(*) FROM public.integrations") == [(2,)]
+    served.database.execute("UPDATE public.integrations SET target_kinds = '[\"repo\"]'")
+    before = theirs(served)
+    run("api_integration_duplicate", served.ours.id, both[1], NEW, "copied", None, "a", "b")
+    copy, original = served.row(NEW), served.row(both[0])
+    assert theirs(served) == before and {name for name in copy if copy[name] != original[name]} - {"updated_at"} == {"id", "name", "enabled", "created_at"}
 
 
 def test_rows_cannot_be_moved_or_made_for_another_workspace_by_any_sql(served: Any, both: Any) -> None:
@@ -141,16 +150,67 @@ def test_the_apis_role_reads_none_of_the_products_tables_nor_the_ledger(served: 
                 served.database.execute(sql, user=LOGIN)
 
 
+VIEWS = {  # and whether rows can be written through it, of this workspace alone
+    "api_integrations": True, "api_targets": True, "api_workspaces": True, "api_scans": True, "api_findings": False,  # of the product
+    "api_audit": True, "api_keys": True, "api_events": False, "api_deliveries": True, "api_recent": False, "api_attempts": True, "api_states": False,
+    "api_refs": False}
+PRODUCTS = {"api_integrations", "api_targets", "api_workspaces", "api_scans", "api_findings"}
+
+
 def test_the_views_belong_to_the_owner_of_the_products_tables(served: Any) -> None:
     owners = served.database.query("SELECT relname, relowner = (SELECT relowner FROM pg_class WHERE oid = 'public.integrations'::regclass),"
                                    " reloptions::text FROM pg_class WHERE relnamespace = 'notify'::regnamespace AND relkind = 'v' ORDER BY 1")
     assert [(name, options) for name, _, options in owners] == [
-        (name, "{security_barrier=true,check_option=cascaded}") for name in ("api_audit", "api_integrations", "api_keys", "api_targets", "api_workspaces")]
-    assert all(owner for name, owner, _ in owners if name not in ("api_audit", "api_keys")), owners
+        (name, "{security_barrier=true,check_option=cascaded}" if VIEWS[name] else "{security_barrier=true}") for name in sorted(VIEWS)]
+    assert all(owner for name, owner, _ in owners if name in PRODUCTS), owners
 
 
 def test_the_role_has_rights_on_the_views_and_on_tokens_only(served: Any) -> None:
     roles = (ROOT / "schema" / "roles.sql").read_text()
     assert set(re.findall(r"^GRANT .* ON TABLE (\S+) TO notify_api;$", roles, re.M)) == {
-        "notify.schema_migrations", "notify.api_workspaces", "notify.api_targets", "notify.api_integrations", "notify.api_keys",
-        "notify.api_audit", "notify.tokens"}
+        "notify.schema_migrations", "notify.tokens", *(f"notify.{view}" for view in VIEWS)}
+
+
+@pytest.fixture
+def ledger(served: Any, both: Any) -> dict[str, Any]:
+    """A dead delivery with an attempt in each workspace, and a scan with a finding."""
+    found = {}
+    for name, workspace, integration, target in (("ours", served.ours, both[0], served.targets[0]), ("theirs", served.theirs, both[1], served.foreign)):
+        scan = seed.add_scan(served.connection, seed.Target(target, workspace, "url", "shop"))
+        finding, = seed.add_findings(served.connection, scan, ["high"])
+        served.database.execute(
+            f"INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type, finding_id, queue, state, first_seen, finished_at, considered, matched)"
+            f" VALUES ('event {name}', 'x', '{workspace.id}', '{scan.id}', 'finding_new', '{finding.id}', 'notify', 'done', now(), now(), 1, 1);"
+            f" INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, reason, error)"
+            f" VALUES ('event {name}', '{integration}', '{workspace.id}', 'dead', 1, 'rejected', 'http_error');"
+            f" INSERT INTO notify.attempts (event_id, integration_id, attempt, error) VALUES ('event {name}', '{integration}', 1, 'http_error');"
+            f" INSERT INTO notify.integration_state (integration_id, workspace_id, last_success_at) VALUES ('{integration}', '{workspace.id}', now());"
+            f" INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, finding_id, state, key)"
+            f" VALUES ('{integration}', 'f', '{workspace.id}', '{finding.id}', 'open', 'key {name}')")
+        found[name] = (f"event {name}", integration, scan.id, finding.id)
+    return found
+
+
+def test_no_statement_about_the_ledger_reaches_another_workspaces(served: Any, statements: Any, run: Any, ledger: Any) -> None:
+    event, integration, scan, finding = ledger["theirs"]
+    other = served.theirs.id
+    states = "{dead,waiting,delivered}"
+    page = (other, "200000000000000000", "", "00000000-0000-0000-0000-000000000000", 100, 100, states, None, None)
+    asked = {
+        "api_delivery_recent": page, "api_delivery_of_integration": (*page, integration), "api_delivery_of_events": (*page, event, scan, finding, integration),
+        "api_delivery_get": (other, event, integration), "api_delivery_attempts": (other, event, integration),
+        "api_explain_events": (other, None, scan, "finding_new", finding, 5), "api_explain_deliveries": (other, event, None, None, None, 5),
+        "api_explain_attempts": (other, event, None, None, None, 5), "api_explain_facts": (other, event, scan, finding), "api_explain_integrations": (other,),
+        "api_target_list": (other, None, None, 100), "api_stats": (other, states), "api_stats_integrations": (other,)}
+    assert set(asked) == {name for name in statements if re.match("api_(delivery|explain|target|stats)", name)} - {"api_delivery_replay", "api_delivery_drop"}
+    for name, values in asked.items():
+        said = str(run(name, *values))
+        given = {str(value) for value in values}
+        for secret in (event, integration, scan, finding, "key theirs", served.foreign):
+            assert secret in given or secret not in said, (name, said)
+    assert ledger["ours"][0] in str(run("api_delivery_recent", *page)) and run("api_delivery_get", other, event, integration) == []
+    before = served.database.query("SELECT d::text, a::text FROM notify.deliveries d JOIN notify.attempts a USING (event_id, integration_id) WHERE workspace_id = %s", (other,))
+    for name in ("api_delivery_replay", "api_delivery_drop"):
+        assert run(name, served.ours.id, "{" + event + "}", "{" + integration + "}", "a", "b") == [(event, integration, False, None)]
+        run(name, other, "{" + event + "}", "{" + integration + "}", "a", "b")
+    assert served.database.query("SELECT d::text, a::text FROM notify.deliveries d JOIN notify.attempts a USING (event_id, integration_id) WHERE workspace_id = %s", (other,)) == before

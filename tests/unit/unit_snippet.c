@@ -46,6 +46,18 @@ static void words_of_headers_become_stars_but_not_those_of_our_own(void)
                    "want application/xml, got application/json");
 }
 
+static void the_password_of_basic_credentials_becomes_stars(void)
+{
+    /* bot@acme.example:s3cr3t:api-token */
+    static const char basic[] = "Basic Ym90QGFjbWUuZXhhbXBsZTpzM2NyM3Q6YXBpLXRva2Vu";
+    EXPECT_SNIPPET("https://a.example/", "Authorization", basic,
+                   "bot@acme.example: s3cr3t:api-token is wrong",
+                   "bot@acme.example: **************** is wrong");
+    EXPECT_SNIPPET("https://a.example/", "Authorization",
+                   "Basic Ym90QGFjbWUuZXhhbXBsZQ==", "bot@acme.example", "bot@acme.example");
+    EXPECT_SNIPPET("https://a.example/", "Authorization", "Basic !!!!", "no", "no");
+}
+
 static void the_secret_of_a_body_becomes_stars(void)
 {
     static const char key[] = "0123456789abcdef";
@@ -68,5 +80,6 @@ static void a_secret_at_the_cut_leaves_no_part_of_itself(void)
 
 UNIT_MAIN(UNIT_CASE(an_answer_is_kept_as_it_is), UNIT_CASE(pieces_of_the_path_and_the_query_become_stars),
           UNIT_CASE(words_of_headers_become_stars_but_not_those_of_our_own),
+          UNIT_CASE(the_password_of_basic_credentials_becomes_stars),
           UNIT_CASE(the_secret_of_a_body_becomes_stars),
           UNIT_CASE(a_secret_at_the_cut_leaves_no_part_of_itself))
