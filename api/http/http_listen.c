@@ -12,13 +12,15 @@
 
 enum { BACKLOG = 1024 };
 
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
 int http_listen(const char *host, int port, char *why, size_t size)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } at = {.v6 = {0}};
+    union address at = {.v6 = {0}};
     socklen_t length = sizeof at.v6;
     int on = 1;
     if (inet_pton(AF_INET6, host, &at.v6.sin6_addr) == 1) {
@@ -45,9 +47,8 @@ int http_listen(const char *host, int port, char *why, size_t size)
 
 int http_listen_port(int fd)
 {
-    struct sockaddr_storage at = {0};
+    union address at = {.v6 = {0}};
     socklen_t size = sizeof at;
-    check(getsockname(fd, (struct sockaddr *)&at, &size) == 0);
-    return ntohs(at.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&at)->sin6_port
-                                          : ((struct sockaddr_in *)&at)->sin_port);
+    check(getsockname(fd, &at.any, &size) == 0);
+    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }

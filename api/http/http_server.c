@@ -15,80 +15,23 @@
  */
 #include "api/http/http_server.h"
 
-#include <arpa/inet.h>
-#include <microhttpd.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "api/http/http_decode.h"
 #include "api/http/http_listen.h"
 #include "api/http/http_manners.h"
-#include "api/http/http_strict.h"
-#include "common/base/buf.h"
+#include "api/http/http_parts.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
-#include "common/base/list.h"
 #include "common/base/log.h"
-#include "common/base/uuid.h"
 
-enum { ARENA_BLOCK = 4096, SPARE_CONNECTIONS = 64, REQUEST_ID_MAX = 64, QUERY_MAX = 32 };
+enum { SPARE_CONNECTIONS = 64 };
 
 #define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
-
-struct http_server {
-    struct http_settings settings;
-    struct event_base *base;
-    struct MHD_Daemon *daemon;
-    struct event *ready;  /* the daemon's epoll descriptor */
-    struct event *again;  /* it has more to do than it did at once */
-    struct event *late;   /* the first of `arriving` may be */
-    struct list arriving; /* connections, the one that has for the longest first */
-    struct list handled;  /* requests */
-    size_t connections;
-    int listener;
-    int port;
-    bool stopped;
-};
-
-struct connection {
-    struct list link; /* in `arriving`, else alone */
-    struct http_server *server;
-    int fd;
-    const char *target_end; /* of the request whose headers arrive: a place in the daemon's memory */
-    int64_t since_us;
-    bool busy; /* a part of a request is there, or of its answer left */
-};
-
-struct http_request {
-    struct list link; /* in `handled`, else alone */
-    struct http_exchange x;
-    struct http_server *server;
-    struct connection *connection;
-    struct MHD_Connection *mhd;
-    struct MHD_Response *response; /* NULL: it has none yet */
-    struct list headers;           /* of the answer */
-    struct arena arena;
-    struct buf body;
-    struct {
-        const char *name, *value;
-    } query[QUERY_MAX];
-    size_t query_count;
-    size_t length; /* of the body, as it was announced */
-    int64_t given_us;
-    int status;
-    bool suspended;
-    bool given;  /* to whoever handles it */
-    bool unread; /* its body is not read: who knows where it ends, or it has not been sent */
-};
-
-struct header {
-    struct list link;
-    const char *name, *value;
-};
 
 /* ---- connections ---- */
 
@@ -138,6 +81,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         struct connection *c = *context;
         list_remove(&c->link);
+        list_remove(&c->ended);
         s->connections--;
         free(c);
         return;
@@ -146,6 +90,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
     c->server = s;
     c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     list_init(&c->link);
+    list_init(&c->ended);
     *context = c;
     if (++s->connections > s->settings.connections && !list_is_empty(&s->arriving))
         hang_up(list_entry(s->arriving.next, struct connection, link));
@@ -154,120 +99,6 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
 }
 
 /* ---- what has arrived ---- */
-
-static void refuse(struct http_request *r, int status, const char *detail)
-{
-    if (r->x.wrong)
-        return;
-    r->x.wrong = status;
-    r->x.wrong_detail = detail;
-}
-
-static enum MHD_Result take_argument(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    struct http_request *r = arg;
-    (void)kind;
-    name = http_decode(&r->arena, name, strlen(name), true);
-    value = value ? http_decode(&r->arena, value, strlen(value), true) : "";
-    if (!name || !value) {
-        refuse(r, 400, "the query is not UTF-8 in percent-encoding");
-    } else if (r->query_count == QUERY_MAX) {
-        refuse(r, 400, "the query has too many parameters");
-    } else {
-        r->query[r->query_count].name = name;
-        r->query[r->query_count++].value = value;
-    }
-    return MHD_YES;
-}
-
-static bool is_word(const char *text)
-{
-    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
-    return n > 0 && n <= REQUEST_ID_MAX && !text[n];
-}
-
-static const char *request_id(struct http_request *r)
-{
-    const char *theirs = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "X-Request-Id");
-    char drawn[UUID_TEXT];
-    struct uuid id;
-    if (theirs && is_word(theirs))
-        return arena_strdup(&r->arena, theirs);
-    uuid_random(&id);
-    uuid_format(&id, drawn);
-    return arena_strdup(&r->arena, drawn);
-}
-
-static const char *peer(struct http_request *r)
-{
-    const struct sockaddr *at =
-        MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    char text[INET6_ADDRSTRLEN] = "";
-    const void *address = at->sa_family == AF_INET6
-                              ? (const void *)&((const struct sockaddr_in6 *)(const void *)at)->sin6_addr
-                              : (const void *)&((const struct sockaddr_in *)(const void *)at)->sin_addr;
-    inet_ntop(at->sa_family, address, text, sizeof text);
-    return arena_strdup(&r->arena, text);
-}
-
-static bool is_path(struct http_request *r)
-{
-    const char *path = r->x.path;
-    bool all = strcmp(path, "*") == 0 && strcmp(r->x.method, "OPTIONS") == 0;
-    return all || (path[0] == '/' && http_decode(&r->arena, path, strlen(path), false));
-}
-
-/* What is wrong with it before its body is read. */
-static void judge(struct http_request *r, const char *version)
-{
-    const char *length = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Content-Length");
-    const char *wrong = http_strict_wrong(r->mhd, version, r->connection->target_end);
-    r->connection->target_end = NULL;
-    r->length = length ? strtoull(length, NULL, 10) : 0;
-    if (wrong) {
-        refuse(r, 400, wrong);
-        r->unread = true;
-    } else if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Transfer-Encoding")) {
-        refuse(r, 411, "send the body with its Content-Length, not in chunks");
-    } else if (r->length > r->server->settings.body_bytes) {
-        refuse(r, 413, "the body is too large");
-        r->unread = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Expect") != NULL;
-    } else if (!is_path(r)) {
-        refuse(r, 400, "the target is a path that begins with a slash, UTF-8 in percent-encoding");
-    }
-}
-
-static struct http_request *new_request(struct http_server *s, struct MHD_Connection *mhd, const char *method,
-                                        const char *url, const char *version)
-{
-    struct http_request *r = mem_zalloc(sizeof *r);
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    r->server = s;
-    r->mhd = mhd;
-    r->connection = info->socket_context;
-    r->connection->busy = true;
-    arena_init(&r->arena, ARENA_BLOCK);
-    buf_init(&r->body, s->settings.body_bytes);
-    list_init(&r->headers);
-    list_init(&r->link);
-    r->x = (struct http_exchange){.arena = &r->arena, .request = r};
-    r->x.method = arena_strdup(&r->arena, method);
-    r->x.path = arena_strdup(&r->arena, url);
-    r->x.peer = peer(r);
-    r->x.id = request_id(r);
-    judge(r, version);
-    MHD_get_connection_values(mhd, MHD_GET_ARGUMENT_KIND, take_argument, r);
-    return r;
-}
-
-static void free_request(struct http_request *r)
-{
-    if (r->response)
-        MHD_destroy_response(r->response);
-    buf_wipe(&r->body);
-    arena_wipe(&r->arena);
-    free(r);
-}
 
 static enum MHD_Result queue(struct http_request *r)
 {
@@ -286,6 +117,7 @@ static enum MHD_Result hand_over(struct http_request *r)
     r->x.body = buf_text(&r->body);
     r->x.body_size = r->body.len;
     list_remove(&r->connection->link);
+    list_remove(&r->connection->ended); /* it is all there */
     list_append(&s->handled, &r->link);
     s->settings.handle(s->settings.owner, &r->x);
     if (r->response)
@@ -296,13 +128,20 @@ static enum MHD_Result hand_over(struct http_request *r)
 }
 
 /*
- * An end that came together with the last bytes is told to the daemon once, and it has read only the bytes then. In TLS bytes may
- * have been read and not been looked at yet, so there the connection stays until patience is over.
+ * An end that came together with bytes is told to the daemon once, and it reads only the bytes then. So it is looked for here when
+ * more of a body is awaited; unless the daemon has that more already, the connection is closed behind this turn. In TLS bytes may
+ * have been read and not been looked at yet, so there it stays until patience is over.
  */
-static bool has_ended(const struct connection *c)
+static void look_for_end(struct connection *c)
 {
     char next;
-    return !c->server->settings.key && recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    if (c->server->settings.key)
+        return;
+    ssize_t n = recv(c->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+        return;
+    list_remove(&c->ended);
+    list_append(&c->server->ended, &c->ended);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
@@ -310,8 +149,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
 {
     struct http_request *r = *context;
     if (!r) {
-        *context = r = new_request(arg, mhd, method, url, version);
-        return r->unread ? hand_over(r) : MHD_YES;
+        *context = r = http_request_new(arg, mhd, method, url, version);
+        if (r->unread)
+            return hand_over(r);
+        if (r->length > 0)
+            look_for_end(r->connection);
+        return MHD_YES;
     }
     if (r->response)
         return queue(r);
@@ -321,10 +164,10 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
         return hand_over(r);
     buf_add(&r->body, data, *size);
     if (r->body.overflow)
-        refuse(r, 413, "the body is too large");
+        http_request_refuse(r, 413, "the body is too large");
     *size = 0;
-    if (r->body.len < r->length && has_ended(r->connection))
-        hang_up(r->connection);
+    if (r->body.len < r->length)
+        look_for_end(r->connection);
     return MHD_YES;
 }
 
@@ -341,7 +184,7 @@ static void on_completed(void *arg, struct MHD_Connection *mhd, void **context,
     r->connection->busy = false;
     if (r->server->stopped)
         hang_up(r->connection);
-    free_request(r);
+    http_request_free(r);
 }
 
 /* What it returns is the request's context. */
@@ -373,24 +216,6 @@ static void on_log(void *arg, const char *format, va_list values)
 
 /* ---- the answer ---- */
 
-void http_add_header(struct http_exchange *x, const char *name, const char *value)
-{
-    struct header *h = arena_alloc(x->arena, sizeof *h);
-    h->name = arena_strdup(x->arena, name);
-    h->value = arena_strdup(x->arena, value);
-    list_init(&h->link);
-    list_append(&x->request->headers, &h->link);
-}
-
-void http_set_header(struct http_exchange *x, const char *name, const char *value)
-{
-    struct list *at, *next;
-    list_for_each_safe (at, next, &x->request->headers)
-        if (strcmp(list_entry(at, struct header, link)->name, name) == 0)
-            list_remove(at);
-    http_add_header(x, name, value);
-}
-
 void http_answer(struct http_exchange *x, int status, const char *type, const char *body, size_t size)
 {
     struct http_request *r = x->request;
@@ -420,50 +245,15 @@ void http_answer(struct http_exchange *x, int status, const char *type, const ch
     }
 }
 
-bool http_has_header(const struct http_exchange *x, const char *name)
-{
-    struct list *at;
-    list_for_each (at, &x->request->headers)
-        if (strcasecmp(list_entry(at, struct header, link)->name, name) == 0)
-            return true;
-    return false;
-}
-
-const struct http_settings *http_settings_of(const struct http_exchange *x)
-{
-    return &x->request->server->settings;
-}
-
-size_t http_open_connections(const struct http_exchange *x)
-{
-    return x->request->server->connections;
-}
-
-const char *http_header(const struct http_exchange *x, const char *name)
-{
-    return MHD_lookup_connection_value(x->request->mhd, MHD_HEADER_KIND, name);
-}
-
-const char *http_query(const struct http_exchange *x, const char *name)
-{
-    const struct http_request *r = x->request;
-    for (size_t i = 0; i < r->query_count; i++)
-        if (strcmp(r->query[i].name, name) == 0)
-            return r->query[i].value;
-    return NULL;
-}
-
-const char *http_query_name(const struct http_exchange *x, size_t index)
-{
-    return index < x->request->query_count ? x->request->query[index].name : NULL;
-}
-
 /* ---- the loop ---- */
 
 static void run(struct http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
+    struct list *at;
     MHD_run(s->daemon);
+    while ((at = list_shift(&s->ended)))
+        hang_up(list_entry(at, struct connection, ended));
     if (MHD_get_timeout(s->daemon, &wait_ms) != MHD_YES)
         return;
     struct timeval tv = {(time_t)(wait_ms / 1000), (suseconds_t)(wait_ms % 1000 * 1000)};
@@ -506,6 +296,7 @@ struct http_server *http_server_new(struct event_base *base, const struct http_s
     s->base = base;
     list_init(&s->arriving);
     list_init(&s->handled);
+    list_init(&s->ended);
     s->listener = http_listen(settings->host, settings->port, why, size);
     if (s->listener < 0) {
         free(s);

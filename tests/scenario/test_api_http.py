@@ -100,6 +100,12 @@ def test_what_is_unusual_but_clear_is_answered(api):
                  b"GET /%68ealthz HTTP/1.1\r\n" + HOST + b"\r\n", b"GET /healthz HTTP/1.0\r\n\r\n",
                  GET + HOST + b"Cookie: a=b; c=d\r\nAccept: */*\r\nX-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For: 10.0.0.2\r\n\r\n"):
         assert talk(api, data, 0.5)[0] == [200], data
+    for _ in range(20):  # a client that says at once that it will send no more
+        with socket.create_connection(("127.0.0.1", api.port)) as one:
+            one.settimeout(5)
+            one.sendall(POST + b"Content-Length: 30000\r\n\r\n" + b"x" * 30000)
+            one.shutdown(socket.SHUT_WR)
+            assert statuses(one.recv(10000)) == [415]
     many = b"".join(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-N: %d\r\n\r\n" % n for n in range(100))
     assert talk(api, many, 1.0)[0] == [200] * 100
 
