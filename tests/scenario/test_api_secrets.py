@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import uuid
 from pathlib import Path
@@ -75,6 +76,10 @@ def test_nothing_that_is_printed_in_a_run_of_the_api_has_a_secret_in_it(stage, n
         secrets |= set(texts(other))
         ask("POST", "/integrations", {**sent, "config": other}, **{"Idempotency-Key": f"k-{kind}"})
         ask("PATCH", f"/integrations/{made[kind]}", {"config": other})
+        shown = json.loads(re.sub(f"{MARK}host[0-9a-f]+", "receiver", json.dumps(other)))  # a preview shows which host it would go to
+        for event in ("scan_done", "finding_new", "finding_changed"):
+            assert ask("POST", "/integrations/preview", {"kind": kind, "config": shown, "event_type": event}).status == 200
+        assert ask("POST", f"/integrations/{made[kind]}/duplicate", {"name": f"copy of {kind}"}).status == 201
         for wrong in ({**other, mark("unknown"): "x"}, {name: [text] for name, text in other.items()}, {name: f"{text}\n" for name, text in other.items()},
                       {**other, "webhook_url": f"http://{mark('clear')}@127.0.0.1/{mark('clear')}"}, {**other, "style": mark("style")}, mark("text"), [mark("list")]):
             secrets |= {text for text in texts(wrong) if MARK in text} if isinstance(wrong, dict) else set()
@@ -83,6 +88,8 @@ def test_nothing_that_is_printed_in_a_run_of_the_api_has_a_secret_in_it(stage, n
     ask("POST", "/integrations", b'{"kind": "slack", "config": {"webhook_url": "' + writes.encode())
     ask("GET", "/integrations")
     ask("GET", f"/integrations/{made['jira']}")
+    for place in ("/stats", "/kinds", "/deliveries", "/targets", f"/explain?scan_id={stage.scan.id}&event_type=scan_done"):
+        assert ask("GET", place).status == 200, place
     for by in (None, reads, revoked, writes[:-1], writes + "x", "Basic " + base64.b64encode(writes.encode()).decode()):
         for method in ("GET", "POST", "DELETE"):
             ask(method, "/integrations/" + str(uuid.uuid4()) if method == "DELETE" else "/integrations", {} if method == "POST" else None, by)
