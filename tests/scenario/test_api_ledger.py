@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from typing import Any
 
+import openapi
 import psycopg2.extras
 import pytest
 from sandbox import seed
@@ -21,6 +23,27 @@ def token(ctl, stage):
         return ctl("token", "create", "--workspace", workspace or stage.workspace.id, "--scope", scope, "--json", database={"role": None}).json()["token"]
 
     return make
+
+
+class Checked:
+    """An API whose every answer is as its document says."""
+
+    def __init__(self, api: Any) -> None:
+        self.api, self.document = api, openapi.load(api.ask("GET", "/openapi.json"))
+
+    def ask(self, method: str, path: str, *rest: Any) -> Any:
+        reply = self.api.ask(method, path, *rest)
+        for operation in self.document.operations():
+            pattern = re.sub(r"\{\w+\}", "[^/]+", operation.path)
+            if operation.method == method and re.fullmatch(pattern, path.partition("?")[0]):
+                self.document.check(operation, reply)
+                return reply
+        raise AssertionError(f"{method} {path} is not in the document")
+
+
+@pytest.fixture
+def api(notify_api):
+    return Checked(notify_api())
 
 
 def pages(api: Any, token: str, path: str) -> list[list[dict[str, Any]]]:
