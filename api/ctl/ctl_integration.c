@@ -222,7 +222,7 @@ enum ctl_exit ctl_integration_delete(const struct ctl *ctl)
     struct service_call call;
     if (!ctl_asker_fill(ctl, true, &asker))
         return CTL_WRONG_USE;
-    service_integration_delete(&call, &asker.caller, ctl->words[0]);
+    service_integration_delete(&call, &asker.caller, ctl->words[0], NULL);
     enum ctl_exit code = ctl_service_run_once(ctl, &call);
     if (code == CTL_DONE)
         puts(ctl->words[0]);

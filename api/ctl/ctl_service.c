@@ -87,6 +87,7 @@ static enum ctl_exit say_status(const struct service_call *call)
     case SERVICE_NOT_FOUND:
     case SERVICE_CONFLICT:
     case SERVICE_CHANGED:
+    case SERVICE_TOO_LARGE:
     case SERVICE_UNFINISHED:
         break;
     }

@@ -41,9 +41,9 @@ PGresult *story_deliveries(struct db *db, const char *event, const char *integra
     return db_query(db, deliveries_sql, 2, values);
 }
 
-PGresult *story_attempts(struct db *db, const char *event, const char *integration)
+PGresult *story_attempts(struct db *db, const char *event)
 {
-    const char *values[] = {event, integration};
+    const char *values[] = {event, NULL};
     return db_query(db, attempts_sql, 2, values);
 }
 
@@ -65,8 +65,9 @@ bool story_print_delivery(struct db *db, const PGresult *deliveries, int row)
 
 bool story_add_delivery(struct db *db, struct buf *out, const PGresult *deliveries, int row)
 {
-    PGresult *attempts = story_attempts(db, PQgetvalue(deliveries, row, EXPLAIN_EVENT),
-                                        PQgetvalue(deliveries, row, EXPLAIN_INTEGRATION));
+    const char *values[] = {PQgetvalue(deliveries, row, EXPLAIN_EVENT),
+                            PQgetvalue(deliveries, row, EXPLAIN_INTEGRATION)};
+    PGresult *attempts = db_query(db, attempts_sql, 2, values);
     if (!attempts)
         return false;
     buf_add_char(out, '{');

@@ -50,5 +50,5 @@ int http_listen_port(int fd)
     union address at = {.v6 = {0}};
     socklen_t size = sizeof at;
     check(getsockname(fd, &at.any, &size) == 0);
-    return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+    return at.any.sa_family == AF_INET6 ? ntohs(at.v6.sin6_port) : ntohs(at.v4.sin_port);
 }

@@ -59,8 +59,17 @@ void http_problem(struct http_exchange *x, int status, const char *detail,
     buf_add_int(&b, status);
     buf_json_member(&b, "detail", detail);
     buf_json_member(&b, "request_id", x->id);
+    size_t whole = b.len;
     add_errors(&b, errors, count);
     buf_add_char(&b, '}');
+    if (b.overflow) { /* what is wrong is said once already */
+        struct buf less;
+        buf_init(&less, PROBLEM_MAX);
+        buf_add(&less, buf_text(&b), whole);
+        buf_add_char(&less, '}');
+        buf_free(&b);
+        b = less;
+    }
     http_answer(x, status, "application/problem+json", buf_text(&b), b.len);
     buf_free(&b);
 }

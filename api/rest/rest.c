@@ -158,6 +158,8 @@ static int http_status(enum service_status status)
         return 409;
     case SERVICE_CHANGED:
         return 412;
+    case SERVICE_TOO_LARGE:
+        return 422;
     case SERVICE_NO_KEY:
         return 503;
     case SERVICE_UNFINISHED:

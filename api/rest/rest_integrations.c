@@ -29,5 +29,5 @@ void rest_update_integration(struct asked *a, struct service_call *c)
 
 void rest_delete_integration(struct asked *a, struct service_call *c)
 {
-    service_integration_delete(c, &a->caller, a->words.words[0]);
+    service_integration_delete(c, &a->caller, a->words.words[0], http_header(a->x, "If-Match"));
 }

@@ -5,7 +5,7 @@
  */
 #include "api/rest/rest_ledger.h"
 
-static void list(struct asked *a, struct service_call *c, const char *integration)
+static void list(struct asked *a, struct service_call *c, const char *integration, bool is_there)
 {
     struct service_delivery_filter filter = {
         .limit = http_query(a->x, "limit"),
@@ -17,18 +17,19 @@ static void list(struct asked *a, struct service_call *c, const char *integratio
         .event = http_query(a->x, "event_id"),
         .scan = http_query(a->x, "scan_id"),
         .finding = http_query(a->x, "finding_id"),
+        .is_there = is_there,
     };
     service_delivery_list(c, &a->caller, &filter);
 }
 
 void rest_list_deliveries(struct asked *a, struct service_call *c)
 {
-    list(a, c, http_query(a->x, "integration_id"));
+    list(a, c, http_query(a->x, "integration_id"), false);
 }
 
 void rest_list_deliveries_of_one(struct asked *a, struct service_call *c)
 {
-    list(a, c, a->words.words[0]);
+    list(a, c, a->words.words[0], true);
 }
 
 void rest_get_delivery(struct asked *a, struct service_call *c)
@@ -58,6 +59,7 @@ void rest_explain(struct asked *a, struct service_call *c)
         .scan = http_query(a->x, "scan_id"),
         .event_type = http_query(a->x, "event_type"),
         .finding = http_query(a->x, "finding_id"),
+        .integration = http_query(a->x, "integration_id"),
     };
     service_explain(c, &a->caller, &question);
 }

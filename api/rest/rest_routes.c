@@ -93,6 +93,7 @@ const struct route rest_routes[] = {
         .headers = ROUTE_IF_MATCH,
         .status = 200,
         .answer = "Integration",
+        .errors = {409}, /* a rule of the product's forbids it */
         .make = rest_update_integration,
     },
     {
@@ -101,7 +102,9 @@ const struct route rest_routes[] = {
         .summary = "Remove an integration.",
         .scope = ROUTE_WRITE,
         .words = {THE_INTEGRATION},
+        .headers = ROUTE_IF_MATCH,
         .status = 204,
+        .errors = {409}, /* likewise */
         .make = rest_delete_integration,
     },
     {
@@ -225,12 +228,14 @@ const struct route rest_routes[] = {
         .path = "/explain",
         .summary = "Why an event reached each integration of the workspace, or did not: what happened, and "
                    "what the filters "
-                   "say now. Of the latest five such events; of none, what one would do.",
+                   "say now. Of the latest five such events, fewer where there is much to say; of none, what "
+                   "one would do.",
         .scope = ROUTE_READ,
         .query = {{"event_id", "text:1:200", NULL, "The event; else name a scan and a type.", false},
                   {"scan_id", "uuid", NULL, "The scan that it is about.", false},
                   {"event_type", "words:events", NULL, "Its type.", false},
-                  {"finding_id", "uuid", NULL, "The finding that it is about.", false}},
+                  {"finding_id", "uuid", NULL, "The finding that it is about.", false},
+                  {"integration_id", "uuid", NULL, "Explain it for this integration only.", false}},
         .status = 200,
         .answer = "Explanation[]",
         .errors = {404},

@@ -148,7 +148,7 @@ const struct rest_member rest_members[] = {
     {"Attempt", "error", "text?", NULL, "What went wrong, in a word.", false},
     {"Attempt", "detail", "text?", NULL, "The same for people.", false},
     {"Attempt", "status", "integer?", NULL, "The HTTP status of the answer.", false},
-    {"Attempt", "response", "text?", NULL, "The start of the answer.", false},
+    {"Attempt", "response", "text?", NULL, "The start of the answer; not there in explanations.", true},
     {"Attempt", "duration_ms", "integer?", NULL, "Milliseconds that it took.", false},
 
     {"DeliveryList", "deliveries", "DeliveryName[]", NULL, "Which: 1 to 500 of them.", false},

@@ -102,10 +102,11 @@
 
 /* Of a failed attempt a. One of the life before a replay has a negative number, which is not shown. Begins as enum
  * explain_attempt_column. */
-#define LEDGER_ATTEMPT                                                                                       \
+#define LEDGER_ATTEMPT_BRIEF                                                                                 \
     "a.event_id, a.integration_id, CASE WHEN a.attempt > 0 THEN a.attempt END AS attempt, "                  \
-    "a.attempt < 0 AS before_replay, " LEDGER_TIME("a", "at") ", a.error, a.detail, a.status, a.response, "  \
-                                                              "a.duration_ms"
+    "a.attempt < 0 AS before_replay, " LEDGER_TIME("a", "at") ", a.error, a.detail, a.status, a.duration_ms"
+/* The same with what was answered. */
+#define LEDGER_ATTEMPT       LEDGER_ATTEMPT_BRIEF ", a.response"
 #define LEDGER_ATTEMPT_ORDER " ORDER BY a.event_id, a.integration_id, a.at, a.attempt"
 
 /*

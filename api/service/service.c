@@ -10,10 +10,14 @@
 
 #include "api/service/service_parts.h"
 #include "common/base/check.h"
+#include "common/base/utf8.h"
 #include "common/base/uuid.h"
 #include "common/model/event.h"
 
-enum { ARENA_BLOCK = 4096 };
+enum {
+    ARENA_BLOCK = 4096,
+    WORD_SHOWN_MAX = 40, /* bytes of a wrong word that are said again */
+};
 
 void service_begin(struct service_call *call, const struct service_caller *caller,
                    void (*finish)(struct service_call *call))
@@ -49,6 +53,24 @@ void service_wrong(struct service_call *call, const char *field, const char *det
     service_refuse(call, SERVICE_INVALID, "correct what is named in errors");
     if (call->error_count < SERVICE_ERRORS_MAX)
         call->errors[call->error_count++] = (struct service_error){field, detail};
+}
+
+const char *service_word(struct service_call *call, const char *text)
+{
+    return utf8_storable_copy(&call->arena, text, strlen(text), WORD_SHOWN_MAX);
+}
+
+void service_answer_list(struct service_call *call)
+{
+    if (call->own->list.overflow) {
+        service_refuse(
+            call, SERVICE_TOO_LARGE,
+            "the answer would be larger than 16 MiB; ask for less: a smaller limit, one event, or one "
+            "integration");
+        return;
+    }
+    call->body = buf_text(&call->own->list);
+    call->status = SERVICE_OK;
 }
 
 void service_take_row(struct service_call *call, const PGresult *rows)

@@ -39,8 +39,9 @@ enum service_status {
     SERVICE_INVALID,    /* `errors` says why */
     SERVICE_NOT_FOUND,  /* there is none in this workspace */
     SERVICE_CONFLICT, /* the same Idempotency-Key came with another request before; or settings that cannot be used */
-    SERVICE_CHANGED, /* If-Match names another version than the present one */
-    SERVICE_NO_KEY,  /* there is no Fernet key to encrypt settings with */
+    SERVICE_CHANGED,   /* If-Match names another version than the present one */
+    SERVICE_TOO_LARGE, /* the answer would be */
+    SERVICE_NO_KEY,    /* there is no Fernet key to encrypt settings with */
 };
 
 struct service_error {
@@ -110,7 +111,7 @@ void service_integration_create(struct service_call *call, const struct service_
 void service_integration_update(struct service_call *call, const struct service_caller *caller,
                                 const char *id, const char *body, size_t size, const char *if_match);
 void service_integration_delete(struct service_call *call, const struct service_caller *caller,
-                                const char *id);
+                                const char *id, const char *if_match);
 
 /*
  * Another integration with the same settings, which nobody decrypts for it, and the same filters; disabled, so that nothing is
@@ -138,6 +139,8 @@ void service_preview(struct service_call *call, const struct service_caller *cal
  */
 struct service_delivery_filter {
     const char *limit, *cursor, *state, *reason, *event_type, *integration, *event, *scan, *finding;
+    bool
+        is_there; /* the integration must be there, else NOT_FOUND; without it, what went to one that is gone is shown */
 };
 void service_delivery_list(struct service_call *call, const struct service_caller *caller,
                            const struct service_delivery_filter *filter);
@@ -154,12 +157,16 @@ void service_delivery_replay_list(struct service_call *call, const struct servic
                                   const char *body, size_t size);
 void service_delivery_drop_list(struct service_call *call, const struct service_caller *caller,
                                 const char *body, size_t size);
-/* Why did this event reach an integration, or not? Of an event, or of a scan, a type and (of findings) a finding. A list with
- * an explanation of each such event, the latest first; of none, one of what it would do. */
+/* Why did this event reach an integration, or not? Of an event, or of a scan, a type and (of findings) a finding; for one
+ * INTEGRATION, or NULL: for all. A list with an explanation of each such event, the latest first; of none, one of what it would
+ * do. */
 struct service_question {
-    const char *event, *scan, *event_type, *finding;
+    const char *event, *scan, *event_type, *finding, *integration;
 };
-enum { SERVICE_EXPLAINED_MAX = 5 /* events; each is explained for every integration */ };
+enum {
+    SERVICE_EXPLAINED_MAX =
+        5 /* events, fewer where there is much to say; each is explained for every integration */
+};
 void service_explain(struct service_call *call, const struct service_caller *caller,
                      const struct service_question *question);
 

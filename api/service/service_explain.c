@@ -54,7 +54,7 @@ static void explain_finish(struct service_call *call)
     if (asks)
         explain_now_read(&now, (enum event_type)type, kept[FACTS], kept[INTEGRATIONS]);
     service_page_begin(call);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count && !service_page_is_full(call); i++)
         add(call, asks ? &now : NULL, i);
     if (!count)
         add(call, &now, -1);
@@ -88,6 +88,7 @@ void service_explain(struct service_call *call, const struct service_caller *cal
     const char *scan = service_check_uuid(call, "scan_id", q->scan);
     const char *type = service_check_word(call, "event_type", q->event_type, "events");
     const char *finding = service_check_uuid(call, "finding_id", q->finding);
+    const char *integration = service_check_uuid(call, "integration_id", q->integration);
     check_question(call, q);
     if (call->status != SERVICE_UNFINISHED)
         return;
@@ -100,14 +101,19 @@ void service_explain(struct service_call *call, const struct service_caller *cal
         type,
         finding,
         arena_printf(&call->arena, "%d", SERVICE_EXPLAINED_MAX),
+        integration,
     };
-    for (enum api_statement s = API_EXPLAIN_EVENTS; s <= API_EXPLAIN_ATTEMPTS; s++)
-        memcpy(service_add(call, s)->values, asked, sizeof asked);
+    for (enum api_statement s = API_EXPLAIN_EVENTS; s <= API_EXPLAIN_ATTEMPTS; s++) {
+        struct service_step *step = service_add(call, s);
+        memcpy(step->values, asked, (size_t)step->count * sizeof asked[0]);
+    }
     struct service_step *facts = service_add(call, API_EXPLAIN_FACTS);
     facts->values[0] = caller->workspace;
     facts->values[1] = event;
     facts->values[2] = scan;
     facts->values[3] = finding;
-    service_add(call, API_EXPLAIN_INTEGRATIONS)->values[0] = caller->workspace;
+    struct service_step *integrations = service_add(call, API_EXPLAIN_INTEGRATIONS);
+    integrations->values[0] = caller->workspace;
+    integrations->values[1] = integration;
     check(call->step_count == STEPS);
 }

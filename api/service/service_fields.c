@@ -25,8 +25,6 @@
 
 const struct service_field service_fields[FIELD_COUNT] = {SERVICE_FIELDS(FIELD_ROW)};
 
-enum { WORD_SHOWN_MAX = 40 }; /* bytes of a wrong word that are said again */
-
 /* ---- words ---- */
 
 /* Word number I of a form that takes words of a list; NULL behind the last. */
@@ -56,7 +54,7 @@ static const char *one_of(struct service_call *call, enum service_form form, con
         buf_printf(&out, "%s %s", i ? "," : "", word_of(form, i));
     if (text) {
         buf_add_text(&out, ", not ");
-        buf_json_text(&out, utf8_storable_copy(&call->arena, text, strlen(text), WORD_SHOWN_MAX));
+        buf_json_text(&out, service_word(call, text));
     }
     const char *kept = arena_strdup(&call->arena, buf_text(&out));
     buf_free(&out);
@@ -267,7 +265,7 @@ static void refuse_member(struct service_call *call, const struct reading *r, co
         near = known;
         distance = d;
     }
-    const char *field = utf8_storable_copy(&call->arena, name, strlen(name), WORD_SHOWN_MAX);
+    const char *field = service_word(call, name);
     service_wrong(call, field,
                   near ? arena_printf(&call->arena, "there is no field %s; did you mean %s?", field, near)
                        : arena_printf(&call->arena, "there is no field %s; leave it out", field));

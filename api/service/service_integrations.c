@@ -45,9 +45,12 @@ static void list_take(struct service_call *call, const PGresult *rows)
     struct service_private *own = call->own;
     int count = PQntuples(rows), shown = count > own->limit ? (int)own->limit : count;
     service_page_begin(call);
-    for (int i = 0; i < shown; i++)
+    for (int i = 0; i < shown; i++) {
         buf_add(service_page_add(call), PQgetvalue(rows, i, API_LIST_BODY),
                 (size_t)PQgetlength(rows, i, API_LIST_BODY));
+        if (service_page_is_full(call))
+            shown = i + 1;
+    }
     const char *const end[] = {count > shown ? PQgetvalue(rows, shown - 1, API_LIST_TIME) : NULL,
                                count > shown ? PQgetvalue(rows, shown - 1, API_LIST_ID) : NULL};
     service_page_end(call, end, 2);
@@ -239,6 +242,24 @@ void service_integration_create(struct service_call *call, const struct service_
 
 /* ---- update ---- */
 
+/* A header may hold any bytes; with one replaced it matches nothing, as it should. */
+static const char *take_if_match(struct service_call *call, const char *if_match)
+{
+    return if_match ? utf8_storable_copy(&call->arena, if_match, strlen(if_match), IF_MATCH_MAX) : NULL;
+}
+
+/* A trigger of the product's may do that. */
+static void kept_as_it_was(struct service_call *call)
+{
+    service_refuse(call, SERVICE_CONFLICT,
+                   "the database kept it as it was; a rule of the product's forbids the change");
+}
+
+static void changed_meanwhile(struct service_call *call)
+{
+    service_refuse(call, SERVICE_CHANGED, "somebody changed it meanwhile; read it again, and then change it");
+}
+
 static void update_finish(struct service_call *call)
 {
     const char *const *columns = call->own->columns;
@@ -248,8 +269,7 @@ static void update_finish(struct service_call *call)
         return;
     }
     if (!service_is_true(call, API_UPDATE_MATCHES)) {
-        service_refuse(call, SERVICE_CHANGED,
-                       "somebody changed it meanwhile; read it again, and then change it");
+        changed_meanwhile(call);
         return;
     }
     if (columns[API_UPDATE_BODY]) {
@@ -269,7 +289,8 @@ static void update_finish(struct service_call *call)
         bad_targets(call, columns[API_UPDATE_BAD]);
     if (own->config)
         service_config_check(call, columns[API_UPDATE_KIND], own->config);
-    check(call->status == SERVICE_INVALID);
+    if (call->status == SERVICE_UNFINISHED)
+        kept_as_it_was(call);
 }
 
 void service_integration_update(struct service_call *call, const struct service_caller *caller,
@@ -292,12 +313,10 @@ void service_integration_update(struct service_call *call, const struct service_
     struct service_step *lock = service_add(call, API_INTEGRATION_LOCK);
     lock->values[0] = caller->workspace;
     lock->values[1] = call->own->id;
-    if (if_match) /* a header may hold any bytes; with one replaced it matches nothing, as it should */
-        if_match = utf8_storable_copy(&call->arena, if_match, strlen(if_match), IF_MATCH_MAX);
     struct service_step *step = service_add(call, API_INTEGRATION_UPDATE);
     const char *const all[] = {caller->workspace,
                                call->own->id,
-                               if_match,
+                               take_if_match(call, if_match),
                                values[FIELD_NAME],
                                values[FIELD_SEVERITY],
                                values[FIELD_ENABLED],
@@ -318,21 +337,29 @@ void service_integration_update(struct service_call *call, const struct service_
 
 static void delete_finish(struct service_call *call)
 {
-    if (call->own->rows)
-        call->status = SERVICE_NO_CONTENT;
-    else
+    if (!call->own->rows)
         service_not_found(call);
+    else if (!service_is_true(call, API_DELETE_MATCHES))
+        changed_meanwhile(call);
+    else if (!service_is_true(call, API_DELETE_DONE))
+        kept_as_it_was(call);
+    else
+        call->status = SERVICE_NO_CONTENT;
 }
 
 void service_integration_delete(struct service_call *call, const struct service_caller *caller,
-                                const char *id)
+                                const char *id, const char *if_match)
 {
     service_begin(call, caller, delete_finish);
     if (!service_take_id(call, id))
         return;
+    struct service_step *lock = service_add(call, API_INTEGRATION_LOCK);
+    lock->values[0] = caller->workspace;
+    lock->values[1] = call->own->id;
     struct service_step *step = service_add(call, API_INTEGRATION_DELETE);
     step->values[0] = caller->workspace;
     step->values[1] = call->own->id;
     step->values[2] = caller->actor;
     step->values[3] = caller->actor_name;
+    step->values[4] = take_if_match(call, if_match);
 }

@@ -25,13 +25,24 @@ enum {
 /* Microseconds since 1970, behind all that is: pages go back from there. */
 #define THE_END_OF_TIME "200000000000000000"
 
-static void list_take(struct service_call *call, const PGresult *rows)
+static void list_finish(struct service_call *call)
 {
+    const PGresult *rows = call->own->kept[1], *there = call->own->kept[2];
+    if (there && !PQntuples(there)) {
+        service_not_found(call);
+        return;
+    }
     long looked = strtol(PQgetvalue(rows, 0, API_PAGE_LOOKED), NULL, 10);
-    int count = PQgetisnull(rows, 0, API_PAGE_EVENT) ? 0 : PQntuples(rows), shown = count;
+    int count = PQgetisnull(rows, 0, API_PAGE_EVENT) ? 0 : PQntuples(rows);
+    int shown = count > call->own->limit ? (int)call->own->limit : count;
     const char *end[3] = {NULL};
-    if (count > call->own->limit) {
-        shown = (int)call->own->limit;
+    service_page_begin(call);
+    for (int i = 0; i < shown; i++) {
+        rows_json_object(service_page_add(call), rows, i, API_PAGE_EVENT);
+        if (service_page_is_full(call))
+            shown = i + 1;
+    }
+    if (count > shown) {
         end[0] = PQgetvalue(rows, shown - 1, API_PAGE_TIME);
         end[1] = PQgetvalue(rows, shown - 1, API_PAGE_INTEGRATION);
         end[2] = PQgetvalue(rows, shown - 1, API_PAGE_EVENT);
@@ -40,18 +51,16 @@ static void list_take(struct service_call *call, const PGresult *rows)
         end[1] = PQgetvalue(rows, 0, API_PAGE_LAST_INTEGRATION);
         end[2] = PQgetvalue(rows, 0, API_PAGE_LAST_EVENT);
     }
-    service_page_begin(call);
-    for (int i = 0; i < shown; i++)
-        rows_json_object(service_page_add(call), rows, i, API_PAGE_EVENT);
     service_page_end(call, end, 3);
+    service_page_finish(call);
 }
 
 void service_delivery_list(struct service_call *call, const struct service_caller *caller,
                            const struct service_delivery_filter *f)
 {
     const char *behind[3] = {THE_END_OF_TIME, "00000000-0000-0000-0000-000000000000", ""};
-    service_begin(call, caller, service_page_finish);
-    call->own->take = list_take;
+    service_begin(call, caller, list_finish);
+    call->own->keeps_all = true;
     service_page_read(call, f->limit, f->cursor, PAGE_BY_TIME, behind, 3);
     const char *state = service_check_word(call, "state", f->state, "states");
     const char *reason = service_check_word(call, "reason", f->reason, "reasons");
@@ -83,6 +92,11 @@ void service_delivery_list(struct service_call *call, const struct service_calle
                                integration};
     check(step->count <= (int)(sizeof all / sizeof all[0]));
     memcpy(step->values, all, (size_t)step->count * sizeof all[0]);
+    if (!f->is_there)
+        return;
+    struct service_step *there = service_add(call, API_INTEGRATION_IS_THERE);
+    there->values[0] = caller->workspace;
+    there->values[1] = integration;
 }
 
 /* ---- one ---- */
@@ -120,9 +134,7 @@ static void get_finish(struct service_call *call)
         rows_json_object(out, attempts, i, EXPLAIN_ATTEMPT_SHOWN);
     }
     buf_add_text(out, "]}");
-    check(!out->overflow);
-    call->body = buf_text(out);
-    call->status = SERVICE_OK;
+    service_answer_list(call);
 }
 
 void service_delivery_get(struct service_call *call, const struct service_caller *caller, const char *event,
@@ -180,8 +192,7 @@ static void one_finish(struct service_call *call, const PGresult *rows)
                                     PQgetvalue(rows, 0, API_CHANGE_STATE)));
     } else {
         add_result(call, &call->own->list, rows, 0);
-        call->body = buf_text(&call->own->list);
-        call->status = SERVICE_OK;
+        service_answer_list(call);
     }
 }
 
@@ -202,9 +213,7 @@ static void change_finish(struct service_call *call)
         add_result(call, out, rows, i);
     }
     buf_add_text(out, "]}");
-    check(!out->overflow);
-    call->body = buf_text(out);
-    call->status = SERVICE_OK;
+    service_answer_list(call);
 }
 
 /* The step, with pairs in the form of arrays. */
@@ -329,7 +338,7 @@ static void change_list(struct service_call *call, const struct service_caller *
     {
         (void)value;
         if (strcmp(key, "deliveries") != 0)
-            service_wrong(call, arena_strdup(&call->arena, key),
+            service_wrong(call, service_word(call, key),
                           "there is no such member; the list is in deliveries");
     }
     struct json_object *list = json_get(root, "deliveries");

@@ -130,11 +130,12 @@ const char service_sql_explain_events[] = "SELECT " LEDGER_EVENT " FROM " EXPLAI
 
 const char service_sql_explain_deliveries[] =
     DELIVERY_ROW(EXPLAINED("e.id, e.accepted_at") " e CROSS JOIN LATERAL (SELECT o.* FROM notify.api_deliveries o"
-    " WHERE o.workspace_id = $1 AND o.event_id = e.id OFFSET 0) d");
+    " WHERE o.workspace_id = $1 AND o.event_id = e.id AND ($7 IS NULL OR o.integration_id = $7) OFFSET 0) d");
 
 const char service_sql_explain_attempts[] =
-    "SELECT " LEDGER_ATTEMPT " FROM " EXPLAINED("e.id, e.accepted_at")
-    " e CROSS JOIN LATERAL (SELECT o.* FROM notify.api_attempts o WHERE o.event_id = e.id OFFSET 0) a" LEDGER_ATTEMPT_ORDER;
+    "SELECT " LEDGER_ATTEMPT_BRIEF " FROM " EXPLAINED("e.id, e.accepted_at")
+    " e CROSS JOIN LATERAL (SELECT o.* FROM notify.api_attempts o WHERE o.event_id = e.id"
+    " AND ($7 IS NULL OR o.integration_id = $7) OFFSET 0) a" LEDGER_ATTEMPT_ORDER;
 
 const char service_sql_explain_facts[] =
     "SELECT s.workspace_id, t.id, t.kind, f.scan_id, f.severity, x.scan, x.finding"
@@ -150,4 +151,4 @@ const char service_sql_explain_facts[] =
 
 const char service_sql_explain_integrations[] =
     "SELECT " EXPLAIN_INTEGRATION_COLUMNS("i") " FROM notify.api_integrations i WHERE i.workspace_id = $1"
-    " ORDER BY i.kind, i.name, i.id";
+    " AND ($2 IS NULL OR i.id = $2) ORDER BY i.kind, i.name, i.id";

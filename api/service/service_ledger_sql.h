@@ -14,11 +14,13 @@ extern const char service_sql_recent[], service_sql_of_integration[], service_sq
 extern const char service_sql_delivery[], service_sql_delivery_attempts[];
 /* $2 events and $3 integrations, in pairs; $4 and $5 who asks. A row for each pair: enum api_change_column. */
 extern const char service_sql_replay[], service_sql_drop[];
-/* $2 an event; else $3 a scan, $4 a type and $5 a finding (NULL: none); $6 how many events, the latest. */
+/* $2 an event; else $3 a scan, $4 a type and $5 a finding (NULL: none); $6 how many events, the latest;
+ * of deliveries and attempts, $7 an integration (NULL: all). */
 extern const char service_sql_explain_events[], service_sql_explain_deliveries[],
     service_sql_explain_attempts[];
 /* $2 an event; else $3 a scan and $4 a finding (NULL: none). A row: enum explain_facts_column. */
 extern const char service_sql_explain_facts[];
+/* $2 an integration (NULL: all). */
 extern const char service_sql_explain_integrations[];
 
 #endif

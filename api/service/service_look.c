@@ -5,7 +5,6 @@
 
 #include "api/service/rows_json.h"
 #include "api/service/service_page.h"
-#include "common/base/check.h"
 #include "common/model/words.h"
 
 /* ---- targets ---- */
@@ -14,8 +13,11 @@ static void targets_take(struct service_call *call, const PGresult *rows)
 {
     int count = PQntuples(rows), shown = count > call->own->limit ? (int)call->own->limit : count;
     service_page_begin(call);
-    for (int i = 0; i < shown; i++)
+    for (int i = 0; i < shown; i++) {
         rows_json_object(service_page_add(call), rows, i, 0);
+        if (service_page_is_full(call))
+            shown = i + 1;
+    }
     const char *const end[] = {count > shown ? PQgetvalue(rows, shown - 1, API_TARGET_ID) : NULL,
                                count > shown ? PQgetvalue(rows, shown - 1, API_TARGET_NAME) : NULL};
     service_page_end(call, end, 2);
@@ -50,9 +52,7 @@ static void stats_finish(struct service_call *call)
     buf_json_key(out, "integrations");
     rows_json_array(out, call->own->kept[INTEGRATIONS]);
     buf_add_char(out, '}');
-    check(!out->overflow);
-    call->body = buf_text(out);
-    call->status = SERVICE_OK;
+    service_answer_list(call);
 }
 
 void service_stats(struct service_call *call, const struct service_caller *caller)

@@ -16,7 +16,10 @@
 #include "common/base/uuid.h"
 #include "common/model/words.h"
 
-enum { CURSOR_MAX = 1024 /* bytes: a time, a UUID, and a name of 200 characters or the id of an event */ };
+enum {
+    CURSOR_MAX = 1024,      /* bytes: a time, a UUID, and a name of 200 characters or the id of an event */
+    FULL = 4 * 1024 * 1024, /* bytes: a hundred integrations with a thousand targets each */
+};
 
 static bool is_time(const char *text)
 {
@@ -102,14 +105,17 @@ struct buf *service_page_add(struct service_call *call)
 void service_page_end(struct service_call *call, const char *const *last, size_t count)
 {
     buf_add_char(&call->own->list, ']');
-    check(!call->own->list.overflow);
     call->next = last[0] ? cursor_make(call, last, count) : NULL;
+}
+
+bool service_page_is_full(const struct service_call *call)
+{
+    return call->own->list.len >= FULL;
 }
 
 void service_page_finish(struct service_call *call)
 {
-    call->status = SERVICE_OK;
-    call->body = buf_text(&call->own->list);
+    service_answer_list(call);
 }
 
 const char *service_states(struct service_call *call, const char *state, bool have_reason)

@@ -20,6 +20,8 @@ void service_page_read(struct service_call *call, const char *limit, const char 
  * first NULL when there is none. */
 void service_page_begin(struct service_call *call);
 struct buf *service_page_add(struct service_call *call);
+/* There is enough on it: what is left comes on the next. */
+bool service_page_is_full(const struct service_call *call);
 void service_page_end(struct service_call *call, const char *const *last, size_t count);
 /* As the call's finish. */
 void service_page_finish(struct service_call *call);

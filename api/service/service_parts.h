@@ -8,7 +8,10 @@
 
 /* For the files of the service layer. */
 
-enum { SERVICE_COLUMNS_MAX = 8, SERVICE_BODY_MAX = 64 * 1024 * 1024 };
+enum {
+    SERVICE_COLUMNS_MAX = 8,
+    SERVICE_BODY_MAX = 16 * 1024 * 1024 /* bytes of an answer; ours: some tens of milliseconds to make */
+};
 
 struct service_private {
     /* What becomes of the rows of the last step (of a call that keeps all: of every step), and of the call when all have come. */
@@ -57,6 +60,10 @@ bool service_created(struct service_call *call);
 void service_wipe(struct json_object *value);
 /* It is decided without the database. */
 void service_refuse(struct service_call *call, enum service_status status, const char *detail);
+/* TEXT, which came from outside, as it can be said in an error: its beginning. */
+const char *service_word(struct service_call *call, const char *text);
+/* 200 with what is in the call's list; or, when that became too large, a refusal. */
+void service_answer_list(struct service_call *call);
 /* As the columns of the call: the first row. */
 void service_take_row(struct service_call *call, const PGresult *rows);
 /* TEXT, of the parameter or field NAME, copied; NULL, and an error of the call, when it is neither NULL nor ... a UUID; one of

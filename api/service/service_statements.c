@@ -51,6 +51,9 @@
     row ".id, " row ".org_id, " row ".workspace_id, " row ".kind, " row ".name, " row                        \
         ".config_encrypted, " row ".enabled, " row ".severity_filter, " row ".target_ids, " row              \
         ".events, " row ".target_kinds, " row ".created_at"
+/* An If-Match (NULL: none was sent) has the version. */
+#define MATCHES(etag, sent)                                                                                  \
+    sent " IS NULL OR " sent " = '*' OR " etag " = ANY (string_to_array(replace(" sent ", ' ', ''), ','))"
 #define LOG "INSERT INTO notify.api_audit (workspace_id, actor, actor_name, verb, object, fields) SELECT "
 
 /* Of a token t. */
@@ -89,6 +92,9 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
 
     [API_INTEGRATION_LOCK] = {"api_integration_lock",
         "SELECT i.id FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $2 FOR UPDATE",
+        2, {PG_UUID, PG_UUID}},
+    [API_INTEGRATION_IS_THERE] = {"api_integration_is_there",
+        "SELECT i.id FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $2",
         2, {PG_UUID, PG_UUID}},
 
     /*
@@ -137,8 +143,7 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     [API_INTEGRATION_UPDATE] = {"api_integration_update",
         "WITH old AS MATERIALIZED (SELECT " COLUMNS("i") ", " ETAG " AS etag FROM notify.api_integrations i"
         " WHERE i.workspace_id = $1 AND i.id = $2), " BAD_TARGETS("$11") ","
-        " judged AS (SELECT old.*, $3 IS NULL OR $3 = '*' OR old.etag = ANY (string_to_array(replace($3, ' ', ''), ','))"
-        " AS matches FROM old),"
+        " judged AS (SELECT old.*, " MATCHES("old.etag", "$3") " AS matches FROM old),"
         " wanted AS (SELECT o.id, coalesce($4, o.name) AS name, coalesce($7, o.config_encrypted) AS config_encrypted,"
         " coalesce($6::boolean, o.enabled) AS enabled, coalesce($5, o.severity_filter) AS severity_filter,"
         " CASE WHEN $10::boolean THEN $11 ELSE o.target_ids END AS target_ids,"
@@ -155,7 +160,7 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " made AS (UPDATE notify.api_integrations i SET name = t.name, config_encrypted = t.config_encrypted,"
         " enabled = t.enabled, severity_filter = t.severity_filter, target_ids = t.target_ids, events = t.events"
         " FROM told t WHERE i.workspace_id = $1 AND i.id = $2 AND cardinality(t.fields) > 0 RETURNING " COLUMNS("i") "),"
-        " logged AS (" LOG "$1, $14, $15, 'update', t.id::text, t.fields FROM told t WHERE cardinality(t.fields) > 0)"
+        " logged AS (" LOG "$1, $14, $15, 'update', t.id::text, t.fields FROM told t, made m WHERE m.id = t.id)"
         " SELECT o.kind, o.matches, array_to_string(bad.ids, ','), s.body, s.etag FROM judged o CROSS JOIN bad"
         " LEFT JOIN (SELECT " BODY " AS body, " ETAG " AS etag FROM (SELECT " COLUMNS("m") " FROM made m"
         " UNION ALL SELECT " COLUMNS("o") " FROM old o, told t WHERE cardinality(t.fields) = 0) i) s ON true",
@@ -163,10 +168,13 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
              PG_TEXTS, PG_TEXT, PG_TEXT}},
 
     [API_INTEGRATION_DELETE] = {"api_integration_delete",
-        "WITH gone AS (DELETE FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $2 RETURNING i.id),"
+        "WITH old AS MATERIALIZED (SELECT i.id, " MATCHES(ETAG, "$5") " AS matches FROM notify.api_integrations i"
+        " WHERE i.workspace_id = $1 AND i.id = $2),"
+        " gone AS (DELETE FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $2"
+        " AND (SELECT o.matches FROM old o) RETURNING i.id),"
         " logged AS (" LOG "$1, $3, $4, 'delete', g.id::text, NULL FROM gone g)"
-        " SELECT g.id FROM gone g",
-        4, {PG_UUID, PG_UUID, PG_TEXT, PG_TEXT}},
+        " SELECT o.matches, EXISTS (SELECT FROM gone) FROM old o",
+        5, {PG_UUID, PG_UUID, PG_TEXT, PG_TEXT, PG_TEXT}},
 
     [API_INTEGRATION_SETTINGS] = {"api_integration_settings",
         "SELECT i.kind, encode(i.config_encrypted, 'hex') FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = $2",
@@ -238,10 +246,10 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     [API_DELIVERY_REPLAY] = {"api_delivery_replay", service_sql_replay, 5, {PG_UUID, PG_TEXTS, PG_UUIDS, PG_TEXT, PG_TEXT}},
     [API_DELIVERY_DROP] = {"api_delivery_drop", service_sql_drop, 5, {PG_UUID, PG_TEXTS, PG_UUIDS, PG_TEXT, PG_TEXT}},
     [API_EXPLAIN_EVENTS] = {"api_explain_events", service_sql_explain_events, 6, {EXPLAIN_TYPES}},
-    [API_EXPLAIN_DELIVERIES] = {"api_explain_deliveries", service_sql_explain_deliveries, 6, {EXPLAIN_TYPES}},
-    [API_EXPLAIN_ATTEMPTS] = {"api_explain_attempts", service_sql_explain_attempts, 6, {EXPLAIN_TYPES}},
+    [API_EXPLAIN_DELIVERIES] = {"api_explain_deliveries", service_sql_explain_deliveries, 7, {EXPLAIN_TYPES, PG_UUID}},
+    [API_EXPLAIN_ATTEMPTS] = {"api_explain_attempts", service_sql_explain_attempts, 7, {EXPLAIN_TYPES, PG_UUID}},
     [API_EXPLAIN_FACTS] = {"api_explain_facts", service_sql_explain_facts, 4, {PG_UUID, PG_TEXT, PG_UUID, PG_UUID}},
-    [API_EXPLAIN_INTEGRATIONS] = {"api_explain_integrations", service_sql_explain_integrations, 1, {PG_UUID}},
+    [API_EXPLAIN_INTEGRATIONS] = {"api_explain_integrations", service_sql_explain_integrations, 2, {PG_UUID, PG_UUID}},
 
     /* $2 the id and $3 the name of the last target of the page before. */
     [API_TARGET_LIST] = {"api_target_list",

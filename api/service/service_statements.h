@@ -12,6 +12,7 @@ enum api_statement {
     API_INTEGRATION_LIST,
     API_INTEGRATION_GET,
     API_INTEGRATION_LOCK,
+    API_INTEGRATION_IS_THERE,
     API_INTEGRATION_KEY,
     API_INTEGRATION_CREATE,
     API_INTEGRATION_UPDATE,
@@ -56,6 +57,10 @@ enum api_create_column {                       /* of a copy, too */
                          API_CREATE_KEPT_ID,
                          API_CREATE_KEPT_BODY,
                          API_CREATE_KEPT_ETAG,
+};
+enum api_delete_column {                     /* no row: there is no such integration */
+                         API_DELETE_MATCHES, /* t: If-Match does */
+                         API_DELETE_DONE,
 };
 enum api_update_column { /* no row: there is no such integration */
                          API_UPDATE_KIND,

@@ -61,13 +61,11 @@ static void list_take(struct service_call *call, const PGresult *rows)
         buf_add(list, PQgetvalue(rows, i, 0), (size_t)PQgetlength(rows, i, 0));
     }
     buf_add_char(list, ']');
-    check(!list->overflow);
 }
 
 static void list_finish(struct service_call *call)
 {
-    call->status = SERVICE_OK;
-    call->body = buf_text(&call->own->list);
+    service_answer_list(call);
 }
 
 void service_token_list(struct service_call *call, const struct service_caller *caller)

@@ -28,7 +28,7 @@ static void make(struct service_call *call, const struct service_caller *caller,
                                              .reason = given(t[2]),
                                              .integration = which & 32 ? given(t[3]) : NULL,
                                              .event = given(t[4])};
-    struct service_question question = {given(t[0]), given(t[1]), given(t[2]), given(t[3])};
+    struct service_question question = {given(t[0]), given(t[1]), given(t[2]), given(t[3]), given(t[4])};
     switch (which % 13) {
     case 0:
         service_integration_list(call, caller, given(t[0]), given(t[1]));
@@ -43,7 +43,7 @@ static void make(struct service_call *call, const struct service_caller *caller,
         service_integration_update(call, caller, which & 64 ? WORKSPACE : t[0], body, size, given(t[1]));
         break;
     case 4:
-        service_integration_delete(call, caller, t[0]);
+        service_integration_delete(call, caller, t[0], given(t[1]));
         break;
     case 5:
         service_delivery_list(call, caller, &filter);

@@ -181,3 +181,28 @@ def test_a_database_that_goes_away_is_said_and_comes_back(notify_api, token, sta
     assert api.ask("GET", "/integrations", None, mine).status == 200
     stage.database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'pencheff-notify%'")
     assert api.ask("GET", "/integrations", None, mine).status == 200
+
+
+def test_a_deletion_on_an_old_view_is_refused(api, token):
+    mine = token()
+    one = created(api, mine)
+    path = f"/integrations/{one['id']}"
+    seen = api.ask("GET", path, None, mine).headers["etag"]
+    api.ask("PATCH", path, {"name": "another"}, mine)
+    for old in ('"nope"', seen):
+        assert api.ask("DELETE", path, None, mine, {"If-Match": old}).status == 412
+    new = api.ask("GET", path, None, mine).headers["etag"]
+    assert api.ask("DELETE", path, None, mine, {"If-Match": new}).status == 204 and api.ask("GET", path, None, mine).status == 404
+
+
+def test_a_rule_of_the_products_that_keeps_a_row_as_it_is_is_said_and_ends_nothing(stage, api, token):
+    mine = token()
+    one = created(api, mine)
+    stage.database.execute("CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
+                           " CREATE TRIGGER kept BEFORE UPDATE OR DELETE ON integrations FOR EACH ROW EXECUTE FUNCTION kept()")
+    refused = api.ask("PATCH", f"/integrations/{one['id']}", {"name": "another"}, mine)
+    assert refused.status == 409 and "kept it as it was" in refused.json()["detail"], refused
+    kept = api.ask("DELETE", f"/integrations/{one['id']}", None, mine)
+    assert kept.status == 409, kept
+    assert api.ask("GET", f"/integrations/{one['id']}", None, mine).json() == one
+    assert stage.database.query("SELECT count(*) FROM notify.changes WHERE verb IN ('update', 'delete')") == [(0,)]

@@ -52,7 +52,8 @@ class Desk:
 @pytest.fixture
 def desk(stage: Any, build: Path, tmp_path: Path, fernet_key: str) -> Desk:
     return Desk(tmp_path / "desk", build, {
-        "broker": {"url": stage.broker_url}, "database": {"url": stage.database.url}, "secrets": {"fernet_keys": [fernet_key]}}, {
+        "broker": {"url": stage.broker_url}, "database": {"url": stage.database.url}, "secrets": {"fernet_keys": [fernet_key]},
+        "delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}}, {
         "WORKSPACE": stage.workspace.id, "postgresql://OWNER@HOST/pencheff": stage.database.url})
 
 

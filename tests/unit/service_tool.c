@@ -117,7 +117,7 @@ static void make(struct service_call *call, const struct service_caller *caller,
     else if (strcmp(verb, "get") == 0)
         service_integration_get(call, caller, one);
     else if (strcmp(verb, "delete") == 0)
-        service_integration_delete(call, caller, one);
+        service_integration_delete(call, caller, one, NULL);
     else if (strcmp(verb, "update") == 0)
         service_integration_update(call, caller, one, body, n, given(two));
     else
