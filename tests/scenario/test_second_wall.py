@@ -69,7 +69,7 @@ def test_without_their_where_clauses_statements_still_reach_one_workspace(served
         run("api_integration_update", served.theirs.id, *taken)
     run("api_integration_update", served.ours.id, *taken)
     assert served.row(mine)["name"] == "taken over" and theirs(served) == before
-    run("api_integration_delete", served.ours.id, other, "a", "b")
+    run("api_integration_delete", served.ours.id, other, "a", "b", None)
     assert served.database.query("SELECT id::text FROM public.integrations") == [(other,)] and theirs(served) == before
 
 
@@ -199,8 +199,8 @@ def test_no_statement_about_the_ledger_reaches_another_workspaces(served: Any, s
     asked = {
         "api_delivery_recent": page, "api_delivery_of_integration": (*page, integration), "api_delivery_of_events": (*page, event, scan, finding, integration),
         "api_delivery_get": (other, event, integration), "api_delivery_attempts": (other, event, integration),
-        "api_explain_events": (other, None, scan, "finding_new", finding, 5), "api_explain_deliveries": (other, event, None, None, None, 5),
-        "api_explain_attempts": (other, event, None, None, None, 5), "api_explain_facts": (other, event, scan, finding), "api_explain_integrations": (other,),
+        "api_explain_events": (other, None, scan, "finding_new", finding, 5), "api_explain_deliveries": (other, event, None, None, None, 5, None),
+        "api_explain_attempts": (other, event, None, None, None, 5, None), "api_explain_facts": (other, event, scan, finding), "api_explain_integrations": (other, None),
         "api_target_list": (other, None, None, 100), "api_stats": (other, states), "api_stats_integrations": (other,)}
     assert set(asked) == {name for name in statements if re.match("api_(delivery|explain|target|stats)", name)} - {"api_delivery_replay", "api_delivery_drop"}
     for name, values in asked.items():
