@@ -172,7 +172,7 @@ static bool explain_event(struct explain *x, const char *id)
 {
     PGresult *event = story_event(&x->db, id);
     PGresult *deliveries = event ? story_deliveries(&x->db, id, NULL) : NULL;
-    PGresult *attempts = deliveries && x->json ? story_attempts(&x->db, id) : NULL;
+    PGresult *attempts = deliveries && x->json ? story_attempts(&x->db, id, NULL) : NULL;
     struct explanation e = {.events = event, .deliveries = deliveries, .attempts = attempts};
     bool good = deliveries && (attempts || !x->json);
     if (good && PQntuples(event))

@@ -41,9 +41,9 @@ PGresult *story_deliveries(struct db *db, const char *event, const char *integra
     return db_query(db, deliveries_sql, 2, values);
 }
 
-PGresult *story_attempts(struct db *db, const char *event)
+PGresult *story_attempts(struct db *db, const char *event, const char *integration)
 {
-    const char *values[] = {event, NULL};
+    const char *values[] = {event, integration};
     return db_query(db, attempts_sql, 2, values);
 }
 
@@ -65,21 +65,11 @@ bool story_print_delivery(struct db *db, const PGresult *deliveries, int row)
 
 bool story_add_delivery(struct db *db, struct buf *out, const PGresult *deliveries, int row)
 {
-    const char *values[] = {PQgetvalue(deliveries, row, EXPLAIN_EVENT),
-                            PQgetvalue(deliveries, row, EXPLAIN_INTEGRATION)};
-    PGresult *attempts = db_query(db, attempts_sql, 2, values);
+    PGresult *attempts = story_attempts(db, PQgetvalue(deliveries, row, EXPLAIN_EVENT),
+                                        PQgetvalue(deliveries, row, EXPLAIN_INTEGRATION));
     if (!attempts)
         return false;
-    buf_add_char(out, '{');
-    rows_json_members(out, deliveries, row, 0);
-    buf_json_key(out, "attempts");
-    buf_add_char(out, '[');
-    for (int i = 0; i < PQntuples(attempts); i++) {
-        if (i)
-            buf_add_char(out, ',');
-        rows_json_object(out, attempts, i, EXPLAIN_ATTEMPT_SHOWN);
-    }
-    buf_add_text(out, "]}");
+    rows_json_with(out, deliveries, row, "attempts", attempts, EXPLAIN_ATTEMPT_SHOWN);
     PQclear(attempts);
     return true;
 }

@@ -14,8 +14,8 @@
 PGresult *story_event(struct db *db, const char *event);
 /* By kind and name of the integration; INTEGRATION NULL: all. Columns as in enum explain_delivery_column, and more. */
 PGresult *story_deliveries(struct db *db, const char *event, const char *integration);
-/* All failed attempts for EVENT, by time. Columns as in enum explain_attempt_column, and more. */
-PGresult *story_attempts(struct db *db, const char *event);
+/* The failed attempts of EVENT's delivery to INTEGRATION (NULL: of all), by time. Columns as in enum explain_attempt_column, and more. */
+PGresult *story_attempts(struct db *db, const char *event, const char *integration);
 
 /* One delivery and its attempts, for people. */
 bool story_print_delivery(struct db *db, const PGresult *deliveries, int row);

@@ -111,6 +111,21 @@ void rows_json_object(struct buf *out, const PGresult *rows, int row, int from)
     buf_add_char(out, '}');
 }
 
+void rows_json_with(struct buf *out, const PGresult *rows, int row, const char *name, const PGresult *parts,
+                    int from)
+{
+    buf_add_char(out, '{');
+    rows_json_members(out, rows, row, 0);
+    buf_json_key(out, name);
+    buf_add_char(out, '[');
+    for (int i = 0; i < PQntuples(parts); i++) {
+        if (i)
+            buf_add_char(out, ',');
+        rows_json_object(out, parts, i, from);
+    }
+    buf_add_text(out, "]}");
+}
+
 void rows_json_array(struct buf *out, const PGresult *rows)
 {
     buf_add_char(out, '[');

@@ -14,6 +14,9 @@
 void rows_json_members(struct buf *out, const PGresult *rows, int row, int from);
 /* The same as an object. */
 void rows_json_object(struct buf *out, const PGresult *rows, int row, int from);
+/* The same with a member NAME behind, an array of all rows of PARTS, of each from column FROM on. */
+void rows_json_with(struct buf *out, const PGresult *rows, int row, const char *name, const PGresult *parts,
+                    int from);
 /* All rows as an array of objects. */
 void rows_json_array(struct buf *out, const PGresult *rows);
 

@@ -119,21 +119,11 @@ static bool take_names(struct service_call *call, const char *event, const char 
 static void get_finish(struct service_call *call)
 {
     const PGresult *delivery = call->own->kept[1], *attempts = call->own->kept[2];
-    struct buf *out = &call->own->list;
     if (!PQntuples(delivery)) {
         not_found(call);
         return;
     }
-    buf_add_char(out, '{');
-    rows_json_members(out, delivery, 0, 0);
-    buf_json_key(out, "attempts");
-    buf_add_char(out, '[');
-    for (int i = 0; i < PQntuples(attempts); i++) {
-        if (i)
-            buf_add_char(out, ',');
-        rows_json_object(out, attempts, i, EXPLAIN_ATTEMPT_SHOWN);
-    }
-    buf_add_text(out, "]}");
+    rows_json_with(&call->own->list, delivery, 0, "attempts", attempts, EXPLAIN_ATTEMPT_SHOWN);
     service_answer_list(call);
 }
 
