@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEBHOOK = ROOT / "docs" / "destinations" / "webhook.md"
 SLACK = ROOT / "docs" / "destinations" / "slack.md"
 OPERATE = ROOT / "docs" / "operate.md"
+API = ROOT / "docs" / "api.md"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -269,3 +270,17 @@ def test_the_sql_of_the_operators_page_removes_everything(own_postgres: Any, bui
     execute(roles, "postgres")
     assert query("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'notify%'") == [(0,)]
     assert query("SELECT count(*) FROM scans") == [(3,)]
+
+
+def test_the_commands_of_the_apis_page_work(stage: Any, notifyd: Any, notify_api: Callable[..., Any], desk: Desk) -> None:
+    dead, told = stage.webhook("/dead", name="dead"), stage.webhook("/told", name="told")
+    stage.receiver.script("/dead", Answer(status=404))
+    notifyd({"retry": {"not_found": []}})
+    event = stage.publish("finding_new")
+    stage.wait(lambda: sorted(row["state"] for row in stage.deliveries(event)) == ["dead", "delivered"])
+    api = notify_api({"delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}})
+    desk.stands_for |= {"http://127.0.0.1:8080": f"http://127.0.0.1:{api.port}", "INTEGRATION": told.id, "DEAD": dead.id, "EVENT": event, "SCAN": stage.scan.id,
+                        "FINDING": stage.high}
+    said = [desk.run(line) for block in blocks(API, "sh") for line in block.splitlines()]
+    assert len(said) == 15 and all(said[1:])
+    assert '"ok":true' in said[6] and '"conclusion":"2 of 2 integrations wanted it: delivered 1, dead 1' in said[9] and '"result":"replayed"' in said[13], said
