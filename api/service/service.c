@@ -51,6 +51,11 @@ void service_wrong(struct service_call *call, const char *field, const char *det
         call->errors[call->error_count++] = (struct service_error){field, detail};
 }
 
+bool service_is_full(const struct service_call *call)
+{
+    return call->error_count == SERVICE_ERRORS_MAX;
+}
+
 void service_take_row(struct service_call *call, const PGresult *rows)
 {
     struct service_private *own = call->own;
