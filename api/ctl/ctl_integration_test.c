@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "api/ctl/ctl_output.h"
 #include "api/ctl/ctl_service.h"
 #include "api/send/trial.h"
 #include "common/base/check.h"
@@ -19,15 +20,32 @@ static void on_done(struct trial *t)
     (void)t; /* nothing is left on the loop, so it ends */
 }
 
+/* Much of it are words of whoever answers there, so none of it may drive the terminal. */
 static void print_text(struct json_object *root, const char *member, const char *title)
 {
     struct json_object *value = json_get(root, member);
     const char *text = value ? json_object_get_string(value) : "";
-    if (*text)
-        printf("%s: %s\n", title, text);
+    if (!*text)
+        return;
+    printf("%s: ", title);
+    output_text(text);
+    putchar('\n');
 }
 
-/* For people; what the destination said last, since it may be of any length and holds any line ends. */
+/* The same of what may have many lines, and is shown without loss. */
+static void print_answer(struct json_object *root)
+{
+    static const char title[] = "response: ";
+    struct json_object *value = json_get(root, "response");
+    if (!json_is_text(value) || !json_object_get_string_len(value))
+        return;
+    fputs(title, stdout);
+    output_bytes(json_object_get_string(value), (size_t)json_object_get_string_len(value),
+                 (int)sizeof title - 1);
+    putchar('\n');
+}
+
+/* For people; what the destination said last, since it may be long. */
 static void print_lines(const struct trial *t)
 {
     const char *unused;
@@ -38,7 +56,7 @@ static void print_lines(const struct trial *t)
     print_text(root, "error", "error");
     print_text(json_get(root, "issue"), "key", "issue");
     print_text(json_get(root, "alert"), "key", "alert");
-    print_text(root, "response", "response");
+    print_answer(root);
     json_object_put(root);
 }
 

@@ -51,7 +51,8 @@ struct http_request {
         const char *name, *value;
     } query[HTTP_QUERY_MAX];
     size_t query_count;
-    size_t length; /* of the body, as it was announced */
+    size_t head_bytes; /* of the connection's memory that request line and headers take */
+    size_t length;     /* of the body, as it was announced */
     int64_t given_us;
     int status;
     bool suspended;

@@ -16,7 +16,12 @@
 #include "common/base/check.h"
 #include "common/base/uuid.h"
 
-enum { ARENA_BLOCK = 4096, REQUEST_ID_MAX = 64 };
+enum {
+    ARENA_BLOCK = 4096,
+    REQUEST_ID_MAX = 64,
+    ENTRY_BYTES =
+        64, /* of libmicrohttpd's memory for each header, cookie and parameter, beside its text (0.9.75) */
+};
 
 void http_request_refuse(struct http_request *r, int status, const char *detail)
 {
@@ -80,6 +85,16 @@ static bool is_path(struct http_request *r)
     return all || (path[0] == '/' && http_decode(&r->arena, path, strlen(path), false));
 }
 
+/* How much of the connection's memory its head takes; the rest is for the answer. */
+static size_t head_bytes(struct http_request *r)
+{
+    const enum MHD_ValueKind all = MHD_HEADER_KIND | MHD_COOKIE_KIND | MHD_GET_ARGUMENT_KIND;
+    const char *cookie = MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Cookie");
+    size_t entries = (size_t)MHD_get_connection_values(r->mhd, all, NULL, NULL);
+    size_t text = MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+    return text + entries * ENTRY_BYTES + (cookie ? strlen(cookie) : 0); /* which it copies */
+}
+
 /* What is wrong with it before its body is read. */
 static void judge(struct http_request *r, const char *version)
 {
@@ -87,8 +102,12 @@ static void judge(struct http_request *r, const char *version)
     const char *wrong = http_strict_wrong(r->mhd, version, r->connection->target_end);
     r->connection->target_end = NULL;
     r->length = length ? strtoull(length, NULL, 10) : 0;
+    r->head_bytes = head_bytes(r);
     if (wrong) {
         http_request_refuse(r, 400, wrong);
+        r->unread = true;
+    } else if (r->head_bytes > r->server->settings.header_bytes) {
+        http_request_refuse(r, 431, "the request line and headers are too large");
         r->unread = true;
     } else if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Transfer-Encoding")) {
         http_request_refuse(r, 411, "send the body with its Content-Length, not in chunks");

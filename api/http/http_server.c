@@ -29,7 +29,11 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-enum { SPARE_CONNECTIONS = 64 };
+enum {
+    SPARE_CONNECTIONS = 64,
+    ANSWER_BYTES = 4096,  /* for the head of an answer, beside a request as large as may be */
+    REFUSAL_BYTES = 1024, /* for that of a refusal, which has less */
+};
 
 #define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
 
@@ -127,6 +131,16 @@ static enum MHD_Result hand_over(struct http_request *r)
     return MHD_YES;
 }
 
+/* A head that leaves no memory for an answer; the daemon would close without one. In TLS only that is left. */
+static enum MHD_Result refuse_head(const struct http_request *r)
+{
+    static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                                 "Connection: close\r\nContent-Length: 0\r\n\r\n";
+    if (!r->server->settings.key)
+        (void)send(r->connection->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return MHD_NO;
+}
+
 /*
  * An end that came together with bytes is told to the daemon once, and it reads only the bytes then. So it is looked for here when
  * more of a body is awaited; unless the daemon has that more already, the connection is closed behind this turn. In TLS bytes may
@@ -150,6 +164,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     struct http_request *r = *context;
     if (!r) {
         *context = r = http_request_new(arg, mhd, method, url, version);
+        if (r->head_bytes > r->server->settings.header_bytes + ANSWER_BYTES - REFUSAL_BYTES)
+            return refuse_head(r);
         if (r->unread)
             return hand_over(r);
         if (r->length > 0)
@@ -281,11 +297,11 @@ static struct MHD_Daemon *start(struct http_server *s)
     return MHD_start_daemon(
         flags | (c->key ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
         s, MHD_OPTION_LISTEN_SOCKET, s->listener, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(c->connections + SPARE_CONNECTIONS), MHD_OPTION_CONNECTION_MEMORY_LIMIT, c->header_bytes,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
-        c->key ? tls : none, MHD_OPTION_END);
+        (unsigned)(c->connections + SPARE_CONNECTIONS), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        c->header_bytes + ANSWER_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
+        on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, c->key ? tls : none, MHD_OPTION_END);
 }
 
 struct http_server *http_server_new(struct event_base *base, const struct http_settings *settings, char *why,

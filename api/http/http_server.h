@@ -20,7 +20,7 @@ struct http_exchange {
         *path; /* as it was sent, in good percent-encoding; begins with a slash; "*": see RFC 9110, OPTIONS */
     const char *body; /* NUL-terminated, any bytes */
     size_t body_size;
-    int wrong; /* a status (400, 411, 413) where the request is no good as a whole; then path, query and body are not to be used */
+    int wrong; /* a status (400, 411, 413, 431) where the request is no good as a whole; then path, query and body are not to be used */
     const char *wrong_detail; /* why, for people */
     const char *peer;         /* the client's address as text */
     const char *

@@ -36,7 +36,9 @@ static const struct error {
     {413, "The body is too large.", NULL, NULL},
     {415, "The body is not said to be JSON.", NULL, NULL},
     {422, "Something in it is wrong; errors names each field.", NULL, NULL},
-    {429, "The token asks too often.", "Retry-After", "For how many seconds to wait."},
+    {429, "The token asks too often, or the workspace tests too often or too much at a time.", "Retry-After",
+     "For how many seconds to wait."},
+    {431, "The request line and headers are too large.", NULL, NULL},
     {500, "The database refuses it; the server's log says why, under the request_id.", NULL, NULL},
     {503,
      "The database, or what else it needs, is away; Retry-After, where it comes, says for how long to wait.",
@@ -54,6 +56,7 @@ static bool can_answer(const struct route *r, int status)
     case 400:
     case 411:
     case 413:
+    case 431:
         return true;
     case 401:
     case 429:

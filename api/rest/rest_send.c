@@ -53,10 +53,16 @@ static void try_settings(struct asked *a)
     enum trial_begun begun = trial_begin(a->rest->trials, &t->trial);
     if (begun == TRIAL_BEGUN)
         return; /* and both may be gone */
+    double wait_s = t->trial.wait_s;
     forget(t);
     if (begun == TRIAL_OF_THE_SAME)
         rest_refuse_for(a, 409, BUSY_RETRY_S,
                         "a test of this integration is under way; wait for its answer, and then ask again");
+    else if (begun == TRIAL_TOO_OFTEN)
+        rest_refuse_for(
+            a, 429, wait_s,
+            "this workspace tests too often; wait as long as Retry-After says; api.tests_burst and "
+            "api.tests_pause say how often it may");
     else
         rest_refuse_for(a, 429, BUSY_RETRY_S,
                         "too many tests are under way; wait for their answers, and then ask again; "

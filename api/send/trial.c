@@ -2,7 +2,7 @@
  * trial - settings tried out
  *
  * Owns the transfers and the trials under way, and their number: api.tests_at_once in all, a quarter of them for one workspace,
- * one for each integration, so that the API is no hammer. A trial ends by its verdict or when its time is over, whatever the
+ * one for each integration, and how often a workspace may have one (api.tests_burst), so that the API is no hammer. A trial ends by its verdict or when its time is over, whatever the
  * destination does meanwhile; that whoever asked is gone ends nothing, for what is made at a destination is to be deleted again.
  *
  * What is answered holds nothing of the settings: the destination's words with stars over secrets (egress/snippet), its status,
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/send/pace.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/list.h"
@@ -29,6 +30,7 @@ struct trials {
     struct transfers *transfers;
     struct list running;
     size_t count;
+    struct pace *pace; /* by workspace */
 };
 
 /* ---- what is answered ---- */
@@ -147,7 +149,7 @@ static void on_concluded(struct converse *c)
 
 /* ---- its beginning ---- */
 
-static enum trial_begun may_begin(const struct trials *all, const struct trial *t)
+static enum trial_begun may_begin(const struct trials *all, struct trial *t)
 {
     size_t max = (size_t)all->conf->api_tests_at_once, of_workspace = 0;
     struct list *at;
@@ -158,7 +160,10 @@ static enum trial_begun may_begin(const struct trials *all, const struct trial *
         of_workspace += strcmp(t->workspace, other->workspace) == 0;
     }
     bool full = all->count >= max || of_workspace >= (max + SHARE_OF_ONE - 1) / SHARE_OF_ONE;
-    return full ? TRIAL_TOO_MANY : TRIAL_BEGUN;
+    if (full)
+        return TRIAL_TOO_MANY;
+    t->wait_s = pace_take(all->pace, t->workspace, clock_mono_us());
+    return t->wait_s > 0 ? TRIAL_TOO_OFTEN : TRIAL_BEGUN;
 }
 
 static void prepare(struct trials *all, struct trial *t)
@@ -228,6 +233,7 @@ struct trials *trials_new(struct event_base *base, const struct conf *conf)
     t->conf = conf;
     t->base = base;
     list_init(&t->running);
+    t->pace = pace_new((int)conf->api_tests_burst, conf->api_tests_pause);
     transfer_settings_fill(&t->settings, conf);
     t->settings.idle_connections = conf->api_tests_at_once;
     t->transfers = transfers_new(base, &t->settings);
@@ -243,5 +249,6 @@ void trials_free(struct trials *t)
                   "the test was broken off because the program that made it ends");
     transfers_free(t->transfers);
     transfer_settings_free(&t->settings);
+    pace_free(t->pace);
     free(t);
 }

@@ -22,6 +22,7 @@ enum trial_begun {
     TRIAL_BEGUN,
     TRIAL_OF_THE_SAME, /* one of this integration is under way */
     TRIAL_TOO_MANY,    /* of this workspace, or of all; see api.tests_at_once */
+    TRIAL_TOO_OFTEN,   /* of this workspace; see api.tests_burst, and wait_s */
 };
 
 /* Embedded in whoever wants one, and all zero but for what he fills in. */
@@ -33,6 +34,7 @@ struct trial {
     /* Called exactly once if the trial was begun, within trial_begin or later. Then trial_end is to be called. */
     void (*done)(struct trial *trial);
 
+    double wait_s; /* of one that comes TOO_OFTEN: until the next may begin */
     bool ok;
     /*
      * A JSON object, until trial_end: "ok"; "status", of the last answer, or null; "response", the beginning of what it said, in

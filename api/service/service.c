@@ -73,6 +73,11 @@ void service_answer_list(struct service_call *call)
     call->status = SERVICE_OK;
 }
 
+bool service_is_full(const struct service_call *call)
+{
+    return call->error_count == SERVICE_ERRORS_MAX;
+}
+
 void service_take_row(struct service_call *call, const PGresult *rows)
 {
     struct service_private *own = call->own;

@@ -169,6 +169,8 @@ static const char *read_list(struct service_call *call, const struct service_fie
                           arena_printf(&call->arena, "entry %zu of %s %s", i + 1, field->name, fault));
         else
             buf_printf(&list, "%c%s", list.len ? ',' : '{', entry);
+        if (service_is_full(call))
+            break;
     }
     buf_add_char(&list, '}');
     check(!list.overflow);
@@ -177,10 +179,39 @@ static const char *read_list(struct service_call *call, const struct service_fie
     return kept;
 }
 
+/* How many values stand in VALUE at any depth; no more than a few above MOST are counted. */
+static size_t count_values(struct json_object *value, size_t most)
+{
+    size_t count = 0;
+    if (json_object_is_type(value, json_type_array)) {
+        count = json_object_array_length(value);
+        for (size_t i = 0; i < json_object_array_length(value) && count <= most; i++)
+            count += count_values(json_object_array_get_idx(value, i), most);
+    } else if (json_object_is_type(value, json_type_object)) {
+        count = (size_t)json_object_object_length(value);
+        json_object_object_foreach(value, key, member)
+        {
+            (void)key;
+            if (count > most)
+                break;
+            count += count_values(member, most);
+        }
+    }
+    return count;
+}
+
 static const char *read_config(struct service_call *call, struct json_object *value, const char **wrong)
 {
     if (!json_object_is_type(value, json_type_object)) {
         *wrong = "must be an object, as in {\"webhook_url\": \"https://...\"}";
+        return NULL;
+    }
+    if (json_object_object_length(value) > SERVICE_SETTINGS_MAX) {
+        *wrong = "has more than 64 settings; no kind has as many";
+        return NULL;
+    }
+    if (count_values(value, SERVICE_VALUES_MAX) > SERVICE_VALUES_MAX) {
+        *wrong = "holds more than 1000 values; no kind takes as many";
         return NULL;
     }
     const char *text = json_print(value);
@@ -317,6 +348,8 @@ bool service_members_read(struct service_call *call, const char *body, size_t si
             refuse_member(call, &r, name);
         else
             read_field(call, &r, field, value);
+        if (service_is_full(call))
+            break;
     }
     if (with_defaults)
         fill_in(call, &r);

@@ -73,6 +73,9 @@ extern const struct service_field service_fields[FIELD_COUNT];
 enum {
     SERVICE_NAME_MAX = 200,     /* characters: the column's width in the product */
     SERVICE_TARGETS_MAX = 1000, /* of one integration; ours */
+    SERVICE_SETTINGS_MAX =
+        64, /* in one config, before anything of it is looked at; ours: no kind has twenty */
+    SERVICE_VALUES_MAX = 1000, /* in one config, at any depth; ours: no kind has two hundred */
 };
 
 /* What a request says of the fields. */

@@ -287,6 +287,8 @@ static void read_item(struct service_call *call, struct json_object *item, size_
         (void)value;
         if (strcmp(key, "event_id") != 0 && strcmp(key, "integration_id") != 0)
             wrong_at(call, i, "", "it takes event_id and integration_id only");
+        if (service_is_full(call))
+            break;
     }
     if (call->status != SERVICE_UNFINISHED)
         return;
@@ -305,7 +307,7 @@ static void read_list(struct service_call *call, const struct service_caller *ca
     }
     buf_init(&events, count * (2 * EVENT_ID_MAX + 8));
     buf_init(&integrations, count * (UUID_TEXT + 8));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && !service_is_full(call); i++)
         read_item(call, json_object_array_get_idx(list, i), i, &events, &integrations);
     if (call->status == SERVICE_UNFINISHED) {
         add_change(call, caller, take_array(call, &events), take_array(call, &integrations));
@@ -330,6 +332,8 @@ static void change_list(struct service_call *call, const struct service_caller *
         if (strcmp(key, "deliveries") != 0)
             service_wrong(call, service_word(call, key),
                           "there is no such member; the list is in deliveries");
+        if (service_is_full(call))
+            break;
     }
     struct json_object *list = json_get(root, "deliveries");
     if (!json_object_is_type(list, json_type_array))

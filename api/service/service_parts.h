@@ -42,6 +42,8 @@ void service_begin(struct service_call *call, const struct service_caller *calle
 struct service_step *service_add(struct service_call *call, enum api_statement statement);
 /* An error more; the status becomes INVALID. FIELD and DETAIL live as long as the call. */
 void service_wrong(struct service_call *call, const char *field, const char *detail);
+/* No error more would be told, so looking for others costs time for nothing. */
+bool service_is_full(const struct service_call *call);
 /* There is no such integration in this workspace. */
 void service_not_found(struct service_call *call);
 /* Whether ID may be one, which is then the call's; else the call is over. */

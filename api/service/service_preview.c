@@ -35,12 +35,17 @@ const struct service_field service_preview_fields[PREVIEW_FIELD_COUNT] = {
 
 /* ---- stars ---- */
 
-static const char between[] = "/?&=;#";
+static const char between[] = "/?&=;#@:";
 
+/* Where in URL pieces of settings may stand: behind its host, or before, when credentials are there. */
 static const char *path_of(const char *url)
 {
     const char *host = strstr(url, "://");
-    return host ? host + 3 + strcspn(host + 3, "/?#") : url + strlen(url);
+    if (!host)
+        return url + strlen(url);
+    host += 3;
+    size_t n = strcspn(host, "/?#");
+    return memchr(host, '@', n) ? host : host + n;
 }
 
 /* Whether the N bytes at PIECE stand in the path or the query of URL, whole. */

@@ -70,22 +70,39 @@ static const char *keys_of(struct service_call *call, const struct dest *dest)
     return list;
 }
 
-static void refuse_key(struct service_call *call, const struct dest *dest, const char *key)
+/* KNOWN: the list of DEST's keys, made when it is wanted first. */
+static void refuse_key(struct service_call *call, const struct dest *dest, const char *key,
+                       const char **known)
 {
     const struct dest_setting *near = dest_setting_near(dest, key);
     struct arena *a = &call->arena;
     const char *field = can_be_shown(key) ? arena_printf(a, "config.%s", key) : "config";
     const char *what = can_be_shown(key) ? field : "a key of config";
+    if (!near && !*known)
+        *known = keys_of(call, dest);
     service_wrong(
         call, field,
-        near
-            ? arena_printf(a, "%s is no setting of %s; did you mean %s?", what, dest->kind, near->key)
-            : arena_printf(a, "%s is no setting of %s, which has %s", what, dest->kind, keys_of(call, dest)));
+        near ? arena_printf(a, "%s is no setting of %s; did you mean %s?", what, dest->kind, near->key)
+             : arena_printf(a, "%s is no setting of %s, which has %s", what, dest->kind, *known));
 }
 
-/* What is wrong with a text that may not be read, for another setting stands before it; NULL: nothing. */
-static const char *text_fault(const struct dest_setting *setting, struct json_object *value)
+/* What is before an @ and the host goes wherever the address goes: into logs of proxies, and into what destinations answer. */
+static bool has_credentials(struct json_object *value)
 {
+    const char *url = json_is_text(value) ? json_object_get_string(value) : "", *host = strstr(url, "://");
+    return host && memchr(host + 3, '@', strcspn(host + 3, "/?#"));
+}
+
+/* What is wrong with a setting that its kind takes: an address with credentials, which rows of old may have; or a text that
+ * may not be read, for another setting stands before it. NULL: nothing. */
+static const char *value_fault(const struct dest *dest, const struct dest_setting *setting,
+                               struct json_object *value)
+{
+    if (setting->form == SETTING_URL && has_credentials(value))
+        return dest_setting_find(dest, "headers")
+                   ? "holds a name or a password before its host; put credentials into headers, as in "
+                     "{\"Authorization\": \"Basic ...\"}"
+                   : "holds a name or a password before its host; take them out";
     if (setting->form != SETTING_TEXT || !value)
         return NULL;
     if (!json_is_text(value))
@@ -93,11 +110,11 @@ static const char *text_fault(const struct dest_setting *setting, struct json_ob
     return (size_t)json_object_get_string_len(value) > setting->max ? "is too long" : NULL;
 }
 
-/* Whether all keys of CONFIG are DEST's, and texts are texts. CALL: NULL, or hears of each that is not; where CONFIG is
+/* Whether all keys of CONFIG are DEST's, texts are texts, and no address has credentials. CALL: NULL, or hears of each that is not; where CONFIG is
  * otherwise TAKEN. */
 static bool knows_keys(struct service_call *call, const struct dest *dest, const char *config, bool taken)
 {
-    const char *unused;
+    const char *unused, *known = NULL;
     bool all = true;
     struct json_object *root = json_parse(config, strlen(config), &unused);
     if (!root)
@@ -105,7 +122,7 @@ static bool knows_keys(struct service_call *call, const struct dest *dest, const
     json_object_object_foreach(root, key, value)
     {
         const struct dest_setting *setting = dest_setting_find(dest, key);
-        const char *fault = setting && taken ? text_fault(setting, value) : NULL;
+        const char *fault = setting && taken ? value_fault(dest, setting, value) : NULL;
         if (setting && !fault)
             continue;
         all = false;
@@ -113,7 +130,9 @@ static bool knows_keys(struct service_call *call, const struct dest *dest, const
             service_wrong(call, arena_printf(&call->arena, "config.%s", key),
                           arena_printf(&call->arena, "%s %s", key, fault));
         else if (call)
-            refuse_key(call, dest, key);
+            refuse_key(call, dest, key, &known);
+        if (!call || service_is_full(call))
+            break;
     }
     let_go(root);
     return all;

@@ -243,6 +243,13 @@
     INT(api_tests_at_once, "api.tests_at_once", 16, 1, 256,                                                  \
         "Tests at a time, a quarter of them for one workspace, so that nobody makes the API send more than " \
         "people would.")                                                                                     \
+    INT(api_tests_burst, "api.tests_burst", 10, 1, 100000,                                                   \
+        "Tests that a workspace may make one after the other, as whoever sets integrations up does; then "   \
+        "one "                                                                                               \
+        "each api.tests_pause. Each test is a request to an address that its caller has chosen.")            \
+    NUM(api_tests_pause, "api.tests_pause", 3, 0.001, 3600,                                                  \
+        "Seconds after which a workspace may make one more: a person who corrects settings needs longer, "   \
+        "and at 20 a minute the API is no means to look for open ports or to flood somebody.")               \
     TEXT(api_certificate_file, "api.certificate_file", "",                                                   \
          "PEM file with the API's certificate and those between it and its authority, in this order; with "  \
          "api.key_file. Both empty: HTTP, for loopback or behind a proxy that speaks TLS.")                  \

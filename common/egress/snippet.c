@@ -50,6 +50,52 @@ static const char *path_of(const char *url)
     return path ? path : "";
 }
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
+}
+
+/* N bytes of a URL without percent-encoding, into OUT of as many; returns how many. */
+static size_t decode(const char *text, size_t n, char *out)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool escaped =
+            text[i] == '%' && i + 2 < n && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
+        out[used++] = escaped ? (char)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2])) : text[i];
+        i += escaped ? 2 : 0;
+    }
+    return used;
+}
+
+/* The name and the password of a URL, as they stand there, decoded, and as curl makes Basic credentials of them. */
+static void mask_userinfo(struct window *w, const char *url)
+{
+    const char *begin = strstr(url, "://");
+    begin = begin ? begin + 3 : url;
+    const char *end = memrchr(begin, '@', strcspn(begin, "/?#"));
+    char pair[PAIR_MAX];
+    struct buf basic;
+    if (!end || end - begin > PAIR_MAX - 1)
+        return;
+    const char *colon = memchr(begin, ':', (size_t)(end - begin));
+    const char *password = colon ? colon + 1 : end;
+    size_t name = decode(begin, (size_t)((colon ? colon : end) - begin), pair), rest;
+    pair[name] = ':';
+    rest = decode(password, (size_t)(end - password), pair + name + 1);
+    buf_init(&basic, 2 * PAIR_MAX);
+    base64_encode(BASE64_STANDARD, pair, name + 1 + rest, &basic);
+    mask_word(w, buf_text(&basic), basic.len);
+    mask_word(w, password, (size_t)(end - password));
+    mask_word(w, pair + name + 1, rest);
+    mask_word(w, begin, (size_t)((colon ? colon : end) - begin));
+    mask_word(w, pair, name);
+    buf_wipe(&basic);
+    explicit_bzero(pair, sizeof pair);
+}
+
 static bool is_ours(const char *header)
 {
     static const char *const ours[] = {"Content-Type", "User-Agent", "webhook-id", "webhook-timestamp",
@@ -83,6 +129,7 @@ size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
     if (w.size == 0)
         return 0;
     memcpy(w.bytes, response->body, w.size);
+    mask_userinfo(&w, request->url);
     mask_words(&w, path_of(request->url), "/?&=;#");
     for (size_t i = 0; i < request->header_count; i++)
         if (!is_ours(request->headers[i].name)) {

@@ -10,9 +10,9 @@ enum { SNIPPET_MAX = DEST_ANSWER_KEPT };
 
 /*
  * The first SNIPPET_MAX bytes of RESPONSE's body into OUT, any bytes; returns how many. Receivers like to repeat what
- * they were asked ("Cannot POST /hooks/T0KEN"): where the body holds a piece of REQUEST's path or query, a word of one
- * of its headers that is not ours, the password of its Basic credentials, or the secret in its body, of SNIPPET_SECRET_MIN
- * bytes or more, stars stand instead.
+ * they were asked ("Cannot POST /hooks/T0KEN"): where the body holds a piece of REQUEST's path or query, the name or
+ * the password before its host, also as curl sends them, a word of one of its headers that is not ours, the password of its
+ * Basic credentials, or the secret in its body, of SNIPPET_SECRET_MIN bytes or more, stars stand instead.
  */
 size_t snippet_take(char out[SNIPPET_MAX], const struct dest_request *request,
                     const struct dest_response *response);

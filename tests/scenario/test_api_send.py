@@ -86,7 +86,9 @@ DELIVERY = {"timeout": 2.0, "connect_timeout": 1.0, "allow_networks": ["127.0.0.
 def sender(notify_api, token, stage) -> Callable[..., Sender]:
     def start(**settings: Any) -> Sender:
         delivery = {**DELIVERY, **settings.pop("delivery", {})}
-        return Sender(notify_api({"delivery": delivery, **settings}), token(), stage)
+        # How often one may test is another matter, and has its own test.
+        api = {"tests_burst": 1000, **settings.pop("api", {})}
+        return Sender(notify_api({"delivery": delivery, "api": api, **settings}), token(), stage)
 
     return start
 
@@ -152,6 +154,28 @@ def test_a_password_that_is_said_in_clear_becomes_stars(stage, sender):
     answer = one.test(settings(stage.receiver.url)["jira"], "jira")
     assert answer["response"] == f"bot@acme.example has not the password {'*' * len(TOKEN)}"
     nowhere(one, answer)
+
+
+def test_credentials_in_an_address_are_refused_and_where_they_are_they_become_stars(stage, sender):
+    one = sender()
+    config = {"webhook_url": stage.receiver.url("/hook").replace("http://", f"http://somebody:{TOKEN}@")}
+    saved = one.add(config)  # as a row of old
+    requests = [("POST", "/integrations", {"kind": "webhook", "name": "x", "config": config}), ("PATCH", f"/integrations/{saved}", {"config": config}),
+                ("POST", "/integrations/test", {"kind": "webhook", "config": config}),
+                ("POST", "/integrations/preview", {"kind": "webhook", "event_type": "scan_done", "config": config})]
+    for method, path, body in requests:
+        answer = one.api.ask(method, path, body, one.token)
+        assert answer.status == 422 and TOKEN not in answer.body.decode(), (path, answer)
+        error, = answer.json()["errors"]
+        assert error["field"] == "config.webhook_url" and "headers" in error["detail"]
+    basic = base64.b64encode(f"somebody:{TOKEN}".encode()).decode()
+    stage.receiver.script("*", Answer(status=401, body=f"Basic {basic} is somebody:{TOKEN}".encode()))
+    answer = one.post(f"/integrations/{saved}/test").json()
+    sent, = stage.receiver.requests()
+    assert sent.header["authorization"] == f"Basic {basic}"
+    assert answer["response"] == f"Basic {'*' * len(basic)} is ********:{'*' * len(TOKEN)}"
+    nowhere(one, answer)
+    assert basic not in one.api.log_text()
 
 
 def test_jira_makes_an_issue_and_deletes_it(stage, sender):
@@ -322,6 +346,26 @@ def test_one_test_of_an_integration_at_a_time_and_few_of_a_workspace(stage, send
         connection.close()
     stage.wait(lambda: one.post(f"/integrations/{integration}/test").status == 200)
     assert stage.receiver.count() == 9
+
+
+def test_a_workspace_that_tests_too_often_waits_and_others_do_not(stage, notify_api, token):
+    one = Sender(notify_api({"delivery": DELIVERY}), token(), stage)
+    integration = one.add({"webhook_url": stage.receiver.url("/hook")})
+    body = {"kind": "webhook", "config": {"webhook_url": stage.receiver.url("/other")}}
+    begun = time.monotonic()
+    answers = [one.post("/integrations/test", body, token=token()) if n % 2 else one.post(f"/integrations/{integration}/test") for n in range(20)]
+    took = time.monotonic() - begun
+    taken = [answer for answer in answers if answer.status == 200]
+    assert 10 <= len(taken) <= 11 + took / 3 and [answer.status for answer in answers[:10]] == [200] * 10
+    for answer in answers:
+        if answer.status != 200:
+            assert answer.status == 429 and 1 <= int(answer.headers["retry-after"]) <= 3 and "api.tests_burst" in answer.json()["detail"], answer
+    assert stage.receiver.count() == len(taken)
+    other = token("write", seed.add_workspace(stage.connection).id)
+    assert one.post("/integrations/test", body, token=other).status == 200
+    last = next(answer for answer in reversed(answers) if answer.status != 200)
+    time.sleep(int(last.headers["retry-after"]))
+    assert one.post("/integrations/test", body).status == 200
 
 
 def test_a_client_that_goes_away_leaves_no_issue_behind(stage, sender):
@@ -495,3 +539,19 @@ def test_notifyctl_tests_an_integration(stage, ctl):
     assert ctl("integration", "test", str(uuid.uuid4()), *words).code == 1 and ctl("integration", "test", good).code == 2
     other = seed.add_workspace(stage.connection).id
     assert ctl("integration", "test", good, "--workspace", other).code == 1
+
+
+def test_what_a_destination_says_cannot_drive_the_terminal(stage, ctl):
+    hostile = b"\x1b]0;title\x07 \x1b[2J\r\n\xc2\x9b31m \\ \x7f\xff end"
+    stage.receiver.script("*", Answer(status=500, body=hostile))
+    answer = ctl("integration", "test", stage.webhook("/hook").id, "--workspace", stage.workspace.id, delivery=DELIVERY)
+    assert answer.code == 1 and "end" in answer.out
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", answer.out + answer.err), answer
+    assert "response: \\x1b]0;title\\x07" in answer.out, answer
+    # Nor what somebody has called an integration or a token.
+    name = "\x1b[2Jname\x9b31m\x7f"
+    stage.webhook("/hook", name=name)
+    ctl("token", "create", "--workspace", stage.workspace.id, "--scope", "read", "--name", name)
+    for words in (("integration", "list"), ("token", "list")):
+        answer = ctl(*words, "--workspace", stage.workspace.id)
+        assert answer.code == 0 and "?[2Jname?31m?" in answer.out, answer

@@ -147,6 +147,59 @@ static void more_errors_than_are_told_are_no_harm(void)
     service_end(call);
 }
 
+/* Bytes that were taken to judge BODY, of a creation. */
+static size_t taken_for(const char *body)
+{
+    struct service_call call;
+    service_integration_create(&call, &caller, body, strlen(body), NULL);
+    size_t held = call.arena.held;
+    EXPECT_INT(call.status, SERVICE_INVALID);
+    service_end(&call);
+    return held;
+}
+
+static void a_body_of_nothing_but_errors_costs_no_more_than_those_that_are_told(void)
+{
+    enum { MANY = 7000 };
+    static char members[16 * MANY], config[16 * MANY + 64];
+    char *at = members;
+    *at++ = '{';
+    for (int i = 0; i < MANY; i++)
+        at += sprintf(at, "%s\"zz%d\":1", i ? "," : "", i);
+    strcpy(at, "}");
+    EXPECT(taken_for(members) < 32768);
+    snprintf(config, sizeof config, "{\"kind\":\"jira\",\"name\":\"n\",\"config\":%s}", members);
+    EXPECT(taken_for(config) < 32768);
+    EXPECT_TEXT(errors_of(config, true), "config: config has more than 64 settings; no kind has as many;");
+}
+
+static void settings_of_too_many_values_are_refused(void)
+{
+    static char body[16384];
+    for (int form = 0; form < 2; form++) {
+        char *at = body + sprintf(body, "{\"config\":{\"labels\":[%s", form ? "{\"a\":[" : "");
+        for (int i = 0; i < SERVICE_VALUES_MAX; i++)
+            at += sprintf(at, "%s\"hush\"", i ? "," : "");
+        strcpy(at, form ? "]}]}}" : "]}}");
+        EXPECT_TEXT(errors_of(body, false),
+                    "config: config holds more than 1000 values; no kind takes as many;");
+    }
+}
+
+static void deliveries_that_are_wrong_are_looked_at_as_long_as_they_are_told(void)
+{
+    static char body[65536];
+    struct service_call call;
+    char *at = body + sprintf(body, "{\"deliveries\":[{");
+    for (int i = 0; i < 5000; i++)
+        at += sprintf(at, "%s\"k%d\":1", i ? "," : "", i);
+    strcpy(at, "}]}");
+    service_delivery_drop_list(&call, &caller, body, strlen(body));
+    EXPECT(call.arena.held < 32768);
+    EXPECT_INT(call.error_count, SERVICE_ERRORS_MAX);
+    service_end(&call);
+}
+
 static void a_list_of_too_many_is_refused(void)
 {
     static char body[1024 * 1024];
@@ -178,6 +231,16 @@ static void settings_are_judged_by_their_kind_and_errors_name_the_key(void)
         {"pagerduty", "{\"routing_key\":5}", "config.routing_key"},
         {"github", "{\"token\":\"hush\"}", "config.repo"},
         {"unheard", "{}", "config"},
+        {"webhook", "{\"webhook_url\":\"https://user:hush@x.example/y\"}", "config.webhook_url"},
+        {"webhook", "{\"webhook_url\":\"HTTPS://hush@x.example\"}", "config.webhook_url"},
+        {"webhook", "{\"webhook_url\":\"https://x.example/@hush\"}", NULL},
+        {"jira",
+         "{\"base_url\":\"https://a:hush@x.example\",\"email\":\"a@b.example\",\"api_token\":\"hush\","
+         "\"project_key\":\"SEC\"}",
+         "config.base_url"},
+        {"splunk",
+         "{\"hec_url\":\"https://a:hush@x.example:8088\",\"token\":\"11111111-1111-4111-8111-111111111111\"}",
+         "config.hec_url"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct service_call call;
@@ -196,6 +259,7 @@ static void settings_are_taken_by_the_kinds_that_need_no_more(void)
     service_begin(&call, &caller, NULL);
     EXPECT_TEXT(service_config_kinds(&call, "{\"webhook_url\":\"https://x.example/y\"}"),
                 "{webhook,slack,teams,google_chat,discord}");
+    EXPECT_TEXT(service_config_kinds(&call, "{\"webhook_url\":\"https://u:p@x.example/y\"}"), "{}");
     EXPECT_TEXT(service_config_kinds(&call, "{}"), "{}");
     service_end(&call);
 }
@@ -203,6 +267,10 @@ static void settings_are_taken_by_the_kinds_that_need_no_more(void)
 UNIT_MAIN(UNIT_CASE(a_creation_gets_the_defaults), UNIT_CASE(an_update_gets_what_was_sent_and_nothing_else),
           UNIT_CASE(lists_become_parameters), UNIT_CASE(each_error_names_its_field_and_the_remedy),
           UNIT_CASE(what_a_creation_needs_is_named), UNIT_CASE(names_are_counted_in_characters),
-          UNIT_CASE(more_errors_than_are_told_are_no_harm), UNIT_CASE(a_list_of_too_many_is_refused),
+          UNIT_CASE(more_errors_than_are_told_are_no_harm),
+          UNIT_CASE(a_body_of_nothing_but_errors_costs_no_more_than_those_that_are_told),
+          UNIT_CASE(settings_of_too_many_values_are_refused),
+          UNIT_CASE(deliveries_that_are_wrong_are_looked_at_as_long_as_they_are_told),
+          UNIT_CASE(a_list_of_too_many_is_refused),
           UNIT_CASE(settings_are_judged_by_their_kind_and_errors_name_the_key),
           UNIT_CASE(settings_are_taken_by_the_kinds_that_need_no_more))
