@@ -248,6 +248,7 @@ static void update_finish(struct service_call *call)
         return;
     }
     if (!service_is_true(call, API_UPDATE_MATCHES)) {
+        call->own->undone = true;
         service_refuse(call, SERVICE_CHANGED,
                        "somebody changed it meanwhile; read it again, and then change it");
         return;
@@ -318,6 +319,7 @@ void service_integration_update(struct service_call *call, const struct service_
 
 static void delete_finish(struct service_call *call)
 {
+    call->own->undone = !call->own->rows;
     if (call->own->rows)
         call->status = SERVICE_NO_CONTENT;
     else
