@@ -22,6 +22,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/pg_advice.h"
 #include "common/destinations/dest.h"
 
 enum { RETRY_S = 2, TEXTS_BLOCK = 4096 };
@@ -190,6 +191,11 @@ void rest_answer_call(struct asked *a)
 static void on_called(struct running_call *running, enum call_outcome outcome)
 {
     struct asked *a = list_entry(running, struct asked, running);
+    if (outcome != CALL_ANSWERED && running->sqlstate[0])
+        LOG(outcome == CALL_REFUSED ? LOG_ERROR : LOG_WARN,
+            outcome == CALL_REFUSED ? "request_refused" : "request_given_up", LOG_TEXT("id", a->x->id),
+            LOG_TEXT("sqlstate", running->sqlstate), LOG_TEXT("words", running->words),
+            LOG_TEXT("advice", pg_advice(running->sqlstate)));
     switch (outcome) {
     case CALL_ANSWERED:
         rest_answer_call(a);
@@ -201,9 +207,13 @@ static void on_called(struct running_call *running, enum call_outcome outcome)
             "send it again with the "
             "same Idempotency-Key");
         break;
+    case CALL_SLOW:
+        rest_refuse_for(
+            a, 503, RETRY_S,
+            "this took the database too long and was ended, so nothing was changed; ask for less, "
+            "or try again later");
+        break;
     case CALL_REFUSED:
-        LOG(LOG_ERROR, "request_refused", LOG_TEXT("id", a->x->id), LOG_TEXT("sqlstate", running->sqlstate),
-            LOG_TEXT("words", running->words));
         rest_refuse(a, 500, "the database refuses this; the server's log says why, under this request_id");
         break;
     }

@@ -148,6 +148,11 @@ void service_finish(struct service_call *call)
     check(call->status != SERVICE_UNFINISHED);
 }
 
+bool service_is_doubtful(const struct service_call *call)
+{
+    return call->own->undone;
+}
+
 void service_end(struct service_call *call)
 {
     for (size_t i = 0; i < SERVICE_STEPS_MAX; i++)

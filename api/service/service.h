@@ -28,7 +28,7 @@
  *     service_end(&call);
  *
  * A transaction of which nobody knows whether it took effect may be sent again: it creates no second row and no second token.
- * (An update with If-Match may then be CHANGED by its own first try, a deletion NOT_FOUND.)
+ * An update with If-Match may then be CHANGED by its own first try, a deletion NOT_FOUND: see service_is_doubtful.
  */
 enum service_status {
     SERVICE_UNFINISHED,
@@ -188,6 +188,11 @@ void service_token_revoke(struct service_call *call, const struct service_caller
 void service_take(struct service_call *call, size_t step, const PGresult *rows);
 /* Every step was taken and the transaction is committed. Sets status and what belongs to it. */
 void service_finish(struct service_call *call);
+/*
+ * Whether a finished call says that something was not done where a first try of its own may have done it. Then, when it was sent
+ * before and not answered, nobody knows whether it took effect.
+ */
+bool service_is_doubtful(const struct service_call *call);
 /* Overwrites and frees what belongs to the call. Once for each call that was made, finished or not. */
 void service_end(struct service_call *call);
 

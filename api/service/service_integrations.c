@@ -269,6 +269,7 @@ static void update_finish(struct service_call *call)
         return;
     }
     if (!service_is_true(call, API_UPDATE_MATCHES)) {
+        call->own->undone = true;
         changed_meanwhile(call);
         return;
     }
@@ -337,6 +338,7 @@ void service_integration_update(struct service_call *call, const struct service_
 
 static void delete_finish(struct service_call *call)
 {
+    call->own->undone = !call->own->rows;
     if (!call->own->rows)
         service_not_found(call);
     else if (!service_is_true(call, API_DELETE_MATCHES))

@@ -191,12 +191,15 @@ static void change_finish(struct service_call *call)
     const PGresult *rows = call->own->kept[1];
     struct buf *out = &call->own->list;
     long changed = 0;
+    for (int i = 0; i < PQntuples(rows); i++) {
+        bool done = *PQgetvalue(rows, i, API_CHANGE_DONE) == 't';
+        changed += done;
+        call->own->undone |= !done && !PQgetisnull(rows, i, API_CHANGE_STATE);
+    }
     if (call->own->is_one) {
         one_finish(call, rows);
         return;
     }
-    for (int i = 0; i < PQntuples(rows); i++)
-        changed += *PQgetvalue(rows, i, API_CHANGE_DONE) == 't';
     buf_printf(out, "{\"%s\":%ld,\"deliveries\":[", call->own->is_drop ? "dropped" : "replayed", changed);
     for (int i = 0; i < PQntuples(rows); i++) {
         buf_add_text(out, i ? ",\n " : "");

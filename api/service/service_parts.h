@@ -31,6 +31,7 @@ struct service_private {
     long looked;                    /* rows that it looks at */
     const char *scan, *event_type;  /* of an explanation */
     bool is_drop, is_one;           /* of a change of what is dead */
+    bool undone;                    /* what it wants is not done by it, maybe because it was before */
     const char *token;              /* that was made */
     const struct fernet_keys *keys; /* of a call that reads settings */
 };

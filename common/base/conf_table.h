@@ -225,6 +225,12 @@
     INT(api_database_connections, "api.database_connections", 4, 1, 64,                                      \
         "Connections to the database, beside one for tokens; a request that takes long holds up those "      \
         "behind it on its own.")                                                                             \
+    INT(api_workspace_calls, "api.workspace_calls", 2, 1, 64,                                                \
+        "Requests of one workspace that are with the database at a time, each on a connection of its own; "  \
+        "its others wait, so that slow ones leave connections to other workspaces.")                         \
+    NUM(api_lock_timeout, "api.lock_timeout", 0.05, 0.01, 60,                                                \
+        "Seconds that a request waits on its connection for a lock that somebody else holds; then it makes " \
+        "room and comes again, until database.timeout.")                                                     \
     INT(api_connections, "api.connections", 1024, 16, 60000,                                                 \
         "Clients at a time; beyond them the one that is silent, or slow, for the longest is closed.")        \
     NUM(api_patience, "api.patience", 15, 1, 3600,                                                           \

@@ -122,25 +122,36 @@ void pg_link_fail_by_server(struct pg_link *l, const char *what)
     fail(l, reason, refused ? "if it stays so: notifyctl check says what is wrong" : NULL);
 }
 
+static bool begins_with_any(const char *text, const char *const *beginnings)
+{
+    for (; *beginnings; beginnings++)
+        if (strncmp(text, *beginnings, strlen(*beginnings)) == 0)
+            return true;
+    return false;
+}
+
 /* What an error of the server means for its request (PostgreSQL's appendix of error codes). */
-static enum pg_outcome classify(const char *state)
+static enum pg_outcome classify(const struct pg_link *l, const char *state)
 {
     static const char *const try_again[] = {"40001", "40P01", "55P03", "57014", "25006", NULL};
     static const char *const bad_data_classes[] = {"21", "22", "23", "54", "P0", "XX", NULL};
+    /* The way to the server, what is prepared there, and the server itself. */
+    static const char *const link_classes[] = {"08", "0A000", "26", "57P", "58", NULL};
     for (int i = 0; try_again[i]; i++)
         if (strcmp(state, try_again[i]) == 0)
             return PG_TRY_AGAIN;
     if (strncmp(state, "53", 2) == 0)
         return PG_TRY_AGAIN;
-    for (int i = 0; bad_data_classes[i]; i++)
-        if (strncmp(state, bad_data_classes[i], 2) == 0)
-            return PG_BAD_DATA;
+    if (begins_with_any(state, bad_data_classes))
+        return PG_BAD_DATA;
+    if (l->settings.of_many && l->state == PG_UP && !begins_with_any(state, link_classes))
+        return PG_BAD_DATA;
     /* Missing rights or tables, a plan that no longer fits, a server going away: connect and prepare again.
      */
     return PG_LINK_LOST;
 }
 
-static void note_error(struct pg_request *r, const PGresult *res)
+static void note_error(const struct pg_link *l, struct pg_request *r, const PGresult *res)
 {
     const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
     const char *words = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
@@ -148,7 +159,7 @@ static void note_error(struct pg_request *r, const PGresult *res)
         return; /* the first error counts; the others are its consequence */
     snprintf(r->sqlstate, sizeof r->sqlstate, "%s", state ? state : "08000");
     snprintf(r->words, sizeof r->words, "%s", words ? words : PQresultErrorMessage(res));
-    r->outcome = classify(r->sqlstate);
+    r->outcome = classify(l, r->sqlstate);
 }
 
 static void prove(struct pg_link *l)
@@ -193,7 +204,7 @@ static void take_result(struct pg_link *l, PGresult *res)
         r->answered++;
         break;
     default:
-        note_error(r, res);
+        note_error(l, r, res);
         r->answered++;
     }
 }

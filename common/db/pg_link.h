@@ -26,7 +26,7 @@ struct pg_statement {
 
 enum pg_outcome {
     PG_DONE,
-    PG_BAD_DATA,  /* a value was refused; the same request will be refused again */
+    PG_BAD_DATA,  /* a value was refused, or what only this request wants; it will be refused again */
     PG_TRY_AGAIN, /* deadlock, lock timeout, disk full, read-only …: send it again after a pause */
     PG_LINK_LOST, /* nobody knows whether it took effect: send it again when the link is up */
 };
@@ -37,8 +37,8 @@ struct pg_request {
     int answered;     /* private */
     int64_t sent_us;  /* private, monotonic */
     enum pg_outcome outcome;
-    char sqlstate[6];
-    char words[240]; /* the server's first error */
+    char sqlstate[6]; /* of a lost link: "" or class 08 when the server said nothing about this request */
+    char words[240];  /* the server's first error */
     /* The rows of statement INDEX (0 for the first); the result is freed afterwards. May be NULL. */
     void (*result)(struct pg_request *request, int index, const PGresult *result);
     /* Called exactly once, with `outcome` set. */
@@ -61,6 +61,9 @@ struct pg_link_settings {
     double timeout_s;      /* without an answer: closed */
     double lock_timeout_s; /* of a statement that waits for a lock */
     double reconnect_max_s;
+    /* Requests are of many people: an error that is not known to be the connection's is PG_BAD_DATA and ends its request alone.
+     * Else the connection is made anew, in the hope that this mends it. */
+    bool of_many;
     const struct pg_statement *statements;
     int statement_count;
     const bool *
