@@ -210,11 +210,12 @@ static void on_answer(struct pg_request *request)
         return;
     }
     say_not_allowed(r->may, &r->said_not, "the right to delete from the ledger is missing");
-    say_not_allowed(r->may_kept, &r->said_not_kept, "the right to delete what the API keeps is missing");
-    if (r->may)
-        delete_some(r);
-    else
+    if (!r->may) {
         end_walk(r);
+        return;
+    }
+    say_not_allowed(r->may_kept, &r->said_not_kept, "the right to delete what the API keeps is missing");
+    delete_some(r);
 }
 
 static void ask(struct retention *r)
