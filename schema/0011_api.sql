@@ -82,18 +82,25 @@ CREATE VIEW notify.api_states WITH (security_barrier) AS
 CREATE VIEW notify.api_refs WITH (security_barrier) AS
   SELECT integration_id, workspace_id, finding_id, state, key FROM notify.external_refs
   WHERE workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid;
-CREATE INDEX deliveries_workspace ON notify.deliveries (workspace_id, state, updated_at DESC);
 
 -- The views of the product's tables run with the rights of their owner, so they must belong to the owner of these tables (or
--- to a role that is a member of it). Whoever may make them calls this: notifyctl migrate, or schema/roles.sql. Each view says
--- in its comment of which migration it is, so that a later one can replace them in the same way. Returns made, there (nothing
--- to do), or barred (the caller may not).
+-- to a role that is a member of it). Whoever may make them may drop them, too.
+CREATE FUNCTION notify.may_make_api_views() RETURNS boolean LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)
+    OR coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = 'public' AND c.relname = 'integrations'), false) AND has_schema_privilege('notify', 'CREATE')
+$$;
+COMMENT ON FUNCTION notify.may_make_api_views() IS 'Whether the caller may make, and drop, the views of the product''s tables.';
+
+-- notifyctl migrate calls this, or schema/roles.sql, or a migration of the product after its own work. The views get their rights
+-- again as roles.sql gives them. Each says in its comment of which migration it is, so that a later one can replace them in
+-- the same way. Returns made, there (nothing to do), or barred (the caller may not).
 CREATE FUNCTION notify.make_api_views() RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   wanted CONSTANT text := 'What the API may see of the workspace in notify.workspace; of migration 11.';
   wall CONSTANT text := ' = nullif(current_setting(''notify.workspace'', true), '''')::uuid';
   product name;
-  super bool;
+  gives boolean;
   one record;
 BEGIN
   PERFORM pg_advisory_xact_lock(7310593858020254332);
@@ -101,29 +108,63 @@ BEGIN
           AND relname IN ('api_integrations', 'api_targets', 'api_workspaces', 'api_scans', 'api_findings') AND obj_description(oid, 'pg_class') = wanted) THEN
     RETURN 'there';
   END IF;
-  SELECT pg_get_userbyid(c.relowner) INTO product FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE n.nspname = 'public' AND c.relname = 'integrations';
-  SELECT rolsuper INTO super FROM pg_roles WHERE rolname = current_user;
-  IF NOT super AND NOT (coalesce(pg_has_role(product, 'USAGE'), false) AND has_schema_privilege('notify', 'CREATE')) THEN
+  IF NOT notify.may_make_api_views() THEN
     RETURN 'barred';
   END IF;
+  SELECT pg_get_userbyid(c.relowner) INTO product FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'public' AND c.relname = 'integrations';
+  -- The owner's own migrations drop the views and make them again.
+  IF NOT has_schema_privilege(product, 'notify', 'CREATE')
+     AND (SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = 'notify') THEN
+    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA notify TO %I', product);
+  END IF;
+  gives := current_user <> product AND has_schema_privilege(product, 'notify', 'CREATE');
   FOR one IN SELECT * FROM (VALUES
-    ('api_workspaces', 'SELECT w.id, w.org_id FROM public.workspaces w WHERE w.id'),
-    ('api_targets', 'SELECT t.id, t.workspace_id, t.name, t.base_url, t.kind FROM public.targets t WHERE t.workspace_id'),
-    ('api_scans', 'SELECT s.id, s.workspace_id, s.target_id FROM public.scans s WHERE s.workspace_id'),
+    ('api_workspaces', 'SELECT w.id, w.org_id FROM public.workspaces w WHERE w.id', 'SELECT'),
+    ('api_targets', 'SELECT t.id, t.workspace_id, t.name, t.base_url, t.kind FROM public.targets t WHERE t.workspace_id', 'SELECT'),
+    ('api_scans', 'SELECT s.id, s.workspace_id, s.target_id FROM public.scans s WHERE s.workspace_id', 'SELECT'),
     ('api_findings', 'SELECT f.id, f.scan_id, f.severity, s.workspace_id FROM public.findings f'
-     ' JOIN public.scans s ON s.id = f.scan_id WHERE s.workspace_id'),
+     ' JOIN public.scans s ON s.id = f.scan_id WHERE s.workspace_id', 'SELECT'),
     ('api_integrations', 'SELECT i.id, i.org_id, i.workspace_id, i.kind, i.name, i.config_encrypted, i.enabled, i.severity_filter,'
-     ' i.target_ids, i.events, i.target_kinds, i.created_at FROM public.integrations i WHERE i.workspace_id')) v (name, query)
+     ' i.target_ids, i.events, i.target_kinds, i.created_at FROM public.integrations i WHERE i.workspace_id',
+     'SELECT, DELETE, INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, severity_filter, target_ids, events,'
+     ' target_kinds), UPDATE (name, config_encrypted, enabled, severity_filter, target_ids, events)')) v (name, query, rights)
   LOOP
     EXECUTE format('CREATE OR REPLACE VIEW notify.%I WITH (security_barrier%s) AS %s%s', one.name,
                    CASE WHEN one.name <> 'api_findings' THEN ', check_option = cascaded' END, one.query, wall);
-    IF super THEN
-      EXECUTE format('ALTER VIEW notify.%I OWNER TO %I', one.name, product);
+    IF gives THEN
+      BEGIN
+        EXECUTE format('ALTER VIEW notify.%I OWNER TO %I', one.name, product);
+      EXCEPTION WHEN insufficient_privilege THEN
+        NULL; -- PostgreSQL 16: a member that may not SET ROLE; the view works as its own, too
+      END;
     END IF;
     EXECUTE format('COMMENT ON VIEW notify.%I IS %L', one.name, wanted);
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'notify_api') THEN
+      EXECUTE format('GRANT %s ON TABLE notify.%I TO notify_api', one.rights, one.name);
+    END IF;
   END LOOP;
   RETURN 'made';
 END
 $$;
 COMMENT ON FUNCTION notify.make_api_views() IS 'Makes the views of the product''s tables that the API works on, if the caller may.';
+
+-- PostgreSQL changes no type of a column that a view uses and drops none, so a migration of the product that wants to calls this
+-- before. Refused to whoever could not make the views again. Returns dropped, or gone (nothing to do).
+CREATE FUNCTION notify.drop_api_views() RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(7310593858020254332);
+  IF NOT notify.may_make_api_views() THEN
+    RAISE EXCEPTION 'role % may not drop the views of the API, for it could not make them again', current_user
+      USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Call it as the owner of the product''s tables, with USAGE and CREATE on schema notify, or as a superuser.';
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'notify'::regnamespace
+                 AND relname IN ('api_integrations', 'api_targets', 'api_workspaces', 'api_scans', 'api_findings')) THEN
+    RETURN 'gone';
+  END IF;
+  DROP VIEW IF EXISTS notify.api_workspaces, notify.api_targets, notify.api_scans, notify.api_findings, notify.api_integrations;
+  RETURN 'dropped';
+END
+$$;
+COMMENT ON FUNCTION notify.drop_api_views() IS 'Drops the views of the product''s tables, for a migration of these; make_api_views() makes them again.';

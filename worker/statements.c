@@ -440,6 +440,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     [STATEMENT_RETIRE_MAY] = {"retire_may",
         "SELECT bool_and(has_table_privilege(t::text, 'DELETE')) FROM unnest($1) AS t", 1, {PG_TEXTS}},
 
+    [STATEMENT_RETIRE_MAY_KEPT] = {"retire_may_kept",
+        "SELECT bool_and(has_table_privilege(x.t, 'DELETE') AND has_column_privilege(x.t, x.c, 'SELECT'))"
+        " FROM unnest($1, $2) AS x(t, c)",
+        2, {PG_TEXTS, PG_TEXTS}},
+
     /* Both look at the same events, of which some have deliveries that are not to go; the second sees what the first has left.
        Rows are found by key first and deleted by their place: one that somebody changes meanwhile has another, and stays. */
     [STATEMENT_RETIRE_DELIVERIES] = {"retire_deliveries",

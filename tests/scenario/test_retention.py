@@ -8,6 +8,7 @@ from typing import Any
 
 import figures
 import pytest
+from ctl import run_roles
 from sandbox import bulk
 from sandbox.receiver import Answer
 
@@ -197,6 +198,29 @@ def test_without_the_right_to_delete_all_stays_and_the_log_says_what_to_do(stage
     finally:
         stage.database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
     assert left(stage) == {event}
+
+
+@pytest.mark.parametrize("missing", ["ALL", "SELECT"])
+def test_a_role_with_the_rights_of_an_earlier_version_still_deletes_old_deliveries(stage, notifyd, ctl, missing):
+    """After an upgrade, as long as nobody has run roles.sql again."""
+    stage.webhook(secret=None)
+    one = notifyd({"workers": 1})
+    stage.publish()
+    stage.wait_settled(1)
+    one.terminate()
+    age(stage)
+    stage.database.execute("INSERT INTO notify.kept_answers (workspace_id, key, body_hash, integration_id, created_at)"
+                           " SELECT gen_random_uuid(), 'old', 'x', gen_random_uuid(), now() - interval '2 days' FROM generate_series(1, 25)")
+    stage.database.execute(f"REVOKE {missing} ON notify.kept_answers, notify.changes, notify.tokens FROM notify_worker")
+    one = notifyd({**QUICK, "workers": 1, "database": {"role": "notify_worker"}})
+    stage.wait(lambda: not left(stage) and not rows(stage, "deliveries"), 10)
+    time.sleep(1)
+    line, = one.events("old_rows_kept")
+    assert "the right to delete what the API keeps" in line["reason"] and "run schema/roles.sql" in line["advice"], line
+    assert rows(stage, "kept_answers") == 25
+    run_roles(stage.database)
+    stage.wait(lambda: not rows(stage, "kept_answers"), 10)
+    assert len(one.events("old_rows_kept")) == 1 and not one.events("database_link_down")
 
 
 def slow(stage: Any, ids: list[str]) -> float:
