@@ -237,7 +237,7 @@ def test_the_sql_of_the_operators_page_follows_a_scans_findings(stage: Any, noti
     notifyd()
     one = producer.Event((stage.scan.id,), task=producer.NOTIFY_SCAN_FINDINGS)
     producer.publish_event(stage.broker_url, one)
-    task, events = [sql.replace("TASK", one.id) for sql in blocks(OPERATE, "sql")[0].split(";")[:2]]
+    task, events = [sql.replace("TASK", one.id) for sql in blocks(OPERATE, "sql")[1].split(";")[:2]]
     count = 1 + len(stage.findings)
     stage.wait(lambda: stage.database.query(events) == [("done", count)])
     [(state, published, finished)] = stage.wait(lambda: [row for row in stage.database.query(task) if row[2]])
@@ -245,7 +245,7 @@ def test_the_sql_of_the_operators_page_follows_a_scans_findings(stage: Any, noti
 
 
 def test_the_sql_of_the_operators_page_removes_everything(own_postgres: Any, build: Path) -> None:
-    _, drop, roles = blocks(OPERATE, "sql")
+    views, _, drop, roles = blocks(OPERATE, "sql")
     for role in ("product", "notify"):
         own_postgres.create_role(role, "LOGIN CREATEROLE")
     dsn = own_postgres.create_database("pencheff", "product")
@@ -265,6 +265,8 @@ def test_the_sql_of_the_operators_page_removes_everything(own_postgres: Any, bui
     with own_postgres.connect("pencheff", "product") as connection:
         seed.add_example(connection)
 
+    execute(views.replace("-- the product's own migration", "ALTER TABLE public.targets ALTER COLUMN name TYPE varchar(300);"))
+    assert query("SELECT to_regclass('notify.api_targets') IS NOT NULL") == [(True,)]
     execute(drop)
     assert query("SELECT count(*) FROM pg_namespace WHERE nspname = 'notify'") == [(0,)] and query(triggers) == [(0,)]
     execute(roles, "postgres")
