@@ -8,7 +8,7 @@
 
 #include "api/ctl/ctl_report.h"
 
-enum { VIEWS = 3 };
+enum { VIEWS = 5 };
 
 /* Columns: views of the product's tables; is there the role of roles.sql; may the login role take on api.role. */
 static PGresult *look(struct db *db, const char *role)
@@ -17,8 +17,8 @@ static PGresult *look(struct db *db, const char *role)
     return db_query(db,
                     "SELECT (SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON "
                     "n.oid = c.relnamespace"
-                    "  WHERE n.nspname = 'notify' AND c.relkind = 'v' AND c.relname IN ('api_integrations', "
-                    "'api_targets', 'api_workspaces')),"
+                    "  WHERE n.nspname = 'notify' AND c.relkind = 'v' AND c.relname IN ('api_findings', "
+                    "'api_integrations', 'api_scans', 'api_targets', 'api_workspaces')),"
                     " EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'notify_api'),"
                     " $1::text = '' OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = $1"
                     "  AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER'))",
