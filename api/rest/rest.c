@@ -79,8 +79,14 @@ void rest_answer_text(struct asked *a, const char *type, const struct rest_text 
     bool same = has_etag(http_header(a->x, "If-None-Match"), text->etag);
     http_add_header(a->x, "ETag", text->etag);
     http_set_header(a->x, "Cache-Control", "no-cache"); /* kept, and asked about each time */
-    /* Of a 304 only the length is sent: what it would be of a 200, never another (RFC 9110 section 8.6). */
-    rest_answer(a, same ? 304 : 200, same ? NULL : type, text->text);
+    if (!same) {
+        rest_answer(a, 200, type, text->text);
+        return;
+    }
+    /* Only the length is sent: what it would be of a 200, never another (RFC 9110 section 8.6). */
+    finish(a, 304);
+    http_answer(a->x, 304, NULL, text->text, strlen(text->text));
+    free_asked(a);
 }
 
 void rest_refuse_for(struct asked *a, int status, double seconds, const char *detail)
