@@ -194,6 +194,12 @@ void rest_answer_call(struct asked *a)
 
 /* ---- the call ---- */
 
+/* A relation of ours is missing, not one that a trigger of the product's asks for. The words may be of any language. */
+static bool lacks_views(const struct running_call *running)
+{
+    return strcmp(running->sqlstate, "42P01") == 0 && strstr(running->words, "notify.api_");
+}
+
 static void on_called(struct running_call *running, enum call_outcome outcome)
 {
     struct asked *a = list_entry(running, struct asked, running);
@@ -220,6 +226,13 @@ static void on_called(struct running_call *running, enum call_outcome outcome)
             "or try again later");
         break;
     case CALL_REFUSED:
+        if (lacks_views(running)) {
+            rest_refuse_for(
+                a, 503, RETRY_S,
+                "what the API reads is not in the database just now: a migration of the product may "
+                "be under way; notifyctl check says more");
+            break;
+        }
         rest_refuse(a, 500, "the database refuses this; the server's log says why, under this request_id");
         break;
     }
