@@ -1,11 +1,12 @@
--- The role that the workers run under, and all that it may do. Run it with psql after `notifyctl migrate`, in the
--- same database, as the owner of the product's tables and of schema notify. The owner needs CREATEROLE only when
--- the role notify_worker does not exist yet; a superuser may run it too. It stops at the first error and can be
--- run again.
+-- The roles that the workers and the API run under, and all that they may do. Run it with psql after `notifyctl migrate`,
+-- in the same database, as the owner of the product's tables and of schema notify. The owner needs CREATEROLE only when
+-- the roles notify_worker and notify_api do not exist yet; a superuser may run it too. It stops at the first error and
+-- can be run again.
 --
--- Then let the login role of database.url take the role on, and name it in the configuration:
---   GRANT notify_worker TO notify;
+-- Then let the login role of database.url take the roles on, and name them in the configuration:
+--   GRANT notify_worker, notify_api TO notify;
 --   database = { role = "notify_worker"; };
+--   api = { role = "notify_api"; };
 --
 -- Each right stands on a line of its own in exactly this form, because `notifyctl check` reads the lines to
 -- find out which right is missing.
@@ -25,7 +26,7 @@ EXCEPTION
     NULL; -- somebody else created it meanwhile
   WHEN insufficient_privilege THEN
     RAISE EXCEPTION 'role % may not create the role notify_worker', current_user
-      USING HINT = 'Let a superuser run CREATE ROLE notify_worker; and then run this file again.';
+      USING HINT = 'Let a superuser run CREATE ROLE notify_worker; CREATE ROLE notify_api; and then run this file again.';
 END
 $$;
 
@@ -44,3 +45,58 @@ GRANT SELECT, INSERT, UPDATE ON TABLE notify.attempts TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.external_refs TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;
+
+-- What the API keeps, to delete it when it is old; nothing of tokens but their age.
+GRANT SELECT, DELETE ON TABLE notify.kept_answers TO notify_worker;
+GRANT SELECT (id, at) ON TABLE notify.changes TO notify_worker;
+GRANT DELETE ON TABLE notify.changes TO notify_worker;
+GRANT SELECT (id, revoked_at, expires_at) ON TABLE notify.tokens TO notify_worker;
+GRANT DELETE ON TABLE notify.tokens TO notify_worker;
+
+-- The API, and notifyctl's commands integration and token. No right on the product's tables: there is a view of what is
+-- needed of them, for one workspace at a time, which belongs to the owner of the tables.
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'notify_api') THEN
+    CREATE ROLE notify_api NOLOGIN;
+  END IF;
+EXCEPTION
+  WHEN duplicate_object OR unique_violation THEN
+    NULL; -- somebody else created it meanwhile
+  WHEN insufficient_privilege THEN
+    RAISE EXCEPTION 'role % may not create the role notify_api', current_user
+      USING HINT = 'Workers have what they need. For the API, let a superuser run CREATE ROLE notify_api; and then run this file again.';
+END
+$$;
+DO $$
+BEGIN
+  IF notify.make_api_views() = 'barred' THEN
+    RAISE EXCEPTION 'role % may not make the views of the API', current_user
+      USING HINT = 'Workers have what they need. For the API, run this file as the owner of the product''s tables and of schema notify, or as a superuser.';
+  END IF;
+END
+$$;
+
+GRANT USAGE ON SCHEMA notify TO notify_api;
+GRANT SELECT ON TABLE notify.schema_migrations TO notify_api;
+GRANT SELECT ON TABLE notify.api_workspaces TO notify_api;
+GRANT SELECT ON TABLE notify.api_targets TO notify_api;
+GRANT SELECT, DELETE ON TABLE notify.api_integrations TO notify_api;
+GRANT INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, severity_filter, target_ids, events, target_kinds) ON TABLE notify.api_integrations TO notify_api;
+GRANT UPDATE (name, config_encrypted, enabled, severity_filter, target_ids, events) ON TABLE notify.api_integrations TO notify_api;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.api_keys TO notify_api;
+GRANT SELECT, INSERT ON TABLE notify.api_audit TO notify_api;
+-- The ledger: to read, and what is dead may be begun again or given up.
+GRANT SELECT ON TABLE notify.api_scans TO notify_api;
+GRANT SELECT ON TABLE notify.api_findings TO notify_api;
+GRANT SELECT ON TABLE notify.api_events TO notify_api;
+GRANT SELECT ON TABLE notify.api_deliveries TO notify_api;
+GRANT UPDATE (state, attempt, owner, lease_until, due_at, reason, owed, swept_at, updated_at) ON TABLE notify.api_deliveries TO notify_api;
+GRANT SELECT ON TABLE notify.api_recent TO notify_api;
+GRANT SELECT ON TABLE notify.api_attempts TO notify_api;
+GRANT UPDATE (attempt) ON TABLE notify.api_attempts TO notify_api;
+GRANT SELECT ON TABLE notify.api_states TO notify_api;
+GRANT SELECT ON TABLE notify.api_refs TO notify_api;
+-- Tokens are looked up before the workspace is known. Nothing can be taken from a token but by revoking it.
+GRANT SELECT, INSERT ON TABLE notify.tokens TO notify_api;
+GRANT UPDATE (revoked_at, last_used_at) ON TABLE notify.tokens TO notify_api;

@@ -27,12 +27,13 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 sys.path[:0] = [str(ROOT / "deploy"), str(TESTS)]
 
+from sandbox.api import NotifyApi  # noqa: E402 (the path comes first)
 from sandbox.daemon import Notifyd, merged  # noqa: E402 (the path comes first)
 from sandbox.postgres import PostgresServer  # noqa: E402
 from sandbox.rabbit import RabbitServer  # noqa: E402
 from sandbox.receiver import Receiver  # noqa: E402
 
-pytest_plugins = ["unit_programs", "counts", "stage", "ctl", "fast_receiver"]
+pytest_plugins = ["unit_programs", "counts", "stage", "ctl", "served", "fast_receiver"]
 
 
 def seeds(text: str) -> range:
@@ -194,7 +195,12 @@ def fernet_key() -> str:
     return Fernet.generate_key().decode()
 
 
-# --- notifyd
+# --- notifyd and notify-api
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0",
+    "LSAN_OPTIONS": "exitcode=99",
+}
 
 @pytest.fixture
 def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_path: Path) -> Iterator[Callable[..., Notifyd]]:
@@ -203,11 +209,6 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
     The settings go over defaults that suit tests: two workers, loopback and http allowed, a short grace.
     """
     started: list[Notifyd] = []
-    environment = {
-        "ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0",
-        "LSAN_OPTIONS": "exitcode=99",
-    }
-
     def start(settings: dict[str, Any] | None = None, *, ready: bool = True, env: dict[str, str] | None = None,
               **options: Any) -> Notifyd:
         settings = settings or {}
@@ -221,7 +222,7 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
         if "url" not in settings.get("database", {}):
             defaults["database"] = {"url": request.getfixturevalue("database").url}
         one = Notifyd(build / "notifyd", tmp_path / f"notifyd-{len(started) + 1}", merged(defaults, settings),
-                      env={**environment, **(env or {})}, **options)
+                      env={**SANITIZERS, **(env or {})}, **options)
         started.append(one)
         return one.wait_ready() if ready else one
 
@@ -233,6 +234,31 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
     wrong = [line for one in started for line in one.close()]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.fixture
+def notify_api(build: Path, fernet_key: str, tmp_path: Path, stage: Any) -> Iterator[Callable[..., NotifyApi]]:
+    """notify_api(settings) starts one on the stage's database, ready to answer."""
+    started: list[NotifyApi] = []
+
+    def start(settings: dict[str, Any] | None = None, *, expected_exit: int | None = 0, **options: Any) -> NotifyApi:
+        defaults = {"secrets": {"fernet_keys": [fernet_key]}, "broker": {"url": "amqp://127.0.0.1:1/%2F"},
+                    "database": {"url": stage.database.url}, "log": {"level": "debug"}}
+        one = NotifyApi(build / "notify-api", tmp_path / f"api-{len(started) + 1}", merged(defaults, settings or {}),
+                        env=SANITIZERS, **options)
+        one.expected_exit = expected_exit
+        started.append(one)
+        return one.wait_ready()
+
+    yield start
+    wrong = [line for one in started for line in one.close()]
+    if wrong:
+        pytest.fail("\n".join(wrong), pytrace=False)
+
+
+@pytest.fixture
+def api(notify_api: Callable[..., NotifyApi]) -> NotifyApi:
+    return notify_api()
 
 
 @pytest.fixture(scope="session", autouse=True)

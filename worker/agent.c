@@ -24,9 +24,9 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/uuid.h"
+#include "common/db/pg_link.h"
+#include "common/net/dial.h"
 #include "worker/agent_http.h"
-#include "worker/dial.h"
-#include "worker/pg_link.h"
 #include "worker/retention.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
@@ -162,6 +162,14 @@ static void on_down(void *owner, struct pg_link *link)
     (void)owner;
     (void)link;
     shared_mine()->database_up = 0;
+    shared_count(COUNT_DATABASE_DOWN);
+}
+
+static void on_ledger_down(void *owner, struct pg_link *link)
+{
+    (void)owner;
+    (void)link;
+    shared_count(COUNT_DATABASE_DOWN);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -182,7 +190,7 @@ static struct event *watch_signal(struct agent *a, int number)
 /* What is done to the ledger must not hold up the notifications. */
 static struct pg_link *ledger_link(struct agent *a)
 {
-    static const struct pg_link_calls calls = {NULL, NULL, NULL};
+    static const struct pg_link_calls calls = {.down = on_ledger_down};
     struct pg_link_settings settings = {
         .name = "pencheff-notify sweep",
         .url = a->conf->database_url,

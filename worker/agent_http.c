@@ -9,7 +9,6 @@
 
 #include <event2/buffer.h>
 #include <event2/http.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,10 +17,11 @@
 #include <sys/socket.h>
 
 #include "common/base/check.h"
+#include "common/base/figures.h"
 #include "common/base/log.h"
 #include "worker/shared.h"
 
-enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5 };
+enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5, FIGURES_MAX = 1 << 20 };
 
 struct agent_http {
     struct evhttp *server;
@@ -94,47 +94,33 @@ static void on_metrics(struct evhttp_request *request, void *arg)
     } counters[] = {
 #define AGENT_COUNTER(e, w, h) {w, h},
         COUNTER_LIST(AGENT_COUNTER)};
-    struct evbuffer *b = new_body();
     uint64_t in_hand = 0, sending = 0, unwritten = 0;
     struct readiness r = look();
+    struct evbuffer *body = new_body();
+    struct buf b;
+    char name[64];
     (void)arg;
-    for (int i = 0; i < COUNTER_COUNT; i++)
-        evbuffer_add_printf(
-            b, "# HELP notify_%s_total %s\n# TYPE notify_%s_total counter\nnotify_%s_total %" PRIu64 "\n",
-            counters[i].word, counters[i].help, counters[i].word, counters[i].word,
-            shared_sum((enum counter)i));
+    buf_init(&b, FIGURES_MAX);
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        snprintf(name, sizeof name, "notify_%s_total", counters[i].word);
+        figures_add(&b, name, "counter", counters[i].help, shared_sum((enum counter)i));
+    }
     for (int i = 0; i < SHARED_SLOTS; i++) {
         in_hand += shared_slot_at(i)->in_hand;
         sending += shared_slot_at(i)->sending;
         unwritten += shared_slot_at(i)->unwritten;
     }
-    evbuffer_add_printf(
-        b, "# HELP notify_workers worker processes\n# TYPE notify_workers gauge\nnotify_workers %d\n",
-        r.workers);
-    evbuffer_add_printf(
-        b,
-        "# HELP notify_workers_consuming workers that consume\n# TYPE notify_workers_consuming gauge\n"
-        "notify_workers_consuming %d\n",
-        r.consuming);
-    evbuffer_add_printf(b,
-                        "# HELP notify_workers_with_database workers that are connected to the database\n"
-                        "# TYPE notify_workers_with_database gauge\nnotify_workers_with_database %d\n",
-                        r.with_database);
-    evbuffer_add_printf(b,
-                        "# HELP notify_messages_in_hand messages held\n# TYPE notify_messages_in_hand gauge\n"
-                        "notify_messages_in_hand %" PRIu64 "\n",
-                        in_hand);
-    evbuffer_add_printf(
-        b,
-        "# HELP notify_requests_in_flight requests under way\n# TYPE notify_requests_in_flight gauge\n"
-        "notify_requests_in_flight %" PRIu64 "\n",
-        sending);
-    evbuffer_add_printf(
-        b,
-        "# HELP notify_deliveries_unwritten requests made whose outcome is not in the database yet\n"
-        "# TYPE notify_deliveries_unwritten gauge\nnotify_deliveries_unwritten %" PRIu64 "\n",
-        unwritten);
-    answer(request, 200, "text/plain; version=0.0.4", b);
+    figures_add(&b, "notify_workers", "gauge", "worker processes", (uint64_t)r.workers);
+    figures_add(&b, "notify_workers_consuming", "gauge", "workers that consume", (uint64_t)r.consuming);
+    figures_add(&b, "notify_workers_with_database", "gauge", "workers that are connected to the database",
+                (uint64_t)r.with_database);
+    figures_add(&b, "notify_messages_in_hand", "gauge", "messages held", in_hand);
+    figures_add(&b, "notify_requests_in_flight", "gauge", "requests under way", sending);
+    figures_add(&b, "notify_deliveries_unwritten", "gauge",
+                "requests made whose outcome is not in the database yet", unwritten);
+    evbuffer_add(body, buf_text(&b), b.len);
+    buf_free(&b);
+    answer(request, 200, FIGURES_TYPE, body);
 }
 
 /* With the port 0 the kernel has chosen one. */

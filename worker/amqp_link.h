@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/base/conf.h"
-#include "worker/dial.h"
+#include "common/net/dial.h"
 
 /*
  * One connection to the broker on the event loop: dials, logs in, keeps the heartbeat, hands frames up, and

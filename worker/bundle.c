@@ -90,10 +90,7 @@ static void on_concluded(struct talk *t)
     for (size_t i = 0; i < b->ready_count; i++) {
         struct bundle_member *m = b->ready[i];
         m->item->verdict = t->conversation.jobs[i].verdict;
-        m->talk->status = t->status;
-        m->talk->duration_ms = t->duration_ms;
-        m->talk->snippet = t->snippet;
-        m->talk->snippet_size = t->snippet_size;
+        m->talk->converse.result = t->converse.result;
         if (b->ready_count == 1)
             m->talk->conversation.reference = t->conversation.reference;
         m->concluded(m);

@@ -4,8 +4,8 @@
 #include <event2/event.h>
 
 #include "common/base/conf.h"
+#include "common/db/pg_link.h"
 #include "worker/gate.h"
-#include "worker/pg_link.h"
 
 /* Writes down how integrations fare, for people and other hosts: notify.integration_state. */
 struct health;

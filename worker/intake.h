@@ -8,7 +8,7 @@
 #include "common/base/arena.h"
 #include "common/base/conf.h"
 #include "common/base/list.h"
-#include "worker/dial.h"
+#include "common/net/dial.h"
 #include "worker/raw_message.h"
 
 /*

@@ -149,9 +149,9 @@ static void log_outcome(const struct job *j)
         LOG_TEXT("kind", j->integration ? j->integration->row.kind : NULL),
         LOG_TEXT("state", delivery_state_name(j->outcome.state)), LOG_NUM("attempt", j->attempt),
         LOG_TEXT("reason", reason_name(j->outcome.reason)),
-        LOG_TEXT("error", error_word_name(j->outcome.error)), LOG_NUM("status", j->talk.status),
-        LOG_NUM("ms", j->talk.duration_ms), LOG_NUM("retry_in_s", j->outcome.delay_s),
-        LOG_TEXT("detail", j->item.verdict.detail));
+        LOG_TEXT("error", error_word_name(j->outcome.error)),
+        LOG_NUM("status", j->talk.converse.result.status), LOG_NUM("ms", j->talk.converse.result.duration_ms),
+        LOG_NUM("retry_in_s", j->outcome.delay_s), LOG_TEXT("detail", j->item.verdict.detail));
 }
 
 void job_end_refused(struct job *j)
@@ -232,10 +232,10 @@ void job_write_outcome(struct job *j)
     if ((failed || j->outcome.state == DELIVERY_DELIVERED) && j->item.verdict.detail)
         w->detail =
             utf8_storable_copy(&j->arena, j->item.verdict.detail, strlen(j->item.verdict.detail), DETAIL_MAX);
-    w->status = j->talk.status;
-    w->response = failed && j->talk.snippet_size ? j->talk.snippet : NULL;
-    w->response_size = j->talk.snippet_size;
-    w->duration_ms = j->talk.duration_ms;
+    w->status = j->talk.converse.result.status;
+    w->response = failed && j->talk.converse.result.snippet_size ? j->talk.converse.result.snippet : NULL;
+    w->response_size = j->talk.converse.result.snippet_size;
+    w->duration_ms = j->talk.converse.result.duration_ms;
     if (j->outcome.state == DELIVERY_WAITING)
         w->due_s = ladder_round(j->outcome.delay_s);
     if (j->outcome.state == DELIVERY_DEFERRED)

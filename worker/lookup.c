@@ -14,7 +14,7 @@
 #include "common/base/iso8601.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
-#include "worker/pg_row.h"
+#include "common/db/pg_row.h"
 
 enum { TEXT_MAX = 4 * LOOKUP_TEXT_MAX /* bytes */ };
 

@@ -4,10 +4,10 @@
 #include <event2/event.h>
 
 #include "common/base/conf.h"
+#include "common/db/pg_link.h"
 #include "worker/gate.h"
 #include "worker/intake.h"
 #include "worker/parts.h"
-#include "worker/pg_link.h"
 #include "worker/trip.h"
 
 /*

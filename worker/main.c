@@ -18,7 +18,7 @@
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/conf_check.h"
-#include "worker/libraries.h"
+#include "common/libraries.h"
 #include "worker/supervisor.h"
 
 #define DEFAULT_FILE "/etc/pencheff-notify/notify.conf"

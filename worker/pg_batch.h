@@ -6,9 +6,9 @@
 #include <stddef.h>
 
 #include "common/base/list.h"
+#include "common/db/pg_array.h"
+#include "common/db/pg_link.h"
 #include "worker/counters.h"
-#include "worker/pg_array.h"
-#include "worker/pg_link.h"
 #include "worker/statements.h"
 
 /*

@@ -1,8 +1,8 @@
 #ifndef NOTIFY_WORKER_PG_COLUMNS_H
 #define NOTIFY_WORKER_PG_COLUMNS_H
 
-#include "worker/pg_array.h"
-#include "worker/pg_link.h"
+#include "common/db/pg_array.h"
+#include "common/db/pg_link.h"
 #include "worker/statements.h"
 
 /* The parameters of a statement as columns, an array each; used again for the next statement. */

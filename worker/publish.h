@@ -7,7 +7,7 @@
 
 #include "common/base/conf.h"
 #include "common/base/list.h"
-#include "worker/dial.h"
+#include "common/net/dial.h"
 
 /*
  * The publishing side: a connection of its own, every message persistent, mandatory and confirmed. A message

@@ -9,7 +9,9 @@
  * so it has a fifth of one connection's time at most, and whoever waits for a lock of it waits for one batch.
  *
  * What stands at destinations for findings (references) goes with its integration; what stands for nothing, or for an event of
- * a scan, when it is as old.
+ * a scan, when it is as old. Of the API's: who changed what, and tokens that are over, after retention.changes_days; answers
+ * that it keeps for repeated creations after a day. All of them in the same walk, as many at a time; but in a request of its own,
+ * and only when the role may delete them: one whose rights are of an earlier version still keeps the ledger small.
  *
  * Invariants:
  *   - a delivery goes when it is finished, owed nothing, and was not touched since then, and so are all others of its event;
@@ -45,11 +47,12 @@ struct retention {
     int64_t sent_us;
     char at[AT_SIZE]; /* where the walk is: accepted_at and id of the last event that was looked at */
     char id[ID_SIZE];
-    long long events, deliveries, refs; /* deleted in this walk */
-    int looked_at;                      /* in this batch */
+    long long events, deliveries, refs, answers, changes, tokens; /* deleted in this walk */
+    int looked_at;                                                /* events in this batch */
+    bool full; /* as many of something else went in this batch as may, so there is more */
     bool walking;
-    bool may;
-    bool said_not; /* that it may not */
+    bool may, may_kept;           /* delete from the ledger; delete what the API keeps */
+    bool said_not, said_not_kept; /* that it may not */
 };
 
 static void set_timer(struct retention *r, double seconds)
@@ -63,14 +66,15 @@ static void rewind_walk(struct retention *r)
     snprintf(r->at, sizeof r->at, "-infinity");
     r->id[0] = 0;
     r->walking = false;
-    r->events = r->deliveries = r->refs = 0;
+    r->events = r->deliveries = r->refs = r->answers = r->changes = r->tokens = 0;
 }
 
 static void end_walk(struct retention *r)
 {
-    if (r->events || r->deliveries || r->refs)
+    if (r->events || r->deliveries || r->refs || r->answers || r->changes || r->tokens)
         LOG(LOG_INFO, "old_rows_deleted", LOG_NUM("events", r->events), LOG_NUM("deliveries", r->deliveries),
-            LOG_NUM("references", r->refs));
+            LOG_NUM("references", r->refs), LOG_NUM("answers", r->answers), LOG_NUM("changes", r->changes),
+            LOG_NUM("tokens", r->tokens));
     rewind_walk(r);
     set_timer(r, r->conf->retention_interval);
 }
@@ -98,19 +102,70 @@ static void on_rows(struct pg_request *request, int index, const PGresult *rows)
     }
 }
 
+static void say_kept(const char *reason, const char *sqlstate)
+{
+    LOG(LOG_WARN, "old_rows_kept", LOG_TEXT("reason", reason), LOG_TEXT("advice", pg_advice(sqlstate)));
+}
+
+static void pause_or_end(struct retention *r)
+{
+    if (r->looked_at < r->conf->retention_batch && !r->full) {
+        end_walk(r);
+        return;
+    }
+    double took = (double)(clock_mono_us() - r->sent_us) / 1e6, pause = PAUSE_FACTOR * took;
+    set_timer(r, pause > PAUSE_LEAST_S ? pause : PAUSE_LEAST_S);
+}
+
+static void on_kept_rows(struct pg_request *request, int index, const PGresult *rows)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    long long *const sums[] = {&r->answers, &r->changes, &r->tokens}; /* as delete_kept asks */
+    long long deleted = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+    *sums[index] += deleted;
+    r->full |= deleted >= r->conf->retention_batch;
+}
+
+/* Whatever came of it, the ledger's walk goes on; this part does so in the next walk. */
+static void on_kept_done(struct pg_request *request)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    if (request->outcome == PG_LINK_LOST) {
+        end_walk(r);
+        return;
+    }
+    if (request->outcome != PG_DONE) {
+        say_kept(request->words, request->sqlstate);
+        r->may_kept = r->full = false;
+    }
+    pause_or_end(r);
+}
+
+static void delete_kept(struct retention *r)
+{
+    char changes_days[32], most[16];
+    const char *values[] = {changes_days, most};
+    snprintf(changes_days, sizeof changes_days, "%.6f", r->conf->retention_changes_days);
+    snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
+    r->request = (struct pg_request){.result = on_kept_rows, .done = on_kept_done};
+    pg_link_begin(r->link, &r->request);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_ANSWERS, 1, &values[1], NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_CHANGES, 2, values, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_TOKENS, 2, values, NULL, NULL);
+    pg_link_end(r->link, &r->request);
+}
+
 static void on_done(struct pg_request *request)
 {
     struct retention *r = list_entry(request, struct retention, request);
     if (request->outcome != PG_DONE) {
         if (request->outcome != PG_LINK_LOST)
-            LOG(LOG_WARN, "old_rows_kept", LOG_TEXT("reason", request->words),
-                LOG_TEXT("advice", pg_advice(request->sqlstate)));
+            say_kept(request->words, request->sqlstate);
         end_walk(r);
-    } else if (r->looked_at < r->conf->retention_batch) {
-        end_walk(r);
+    } else if (r->may_kept) {
+        delete_kept(r);
     } else {
-        double took = (double)(clock_mono_us() - r->sent_us) / 1e6, pause = PAUSE_FACTOR * took;
-        set_timer(r, pause > PAUSE_LEAST_S ? pause : PAUSE_LEAST_S);
+        pause_or_end(r);
     }
 }
 
@@ -122,6 +177,7 @@ static void delete_some(struct retention *r)
     snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
     r->sent_us = clock_mono_us();
     r->looked_at = 0;
+    r->full = false;
     r->walking = true;
     r->request = (struct pg_request){.result = on_rows, .done = on_done};
     pg_link_begin(r->link, &r->request);
@@ -135,33 +191,46 @@ static void delete_some(struct retention *r)
 static void on_allowed(struct pg_request *request, int index, const PGresult *rows)
 {
     struct retention *r = list_entry(request, struct retention, request);
-    (void)index;
-    r->may = *PQgetvalue(rows, 0, 0) == 't';
+    *(index == 0 ? &r->may : &r->may_kept) = *PQgetvalue(rows, 0, 0) == 't';
+}
+
+/* Once, until it is mended: *SAID. */
+static void say_not_allowed(bool may, bool *said, const char *reason)
+{
+    if (!may && !*said)
+        say_kept(reason, SQLSTATE_MISSING_RIGHT);
+    *said = !may;
 }
 
 static void on_answer(struct pg_request *request)
 {
     struct retention *r = list_entry(request, struct retention, request);
-    if (request->outcome == PG_DONE && r->may) {
-        r->said_not = false;
-        delete_some(r);
+    if (request->outcome != PG_DONE) {
+        end_walk(r);
         return;
     }
-    if (request->outcome == PG_DONE && !r->said_not) {
-        LOG(LOG_WARN, "old_rows_kept", LOG_TEXT("reason", "the right to delete from the ledger is missing"),
-            LOG_TEXT("advice", pg_advice(SQLSTATE_MISSING_RIGHT)));
-        r->said_not = true;
+    say_not_allowed(r->may, &r->said_not, "the right to delete from the ledger is missing");
+    if (!r->may) {
+        end_walk(r);
+        return;
     }
-    end_walk(r);
+    say_not_allowed(r->may_kept, &r->said_not_kept, "the right to delete what the API keeps is missing");
+    delete_some(r);
 }
 
 static void ask(struct retention *r)
 {
     const char *tables[] = {"{notify.events,notify.deliveries,notify.external_refs}"};
-    r->may = false;
+    /* As the statements read them: a role may have the rights of an earlier schema/roles.sql. */
+    const char *kept[] = {
+        "{notify.kept_answers,notify.kept_answers,notify.changes,notify.changes,notify.tokens,"
+        "notify.tokens,notify.tokens}",
+        "{ctid,created_at,id,at,id,revoked_at,expires_at}"};
+    r->may = r->may_kept = false;
     r->request = (struct pg_request){.result = on_allowed, .done = on_answer};
     pg_link_begin(r->link, &r->request);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_MAY, 1, tables, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_MAY_KEPT, 2, kept, NULL, NULL);
     pg_link_end(r->link, &r->request);
 }
 

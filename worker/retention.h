@@ -4,7 +4,7 @@
 #include <event2/event.h>
 
 #include "common/base/conf.h"
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
 
 /* Deletes from the ledger what finished longer than retention.deliveries_days ago. Borrows LINK, which carries worker_statements. */
 struct retention;

@@ -8,11 +8,11 @@
 #include "common/base/conf.h"
 #include "common/base/fernet.h"
 #include "common/base/list.h"
+#include "common/db/pg_link.h"
 #include "common/destinations/dest.h"
 #include "common/model/integration.h"
 #include "worker/gone.h"
 #include "worker/matches.h"
-#include "worker/pg_link.h"
 
 /*
  * The integrations of workspaces, cached. An entry is used only while the generation of its workspace is the

@@ -16,8 +16,8 @@
  */
 #include "worker/statements.h"
 
+#include "common/db/pg_array.h"
 #include "common/model/words.h"
-#include "worker/pg_array.h"
 
 _Static_assert(SEVERITY_COUNT == 5, "RANK_MAX is the last of them");
 
@@ -440,6 +440,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     [STATEMENT_RETIRE_MAY] = {"retire_may",
         "SELECT bool_and(has_table_privilege(t::text, 'DELETE')) FROM unnest($1) AS t", 1, {PG_TEXTS}},
 
+    [STATEMENT_RETIRE_MAY_KEPT] = {"retire_may_kept",
+        "SELECT bool_and(has_table_privilege(x.t, 'DELETE') AND has_column_privilege(x.t, x.c, 'SELECT'))"
+        " FROM unnest($1, $2) AS x(t, c)",
+        2, {PG_TEXTS, PG_TEXTS}},
+
     /* Both look at the same events, of which some have deliveries that are not to go; the second sees what the first has left.
        Rows are found by key first and deleted by their place: one that somebody changes meanwhile has another, and stays. */
     [STATEMENT_RETIRE_DELIVERIES] = {"retire_deliveries",
@@ -485,6 +490,31 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " AND updated_at < (SELECT before FROM bounds) AND lease_until IS NULL AND unsure_since IS NULL"
         " ORDER BY created_at LIMIT (SELECT most FROM bounds)),"
         " gone AS (DELETE FROM notify.external_refs s USING rows WHERE s.ctid = rows.row RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        2, {PG_FLOAT8, PG_INT4}},
+
+    /* Answers of the API that count no more. One that is taken for another creation meanwhile has another place, and stays. */
+    [STATEMENT_RETIRE_ANSWERS] = {"retire_answers",
+        "WITH rows AS MATERIALIZED (SELECT ctid AS row FROM notify.kept_answers"
+        " WHERE created_at < now() - interval '24 hours' ORDER BY created_at LIMIT $1),"
+        " gone AS (DELETE FROM notify.kept_answers k USING rows WHERE k.ctid = rows.row RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        1, {PG_INT4}},
+
+    /* Their ids rise with their age. */
+    [STATEMENT_RETIRE_CHANGES] = {"retire_changes",
+        "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS most),"
+        " rows AS MATERIALIZED (SELECT id FROM notify.changes WHERE id > 0 ORDER BY id LIMIT (SELECT most FROM bounds)),"
+        " gone AS (DELETE FROM notify.changes c WHERE c.id > 0 AND c.id <= (SELECT max(id) FROM rows)"
+        " AND c.at < (SELECT before FROM bounds) RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        2, {PG_FLOAT8, PG_INT4}},
+
+    [STATEMENT_RETIRE_TOKENS] = {"retire_tokens",
+        "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS most),"
+        " gone AS (DELETE FROM notify.tokens t WHERE t.id = ANY (ARRAY(SELECT id FROM notify.tokens"
+        " WHERE least(revoked_at, expires_at) < (SELECT before FROM bounds)"
+        " ORDER BY least(revoked_at, expires_at) LIMIT (SELECT most FROM bounds))) RETURNING 1)"
         " SELECT count(*) FROM gone",
         2, {PG_FLOAT8, PG_INT4}},
 

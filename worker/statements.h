@@ -1,7 +1,7 @@
 #ifndef NOTIFY_WORKER_STATEMENTS_H
 #define NOTIFY_WORKER_STATEMENTS_H
 
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
 
 /*
  * Every statement that a worker or the sweep runs, prepared once per connection. They stand together so that what a worker
@@ -28,10 +28,14 @@ enum statement {
     STATEMENT_SWEEP_EVENTS,
     STATEMENT_SWEPT,
     STATEMENT_RETIRE_MAY,
+    STATEMENT_RETIRE_MAY_KEPT,
     STATEMENT_RETIRE_DELIVERIES,
     STATEMENT_RETIRE_EVENTS,
     STATEMENT_RETIRE_REFS,
     STATEMENT_RETIRE_PASSING_REFS,
+    STATEMENT_RETIRE_ANSWERS,
+    STATEMENT_RETIRE_CHANGES,
+    STATEMENT_RETIRE_TOKENS,
     STATEMENT_EXPAND_LOCK,
     STATEMENT_EXPAND_PLACE,
     STATEMENT_EXPAND_READ,

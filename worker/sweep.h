@@ -4,8 +4,8 @@
 #include <event2/event.h>
 
 #include "common/base/conf.h"
-#include "worker/dial.h"
-#include "worker/pg_link.h"
+#include "common/db/pg_link.h"
+#include "common/net/dial.h"
 
 /*
  * Publishes again what the ledger says is overdue, forgotten or owed. One per host, in the agent; any number of them

@@ -1,10 +1,9 @@
 /*
- * talk - a conversation with a destination
+ * talk - a conversation of a worker with a destination
  *
- * Asks the destination (pure) for its next request, lets transfer send it, gives it the answer, and so on until every
- * job has a verdict. Holds its place at the gate from the first request to the last answer. Invariants:
- *   - a conversation ends: by its verdicts, or after STEPS_MAX requests as rejected;
- *   - a request that is too large is not sent, and none when the lease may end before its answer;
+ * What a delivery adds to a conversation (egress/converse): its place at the gate, which it holds from the first request to the
+ * last answer, its lease, and what is counted. Invariants:
+ *   - no request is sent when the lease may end before its answer;
  *   - while a destination renders, shared memory names the event, so that one that kills workers is found; of several, the
  *     one that is rendered just then, where it can be told: of a digest's own lines nobody is named.
  *
@@ -13,15 +12,11 @@
 #include "worker/talk.h"
 
 #include <math.h>
-#include <string.h>
 
-#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/hash.h"
 #include "worker/shared.h"
-
-enum { STEPS_MAX = 16 };
 
 /* What is said about the address, not about what answers there. */
 static bool is_no_request(enum error_word error)
@@ -36,7 +31,7 @@ static bool is_no_request(enum error_word error)
 static void judge_destination(const struct talk *t, struct gate_end *end)
 {
     const struct verdict *again = NULL;
-    *end = (struct gate_end){.outcome = t->steps ? LIMITS_SUCCESS : LIMITS_NOTHING};
+    *end = (struct gate_end){.outcome = t->converse.steps ? LIMITS_SUCCESS : LIMITS_NOTHING};
     for (size_t i = 0; i < t->conversation.job_count; i++) {
         const struct verdict *v = &t->conversation.jobs[i].verdict;
         if (is_no_request(v->error))
@@ -50,61 +45,40 @@ static void judge_destination(const struct talk *t, struct gate_end *end)
     end->error = again->error;
     end->outcome = LIMITS_FAILURE;
     /* 408 and 425 are about one request, and no sign of too many. */
-    if (t->status >= 400 && t->status < 500 && t->status != 408 && t->status != 425) {
+    long status = t->converse.result.status;
+    if (status >= 400 && status < 500 && status != 408 && status != 425) {
         end->outcome = LIMITS_THROTTLED;
         end->hold_s = fmin(again->not_before, t->parts->conf->retry_max_retry_after);
     }
 }
 
-static void conclude(struct talk *t)
+static void on_concluded(struct converse *c)
 {
+    struct talk *t = list_entry(c, struct talk, converse);
     struct gate_end end;
-    for (size_t i = 0; i < t->conversation.job_count; i++)
-        check(t->conversation.jobs[i].verdict.kind != VERDICT_NONE);
     judge_destination(t, &end);
     gate_leave(t->parts->gate, &t->pass, &end);
     t->concluded(t);
 }
 
-static void reject_all(struct talk *t, const char *detail)
+static void on_answered(struct converse *c)
 {
-    for (size_t i = 0; i < t->conversation.job_count; i++)
-        if (t->conversation.jobs[i].verdict.kind == VERDICT_NONE)
-            t->conversation.jobs[i].verdict =
-                (struct verdict){.kind = VERDICT_REJECTED, .reason = REASON_TOO_LONG, .detail = detail};
+    fault_here(FAULT_RESPONSE, list_entry(c, struct talk, converse)->event_id);
 }
 
 /* Somebody else may have the right to go on by the time that an answer comes. */
-static void try_again_all(struct talk *t)
+static bool may_send(struct converse *c, struct verdict *instead)
 {
-    for (size_t i = 0; i < t->conversation.job_count; i++)
-        if (t->conversation.jobs[i].verdict.kind == VERDICT_NONE)
-            t->conversation.jobs[i].verdict = (struct verdict){
-                .kind = VERDICT_RETRY,
-                .error = ERROR_TIMEOUT,
-                .detail = "its requests took longer than an attempt may; see delivery.timeout"};
-}
-
-static void go_on(struct talk *t, const struct dest_response *last);
-
-/* Most answers are empty or of no interest, and a job is held for each message: so only as much as there is. */
-static void keep_snippet(struct talk *t)
-{
-    char text[SNIPPET_MAX];
-    t->snippet_size = snippet_take(text, &t->transfer.request, &t->transfer.response);
-    t->snippet = t->snippet_size ? arena_text(t->arena, text, t->snippet_size) : NULL;
-}
-
-static void on_answered(struct transfer *transfer)
-{
-    struct talk *t = list_entry(transfer, struct talk, transfer);
-    fault_here(FAULT_RESPONSE, t->event_id);
-    t->status = transfer->response.status;
-    t->duration_ms += transfer->duration_ms;
-    keep_snippet(t);
-    struct dest_response answer = transfer->response; /* the transfer is used again for the next request */
-    answer.error_text = arena_strdup(t->arena, answer.error_text); /* the verdict may keep it */
-    go_on(t, &answer);
+    const struct talk *t = list_entry(c, struct talk, converse);
+    if ((c->steps > 1 || t->is_claimed) && clock_mono_us() > t->until_us) {
+        *instead =
+            (struct verdict){.kind = VERDICT_RETRY,
+                             .error = ERROR_TIMEOUT,
+                             .detail = "its requests took longer than an attempt may; see delivery.timeout"};
+        return false;
+    }
+    shared_count(COUNT_ATTEMPTS);
+    return true;
 }
 
 uint64_t talk_poison_hash(const char *event_id)
@@ -122,40 +96,6 @@ static void on_rendering(const struct conversation *c, const struct conversation
     }
     shared_handling(talk_poison_hash(job->event->id));
     fault_here(FAULT_RENDER, job->event->id);
-}
-
-static enum dest_next next_request(struct talk *t, const struct dest_response *last)
-{
-    struct conversation *c = &t->conversation;
-    memset(&t->transfer, 0, sizeof t->transfer);
-    c->now_us = clock_wall_us();
-    if (c->job_count == 1)
-        on_rendering(c, &c->jobs[0]);
-    enum dest_next next = t->dest->next(c, last, &t->transfer.request);
-    shared_handled();
-    return next;
-}
-
-static void go_on(struct talk *t, const struct dest_response *last)
-{
-    if (next_request(t, last) == DEST_FINISHED) {
-        conclude(t);
-        return;
-    }
-    bool ends = ++t->steps <= STEPS_MAX;
-    if (!ends || t->transfer.request.body_size > (size_t)t->parts->conf->delivery_max_request) {
-        reject_all(t, ends ? "see delivery.max_request" : "the conversation does not end");
-        conclude(t);
-        return;
-    }
-    if ((t->steps > 1 || t->is_claimed) && clock_mono_us() > t->until_us) {
-        try_again_all(t);
-        conclude(t);
-        return;
-    }
-    t->transfer.done = on_answered;
-    shared_count(COUNT_ATTEMPTS);
-    transfers_start(t->parts->transfers, &t->transfer);
 }
 
 double talk_lease(const struct conf *conf)
@@ -179,7 +119,6 @@ static void on_held_back(struct gate_pass *pass)
 
 void talk_enter(struct talk *t)
 {
-    t->conversation.arena = t->arena;
     t->conversation.rendering = on_rendering;
     t->pass = (struct gate_pass){
         .integration = t->integration,
@@ -198,8 +137,17 @@ void talk_enter(struct talk *t)
 
 void talk_begin(struct talk *t)
 {
+    static const struct converse_calls calls = {may_send, on_answered, on_concluded};
+    t->converse = (struct converse){
+        .dest = t->dest,
+        .transfers = t->parts->transfers,
+        .max_request = (size_t)t->parts->conf->delivery_max_request,
+        .arena = t->arena,
+        .conversation = &t->conversation,
+        .calls = &calls,
+    };
     gate_begin(&t->pass);
-    go_on(t, NULL);
+    converse_begin(&t->converse);
 }
 
 void talk_leave(struct talk *t)

@@ -1,11 +1,9 @@
 #ifndef NOTIFY_WORKER_TALK_H
 #define NOTIFY_WORKER_TALK_H
 
-#include "common/destinations/dest.h"
-#include "common/egress/transfer.h"
+#include "common/egress/converse.h"
 #include "worker/gate.h"
 #include "worker/parts.h"
-#include "worker/snippet.h"
 
 /*
  * One conversation with one destination: admitted by the gate, then requests and answers until every job has its
@@ -30,17 +28,11 @@ struct talk {
     void (*held_back)(struct talk *talk); /* instead: it would wait too long, and is not in line any more */
     void (*concluded)(struct talk *talk); /* every job has its verdict; the gate is left */
 
-    /* The result, besides the verdicts. */
-    long status; /* HTTP, of the last answer; 0: none came */
-    int duration_ms;
-    const char *snippet; /* of the last answer, in the arena; NULL: it was empty */
-    size_t snippet_size;
+    struct converse converse; /* its result is the talk's, besides the verdicts */
 
     /* Private. */
-    int steps;
     int64_t until_us; /* monotonic: no further request begins after that */
     struct gate_pass pass;
-    struct transfer transfer;
 };
 
 /* Names an event in shared memory while its request is rendered, whatever message brings it. */

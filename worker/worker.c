@@ -26,13 +26,14 @@
 #include "common/base/fault.h"
 #include "common/base/fernet.h"
 #include "common/base/log.h"
+#include "common/db/pg_link.h"
+#include "common/egress/transfer_settings.h"
+#include "common/libraries.h"
+#include "common/net/dial.h"
 #include "worker/decode.h"
-#include "worker/dial.h"
 #include "worker/health.h"
-#include "worker/libraries.h"
 #include "worker/mailbox.h"
 #include "worker/parts.h"
-#include "worker/pg_link.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
 #include "worker/trip.h"
@@ -44,7 +45,7 @@ struct worker {
     struct event_base *base;
     struct dialer *dialer;
     struct fernet_keys keys;
-    struct address_policy policy;
+    struct transfer_settings transfer;
     struct pg_link *database;
     struct parts parts;
     struct trips *trips;
@@ -147,6 +148,7 @@ static void on_database_up(void *owner, struct pg_link *link)
 
 static void on_database_down(void *owner, struct pg_link *link)
 {
+    shared_count(COUNT_DATABASE_DOWN);
     (void)owner;
     (void)link;
     shared_mine()->database_up = 0;
@@ -169,32 +171,10 @@ static void make_database(struct worker *w)
     w->database = pg_link_new(w->base, w->dialer, &settings, &calls, w);
 }
 
-static void make_policy(struct worker *w)
-{
-    const struct conf_texts *list = &w->conf->delivery_allow_networks;
-    w->policy.allowed = mem_zalloc((list->count + 1) * sizeof *w->policy.allowed);
-    for (size_t i = 0; i < list->count; i++) {
-        const char *why = NULL;
-        check(address_network_parse(&w->policy.allowed[i], list->items[i], &why)); /* checked with the file */
-    }
-    w->policy.allowed_count = list->count;
-}
-
 static void make_parts(struct worker *w)
 {
     static const struct intake_calls intake_calls = {on_message};
     const struct conf *c = w->conf;
-    struct transfer_settings transfer = {
-        .timeout_s = c->delivery_timeout,
-        .connect_timeout_s = c->delivery_connect_timeout,
-        .max_response = (size_t)c->delivery_max_response,
-        .max_headers = (size_t)c->delivery_max_headers,
-        .idle_connections = c->delivery_idle_connections,
-        .allow_http = c->delivery_allow_http,
-        .ca_file = c->delivery_ca_file,
-        .proxy = c->delivery_proxy,
-        .policy = w->policy,
-    };
     struct parts *p = &w->parts;
     p->conf = c;
     p->lookups = lookups_new(w->base, w->database, c);
@@ -203,7 +183,7 @@ static void make_parts(struct worker *w)
     p->rules = rules_new(w->base, w->database, c, &w->keys);
     p->ledger = ledger_new(w->base, w->database, c, w->owner);
     p->gate = gate_new(w->base, c);
-    p->transfers = transfers_new(w->base, &transfer);
+    p->transfers = transfers_new(w->base, &w->transfer);
     p->publisher = publisher_new(w->base, w->dialer, c);
     p->expansions = expansions_new(w->base, w->database, c, p->publisher);
     p->intake = intake_new(w->base, w->dialer, c, &intake_calls, w);
@@ -238,7 +218,7 @@ static void make_worker(struct worker *w, const struct conf *conf)
     w->base = event_base_new();
     check(w->base != NULL);
     w->dialer = dialer_new(w->base);
-    make_policy(w);
+    transfer_settings_fill(&w->transfer, conf);
     make_database(w);
     make_parts(w);
     watch_signals(w);
@@ -269,7 +249,7 @@ static void free_worker(struct worker *w)
     dialer_free(w->dialer);
     event_base_free(w->base);
     fernet_keys_wipe(&w->keys);
-    free(w->policy.allowed);
+    transfer_settings_free(&w->transfer);
     curl_global_cleanup();
 }
 

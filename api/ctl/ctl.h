@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "common/base/buf.h"
 #include "common/base/conf.h"
 #include "common/db/db.h"
 
@@ -15,7 +16,7 @@ enum ctl_exit {
     CTL_BAD_CONF = 78,
 };
 
-enum { CTL_OPTIONS_MAX = 8, CTL_WORDS_MAX = 2 };
+enum { CTL_OPTIONS_MAX = 9, CTL_WORDS_MAX = 2 };
 
 #define CTL_DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
 
@@ -72,6 +73,14 @@ enum ctl_exit ctl_fail_db(const struct db *db);
 /* Open the database as the workers do (database.role); false when it could not be, with the exit code. */
 bool ctl_open_db(const struct ctl *ctl, struct db *db, enum ctl_exit *code);
 
+enum { CTL_SETTINGS_MAX = 65536 }; /* bytes: the settings of an integration have a few hundred */
+
+/*
+ * Append what FD, which is called NAME, holds to OUT, up to its maximum. False, and said on standard error, when it cannot be
+ * read or is longer.
+ */
+bool ctl_read_settings(int fd, const char *name, struct buf *out);
+
 /* The commands; each in a file of its own. */
 enum ctl_exit ctl_migrate(const struct ctl *ctl);
 enum ctl_exit ctl_check(const struct ctl *ctl);
@@ -85,5 +94,13 @@ enum ctl_exit ctl_dead_replay(const struct ctl *ctl);
 enum ctl_exit ctl_dead_drop(const struct ctl *ctl);
 enum ctl_exit ctl_explain(const struct ctl *ctl);
 enum ctl_exit ctl_audit(const struct ctl *ctl);
+enum ctl_exit ctl_integration_list(const struct ctl *ctl);
+enum ctl_exit ctl_integration_create(const struct ctl *ctl);
+enum ctl_exit ctl_integration_update(const struct ctl *ctl);
+enum ctl_exit ctl_integration_delete(const struct ctl *ctl);
+enum ctl_exit ctl_integration_test(const struct ctl *ctl);
+enum ctl_exit ctl_token_create(const struct ctl *ctl);
+enum ctl_exit ctl_token_list(const struct ctl *ctl);
+enum ctl_exit ctl_token_revoke(const struct ctl *ctl);
 
 #endif

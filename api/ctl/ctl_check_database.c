@@ -129,6 +129,8 @@ static bool ask_rights(struct report *report, struct db *db, struct grants_reade
 {
     struct grant right;
     while (grants_next(reader, &right)) {
+        if (strcmp(right.role, "notify_worker") != 0)
+            continue;
         PGresult *result = ask_right(db, &right);
         if (!result)
             return false;
@@ -217,5 +219,6 @@ void check_database(struct report *report, const struct conf *conf)
     check_triggers(report, &db);
     check_clock(report, &db);
     check_settings(report, &db, conf);
+    check_api(report, &db, conf);
     db_close(&db);
 }

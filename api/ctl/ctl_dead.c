@@ -12,6 +12,7 @@
 
 #include "api/ctl/ctl_output.h"
 #include "api/ctl/ctl_story.h"
+#include "api/service/rows_json.h"
 #include "common/base/uuid.h"
 
 enum { LISTED_MAX = 100000, CHANGED_MAX = 100000000 };
@@ -138,7 +139,7 @@ static bool print_story_json(struct db *db, const PGresult *event, const PGresul
     buf_add_text(&out, "{\"event\":");
     buf_add_text(&out, PQntuples(event) ? "{" : "null");
     if (PQntuples(event)) {
-        output_json_members(&out, event, 0);
+        rows_json_members(&out, event, 0, 0);
         buf_add_char(&out, '}');
     }
     buf_json_key(&out, "deliveries");

@@ -5,10 +5,8 @@
  * its rows are committed, whatever becomes of the broker or of this program. In batches, each a transaction of its own
  * that skips rows which others hold and so never waits for a worker; what was skipped is tried again, then counted.
  *
- * A replayed delivery loses its reason, which says why a row is dead or canceled; error, detail, status and response
- * stay until the next attempt, as for any row that waits. Its failed attempts are kept too: the next life counts from 1
- * again, so they move to negative numbers, below those that are there, and stay in order by their times. An event
- * starts where a new one does: open, and due now.
+ * What becomes of a row stands in api/service/ledger_sql.h, for the API does the same. An event starts where a new one does:
+ * open, and due now.
  *
  * There is no dropped event: its row is the memory that keeps a repeated message from being handled twice, and has
  * nothing to give up. So drop leaves dead events alone and says so.
@@ -19,6 +17,7 @@
 #include <unistd.h>
 
 #include "api/ctl/ctl_dead.h"
+#include "api/service/ledger_sql.h"
 #include "common/base/buf.h"
 
 enum {
@@ -44,11 +43,11 @@ static const double batch_timeout =
 static const char replay_deliveries[] = PICKED_DELIVERIES
     ", numbers AS (SELECT a.event_id, a.integration_id, min(a.attempt) AS lowest, max(a.attempt) AS highest"
     " FROM picked JOIN notify.attempts a USING (event_id, integration_id) GROUP BY 1, 2)"
-    ", earlier AS (UPDATE notify.attempts a SET attempt = a.attempt - n.highest - 1 + least(n.lowest, 0)"
-    " FROM numbers n WHERE a.event_id = n.event_id AND a.integration_id = n.integration_id AND a.attempt > 0)"
-    ", changed AS (UPDATE notify.deliveries d SET state = 'waiting', attempt = 0, owner = NULL,"
-    " lease_until = NULL, due_at = now(), reason = NULL, owed = true, swept_at = NULL, updated_at = "
-    "now()" CHANGED("deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
+    ", earlier AS (UPDATE notify.attempts a SET attempt = " LEDGER_EARLIER_LIFE(
+        "a", "n") " FROM numbers n WHERE a.event_id = n.event_id AND a.integration_id = n.integration_id AND "
+                  "a.attempt > 0)"
+                  ", changed AS (UPDATE notify.deliveries d SET " LEDGER_REPLAYED CHANGED(
+                      "deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
 
 static const char replay_events[] =
     "WITH picked AS MATERIALIZED (SELECT e.id, e.finished_at AS at FROM notify.events e WHERE" DEAD_IS_EVENT
@@ -57,9 +56,9 @@ static const char replay_events[] =
     ", changed AS (UPDATE notify.events e SET state = 'open', reason = NULL, finished_at = NULL,"
     " scheduled_for = now(), owed = true, swept_at = NULL" CHANGED("events", "e.id = p.id");
 
-static const char drop_deliveries[] = PICKED_DELIVERIES
-    ", changed AS (UPDATE notify.deliveries d SET state = 'dropped', owed = false, updated_at = "
-    "now()" CHANGED("deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
+static const char drop_deliveries[] =
+    PICKED_DELIVERIES ", changed AS (UPDATE notify.deliveries d SET " LEDGER_DROPPED CHANGED(
+        "deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
 
 static const char count_deliveries[] =
     "SELECT count(*), NULL FROM notify.deliveries d WHERE" DEAD_IS_DELIVERY " AND ($7::int IS NULL OR true)";

@@ -6,9 +6,14 @@
  * or it is not. Locks on tables are waited for 2 s at a time, because whoever wants the table meanwhile
  * queues up behind us; then it is tried again, until --wait is over.
  *
+ * An index on a table that may be big is a migration of its own, made without a transaction (CONCURRENTLY): nobody
+ * queues up behind that, so old transactions, which it must see the end of, are waited for until --wait is
+ * over. What a broken-off one has left is of no use to anybody and is dropped before the next; the row is written
+ * when the index is whole.
+ *
  * Works as the login role of database.url, not as database.role: the workers' role must not own anything.
  * Where that role may not put triggers on public.integrations, everything else is done and the SQL for the
- * table's owner is printed.
+ * table's owner is printed. Likewise the views of the API, which schema/roles.sql makes then.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +33,11 @@
 enum {
     OLDEST_SERVER = 140000, /* 14: CREATE OR REPLACE TRIGGER */
     SCRIPT_MAX = 1048576,
+    LOCK_LEAST_MS = 2000, /* --wait 0 has one try, too */
 };
 
-static const double statement_timeout = 600;          /* seconds: an index on a big ledger takes its time */
+static const double statement_timeout = 600;          /* seconds */
+static const double index_timeout = 14400;            /* seconds: it takes its time and holds up nobody */
 static const useconds_t lock_pause_us = 200000;       /* between two looks at the advisory lock */
 static const useconds_t table_lock_pause_us = 500000; /* lets those through who queued up behind us */
 
@@ -84,6 +91,20 @@ static bool take_turn(struct migrate *m, enum ctl_exit *code)
     }
 }
 
+/* Always false. */
+static bool say_not_applied(struct migrate *m, const char *name, enum ctl_exit *code)
+{
+    fprintf(stderr, "notifyctl: %s was not applied\n", name);
+    if (m->db.failure == DB_LOCKED)
+        fputs("notifyctl: a transaction that does not end holds a lock on a table (look for old ones in "
+              "pg_stat_activity); run this again when it is gone, or with a longer --wait\n",
+              stderr);
+    *code = fail(m);
+    if (m->db.link)
+        db_run(&m->db, "ROLLBACK");
+    return false;
+}
+
 /* Run SCRIPT as one transaction, again and again while others hold the locks that it needs. */
 static bool run_script(struct migrate *m, const char *name, const char *script, enum ctl_exit *code)
 {
@@ -99,28 +120,65 @@ static bool run_script(struct migrate *m, const char *name, const char *script, 
         good = db_run(&m->db, buf_text(&text));
     }
     buf_free(&text);
-    if (good)
-        return true;
-    fprintf(stderr, "notifyctl: %s was not applied\n", name);
-    if (m->db.failure == DB_LOCKED)
-        fputs("notifyctl: a transaction that does not end holds a lock on a table (look for old ones in "
-              "pg_stat_activity); run this again when it is gone, or with a longer --wait\n",
-              stderr);
-    *code = fail(m);
-    if (m->db.link)
-        db_run(&m->db, "ROLLBACK");
-    return false;
+    return good || say_not_applied(m, name, code);
+}
+
+/* False when the question failed. */
+static bool drop_broken_index(struct migrate *m, const char *index)
+{
+    const char *values[] = {index};
+    PGresult *broken =
+        db_query(&m->db,
+                 "SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
+                 " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+                 " WHERE n.nspname = 'notify' AND c.relname = $1 AND NOT i.indisvalid",
+                 1, values);
+    bool good = broken != NULL;
+    if (good && PQntuples(broken) > 0) {
+        char sql[64 + MIGRATION_INDEX_SIZE];
+        snprintf(sql, sizeof sql, "DROP INDEX CONCURRENTLY IF EXISTS notify.%s", index);
+        good = db_run(&m->db, sql);
+    }
+    PQclear(broken);
+    return good;
+}
+
+static bool try_index(struct migrate *m, const struct schema_file *file, const char *index)
+{
+    char sql[96];
+    int64_t left_ms = (m->deadline_us - clock_mono_us()) / 1000;
+    snprintf(sql, sizeof sql, "SET lock_timeout = %lld; SET statement_timeout = 0",
+             (long long)(left_ms > LOCK_LEAST_MS ? left_ms : LOCK_LEAST_MS));
+    return db_run(&m->db, sql) && drop_broken_index(m, index) && db_run(&m->db, file->text);
+}
+
+/* Make the index of FILE, which is there already when a migrate was killed before it could write that down. */
+static bool make_index(struct migrate *m, const struct schema_file *file, const char *index,
+                       enum ctl_exit *code)
+{
+    m->db.timeout = index_timeout;
+    bool good = try_index(m, file, index);
+    while (!good && m->db.failure == DB_LOCKED && !time_is_up(m)) {
+        usleep(table_lock_pause_us);
+        good = try_index(m, file, index);
+    }
+    m->db.timeout = statement_timeout;
+    good = good && db_run(&m->db, "RESET lock_timeout; RESET statement_timeout");
+    return good || say_not_applied(m, file->name, code);
 }
 
 static bool apply(struct migrate *m, const struct schema_file *file, enum ctl_exit *code)
 {
-    char checksum[SHA256_HEX];
+    char checksum[SHA256_HEX], index[MIGRATION_INDEX_SIZE];
+    bool alone = migration_index(file, index);
+    if (alone && !make_index(m, file, index, code))
+        return false;
     migration_checksum(file, checksum);
     struct buf script;
     buf_init(&script, SCRIPT_MAX);
     buf_printf(&script,
                "%s\nINSERT INTO notify.schema_migrations (version, name, checksum) VALUES (%d, '%s', '%s');",
-               file->text, migration_version(file), file->name, checksum);
+               alone ? "" : file->text, migration_version(file), file->name, checksum);
     bool good = run_script(m, file->name, buf_text(&script), code);
     buf_free(&script);
     if (good)
@@ -197,6 +255,24 @@ static bool let_owner_name_functions(struct migrate *m, const char *owner, enum 
     return run_script(m, "the owner's right on schema notify", sql, code);
 }
 
+/* The views of the API need rights on the product's tables, which this role may lack. */
+static bool apply_views(struct migrate *m, enum ctl_exit *code)
+{
+    if (!run_script(m, "the views of the API", "SELECT notify.make_api_views();", code))
+        return false;
+    PGresult *result =
+        db_query(&m->db, "SELECT pg_catalog.to_regclass('notify.api_integrations') IS NOT NULL", 0, NULL);
+    if (!result) {
+        *code = fail(m);
+        return false;
+    }
+    if (PQgetvalue(result, 0, 0)[0] != 't')
+        puts("note: the views of the API are not there yet; schema/roles.sql makes them, with the rights on "
+             "them");
+    PQclear(result);
+    return true;
+}
+
 static bool apply_triggers(struct migrate *m, enum ctl_exit *code)
 {
     struct triggers_state triggers;
@@ -234,7 +310,7 @@ static bool migrate(struct migrate *m, enum ctl_exit *code)
         *code = fail(m);
         return false;
     }
-    return take_turn(m, code) && apply_missing(m, code) && apply_triggers(m, code);
+    return take_turn(m, code) && apply_missing(m, code) && apply_views(m, code) && apply_triggers(m, code);
 }
 
 enum ctl_exit ctl_migrate(const struct ctl *ctl)

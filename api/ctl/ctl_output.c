@@ -3,7 +3,7 @@
  *
  * Whatever is printed came from outside at some time, so nothing of it may drive the terminal: in tables and texts
  * control characters are '?', bytes are shown as \xNN. Widths are counted in code points, which is right for all but
- * wide scripts. Pure but for printing. Scripts get JSON (ctl_output_json.c).
+ * wide scripts. Pure but for printing. Scripts get JSON (api/service/rows_json.c).
  */
 #include "api/ctl/ctl_output.h"
 
@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "api/service/rows_json.h"
 #include "common/base/utf8.h"
 #include "common/model/words.h"
 
@@ -159,4 +160,13 @@ void output_record(const PGresult *rows, int row, int indent)
             printf(" (%s)", help);
         putchar('\n');
     }
+}
+
+void output_json(const PGresult *rows)
+{
+    struct buf out;
+    buf_init(&out, OUTPUT_JSON_MAX);
+    rows_json_array(&out, rows);
+    puts(buf_text(&out));
+    buf_free(&out);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api/service/ledger_sql.h"
 #include "common/base/buf.h"
 
 /*
@@ -25,16 +26,11 @@ void output_text(const char *text);
  * as \n and a break, INDENT spaces behind it. */
 void output_bytes(const char *bytes, size_t n, int indent);
 
-/* The members of a row as JSON, `"NAME":VALUE` with commas, by the columns' types; bytes as the text that they are, or
- * in PostgreSQL's escape format (\ooo) when they are none. */
-void output_json_members(struct buf *out, const PGresult *rows, int row);
-/* All rows as an array of objects. */
-void output_json_rows(struct buf *out, const PGresult *rows);
-/* Print that. */
+/* Print all rows as a JSON array of objects (rows_json_array). */
 void output_json(const PGresult *rows);
 enum { OUTPUT_JSON_MAX = 1024 * 1024 * 1024 }; /* bytes: a hundred thousand rows of some thousands */
 
-/* An expression for a time as JSON and people read it: ISO 8601, milliseconds, UTC. */
-#define OUTPUT_UTC(time) "to_char(" time " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+/* An expression for a time as JSON and people read it. */
+#define OUTPUT_UTC LEDGER_UTC
 
 #endif

@@ -32,5 +32,6 @@ void check_keys(struct report *report, const struct conf *conf);
 void check_broker(struct report *report, const struct conf *conf);
 void check_database(struct report *report, const struct conf *conf);
 void check_settings(struct report *report, struct db *db, const struct conf *conf);
+void check_api(struct report *report, struct db *db, const struct conf *conf);
 
 #endif

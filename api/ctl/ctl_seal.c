@@ -18,23 +18,20 @@
 #include "common/destinations/dest.h"
 #include "common/model/settings_seal.h"
 
-enum {
-    SETTINGS_MAX = 65536, /* bytes: the settings of an integration have a few hundred */
-    ARENA_BLOCK = 4096,
-};
+enum { ARENA_BLOCK = 4096 };
 
-static bool read_settings(struct buf *out)
+bool ctl_read_settings(int fd, const char *name, struct buf *out)
 {
     char piece[4096];
     ssize_t n;
-    while ((n = read(STDIN_FILENO, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))
+    while ((n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))
         if (n > 0)
             buf_add(out, piece, (size_t)n);
     explicit_bzero(piece, sizeof piece);
     if (n < 0)
-        fprintf(stderr, "notifyctl: standard input: %s\n", strerror(errno));
+        fprintf(stderr, "notifyctl: %s: %s\n", name, strerror(errno));
     else if (out->overflow)
-        fprintf(stderr, "notifyctl: the settings are longer than %d bytes\n", SETTINGS_MAX);
+        fprintf(stderr, "notifyctl: the settings are longer than %zu bytes\n", out->max);
     return n == 0 && !out->overflow;
 }
 
@@ -74,8 +71,8 @@ static enum ctl_exit seal(const struct fernet_keys *keys, const struct dest *des
     struct buf settings, token;
     const char *why = "";
     bool good = false;
-    buf_init(&settings, SETTINGS_MAX);
-    buf_init(&token, 16 * SETTINGS_MAX);
+    buf_init(&settings, CTL_SETTINGS_MAX);
+    buf_init(&token, 16 * CTL_SETTINGS_MAX);
     if (!settings_compact(buf_text(input), input->len, &settings, &why))
         fprintf(stderr, "notifyctl: %s\n", why);
     else if (!is_taken_by(dest, &settings))
@@ -106,8 +103,9 @@ enum ctl_exit ctl_seal(const struct ctl *ctl)
         return CTL_BAD_CONF; /* refused by conf_load already */
 
     struct buf input;
-    buf_init(&input, SETTINGS_MAX);
-    enum ctl_exit code = read_settings(&input) ? seal(&keys, dest, &input) : CTL_NO;
+    buf_init(&input, CTL_SETTINGS_MAX);
+    enum ctl_exit code =
+        ctl_read_settings(STDIN_FILENO, "standard input", &input) ? seal(&keys, dest, &input) : CTL_NO;
     buf_wipe(&input);
     fernet_keys_wipe(&keys);
     return code;

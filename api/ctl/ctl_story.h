@@ -2,6 +2,7 @@
 #define NOTIFY_CTL_CTL_STORY_H
 
 #include "api/ctl/ctl_output.h"
+#include "api/service/explanation.h"
 #include "common/db/db.h"
 
 /*
@@ -11,9 +12,10 @@
 
 /* One row, or none. */
 PGresult *story_event(struct db *db, const char *event);
-/* By kind and name of the integration; INTEGRATION NULL: all. Columns as in enum story_column, and more. */
+/* By kind and name of the integration; INTEGRATION NULL: all. Columns as in enum explain_delivery_column, and more. */
 PGresult *story_deliveries(struct db *db, const char *event, const char *integration);
-enum story_column { STORY_EVENT, STORY_INTEGRATION, STORY_KIND, STORY_NAME, STORY_STATE, STORY_ATTEMPT };
+/* The failed attempts of EVENT's delivery to INTEGRATION (NULL: of all), by time. Columns as in enum explain_attempt_column, and more. */
+PGresult *story_attempts(struct db *db, const char *event, const char *integration);
 
 /* One delivery and its attempts, for people. */
 bool story_print_delivery(struct db *db, const PGresult *deliveries, int row);

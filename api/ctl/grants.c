@@ -33,7 +33,6 @@ static bool take_text(const char **at, const char *text)
 /* Read "ON TABLE schema.table TO role;" or "ON SCHEMA schema TO role;" into CURRENT. */
 static bool take_object(const char *at, struct grant *current)
 {
-    char role[64];
     current->table[0] = '\0';
     bool on_table = take_text(&at, " ON TABLE ");
     if (!on_table && !take_text(&at, " ON SCHEMA "))
@@ -42,8 +41,8 @@ static bool take_object(const char *at, struct grant *current)
         return false;
     if (on_table && !(take_text(&at, ".") && take_name(&at, current->table, sizeof current->table)))
         return false;
-    return take_text(&at, " TO ") && take_name(&at, role, sizeof role) && take_text(&at, ";") &&
-           (!*at || *at == '\n' || *at == '\r');
+    return take_text(&at, " TO ") && take_name(&at, current->role, sizeof current->role) &&
+           take_text(&at, ";") && (!*at || *at == '\n' || *at == '\r');
 }
 
 /* Step over the rights at AT, checking their form: "A", "A, B" or "A (x, y)". NULL when it is another. */

@@ -15,6 +15,7 @@ struct grant {
     char schema[64];
     char table[64];  /* "": a right on the schema */
     char column[64]; /* "": on the whole table */
+    char role[64];   /* to whom */
 };
 
 struct grants_reader {

@@ -30,6 +30,19 @@ int migrations_newest(void)
     return newest;
 }
 
+bool migration_index(const struct schema_file *file, char out[MIGRATION_INDEX_SIZE])
+{
+    static const char mark[] = "-- without a transaction: index ";
+    if (strncmp(file->text, mark, sizeof mark - 1) != 0)
+        return false;
+    const char *name = file->text + sizeof mark - 1;
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
+    check(length > 0 && length < MIGRATION_INDEX_SIZE && name[length] == '\n');
+    memcpy(out, name, length);
+    out[length] = '\0';
+    return true;
+}
+
 void migration_checksum(const struct schema_file *file, char out[SHA256_HEX])
 {
     unsigned char digest[SHA256_SIZE];

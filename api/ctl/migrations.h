@@ -7,10 +7,18 @@
 #include "common/base/hash.h"
 #include "common/db/db.h"
 
+enum { MIGRATION_INDEX_SIZE = 64 };
+
 /* The number of a migration's file name, 2 for "0002_ledger.sql"; 0 for a file that is no migration. */
 int migration_version(const struct schema_file *file);
 /* The greatest number among the built-in migrations. */
 int migrations_newest(void);
+/*
+ * The index that a migration makes without a transaction, in OUT: its first line names it, as
+ *     -- without a transaction: index NAME
+ * and it is nothing but one CREATE INDEX CONCURRENTLY IF NOT EXISTS. False for all other migrations.
+ */
+bool migration_index(const struct schema_file *file, char out[MIGRATION_INDEX_SIZE]);
 /* SHA-256 of the file in hexadecimal. */
 void migration_checksum(const struct schema_file *file, char out[SHA256_HEX]);
 /* A built-in file by name; it must exist. */

@@ -230,6 +230,33 @@ static void check_addresses(struct conf_reader *r)
         conf_refuse(r, CONF_ROW_database_role, "is longer than %d bytes", ROLE_NAME_MAX);
 }
 
+/* As a browser sends it, RFC 6454 section 6.2: scheme, host, port; lower case, no path. */
+static bool is_origin(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-._:[]";
+    const char *host = strstr(text, "://");
+    if (!host || (!starts_with(text, "https://") && !starts_with(text, "http://")))
+        return false;
+    host += strlen("://");
+    return host[0] && strspn(host, letters) == strlen(host);
+}
+
+static void check_api(struct conf_reader *r)
+{
+    const struct conf *conf = r->conf;
+    const struct conf_texts *origins = &conf->api_cors_origins;
+    if (conf->api_certificate_file[0] && !conf->api_key_file[0])
+        conf_refuse(r, CONF_ROW_api_certificate_file, "needs api.key_file as well");
+    if (conf->api_key_file[0] && !conf->api_certificate_file[0])
+        conf_refuse(r, CONF_ROW_api_key_file, "needs api.certificate_file as well");
+    for (size_t i = 0; i < origins->count; i++)
+        if (!is_origin(origins->items[i]))
+            conf_refuse(
+                r, CONF_ROW_api_cors_origins,
+                "origin %zu must be as https://desk.example: lower case, no path, no slash at the end",
+                i + 1);
+}
+
 void conf_check_rules(struct conf_reader *r)
 {
     check_broker_url(r);
@@ -241,4 +268,5 @@ void conf_check_rules(struct conf_reader *r)
     check_task_names(r, CONF_ROW_tasks_notify_scan_findings, &r->conf->tasks_notify_scan_findings);
     check_timeouts(r);
     check_addresses(r);
+    check_api(r);
 }

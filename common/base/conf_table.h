@@ -217,8 +217,54 @@
     LIST(tasks_notify_scan_findings, "tasks.notify_scan_findings", "notify_scan_findings",                   \
          "Last dotted component of the task that stands for a scan's findings.")                             \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
-    TEXT(api_listen, "api.listen", "127.0.0.1:8080",                                                         \
-         "Address of the REST API and the dashboard. Without effect yet.")                                   \
+    TEXT(api_listen, "api.listen", "127.0.0.1:8080", "Address of the REST API.")                             \
+    TEXT(                                                                                                    \
+        api_role, "api.role", "",                                                                            \
+        "Role that notify-api, notifyctl integration and notifyctl token take on after connecting, made by " \
+        "schema/roles.sql. Empty: the login role itself.")                                                   \
+    INT(api_database_connections, "api.database_connections", 4, 1, 64,                                      \
+        "Connections to the database, beside one for tokens; a request that takes long holds up those "      \
+        "behind it on its own.")                                                                             \
+    INT(api_workspace_calls, "api.workspace_calls", 2, 1, 64,                                                \
+        "Requests of one workspace that are with the database at a time, each on a connection of its own; "  \
+        "its others wait, so that slow ones leave connections to other workspaces.")                         \
+    NUM(api_lock_timeout, "api.lock_timeout", 0.05, 0.01, 60,                                                \
+        "Seconds that a request waits on its connection for a lock that somebody else holds; then it makes " \
+        "room and comes again, until database.timeout.")                                                     \
+    INT(api_connections, "api.connections", 1024, 16, 60000,                                                 \
+        "Clients at a time; beyond them the one that is silent, or slow, for the longest is closed.")        \
+    NUM(api_patience, "api.patience", 15, 1, 3600,                                                           \
+        "Seconds for a request to arrive whole, from the first look or the answer before, and for an "       \
+        "answer to be taken.")                                                                               \
+    INT(api_header_bytes, "api.header_bytes", 16384, 4096, 1048576,                                          \
+        "Memory for a request's line and headers, and for as much of the answer at a time; of each "         \
+        "connection.")                                                                                       \
+    INT(api_body_bytes, "api.body_bytes", 65536, 1024, 16777216,                                             \
+        "Largest body of a request; settings with a long list of targets have some 20,000.")                 \
+    NUM(api_rate, "api.rate", 50, 1, 100000,                                                                 \
+        "Requests a second of one token, and as many at once; per notify-api.")                              \
+    NUM(api_test_timeout, "api.test_timeout", 30, 1, 300,                                                    \
+        "Seconds for a whole test of an integration, which is up to six requests: a person waits for the "   \
+        "answer, and what stands before the API as a rule for no more than 60.")                             \
+    INT(api_tests_at_once, "api.tests_at_once", 16, 1, 256,                                                  \
+        "Tests at a time, a quarter of them for one workspace, so that nobody makes the API send more than " \
+        "people would.")                                                                                     \
+    INT(api_tests_burst, "api.tests_burst", 10, 1, 100000,                                                   \
+        "Tests that a workspace may make one after the other, as whoever sets integrations up does; then "   \
+        "one "                                                                                               \
+        "each api.tests_pause. Each test is a request to an address that its caller has chosen.")            \
+    NUM(api_tests_pause, "api.tests_pause", 3, 0.001, 3600,                                                  \
+        "Seconds after which a workspace may make one more: a person who corrects settings needs longer, "   \
+        "and at 20 a minute the API is no means to look for open ports or to flood somebody.")               \
+    TEXT(api_certificate_file, "api.certificate_file", "",                                                   \
+         "PEM file with the API's certificate and those between it and its authority, in this order; with "  \
+         "api.key_file. Both empty: HTTP, for loopback or behind a proxy that speaks TLS.")                  \
+    TEXT(api_key_file, "api.key_file", "",                                                                   \
+         "PEM file with the key of api.certificate_file, not encrypted. Both are read at the start only.")   \
+    LIST(api_cors_origins, "api.cors_origins", "",                                                           \
+         "Origins (https://host, with :port when it is not the usual one) whose pages may use the API in a " \
+         "browser, never with its credentials. None by default: tokens belong to programs, not to pages of " \
+         "others.")                                                                                          \
     TEXT(api_url, "api.url", "", "How clients reach the API. Empty: http:// and api.listen.")                \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
@@ -227,6 +273,9 @@
         "that "                                                                                              \
         "happened to any of them. Until then a repeated message is not delivered twice, and a dead one can " \
         "be replayed.")                                                                                      \
+    NUM(retention_changes_days, "retention.changes_days", 365, 0.0001, 36500,                                \
+        "Days that notify.changes remembers who changed what, and that a token which was revoked or has "    \
+        "expired is kept: a year, as long as most audits look back.")                                        \
     NUM(retention_interval, "retention.interval", 60, 0.1, 86400,                                            \
         "Seconds between two walks over what has become too old; the walk itself takes a fifth of one "      \
         "connection's time.")                                                                                \

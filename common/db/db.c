@@ -116,12 +116,18 @@ static PGresult *take_results(struct db *db)
 
 PGresult *db_query(struct db *db, const char *sql, int count, const char *const *values)
 {
+    return db_query_typed(db, sql, count, NULL, values);
+}
+
+PGresult *db_query_typed(struct db *db, const char *sql, int count, const Oid *types,
+                         const char *const *values)
+{
     db->sqlstate[0] = '\0';
     if (!db->link) {
         fail(db, DB_AWAY, "the connection is closed");
         return NULL;
     }
-    if (!PQsendQueryParams(db->link, sql, count, NULL, values, NULL, NULL, 0)) {
+    if (!PQsendQueryParams(db->link, sql, count, types, values, NULL, NULL, 0)) {
         fail(db, DB_AWAY, PQerrorMessage(db->link));
         return NULL;
     }
@@ -151,7 +157,7 @@ static bool take_role(struct db *db, const char *role)
 {
     char *quoted = PQescapeIdentifier(db->link, role, strlen(role));
     if (!quoted)
-        return fail(db, DB_ROLE, "database.role is no valid name");
+        return fail(db, DB_ROLE, "the role in the configuration is no valid name");
     char sql[256];
     snprintf(sql, sizeof sql, "SET ROLE %s", quoted);
     PQfreemem(quoted);
@@ -202,7 +208,8 @@ bool db_open(struct db *db, const struct conf *conf, const char *program, enum d
         return false;
     PQsetErrorVerbosity(db->link, PQERRORS_DEFAULT);
     PQsetNoticeProcessor(db->link, ignore_notice, NULL);
-    return role == DB_AS_LOGIN || !conf->database_role[0] || take_role(db, conf->database_role);
+    const char *name = role == DB_AS_LOGIN ? "" : role == DB_AS_API ? conf->api_role : conf->database_role;
+    return !name[0] || take_role(db, name);
 }
 
 void db_close(struct db *db)

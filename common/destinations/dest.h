@@ -7,6 +7,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/destinations/dest_setting.h"
 #include "common/model/event.h"
 #include "common/model/integration.h"
 
@@ -79,6 +80,7 @@ struct dest_request {
     bool
         once; /* must not be repeated: it goes over a connection of its own, where nobody repeats it unasked */
     size_t answer_max; /* bytes of the answer that have to be read; 0: delivery.max_response is enough */
+    double after_s;    /* of a test: so many seconds later, since the vendor needs them; 0: at once */
     const char
         *body_secret; /* the credential, where the vendor wants it in the body; NULL: it is not there */
 };
@@ -139,6 +141,19 @@ enum { DEST_DIGEST_MAX = 500 };
 /* Of which events a kind keeps references. */
 enum dest_refers { DEST_REFERS_NEVER, DEST_REFERS_FINDINGS, DEST_REFERS_ALWAYS };
 
+/*
+ * What a test has made at the destination, for whoever wants to look for it. KIND is NULL when there is nothing that has a name,
+ * else static: "issue", "alert". It stays when the test ends badly behind it, or is broken off.
+ */
+enum dest_is { DEST_IS_UNKNOWN, DEST_IS_SO, DEST_IS_NOT };
+
+struct dest_made {
+    const char *kind;
+    const char *key;      /* its name there, in the arena; NULL: nobody said */
+    enum dest_is made;    /* UNKNOWN: it was asked for, and may be there */
+    enum dest_is deleted; /* UNKNOWN: that is not what becomes of it */
+};
+
 struct conversation_job {
     const struct event *event; /* NULL, and no facts, when the conversation is a test */
     const struct facts *facts;
@@ -175,6 +190,7 @@ struct conversation {
     struct conversation_job *jobs;
     size_t job_count;
     struct dest_reference reference; /* of kinds that keep one */
+    struct dest_made made;           /* of a test */
     bool was_unsure;                 /* private to life.c */
     int step;                        /* 0 at the start */
     int attempt;                     /* 1 for the first */
@@ -192,6 +208,8 @@ enum dest_next { DEST_SEND, DEST_FINISHED };
 struct dest {
     const char *kind;
     const char *title;
+    const char
+        *placeholder;  /* settings of the right form that belong to nobody, to show what would be sent */
     bool repeat_hurts; /* a repeated request shows twice: take the row before the first attempt too */
     enum dest_refers refers;
     double
@@ -200,6 +218,7 @@ struct dest {
     size_t together_max; /* jobs in one conversation; 0: one */
     bool digests; /* then they are new findings of one scan, told in one message; else each for itself */
     bool scans_by_name; /* a subscription to everything means findings and scans that failed */
+    const struct dest_setting *settings; /* that there are */
     /*
      * Check the settings (a JSON object as text) and make the destination's own struct of them in the arena.
      * NULL on error, with *ERROR filled. Called when settings are saved and when they are loaded.

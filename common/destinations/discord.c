@@ -117,6 +117,12 @@ static void take_apart(struct discord_config *config, struct arena *arena, const
     config->place = arena_text(arena, url, n - (url[n - 1] == '/'));
 }
 
+static const struct dest_setting settings[] = {
+    DEST_SETTING_WEBHOOK_URL("The URL of a webhook of the channel.", "https://discord.com/api/webhooks/1/x"),
+    DEST_SETTING_STYLE,
+    {.key = NULL},
+};
+
 static const void *discord_config_parse(struct arena *arena, const char *json, size_t size,
                                         struct dest_config_error *error)
 {
@@ -276,10 +282,12 @@ static enum dest_next discord_next(struct conversation *c, const struct dest_res
 const struct dest dest_discord = {
     .kind = "discord",
     .title = "Discord",
+    .placeholder = "{\"webhook_url\":\"https://discord.com/api/webhooks/000000000000000000/PLACEHOLDER\"}",
     .repeat_hurts = true,
     .refers = DEST_REFERS_FINDINGS,
     .together_max = DEST_DIGEST_MAX,
     .digests = true,
+    .settings = settings,
     .config_parse = discord_config_parse,
     .next = discord_next,
 };

@@ -184,10 +184,12 @@ enum { LOOK_AFTER_S = 30 };
 const struct dest dest_github = {
     .kind = "github",
     .title = "GitHub Issues",
+    .placeholder = "{\"repo\":\"owner/repository\",\"token\":\"placeholder\"}",
     .repeat_hurts = true,
     .refers = DEST_REFERS_ALWAYS,
     .look_after_s = LOOK_AFTER_S,
     .scans_by_name = true,
+    .settings = github_settings,
     .config_parse = github_config_parse,
     .next = github_next,
 };

@@ -33,6 +33,7 @@ struct github_config {
     struct dest_config_list assignees;
 };
 
+extern const struct dest_setting github_settings[];
 const void *github_config_parse(struct arena *arena, const char *json, size_t size,
                                 struct dest_config_error *error);
 

@@ -14,6 +14,53 @@
 
 enum { OWNER_MAX = 64, NAME_MAX = 100 };
 
+const struct dest_setting github_settings[] = {
+    {
+        .key = "repo",
+        .form = SETTING_TEXT,
+        .required = true,
+        .max = OWNER_MAX + NAME_MAX + 1,
+        .pattern = "^[A-Za-z0-9._-]{1,64}/[A-Za-z0-9._-]{1,100}$",
+        .help = "The repository as owner/name.",
+        .example = "\"acme/shop\"",
+    },
+    {
+        .key = "token",
+        .form = SETTING_TEXT,
+        .required = true,
+        .secret = true,
+        .max = GITHUB_TOKEN_MAX,
+        .help = "An access token that may write issues.",
+        .example = "\"github_pat_x\"",
+    },
+    {
+        .key = "api_url",
+        .form = SETTING_URL,
+        .value = API_URL,
+        .max = DEST_CONFIG_URL_MAX,
+        .help = "Where the API is; https://HOST/api/v3 for a GitHub Enterprise Server, "
+                "https://api.SUBDOMAIN.ghe.com with data residency.",
+        .example = "\"https://github.example/api/v3\"",
+    },
+    {
+        .key = "labels",
+        .form = SETTING_LIST,
+        .max = GITHUB_LABEL_MAX,
+        .count_max = GITHUB_LABELS_MAX,
+        .help = "Labels besides those that every issue has.",
+        .example = "[\"security\"]",
+    },
+    {
+        .key = "assignees",
+        .form = SETTING_LIST,
+        .max = GITHUB_LOGIN_MAX,
+        .count_max = GITHUB_ASSIGNEES_MAX,
+        .help = "Accounts to whom issues are assigned; they need access to the repository.",
+        .example = "[\"octocat\"]",
+    },
+    {.key = NULL},
+};
+
 /* N bytes that may stand in a name of GitHub's, which is none of "." and "..". */
 static bool is_name(const char *text, size_t n, size_t max)
 {

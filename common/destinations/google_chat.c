@@ -32,6 +32,13 @@ static const char *url_in_thread(struct arena *arena, const char *url)
                         strchr(url, '?') ? '&' : '?');
 }
 
+static const struct dest_setting settings[] = {
+    DEST_SETTING_WEBHOOK_URL("The URL of a webhook of the space, as it was copied.",
+                             "https://chat.googleapis.com/v1/spaces/A/messages?key=k&token=t"),
+    DEST_SETTING_STYLE,
+    {.key = NULL},
+};
+
 static const void *google_chat_config_parse(struct arena *arena, const char *json, size_t size,
                                             struct dest_config_error *error)
 {
@@ -195,9 +202,12 @@ static enum dest_next google_chat_next(struct conversation *c, const struct dest
 const struct dest dest_google_chat = {
     .kind = "google_chat",
     .title = "Google Chat",
+    .placeholder = "{\"webhook_url\":\"https://chat.googleapis.com/v1/spaces/PLACEHOLDER/"
+                   "messages?key=PLACEHOLDER&token=PLACEHOLDER\"}",
     .repeat_hurts = true,
     .digests = true,
     .together_max = DEST_DIGEST_MAX,
+    .settings = settings,
     .config_parse = google_chat_config_parse,
     .next = google_chat_next,
 };

@@ -102,6 +102,8 @@ enum dest_next jira_send_issue(struct conversation *c, struct dest_request *out,
         life_asks(c);
         next = jira_ask(c, out, "POST", "/issue", &whole, step);
         out->once = true;
+        if (c->is_test)
+            c->made = (struct dest_made){.kind = "issue", .deleted = DEST_IS_NOT};
     }
     buf_free(&whole);
     return next;
@@ -126,9 +128,14 @@ static enum dest_next after_test_issue(struct conversation *c, const struct dest
 {
     unsigned left_out = jira_talk_of(c)->left_out;
     struct verdict v = jira_judge(last, left_out);
-    if (v.kind != VERDICT_DELIVERED)
+    if (v.kind != VERDICT_DELIVERED) {
+        if (v.kind == VERDICT_REJECTED || life_was_not_carried_out(last))
+            c->made = (struct dest_made){.kind = NULL};
         return jira_end(c, v);
+    }
     const char *key = jira_issue_key(last, c->arena);
+    c->made.key = key;
+    c->made.made = DEST_IS_SO;
     return key ? jira_ask(c, out, "DELETE", arena_printf(c->arena, "/issue/%s", key), NULL, JIRA_DELETED)
                : jira_end(c, jira_judge_deletion(NULL, left_out));
 }
@@ -165,6 +172,7 @@ static enum dest_next jira_next(struct conversation *c, const struct dest_respon
     case JIRA_SENT_BARE:
         return after_sent(c, last, out);
     case JIRA_DELETED:
+        c->made.deleted = dest_answer_is_success(last) ? DEST_IS_SO : DEST_IS_NOT;
         return jira_end(c, jira_judge_deletion(last, jira_talk_of(c)->left_out));
     default:
         return jira_life_next(c, last, out);
@@ -177,10 +185,14 @@ enum { LOOK_AFTER_S = 180 };
 const struct dest dest_jira = {
     .kind = "jira",
     .title = "Jira",
+    .placeholder = "{\"base_url\":\"https://"
+                   "placeholder.atlassian.net\",\"email\":\"placeholder@example.com\",\"api_token\":"
+                   "\"placeholder\",\"project_key\":\"KEY\"}",
     .repeat_hurts = true,
     .refers = DEST_REFERS_ALWAYS,
     .look_after_s = LOOK_AFTER_S,
     .scans_by_name = true,
+    .settings = jira_settings,
     .config_parse = jira_config_parse,
     .next = jira_next,
 };

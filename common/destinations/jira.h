@@ -44,6 +44,7 @@ struct jira_config {
     const char *close_transition, *reopen_transition; /* name or number; NULL: none */
 };
 
+extern const struct dest_setting jira_settings[];
 const void *jira_config_parse(struct arena *arena, const char *json, size_t size,
                               struct dest_config_error *error);
 

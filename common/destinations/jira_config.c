@@ -13,6 +13,93 @@
 
 #define DEFAULT_TYPE "Task"
 
+const struct dest_setting jira_settings[] = {
+    {
+        .key = "base_url",
+        .form = SETTING_URL,
+        .required = true,
+        .max = DEST_CONFIG_URL_MAX,
+        .help = "Jira's address: https://SITE.atlassian.net, or that of the Data Center with its path.",
+        .example = "\"https://acme.atlassian.net\"",
+    },
+    {
+        .key = "auth",
+        .form = SETTING_CHOICE,
+        .value = "basic",
+        .choices = {"basic", "bearer"},
+        .help = "How to sign in: basic for Jira Cloud, bearer for Data Center.",
+        .example = "\"basic\"",
+    },
+    {
+        .key = "email",
+        .form = SETTING_TEXT,
+        .required = true,
+        .unless = {"auth", "bearer"},
+        .max = JIRA_WORD_MAX,
+        .help = "The email address of the account that made the API token; for Jira Cloud.",
+        .example = "\"pencheff@acme.example\"",
+    },
+    {
+        .key = "api_token",
+        .form = SETTING_TEXT,
+        .required = true,
+        .secret = true,
+        .max = JIRA_TOKEN_MAX,
+        .help = "An API token of the account; for Data Center a personal access token.",
+        .example = "\"x\"",
+    },
+    {
+        .key = "project_key",
+        .form = SETTING_TEXT,
+        .required = true,
+        .max = JIRA_WORD_MAX,
+        .pattern = "^[A-Za-z0-9_]+$",
+        .help = "The project's key: the letters before the number of each of its issues.",
+        .example = "\"SEC\"",
+    },
+    {
+        .key = "issue_type",
+        .form = SETTING_TEXT,
+        .value = DEFAULT_TYPE,
+        .max = JIRA_WORD_MAX,
+        .help = "The name or the number of a type of issue that the project has.",
+        .example = "\"Bug\"",
+    },
+    {
+        .key = "priority",
+        .form = SETTING_EACH,
+        .choices = {"critical", "high", "medium", "low", "info"},
+        .max = JIRA_WORD_MAX,
+        .help = "The names of priorities by severity where they are not Jira's own, one name for all issues, "
+                "or false for none.",
+        .example = "{\"critical\": \"Blocker\", \"high\": \"Major\"}",
+    },
+    {
+        .key = "labels",
+        .form = SETTING_LIST,
+        .max = JIRA_LABEL_MAX,
+        .count_max = JIRA_LABELS_MAX,
+        .pattern = "^[^ ]+$",
+        .help = "Labels besides those that every issue has, without blanks.",
+        .example = "[\"security\"]",
+    },
+    {
+        .key = "close_transition",
+        .form = SETTING_TEXT,
+        .max = JIRA_WORD_MAX,
+        .help = "The transition of an issue whose finding is closed; without it there is only a comment.",
+        .example = "\"Done\"",
+    },
+    {
+        .key = "reopen_transition",
+        .form = SETTING_TEXT,
+        .max = JIRA_WORD_MAX,
+        .help = "The transition of an issue whose finding is open again; without it there is only a comment.",
+        .example = "\"Reopen\"",
+    },
+    {.key = NULL},
+};
+
 /* compat.md section 5. */
 static const char *const usual_priorities[SEVERITY_COUNT] = {
     [SEVERITY_INFO] = "Lowest", [SEVERITY_LOW] = "Low",          [SEVERITY_MEDIUM] = "Medium",

@@ -115,7 +115,7 @@ void life_is(struct conversation *c, const char *key, bool open)
     }
 }
 
-static bool was_not_carried_out(const struct dest_response *r)
+bool life_was_not_carried_out(const struct dest_response *r)
 {
     if (r->error != ERROR_NONE)
         return !r->sent;
@@ -124,7 +124,7 @@ static bool was_not_carried_out(const struct dest_response *r)
 
 void life_failed(struct conversation *c, const struct dest_response *answer)
 {
-    if (was_not_carried_out(answer))
+    if (life_was_not_carried_out(answer))
         c->reference.unsure = c->was_unsure;
 }
 

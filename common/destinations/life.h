@@ -27,6 +27,8 @@ void life_is(struct conversation *c, const char *key, bool open);
 /* ... or it was not, if ANSWER leaves no doubt: 4xx, or the request never went out. Any other answer may come of a request
  * that was carried out, so the reference stays unsure. */
 void life_failed(struct conversation *c, const struct dest_response *answer);
+/* The answer leaves no doubt that nothing was made or changed. */
+bool life_was_not_carried_out(const struct dest_response *answer);
 /* What stood for it is not there any more, which is sure: the verdict, AGAIN, as long as there is something to tell. */
 struct verdict life_is_gone(struct conversation *c);
 /* Nothing has to be done, with the reason for people. */

@@ -40,6 +40,9 @@ enum {
 
 _Static_assert(ALERT_KEY_TEXT - 1 <= OPSGENIE_ALIAS_MAX, "an alias is never longer than Opsgenie takes");
 
+/* Before the first question, and twice as long before each further one: 6 s in all, for what takes Opsgenie one as a rule. */
+#define FIRST_PAUSE_S 0.2
+
 enum {
     QUESTIONS_MAX = 5,
     REQUEST_ID_MAX = 100, /* bytes; Opsgenie's are UUIDs */
@@ -140,6 +143,7 @@ static enum dest_next ask(struct conversation *c, struct dest_request *out)
     dest_request_json(out, "GET", c->scratch, NULL, 0);
     check(dest_request_add_header(out, "Authorization", config->authorization));
     out->answer_max = ANSWER_MAX;
+    out->after_s = FIRST_PAUSE_S * (1 << (c->step - STEP_ASK));
     return DEST_SEND;
 }
 
@@ -155,6 +159,15 @@ static enum dest_next begin_asking(struct conversation *c, const struct dest_res
     return ask(c, out);
 }
 
+/* What Opsgenie calls the alert; NULL when it does not say, or says the key again that it was asked with. */
+static const char *alert_id(const struct conversation *c, struct json_object *body)
+{
+    const struct opsgenie_config *config = c->config;
+    const char *id = json_get_text(c->arena, json_get(body, "data"), "alertId", REQUEST_ID_MAX);
+    const char *key = strrchr(config->authorization, ' ');
+    return id && *id && !strstr(config->authorization, id) && key && !strstr(id, key + 1) ? id : NULL;
+}
+
 /* The verdict is that on the alert, which was accepted, unless Opsgenie says that nothing came of it. */
 static enum dest_next on_outcome(struct conversation *c, const struct dest_response *r,
                                  struct dest_request *out)
@@ -164,11 +177,14 @@ static enum dest_next on_outcome(struct conversation *c, const struct dest_respo
     struct json_object *success = json_get(json_get(body, "data"), "isSuccess");
     bool known = r->status == 200 && json_object_is_type(success, json_type_boolean);
     bool made = known && json_object_get_boolean(success);
+    c->made.key = made ? alert_id(c, body) : NULL;
     json_object_put(body);
     if (r->status == 404 && r->error == ERROR_NONE) { /* not processed yet */
         c->step++;
         return ask(c, out);
     }
+    if (known)
+        c->made.made = made ? DEST_IS_SO : DEST_IS_NOT;
     if (made)
         v->detail = "Opsgenie has made the test alert; close it there when you have seen it";
     else if (known)
@@ -339,6 +355,8 @@ static enum dest_next go_on_test(struct conversation *c, const struct dest_respo
     if (c->step >= STEP_ASK)
         return on_outcome(c, answer, out);
     struct verdict v = c->jobs[0].verdict = opsgenie_judge(answer);
+    if (v.kind == VERDICT_REJECTED || life_was_not_carried_out(answer))
+        c->made = (struct dest_made){.kind = NULL};
     return v.kind == VERDICT_DELIVERED ? begin_asking(c, answer, out) : DEST_FINISHED;
 }
 
@@ -349,16 +367,20 @@ static enum dest_next opsgenie_next(struct conversation *c, const struct dest_re
     check(c->job_count == 1 && c->cache && c->is_test == (event == NULL) && !last == (c->step == 0));
     if (event && event_is_about_finding(event->type))
         return last ? go_on_finding(c, last, out) : begin_finding(c, out);
-    if (!last)
+    if (!last) {
+        c->made.kind = c->is_test ? "alert" : NULL;
         return create_own(c, out);
+    }
     return c->is_test ? go_on_test(c, last, out) : end_with(c, opsgenie_judge(last));
 }
 
 const struct dest dest_opsgenie = {
     .kind = "opsgenie",
     .title = "Opsgenie",
+    .placeholder = "{\"api_key\":\"00000000-0000-0000-0000-000000000000\"}",
     .repeat_hurts = false,
     .refers = DEST_REFERS_FINDINGS,
+    .settings = opsgenie_settings,
     .config_parse = opsgenie_config_parse,
     .next = opsgenie_next,
 };

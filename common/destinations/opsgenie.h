@@ -38,6 +38,7 @@ dest_body_builder opsgenie_body_build;
  */
 dest_judge opsgenie_judge;
 
+extern const struct dest_setting opsgenie_settings[];
 /* dest.config_parse; see dest.h. */
 const void *opsgenie_config_parse(struct arena *arena, const char *json, size_t size,
                                   struct dest_config_error *error);

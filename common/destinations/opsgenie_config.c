@@ -15,6 +15,29 @@
 #define OPSGENIE_USUAL "https://api.opsgenie.com"
 #define OPSGENIE_EU    "https://api.eu.opsgenie.com"
 
+const struct dest_setting opsgenie_settings[] = {
+    {
+        .key = "api_key",
+        .form = SETTING_TEXT,
+        .required = true,
+        .secret = true,
+        .max = OPSGENIE_KEY_MAX,
+        .pattern = "^[A-Za-z0-9_-]+$",
+        .help = "The key of an API integration in Opsgenie or JSM Operations.",
+        .example = "\"01234567-89ab-cdef-0123-456789abcdef\"",
+    },
+    {
+        .key = "api_url",
+        .form = SETTING_URL,
+        .value = OPSGENIE_USUAL,
+        .max = DEST_CONFIG_URL_MAX,
+        .help = "Where the Alert API is; " OPSGENIE_EU " for accounts in the EU, " JSM_ALERTS
+                " for JSM Operations.",
+        .example = "\"" OPSGENIE_EU "\"",
+    },
+    {.key = NULL},
+};
+
 /* Behind the host; "" when there is nothing. URL has a scheme. */
 static const char *path_of(const char *url)
 {

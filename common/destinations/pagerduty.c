@@ -26,12 +26,35 @@ enum { TITLE_MAX = 65536 /* bytes: more than any that is stored */ };
 /* What PagerDuty suggests when it says "too many" without saying for how long (docs/events-API-v2/05-Rate-Limits). */
 #define USUAL_WAIT_S 30
 
-#define ENQUEUE "/v2/enqueue"
+#define ENQUEUE   "/v2/enqueue"
+#define USUAL_URL "https://events.pagerduty.com"
 
 _Static_assert(ALERT_KEY_TEXT - 1 <= PAGERDUTY_DEDUP_MAX,
                "the name of an alert is never longer than PagerDuty takes");
 
 /* ---- settings ---- */
+
+static const struct dest_setting settings[] = {
+    {
+        .key = "routing_key",
+        .form = SETTING_TEXT,
+        .required = true,
+        .secret = true,
+        .max = PAGERDUTY_KEY_SIZE,
+        .pattern = "^[A-Za-z0-9]{32}$",
+        .help = "The Integration Key of an Events API v2 integration of the service.",
+        .example = "\"0123456789abcdef0123456789abcdef\"",
+    },
+    {
+        .key = "api_url",
+        .form = SETTING_URL,
+        .value = USUAL_URL,
+        .max = DEST_CONFIG_URL_MAX,
+        .help = "Where the Events API is; https://events.eu.pagerduty.com for an account in the EU.",
+        .example = "\"https://events.eu.pagerduty.com\"",
+    },
+    {.key = NULL},
+};
 
 static const char *read_key(struct arena *arena, struct json_object *root, struct dest_config_error *error)
 {
@@ -51,8 +74,7 @@ static const char *read_key(struct arena *arena, struct json_object *root, struc
 /* The base, or the whole address as PagerDuty's pages show it. */
 static const char *read_url(struct arena *arena, struct json_object *root, struct dest_config_error *error)
 {
-    static const char usual[] = "https://events.pagerduty.com";
-    const char *url = dest_config_base_url(arena, root, "api_url", "the Events API's", usual, error);
+    const char *url = dest_config_base_url(arena, root, "api_url", "the Events API's", USUAL_URL, error);
     if (!url)
         return NULL;
     if (dest_config_host_is(url, "api.pagerduty.com") || dest_config_host_is(url, "api.eu.pagerduty.com")) {
@@ -318,8 +340,10 @@ static enum dest_next pagerduty_next(struct conversation *c, const struct dest_r
 const struct dest dest_pagerduty = {
     .kind = "pagerduty",
     .title = "PagerDuty",
+    .placeholder = "{\"routing_key\":\"00000000000000000000000000000000\"}",
     .repeat_hurts = false,
     .refers = DEST_REFERS_FINDINGS,
+    .settings = settings,
     .config_parse = pagerduty_config_parse,
     .next = pagerduty_next,
 };

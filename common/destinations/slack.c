@@ -17,6 +17,13 @@ enum { WORD_MAX = 64 };
 
 /* ---- settings ---- */
 
+static const struct dest_setting settings[] = {
+    DEST_SETTING_WEBHOOK_URL("The URL of an incoming webhook of the channel.",
+                             "https://hooks.slack.com/services/T0/B0/x"),
+    DEST_SETTING_STYLE,
+    {.key = NULL},
+};
+
 static const void *slack_config_parse(struct arena *arena, const char *json, size_t size,
                                       struct dest_config_error *error)
 {
@@ -176,9 +183,11 @@ static enum dest_next slack_next(struct conversation *c, const struct dest_respo
 const struct dest dest_slack = {
     .kind = "slack",
     .title = "Slack",
+    .placeholder = "{\"webhook_url\":\"https://hooks.slack.com/services/T00000000/B00000000/PLACEHOLDER\"}",
     .repeat_hurts = true,
     .digests = true,
     .together_max = DEST_DIGEST_MAX,
+    .settings = settings,
     .config_parse = slack_config_parse,
     .next = slack_next,
 };

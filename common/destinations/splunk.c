@@ -180,8 +180,11 @@ static enum dest_next splunk_next(struct conversation *c, const struct dest_resp
 const struct dest dest_splunk = {
     .kind = "splunk",
     .title = "Splunk",
+    .placeholder =
+        "{\"hec_url\":\"https://splunk.example:8088\",\"token\":\"00000000-0000-0000-0000-000000000000\"}",
     .repeat_hurts = false,
     .together_max = SPLUNK_TOGETHER_MAX,
+    .settings = splunk_settings,
     .config_parse = splunk_config_parse,
     .next = splunk_next,
 };

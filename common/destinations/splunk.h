@@ -45,6 +45,7 @@ struct splunk_answer {
 
 struct splunk_answer splunk_judge(const struct dest_response *r);
 
+extern const struct dest_setting splunk_settings[];
 /* dest.config_parse; see dest.h. */
 const void *splunk_config_parse(struct arena *arena, const char *json, size_t size,
                                 struct dest_config_error *error);

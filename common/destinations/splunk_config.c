@@ -18,6 +18,53 @@
 /* Source and host that users of the product know (compat.md section 5). */
 #define USUAL_NAME "pencheff"
 
+const struct dest_setting splunk_settings[] = {
+    {
+        .key = "hec_url",
+        .form = SETTING_URL,
+        .required = true,
+        .max = DEST_CONFIG_URL_MAX,
+        .help = "Where the HTTP Event Collector is: " EXAMPLE ", for Splunk Cloud https://" CLOUD_INPUTS
+                "-STACK" CLOUD ".",
+        .example = "\"https://splunk.example:8088\"",
+    },
+    {
+        .key = "token",
+        .form = SETTING_TEXT,
+        .required = true,
+        .secret = true,
+        .max = SPLUNK_TOKEN_MAX,
+        .pattern = "^[!-~]+$",
+        .help = "The value of a token of the HTTP Event Collector.",
+        .example = "\"01234567-89ab-cdef-0123-456789abcdef\"",
+    },
+    {
+        .key = "index",
+        .form = SETTING_TEXT,
+        .max = SPLUNK_NAME_MAX,
+        .pattern = "^([a-z0-9][a-z0-9_-]*)?$",
+        .help = "The index; without it the token's own.",
+        .example = "\"security\"",
+    },
+    {
+        .key = "source",
+        .form = SETTING_TEXT,
+        .value = USUAL_NAME,
+        .max = SPLUNK_NAME_MAX,
+        .help = "The source of every event.",
+        .example = "\"pencheff\"",
+    },
+    {
+        .key = "host",
+        .form = SETTING_TEXT,
+        .value = USUAL_NAME,
+        .max = SPLUNK_NAME_MAX,
+        .help = "The host of every event.",
+        .example = "\"pencheff\"",
+    },
+    {.key = NULL},
+};
+
 /* ---- hec_url ---- */
 
 /* Host and port; their size in *N. URL has a scheme. */

@@ -80,6 +80,21 @@ static bool check_host(const struct teams_config *config, struct dest_config_err
     return true;
 }
 
+static const struct dest_setting settings[] = {
+    DEST_SETTING_WEBHOOK_URL("The URL of a workflow that posts to the channel.",
+                             "https://x.logic.azure.com/workflows/w/triggers/manual/paths/invoke?sig=s"),
+    {
+        .key = "style",
+        .form = SETTING_CHOICE,
+        .value = "card",
+        .choices = {"card", "text", "connector"},
+        .help = "An Adaptive Card with the details, one line of text, or a MessageCard for servers that "
+                "take those.",
+        .example = "\"card\"",
+    },
+    {.key = NULL},
+};
+
 static const void *teams_config_parse(struct arena *arena, const char *json, size_t size,
                                       struct dest_config_error *error)
 {
@@ -262,9 +277,12 @@ static enum dest_next teams_next(struct conversation *c, const struct dest_respo
 const struct dest dest_teams = {
     .kind = "teams",
     .title = "Microsoft Teams",
+    .placeholder = "{\"webhook_url\":\"https://placeholder.westeurope.logic.azure.com/workflows/0/triggers/"
+                   "manual/paths/invoke?sig=PLACEHOLDER\"}",
     .repeat_hurts = true,
     .digests = true,
     .together_max = DEST_DIGEST_MAX,
+    .settings = settings,
     .config_parse = teams_config_parse,
     .next = teams_next,
 };

@@ -85,7 +85,9 @@ static enum dest_next webhook_next(struct conversation *c, const struct dest_res
 const struct dest dest_webhook = {
     .kind = "webhook",
     .title = "Signed webhook",
+    .placeholder = "{\"webhook_url\":\"https://receiver.example/pencheff\",\"hmac_secret\":\"placeholder\"}",
     .repeat_hurts = false,
+    .settings = webhook_settings,
     .config_parse = webhook_config_parse,
     .next = webhook_next,
 };

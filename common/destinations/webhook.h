@@ -20,6 +20,7 @@ struct webhook_config {
     size_t header_count;
 };
 
+extern const struct dest_setting webhook_settings[];
 /* dest.config_parse; see dest.h. Keys it does not know are ignored. */
 const void *webhook_config_parse(struct arena *arena, const char *json, size_t size,
                                  struct dest_config_error *error);

@@ -41,6 +41,38 @@ static const char *const reserved[] = {
     "webhook-signature",
 };
 
+const struct dest_setting webhook_settings[] = {
+    DEST_SETTING_WEBHOOK_URL("Where to post.", "https://soar.example/hooks/pencheff"),
+    {
+        .key = "hmac_secret",
+        .form = SETTING_TEXT,
+        .secret = true,
+        .max = WEBHOOK_SECRET_MAX,
+        .help = "The secret of the signatures; one that starts with whsec_ is decoded as Standard Webhooks "
+                "says, and without one there is no signature.",
+        .example = "\"whsec_c2VjcmV0\"",
+    },
+    {
+        .key = "webhook_secret",
+        .form = SETTING_TEXT,
+        .secret = true,
+        .old = true,
+        .max = WEBHOOK_SECRET_MAX,
+        .help = "An older name of hmac_secret, which counts where both are there.",
+        .example = "\"whsec_c2VjcmV0\"",
+    },
+    {
+        .key = "headers",
+        .form = SETTING_MAP,
+        .secret = true,
+        .max = HEADER_VALUE_MAX,
+        .count_max = WEBHOOK_HEADERS_MAX,
+        .help = "Headers that are sent besides those that the request sets itself.",
+        .example = "{\"Authorization\": \"Bearer x\"}",
+    },
+    {.key = NULL},
+};
+
 /* The secret's setting: the documented key wins over the older one; empty is as good as missing. */
 static struct json_object *find_secret(struct json_object *root)
 {

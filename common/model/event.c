@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/base/utf8.h"
+
 #include "common/base/buf.h"
 
 enum { CONTENT_USUAL = 200 /* bytes; only texts make it longer */ };
@@ -65,4 +67,10 @@ void event_hash_content(struct event *event)
 bool event_is_about_finding(enum event_type type)
 {
     return type == EVENT_FINDING_NEW || type == EVENT_FINDING_CHANGED;
+}
+
+bool event_id_is_good(const char *id)
+{
+    size_t n = strlen(id);
+    return n >= 1 && n <= EVENT_ID_MAX && utf8_is_storable(id, n);
 }

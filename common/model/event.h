@@ -109,6 +109,8 @@ struct facts {
         fingerprint; /* of the finding when it was told first, which it keeps; NULL: that of what it says now */
 };
 
+/* Whether ID may be one: 1 to EVENT_ID_MAX bytes of UTF-8. */
+bool event_id_is_good(const char *id);
 /* True for finding_new and finding_changed: the severity filter applies, and a finding is needed. */
 bool event_is_about_finding(enum event_type type);
 

@@ -47,6 +47,7 @@ class Demo:
         self.expected = Expectation(demo_case.read_filters(machine.database))
         self.inbox = Inbox(self.workspace.hooks, self.expected, demo_case.RETRY)
         machine.start_notifyd()
+        machine.start_api(self.workspace.row.id)
         self.screen.head("Is everything as a worker needs it?")
         machine.show("check")
 
@@ -139,6 +140,8 @@ class Demo:
         self.screen.head("Do the books balance?")
         self.machine.show("stats")
         self.machine.show("audit")
+        self.screen.head("What the API says")
+        _insist(self.machine.show_api())
         self._show_result()
 
     def _show_held_back(self, ledger: Ledger) -> None:

@@ -20,6 +20,7 @@ import psycopg2
 import psycopg2.extras
 
 from . import demo_case, producer
+from .api import NotifyApi
 from .daemon import Notifyd, conf_text
 from .demo_check import Ledger
 from .demo_rule import STAGES
@@ -49,6 +50,7 @@ class Machine:
         self.key = demo_case.new_key()
         self._endings: list[tuple[str, Callable[[], Any]]] = []
         self.notifyd: Notifyd | None = None
+        self.api: NotifyApi | None = None
         self.kept = False  # whether the data stays
 
     def start_servers(self) -> None:
@@ -81,7 +83,7 @@ class Machine:
         self.at_end("the agent's port", agent.release)
         self.settings = {
             "workers": 2, "shutdown_grace": 10, "broker": {"url": self.rabbit.url, "queues": [producer.QUEUE]},
-            "database": {"url": self.postgres.dsn(LOGIN, DATABASE), "role": "notify_worker"},
+            "database": {"url": self.postgres.dsn(LOGIN, DATABASE), "role": "notify_worker"}, "api": {"role": "notify_api"},
             "expand": {"page": 1},  # one finding at a time, so that their order can be seen
             "retry": {"base": demo_case.RETRY.base, "factor": demo_case.RETRY.factor, "jitter": 0.0},
             "secrets": {"fernet_keys": [self.key]}, "agent": {"listen": f"127.0.0.1:{agent.number}"},
@@ -93,7 +95,7 @@ class Machine:
         self.conf.write_text(conf_text(self.settings))
 
     def _make_roles(self) -> None:
-        """notifyd logs in as a role of its own and has exactly the rights of schema/roles.sql."""
+        """notifyd and notify-api log in as a role of its own and have exactly the rights of schema/roles.sql."""
         roles = ROOT / "schema" / "roles.sql"
         done = subprocess.run(["psql", "-X", "-q", "-f", roles, self.postgres.dsn(database=DATABASE)], capture_output=True,
                               text=True, timeout=60, start_new_session=True)
@@ -101,7 +103,7 @@ class Machine:
         if done.returncode != 0:
             raise DemoFailed(f"psql -f {roles} ended with {done.returncode}\n{done.stderr.strip()}")
         self.postgres.create_role(LOGIN)
-        self.postgres.execute(f"GRANT notify_worker TO {LOGIN}")
+        self.postgres.execute(f"GRANT notify_worker, notify_api TO {LOGIN}")
 
     def seal(self, config: dict[str, str]) -> bytes:
         return self.notifyctl("seal", stdin=json.dumps(config)).strip().encode()
@@ -112,6 +114,29 @@ class Machine:
         notifyd.wait_ready(20)
         self.screen.step(f"notifyd runs: supervisor {notifyd.pid}, workers {', '.join(map(str, notifyd.workers()))}"
                          f", figures at {notifyd.agent_url}/metrics")
+
+    def start_api(self, workspace: str) -> None:
+        self.api = api = NotifyApi(self.programs / "notify-api", self.folder / "api", self.settings)
+        self.at_end("notify-api", api.close)
+        api.wait_ready(20)
+        made = json.loads(self.notifyctl("token", "create", "--workspace", workspace, "--scope", "write", "--name", "demo", "--json"))
+        self.token = made["token"]
+        self.screen.step(f"notify-api runs: {api.url}")
+
+    def show_api(self) -> list[str]:
+        """Lists the integrations as a client would; what was wrong with that."""
+        api = self.api
+        assert api is not None
+        answer = api.ask("GET", "/integrations", token=self.token)
+        if answer.status != 200:
+            return [f"the API answered {answer.status}: {answer.body.decode(errors='replace')}"]
+        shown = sorted(row["name"] for row in answer.json())
+        self.screen.say(f"$ curl -H 'Authorization: Bearer {self.token}' {api.url}/integrations")
+        self.screen.say("  " + ", ".join(shown))
+        with self.database.cursor() as cursor:
+            cursor.execute("SELECT name FROM integrations")
+            there = sorted(name for name, in cursor.fetchall())
+        return [] if shown == there else [f"the API lists {shown}, and there are {there}"]
 
     # --- notifyctl
 
@@ -145,8 +170,9 @@ class Machine:
         return {queue["name"]: queue["messages"] for queue in self.rabbit.list_queues() if queue["messages"]}
 
     def check_alive(self) -> None:
-        if self.notifyd is None or not self.notifyd.alive():
-            raise DemoFailed("notifyd ended by itself")
+        for name, one in (("notifyd", self.notifyd), ("notify-api", self.api)):
+            if one is None or not one.alive():
+                raise DemoFailed(f"{name} ended by itself")
 
     # --- the end
 

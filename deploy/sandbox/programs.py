@@ -16,7 +16,7 @@ from typing import Callable, Mapping
 
 from .processes import Child, StartError, tail
 
-PROGRAMS = {"notifyd": "notifyd", "notifyctl": "notifyctl"}  # targets, and where below the build folder they are
+PROGRAMS = {name: name for name in ("notifyd", "notify-api", "notifyctl")}  # targets, and where below the build folder they are
 
 
 def build_programs(root: Path, into: Path, pause: Callable[[float], None], programs: Mapping[str, str] = PROGRAMS) -> Path:

@@ -5,9 +5,9 @@
  * Input: a byte for the limits, and the answer.
  */
 #include "common/base/http_time.h"
+#include "common/egress/snippet.h"
 #include "tests/fuzz/fake_net.h"
 #include "tests/fuzz/fuzz.h"
-#include "worker/snippet.h"
 
 #define TOKEN  "T0KENT0KEN"
 #define BEARER "b3arer-t0ken"

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "api/ctl/ctl_output.h"
+#include "api/service/rows_json.h"
 #include "common/base/json.h"
 #include "common/base/utf8.h"
 #include "tests/fuzz/fuzz.h"
@@ -180,7 +181,7 @@ static void check_json(struct arena *a, const PGresult *rows)
     const char *why;
     struct buf out;
     buf_init(&out, OUTPUT_JSON_MAX);
-    output_json_rows(&out, rows);
+    rows_json_array(&out, rows);
     struct json_object *root = json_parse(out.data, out.len, &why);
     check(root && json_check(out.data, out.len, false));
     check(json_object_array_length(root) == (size_t)PQntuples(rows));

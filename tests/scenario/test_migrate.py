@@ -6,6 +6,7 @@ import hashlib
 import re
 import select
 import subprocess
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -301,6 +302,123 @@ def test_migrate_gives_up_beside_a_transaction_that_does_not_end(ctl: Notifyctl,
     writer.close()
     assert ctl("migrate").code == 0
     assert triggers(incumbent) == ALL_TRIGGERS
+
+
+# --- an index on a ledger that is big
+
+INDEX = "0013_deliveries_workspace.sql"
+
+
+@pytest.fixture
+def ledger(database: Database) -> Database:
+    """The ledger of version 10 with 200,000 deliveries."""
+    folder = ROOT / "schema"
+    database.execute((folder / "versions.sql").read_text())
+    for path in (folder / name for name in MIGRATIONS if name < "0011"):
+        database.execute(path.read_text())
+        database.execute("INSERT INTO notify.schema_migrations (version, name, checksum) VALUES (%s, %s, %s)",
+                         (int(path.name[:4]), path.name, hashlib.sha256(path.read_bytes()).hexdigest()))
+    database.execute("INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt)"
+                     " SELECT 'event-' || n, gen_random_uuid(), gen_random_uuid(), 'delivered', 1 FROM generate_series(1, 200000) n")
+    return database
+
+
+def index(database: Database) -> list[tuple[bool]]:
+    """Whether it is whole; empty: there is none."""
+    return database.query("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('notify.deliveries_workspace')")
+
+
+def open_delivery(database: Database) -> Any:
+    """A transaction that has written a delivery, until it is committed."""
+    connection = database.connect()
+    connection.autocommit = False
+    connection.cursor().execute("UPDATE notify.deliveries SET updated_at = now() WHERE event_id = 'event-1'")
+    return connection
+
+
+class Writers:
+    """Two that write deliveries one after the other, until stop(), which says how long the longest took, and how many they were."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.took, self.ending = database, [], threading.Event()
+        self.threads = [threading.Thread(target=self._write, args=(first,)) for first in (2, 100000)]
+        for thread in self.threads:
+            thread.start()
+
+    def _write(self, number: int) -> None:
+        connection = self.database.connect()
+        while not self.ending.is_set():
+            began = time.monotonic()
+            connection.cursor().execute("UPDATE notify.deliveries SET updated_at = now() WHERE event_id = %s", (f"event-{number}",))
+            self.took.append(time.monotonic() - began)
+            number += 1
+        connection.close()
+
+    def stop(self) -> tuple[float, int]:
+        self.ending.set()
+        for thread in self.threads:
+            thread.join()
+        return max(self.took), len(self.took)
+
+
+def wait_broken(database: Database) -> None:
+    """Until the index is begun; what is open keeps it from being made."""
+    deadline = time.monotonic() + 30
+    while index(database) != [(False,)]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_writers_of_a_big_ledger_go_on_while_it_gets_an_index(ctl: Notifyctl, ledger: Database) -> None:
+    """Two migrates at once, and a transaction that takes its time."""
+    late, writers = open_delivery(ledger), Writers(ledger)
+    try:
+        processes = [ctl.start("migrate", "--wait", "50") for _ in range(2)]
+        time.sleep(4)  # longer than lock_timeout of the other migrations
+        late.commit()
+        answers = [Notifyctl.finish(process) for process in processes]
+    finally:
+        slowest, count = writers.stop()
+        late.close()
+    print(f"{count} writes, the slowest took {slowest:.3f} s")
+    assert [answer.code for answer in answers] == [0, 0] and index(ledger) == [(True,)], answers
+    assert [name for _, name in applied(ledger)] == MIGRATIONS
+    assert sum(f"applied {INDEX}" in answer.out for answer in answers) == 1
+    assert count > 100 and slowest < 1
+
+
+@pytest.mark.parametrize("server", ["goes on", "ends it"])
+def test_a_migrate_that_is_killed_while_it_makes_an_index_leaves_nothing_that_matters(ctl: Notifyctl, ledger: Database, server: str) -> None:
+    late = open_delivery(ledger)
+    process = ctl.start("migrate")
+    wait_broken(ledger)
+    process.kill()
+    process.communicate()
+    answer = ctl("migrate", "--wait", "0")
+    assert answer.code == 75 and "another migrate works on this database" in answer.err, answer  # the server does not know yet
+    if server == "ends it":
+        ledger.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                     " AND query LIKE %s AND pid <> pg_backend_pid()", ("%CREATE INDEX%",))
+    late.commit()
+    late.close()
+    answer = ctl("migrate")
+    assert answer.code == 0 and f"applied {INDEX}" in answer.out and index(ledger) == [(True,)], answer
+    assert [name for _, name in applied(ledger)] == MIGRATIONS
+
+
+def test_a_transaction_that_does_not_end_keeps_the_index_away_and_nobody_else(ctl: Notifyctl, ledger: Database) -> None:
+    late, writers = open_delivery(ledger), Writers(ledger)
+    try:
+        answer = ctl("migrate", "--wait", "3")
+        slowest, _ = writers.stop()
+        assert answer.code == 75 and f"{INDEX} was not applied" in answer.err and "pg_stat_activity" in answer.err, answer
+        assert slowest < 1 and index(ledger) == [(False,)]
+        assert [name for _, name in applied(ledger)] == MIGRATIONS[:MIGRATIONS.index(INDEX)]
+    finally:
+        writers.ending.set()
+        late.close()
+    answer = ctl("migrate")
+    assert answer.code == 0 and index(ledger) == [(True,)] and [name for _, name in applied(ledger)] == MIGRATIONS, answer
 
 
 # --- notifications

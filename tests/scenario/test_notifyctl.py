@@ -113,7 +113,7 @@ def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], s
     assert answer.code == 2 and said in answer.err and not answer.out, answer
 
 
-@pytest.mark.parametrize("name", ["token", "integration", "rotate-keys", "prune"])
+@pytest.mark.parametrize("name", ["rotate-keys", "prune"])
 def test_a_command_of_a_later_version_is_said_to_be_one(offline: Notifyctl, name: str) -> None:
     answer = offline(name, "list", "--json")
     assert answer.code == 2 and answer.err == f"notifyctl: {name} is not in this version; notifyctl --help lists what is\n", answer
@@ -222,12 +222,23 @@ def test_check_is_content_when_everything_is_there(ctl: Notifyctl, broker_url: s
     answer = ctl("check")
     assert answer.code == 0 and not answer.lines("FAIL") and not answer.err, answer
     subjects = [line.split(":")[0] for line in answer.lines("ok")]
-    assert subjects == ["configuration", "keys", "broker", *["queue"] * 6, "broker rights", "database", "schema", "rights", "triggers", "clock", "settings"]
+    assert subjects == ["configuration", "keys", "broker", *["queue"] * 6, "broker rights", "database", "schema", "rights", "triggers", "clock", "settings", "api"]
     assert "settings: 2 integrations decrypt, 1 have none" in answer.out
     assert ", as notify_worker" in answer.out
     as_json = ctl("check", "--json")
     assert as_json.code == 0 and [f"{one['result']:4} {one['check']}" for one in as_json.json()] == [
         line.split(":")[0] for line in answer.out.splitlines()], as_json
+
+
+def test_check_says_whether_the_api_has_what_it_needs(ctl: Notifyctl, database: Database) -> None:
+    assert [line for line in ctl("check", api={"role": "notify_api"}).lines("ok") if line.startswith("api:")]
+    line, = [line for line in ctl("check", api={"role": "nobody_made"}).lines("FAIL") if line.startswith("api:")]
+    assert "nobody_made" in line and "roles.sql" in line
+    database.execute("DROP VIEW notify.api_targets")
+    answer = ctl("check")
+    assert "views" in "".join(line for line in answer.lines("note") if line.startswith("api:")), answer
+    run_roles(database)
+    assert [line for line in ctl("check").lines("ok") if line.startswith("api:")]
 
 
 def test_check_as_json_holds_what_its_lines_say(offline: Notifyctl) -> None:
@@ -331,6 +342,10 @@ def test_roles_give_no_more_than_check_asks_for(ctl: Notifyctl, database: Databa
                             " WHERE grantee = 'notify_worker'")
     given = {f"{privilege} ({column}) ON TABLE {table}" for table, column, privilege in columns}
     given |= {f"{privilege} ON TABLE {table}" for table, privilege in tables}
+    # Of ours, those columns of whose table it has not the whole.
+    ours = database.query("SELECT table_schema || '.' || table_name, column_name, privilege_type FROM information_schema.column_privileges"
+                          " WHERE grantee = 'notify_worker' AND table_schema = 'notify'")
+    given |= {f"{privilege} ({column}) ON TABLE {table}" for table, column, privilege in ours if (table, privilege) not in tables}
     given |= {"USAGE ON SCHEMA public", "USAGE ON SCHEMA notify"}
     assert given == set(rights())
 

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEBHOOK = ROOT / "docs" / "destinations" / "webhook.md"
 SLACK = ROOT / "docs" / "destinations" / "slack.md"
 OPERATE = ROOT / "docs" / "operate.md"
+API = ROOT / "docs" / "api.md"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -52,7 +53,8 @@ class Desk:
 @pytest.fixture
 def desk(stage: Any, build: Path, tmp_path: Path, fernet_key: str) -> Desk:
     return Desk(tmp_path / "desk", build, {
-        "broker": {"url": stage.broker_url}, "database": {"url": stage.database.url}, "secrets": {"fernet_keys": [fernet_key]}}, {
+        "broker": {"url": stage.broker_url}, "database": {"url": stage.database.url}, "secrets": {"fernet_keys": [fernet_key]},
+        "delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}}, {
         "WORKSPACE": stage.workspace.id, "postgresql://OWNER@HOST/pencheff": stage.database.url})
 
 
@@ -213,10 +215,13 @@ def test_the_commands_of_the_operators_page_work(stage: Any, notifyd: Any, desk:
                         "UUID": hook.id, "DATABASE_URL_FILE": "database", "BROKER_URL_FILE": "broker", "KEY_FILE": "key"}
     for name, url in (("database", stage.database.url), ("broker", stage.broker_url), ("key", stage.key)):
         (desk.folder / name).write_text(f"{url}\n")
+    desk.stands_for |= {"INTEGRATION": stage.webhook("/other", enabled=False).id,
+                        "TOKEN": desk.run("notifyctl token create --workspace WORKSPACE --scope write").strip()}
+    (desk.folder / "settings.json").write_text(json.dumps({"webhook_url": "https://hooks.slack.com/services/T/B/x"}))
     lines = [line for block in blocks(OPERATE, "sh") for line in block.splitlines()]
     ours = [line for line in lines if not line.startswith("rabbitmqadmin ")]  # needs the management plugin
     shown = {" ".join(line.split()[:3]) for line in ours if line.startswith("notifyctl ")}
-    assert shown >= {"notifyctl explain --event", "notifyctl explain --scan", "notifyctl audit", *(
+    assert shown >= {"notifyctl integration create", "notifyctl integration update", "notifyctl token create", "notifyctl explain --event", "notifyctl explain --scan", "notifyctl audit", *(
         f"notifyctl dead {verb}" for verb in ("list", "show", "replay", "drop"))}, shown
     said = desk.run("\n".join(line for line in ours if "notifyctl check" not in line))
     assert "replayed 1 delivery and 0 events" in said and "dropped 1 unread message" in said and "\nbalanced: " in said, said
@@ -232,7 +237,7 @@ def test_the_sql_of_the_operators_page_follows_a_scans_findings(stage: Any, noti
     notifyd()
     one = producer.Event((stage.scan.id,), task=producer.NOTIFY_SCAN_FINDINGS)
     producer.publish_event(stage.broker_url, one)
-    task, events = [sql.replace("TASK", one.id) for sql in blocks(OPERATE, "sql")[0].split(";")[:2]]
+    task, events = [sql.replace("TASK", one.id) for sql in blocks(OPERATE, "sql")[1].split(";")[:2]]
     count = 1 + len(stage.findings)
     stage.wait(lambda: stage.database.query(events) == [("done", count)])
     [(state, published, finished)] = stage.wait(lambda: [row for row in stage.database.query(task) if row[2]])
@@ -240,7 +245,7 @@ def test_the_sql_of_the_operators_page_follows_a_scans_findings(stage: Any, noti
 
 
 def test_the_sql_of_the_operators_page_removes_everything(own_postgres: Any, build: Path) -> None:
-    _, drop, roles = blocks(OPERATE, "sql")
+    views, _, drop, roles = blocks(OPERATE, "sql")
     for role in ("product", "notify"):
         own_postgres.create_role(role, "LOGIN CREATEROLE")
     dsn = own_postgres.create_database("pencheff", "product")
@@ -260,8 +265,24 @@ def test_the_sql_of_the_operators_page_removes_everything(own_postgres: Any, bui
     with own_postgres.connect("pencheff", "product") as connection:
         seed.add_example(connection)
 
+    execute(views.replace("-- the product's own migration", "ALTER TABLE public.targets ALTER COLUMN name TYPE varchar(300);"))
+    assert query("SELECT to_regclass('notify.api_targets') IS NOT NULL") == [(True,)]
     execute(drop)
     assert query("SELECT count(*) FROM pg_namespace WHERE nspname = 'notify'") == [(0,)] and query(triggers) == [(0,)]
     execute(roles, "postgres")
     assert query("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'notify%'") == [(0,)]
     assert query("SELECT count(*) FROM scans") == [(3,)]
+
+
+def test_the_commands_of_the_apis_page_work(stage: Any, notifyd: Any, notify_api: Callable[..., Any], desk: Desk) -> None:
+    dead, told = stage.webhook("/dead", name="dead"), stage.webhook("/told", name="told")
+    stage.receiver.script("/dead", Answer(status=404))
+    notifyd({"retry": {"not_found": []}})
+    event = stage.publish("finding_new")
+    stage.wait(lambda: sorted(row["state"] for row in stage.deliveries(event)) == ["dead", "delivered"])
+    api = notify_api({"delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}})
+    desk.stands_for |= {"http://127.0.0.1:8080": f"http://127.0.0.1:{api.port}", "INTEGRATION": told.id, "DEAD": dead.id, "EVENT": event, "SCAN": stage.scan.id,
+                        "FINDING": stage.high}
+    said = [desk.run(line) for block in blocks(API, "sh") for line in block.splitlines()]
+    assert len(said) == 15 and all(said[1:])
+    assert '"ok":true' in said[6] and '"conclusion":"2 of 2 integrations wanted it: delivered 1, dead 1' in said[9] and '"result":"replayed"' in said[13], said

@@ -33,7 +33,7 @@ README = ROOT / "README.md"
 BLOCK = re.compile(r"^```(?:sh|shell|bash|console)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # Harmless because /etc, the broker and the database are the test's own.
-HARMLESS = ("build/notifyd", "build/notifyctl", "notifyd", "notifyctl", "deploy/packages", "echo", "printf", "cat", "psql",
+HARMLESS = ("build/notifyd", "build/notifyctl", "notifyd", "notifyctl", "notify-api", "curl", "deploy/packages", "echo", "printf", "cat", "psql",
             "rabbitmqctl", "useradd", "install")
 # Not run here: the two commands have their own tests or are the test run itself, that has built with cmake just now, and
 # there is no systemd; test_docs.py installs, test_shipped.py looks at the unit.
@@ -94,9 +94,13 @@ class Shell:
         self.stands_for: dict[str, str] = {}  # a text of the README: what it is here
         self.urls: dict[str, str] = {}  # what a reader writes into the file, by scheme
         self.running: Any = None  # the notifyd beside
+        self.before: dict[str, Callable[[], None]] = {}  # what a reader does before the line that begins so
 
     def complaint(self, line: str) -> str:
         """Empty when LINE is right."""
+        for start, act in self.before.items():
+            if line.startswith(start):
+                act()
         for words in simple_commands(line):
             if words[0] in ("deploy/demo", "tests/run"):
                 options = [word for word in words[1:] if word.startswith("-")]
@@ -111,6 +115,10 @@ class Shell:
         self._write_by_hand()
         done = self._run(self._adapted(line))
         return "" if done.returncode == 0 else f"exit {done.returncode}: {done.stdout}{done.stderr}"
+
+    def said(self, line: str) -> str:
+        """What LINE prints."""
+        return self._run(self._adapted(line)).stdout
 
     @property
     def installed_conf(self) -> Path:
@@ -139,10 +147,10 @@ class Shell:
                 rest = rest.replace(named[1], str(self.conf))
             elif not named and not self.installed_conf.exists():
                 program += f" -c {self.conf}"
-            if match[1] == "notifyd" and not re.search(r"(?<!\S)(-t|-h|-V|--\w)", rest):
+            if match[1] in ("notifyd", "notify-api") and not re.search(r"(?<!\S)(-t|-h|-V|--\w)", rest):
                 program += " -t"
             return program + rest
-        return re.sub(r"(?<!\S)(?:build/)?(notifyd|notifyctl)(?=\s|$)([^|;&]*)", with_file, line)
+        return re.sub(r"(?<!\S)(?:build/)?(notifyd|notify-api|notifyctl)(?=\s|$)([^|;&]*)", with_file, line)
 
     def _exists(self, path: str) -> bool:
         return (self.etc / path.removeprefix("/etc/") if path.startswith("/etc/") else self.folder / path).exists()
@@ -182,11 +190,22 @@ def shell(stage: Any, notifyd: Callable[..., Any], build: Path, tmp_path: Path, 
 
 
 @pytest.fixture
-def reader(shell: Shell, stage: Any, rabbit: Any, vhost: str) -> Iterator[Shell]:
+def reader(shell: Shell, stage: Any, rabbit: Any, vhost: str, notify_api: Callable[..., Any]) -> Iterator[Shell]:
     """The shell with all that the README's set-up needs."""
     rabbit.write_ctl(shell.programs / "rabbitmqctl")
     shell.urls = {"amqp": re.sub("//[^@]*@", f"//{LOGIN}:{PASSWORD}@", stage.broker_url), "postgresql": stage.database.dsn(LOGIN)}
     shell.stands_for = {"postgresql://OWNER@HOST/pencheff": stage.database.dsn(OWNER), "VHOST": vhost}
+    shell.stands_for["WORKSPACE"] = stage.workspace.id
+
+    def set_role() -> None:
+        conf = shell.installed_conf
+        conf.write_text(conf.read_text().replace('# role = "notify_api"', 'role = "notify_api"'))
+
+    def start_api() -> None:
+        api = notify_api({"database": {"url": shell.urls["postgresql"]}, "api": {"role": "notify_api"}})
+        shell.stands_for["http://127.0.0.1:8080"] = f"http://127.0.0.1:{api.port}"
+
+    shell.before = {"notify-api -t": set_role, "systemctl enable --now pencheff-notify-api": start_api}
     yield shell
     if f"\n{LOGIN}\t" in rabbit.ctl("list_users"):
         rabbit.ctl("delete_user", LOGIN)
@@ -200,6 +219,10 @@ def test_every_command_of_the_readme_works_and_what_they_set_up_delivers(reader:
     assert {"deploy/demo", "tests/run", "useradd", "rabbitmqctl", "psql"} <= programs, f"the README shows {programs}"
     complaints = [f"{line}\n    {why}" for line in lines for why in [reader.complaint(line)] if why]
     assert not complaints, "\n".join(complaints)
+
+    assert stage.database.query("SELECT kind, name FROM integrations") == [("webhook", "hook")], "made with curl"
+    assert '"name":"hook"' in reader.said(next(line for line in reversed(lines) if line.startswith("curl")))
+    stage.database.execute("DELETE FROM integrations")
 
     # With the rights that the README gives at both servers, and no others.
     reader.running.terminate()

@@ -8,6 +8,7 @@ from typing import Any
 
 import figures
 import pytest
+from ctl import run_roles
 from sandbox import bulk
 from sandbox.receiver import Answer
 
@@ -50,6 +51,34 @@ def test_references_that_stand_for_nothing_or_for_a_scan_are_deleted_when_they_a
     time.sleep(0.5)
     left_over = {name for name, in stage.database.query("SELECT fingerprint FROM notify.external_refs WHERE integration_id = %s", (hook.id,))}
     assert left_over == {name for name in cases if name.startswith("+")}
+
+
+def test_what_the_api_keeps_goes_when_it_is_old_and_not_before(stage, notifyd, ctl):
+    """By workers with no other rights than their role's."""
+    ages = {"old": "366 days", "young": "364 days"}
+    for name, age in ages.items():
+        stage.database.execute("INSERT INTO notify.changes (at, workspace_id, actor, actor_name, verb, object)"
+                               f" SELECT now() - interval '{age}', gen_random_uuid(), 'a', 'n', 'create', '{name}' FROM generate_series(1, 30)")
+        for what, (revoked, expires) in {"revoked": (f"now() - interval '{age}'", "NULL"), "expired": ("NULL", f"now() - interval '{age}'"),
+                                         "revoked early": (f"now() - interval '{age}'", "now() + interval '1 day'")}.items():
+            stage.database.execute("INSERT INTO notify.tokens (id, workspace_id, scope, name, hash, revoked_at, expires_at, created_at) VALUES"
+                                   f" (%s, gen_random_uuid(), 'read', 'n', 'x', {revoked}, {expires}, now() - interval '400 days')", (f"{name} {what}",))
+    for what, expires in {"live": "NULL", "for ever": "'infinity'", "long": "now() + interval '1 day'"}.items():
+        stage.database.execute("INSERT INTO notify.tokens (id, workspace_id, scope, name, hash, expires_at, created_at) VALUES"
+                               f" (%s, gen_random_uuid(), 'read', 'n', 'x', {expires}, now() - interval '900 days')", (f"young {what}",))
+    for key, age, count in (("old", "25 hours", 35), ("young", "23 hours", 5)):
+        stage.database.execute("INSERT INTO notify.kept_answers (workspace_id, key, body_hash, integration_id, created_at)"
+                               f" SELECT gen_random_uuid(), '{key}', 'x', gen_random_uuid(), now() - interval '{age}' FROM generate_series(1, {count})")
+    one = notifyd({"workers": 1, "database": {"role": "notify_worker"}, "retention": {"interval": 0.2, "batch": 10}})
+    stage.wait(lambda: one.events("old_rows_deleted") and rows(stage, "kept_answers") == 5 and rows(stage, "changes") == 30, 20)
+    stage.wait(lambda: rows(stage, "tokens") == 6, 10)
+    time.sleep(0.5)
+    assert {row[0] for row in stage.database.query("SELECT DISTINCT object FROM notify.changes")} == {"young"}
+    assert all(row[0].startswith("young") for row in stage.database.query("SELECT id FROM notify.tokens"))
+    assert {row[0] for row in stage.database.query("SELECT DISTINCT key FROM notify.kept_answers")} == {"young"}
+    said = [{name: int(line[name]) for name in ("answers", "changes", "tokens")} for line in one.events("old_rows_deleted")]
+    assert {name: sum(line[name] for line in said) for name in said[0]} == {"answers": 35, "changes": 30, "tokens": 3}
+    assert not one.events("old_rows_kept") and not one.events("database_link_down")
 
 
 def left(stage: Any) -> set[str]:
@@ -169,6 +198,29 @@ def test_without_the_right_to_delete_all_stays_and_the_log_says_what_to_do(stage
     finally:
         stage.database.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
     assert left(stage) == {event}
+
+
+@pytest.mark.parametrize("missing", ["ALL", "SELECT"])
+def test_a_role_with_the_rights_of_an_earlier_version_still_deletes_old_deliveries(stage, notifyd, ctl, missing):
+    """After an upgrade, as long as nobody has run roles.sql again."""
+    stage.webhook(secret=None)
+    one = notifyd({"workers": 1})
+    stage.publish()
+    stage.wait_settled(1)
+    one.terminate()
+    age(stage)
+    stage.database.execute("INSERT INTO notify.kept_answers (workspace_id, key, body_hash, integration_id, created_at)"
+                           " SELECT gen_random_uuid(), 'old', 'x', gen_random_uuid(), now() - interval '2 days' FROM generate_series(1, 25)")
+    stage.database.execute(f"REVOKE {missing} ON notify.kept_answers, notify.changes, notify.tokens FROM notify_worker")
+    one = notifyd({**QUICK, "workers": 1, "database": {"role": "notify_worker"}})
+    stage.wait(lambda: not left(stage) and not rows(stage, "deliveries"), 10)
+    time.sleep(1)
+    line, = one.events("old_rows_kept")
+    assert "the right to delete what the API keeps" in line["reason"] and "run schema/roles.sql" in line["advice"], line
+    assert rows(stage, "kept_answers") == 25
+    run_roles(stage.database)
+    stage.wait(lambda: not rows(stage, "kept_answers"), 10)
+    assert len(one.events("old_rows_kept")) == 1 and not one.events("database_link_down")
 
 
 def slow(stage: Any, ids: list[str]) -> float:

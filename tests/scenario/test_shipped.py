@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "deploy" / "notify.conf.sample"
-UNIT = ROOT / "deploy" / "systemd" / "pencheff-notify.service"
+UNITS = {name: ROOT / "deploy" / "systemd" / f"{name}.service" for name in ("pencheff-notify", "pencheff-notify-api")}
+PROGRAMS = {"pencheff-notify": "notifyd", "pencheff-notify-api": "notify-api"}
 PLAIN = {"PATH": "/usr/bin:/bin"}
 
 
@@ -73,19 +74,31 @@ def settings_of(text: str) -> dict[str, str]:
     return found
 
 
-def test_the_unit_reloads_drains_and_is_not_restarted_on_a_bad_configuration() -> None:
-    text = UNIT.read_text()
-    for line in ("Type=exec", "ExecReload=/bin/kill -HUP $MAINPID", "KillMode=mixed", "TimeoutStopSec=45",
-                 "RestartPreventExitStatus=78", "User=pencheff-notify", "NoNewPrivileges=yes", "ProtectSystem=strict"):
+def test_the_unit_of_the_workers_reloads() -> None:
+    assert re.search(r"^ExecReload=/bin/kill -HUP \$MAINPID$", UNITS["pencheff-notify"].read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_drains_and_is_not_restarted_on_a_bad_configuration(name: str) -> None:
+    text = UNITS[name].read_text()
+    for line in ("Type=exec", "KillMode=mixed", "TimeoutStopSec=45", "RestartPreventExitStatus=78", "User=pencheff-notify",
+                 "NoNewPrivileges=yes", "ProtectSystem=strict"):
         assert re.search(f"^{re.escape(line)}$", text, re.MULTILINE), line
 
 
+def test_both_units_are_shut_in_alike() -> None:
+    walls = [text[text.index("NoNewPrivileges=yes"):] for text in (unit.read_text() for unit in UNITS.values())]
+    assert walls[0] == walls[1]
+
+
+@pytest.mark.parametrize("name", UNITS)
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd-analyze here")
-def test_systemd_understands_the_unit_and_finds_it_safe(build: Path, tmp_path: Path) -> None:
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("ExecStart=notifyd", f"ExecStart={build / 'notifyd'}"))
+def test_systemd_understands_the_unit_and_finds_it_safe(build: Path, tmp_path: Path, name: str) -> None:
+    program = PROGRAMS[name]
+    unit = tmp_path / UNITS[name].name
+    unit.write_text(UNITS[name].read_text().replace(f"ExecStart={program}", f"ExecStart={build / program}"))
     verified = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
-    about_us = [line for line in verified.stderr.splitlines() if UNIT.name in line]
+    about_us = [line for line in verified.stderr.splitlines() if unit.name in line]
     assert verified.returncode == 0 and not about_us, verified.stderr
     rated = subprocess.run(["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True)
     score = re.search(r"Overall exposure level for \S+: ([\d.]+)", rated.stdout)

@@ -6,8 +6,8 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/db/pg_link.h"
 #include "tests/unit/unit.h"
-#include "worker/pg_link.h"
 #include "worker/shared.h"
 
 /*

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "worker/libraries.h"
+#include "common/libraries.h"
 
 static jmp_buf back;
 static char failure[1024];

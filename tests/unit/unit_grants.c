@@ -45,6 +45,20 @@ static void rights_are_read_one_by_one(void)
     EXPECT(!malformed);
 }
 
+static void each_right_says_whose_it_is(void)
+{
+    struct grants_reader reader;
+    struct grant right;
+    grants_start(&reader, "GRANT SELECT (a, b) ON TABLE s.t TO one;\nGRANT USAGE ON SCHEMA s TO two;\n");
+    EXPECT(grants_next(&reader, &right));
+    EXPECT_TEXT(right.role, "one");
+    EXPECT(grants_next(&reader, &right));
+    EXPECT_TEXT(right.role, "one");
+    EXPECT(grants_next(&reader, &right));
+    EXPECT_TEXT(right.role, "two");
+    EXPECT(!grants_next(&reader, &right));
+}
+
 static void grants_in_another_form_are_noticed(void)
 {
     static const char *const lines[] = {
@@ -88,5 +102,5 @@ static void names_that_are_too_long_are_noticed(void)
     EXPECT(!malformed);
 }
 
-UNIT_MAIN(UNIT_CASE(rights_are_read_one_by_one), UNIT_CASE(grants_in_another_form_are_noticed),
-          UNIT_CASE(names_that_are_too_long_are_noticed))
+UNIT_MAIN(UNIT_CASE(rights_are_read_one_by_one), UNIT_CASE(each_right_says_whose_it_is),
+          UNIT_CASE(grants_in_another_form_are_noticed), UNIT_CASE(names_that_are_too_long_are_noticed))

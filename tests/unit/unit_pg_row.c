@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/db/pg_row.h"
 #include "tests/unit/unit.h"
-#include "worker/pg_row.h"
 
 /* One row of one column; SIZE -1: NULL. */
 static PGresult *row_of(const char *bytes, int size)

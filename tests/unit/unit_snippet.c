@@ -1,8 +1,8 @@
 /* What is kept of an answer, without the secrets that it repeats. */
 #include <string.h>
 
+#include "common/egress/snippet.h"
 #include "tests/unit/unit.h"
-#include "worker/snippet.h"
 
 static size_t take(char out[SNIPPET_MAX], const char *url, const char *header, const char *value,
                    const char *body)
@@ -46,6 +46,34 @@ static void words_of_headers_become_stars_but_not_those_of_our_own(void)
                    "want application/xml, got application/json");
 }
 
+static void the_password_of_basic_credentials_becomes_stars(void)
+{
+    /* bot@acme.example:s3cr3t:api-token */
+    static const char basic[] = "Basic Ym90QGFjbWUuZXhhbXBsZTpzM2NyM3Q6YXBpLXRva2Vu";
+    EXPECT_SNIPPET("https://a.example/", "Authorization", basic,
+                   "bot@acme.example: s3cr3t:api-token is wrong",
+                   "bot@acme.example: **************** is wrong");
+    EXPECT_SNIPPET("https://a.example/", "Authorization",
+                   "Basic Ym90QGFjbWUuZXhhbXBsZQ==", "bot@acme.example", "bot@acme.example");
+    EXPECT_SNIPPET("https://a.example/", "Authorization", "Basic !!!!", "no", "no");
+}
+
+static void a_name_and_a_password_before_the_host_become_stars_however_they_are_said(void)
+{
+    static const char url[] = "https://longuser:secretpass@a.example/x";
+    EXPECT_SNIPPET(url, NULL, NULL, "longuser:secretpass@a.example", "********:**********@a.example");
+    /* As curl sends it: base64 of longuser:secretpass. */
+    EXPECT_SNIPPET(url, NULL, NULL, "Authorization: Basic bG9uZ3VzZXI6c2VjcmV0cGFzcw==.",
+                   "Authorization: Basic ****************************.");
+    EXPECT_SNIPPET("https://a:b%40c%2Fd%65efghij@a.example?x", NULL, NULL, "b@c/deefghij b%40c%2Fd%65efghij",
+                   "************ ******************");
+    EXPECT_SNIPPET("https://s3cr3t-token@a.example", NULL, NULL,
+                   "s3cr3t-token czNjcjN0LXRva2VuOg==", "************ ********************");
+    EXPECT_SNIPPET("https://us:pass%@a.example/", NULL, NULL, "dXM6cGFzcyU=", "************");
+    EXPECT_SNIPPET("https://a.example/u@verysecret", NULL, NULL, "a.example u@verysecret",
+                   "a.example ************");
+}
+
 static void the_secret_of_a_body_becomes_stars(void)
 {
     static const char key[] = "0123456789abcdef";
@@ -68,5 +96,7 @@ static void a_secret_at_the_cut_leaves_no_part_of_itself(void)
 
 UNIT_MAIN(UNIT_CASE(an_answer_is_kept_as_it_is), UNIT_CASE(pieces_of_the_path_and_the_query_become_stars),
           UNIT_CASE(words_of_headers_become_stars_but_not_those_of_our_own),
+          UNIT_CASE(the_password_of_basic_credentials_becomes_stars),
+          UNIT_CASE(a_name_and_a_password_before_the_host_become_stars_however_they_are_said),
           UNIT_CASE(the_secret_of_a_body_becomes_stars),
           UNIT_CASE(a_secret_at_the_cut_leaves_no_part_of_itself))

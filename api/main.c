@@ -1,0 +1,100 @@
+/*
+ * main - notify-api's command line
+ *
+ * Reads the options and the configuration, reports every error in it, and hands over to api. Runs in the foreground; a service
+ * manager keeps it. Exit: 0 ended as asked or the check passed, 2 wrong use, 78 the configuration is unusable.
+ */
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "api/api.h"
+#include "common/base/log.h"
+#include "common/conf_check.h"
+#include "common/libraries.h"
+
+#define DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
+
+enum { EXIT_WRONG_USE = 2, EXIT_BAD_CONFIGURATION = 78 };
+
+static const char usage[] =
+    "notify-api serves the integrations API of pencheff-notify.\n"
+    "\n"
+    "usage: notify-api [-c FILE] [-t]\n"
+    "\n"
+    "  -c, --config FILE   configuration (default " DEFAULT_FILE ")\n"
+    "  -t, --test          check the configuration, report every error, and exit: 0 good, 78 bad\n"
+    "  -h, --help          this text\n"
+    "  -V, --version       the version\n"
+    "\n"
+    "signals: TERM, INT end when what has begun is answered (twice, or QUIT: at once)\n";
+
+/* The keys are in memory from here on. */
+static void hide_memory(void)
+{
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+static int run(const char *file, bool only_test)
+{
+    struct conf_errors errors;
+    struct conf *conf = conf_load_for_worker(file, &errors);
+    for (size_t i = 0; i < errors.list.count; i++)
+        fprintf(stderr, "notify-api: %s\n", errors.list.items[i]);
+    conf_errors_free(&errors);
+    if (!conf)
+        return EXIT_BAD_CONFIGURATION;
+    if (only_test) {
+        conf_free(conf);
+        printf("%s: the configuration is good\n", file);
+        return 0;
+    }
+    if (!conf->core_dumps)
+        hide_memory();
+    int code = api_run(conf);
+    conf_free(conf);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"test", no_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *file = DEFAULT_FILE;
+    bool only_test = false;
+    int option;
+    libraries_begin();
+    while ((option = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            file = optarg;
+            break;
+        case 't':
+            only_test = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        case 'V':
+            puts("notify-api " NOTIFY_VERSION);
+            return 0;
+        default:
+            fputs("notify-api --help lists the options.\n", stderr);
+            return EXIT_WRONG_USE;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "notify-api: '%s' is not an option; notify-api --help lists them.\n", argv[optind]);
+        return EXIT_WRONG_USE;
+    }
+    return run(file, only_test);
+}
