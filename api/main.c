@@ -7,11 +7,10 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "api/api.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/conf_check.h"
 #include "common/libraries.h"
 
@@ -31,14 +30,6 @@ static const char usage[] =
     "\n"
     "signals: TERM, INT end when what has begun is answered (twice, or QUIT: at once)\n";
 
-/* The keys are in memory from here on. */
-static void hide_memory(void)
-{
-    struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0);
-}
-
 static int run(const char *file, bool only_test)
 {
     struct conf_errors errors;
@@ -54,7 +45,7 @@ static int run(const char *file, bool only_test)
         return 0;
     }
     if (!conf->core_dumps)
-        hide_memory();
+        process_hide_memory();
     int code = api_run(conf);
     conf_free(conf);
     return code;

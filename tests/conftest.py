@@ -238,17 +238,17 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
 
 @pytest.fixture
 def notify_api(build: Path, fernet_key: str, tmp_path: Path, stage: Any) -> Iterator[Callable[..., NotifyApi]]:
-    """notify_api(settings) starts one on the stage's database, ready to answer."""
+    """notify_api(settings) starts one on the stage's database, ready to answer; wait=False: listening, ready or not."""
     started: list[NotifyApi] = []
 
-    def start(settings: dict[str, Any] | None = None, *, expected_exit: int | None = 0, **options: Any) -> NotifyApi:
+    def start(settings: dict[str, Any] | None = None, *, expected_exit: int | None = 0, wait: bool = True, **options: Any) -> NotifyApi:
         defaults = {"secrets": {"fernet_keys": [fernet_key]}, "broker": {"url": "amqp://127.0.0.1:1/%2F"},
                     "database": {"url": stage.database.url}, "log": {"level": "debug"}}
         one = NotifyApi(build / "notify-api", tmp_path / f"api-{len(started) + 1}", merged(defaults, settings or {}),
                         env=SANITIZERS, **options)
         one.expected_exit = expected_exit
         started.append(one)
-        return one.wait_ready()
+        return one.wait_ready() if wait else one.wait_listening()
 
     yield start
     wrong = [line for one in started for line in one.close()]

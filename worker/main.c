@@ -11,12 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "common/base/conf.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/conf_check.h"
 #include "common/libraries.h"
 #include "worker/supervisor.h"
@@ -54,17 +53,6 @@ static int test_configuration(const char *file)
     return 0;
 }
 
-/*
- * The keys are in memory from here on. A core limit of 0 does not hold where cores go to a program (core_pattern with
- * a pipe, as systemd-coredump); not being dumpable does, and also keeps the user's other processes from attaching.
- */
-static void hide_memory(void)
-{
-    struct rlimit none = {0, 0};
-    setrlimit(RLIMIT_CORE, &none);
-    prctl(PR_SET_DUMPABLE, 0);
-}
-
 static int run(const char *file)
 {
     struct conf_errors errors;
@@ -75,7 +63,7 @@ static int run(const char *file)
     if (!conf)
         return EXIT_BAD_CONFIGURATION;
     if (!conf->core_dumps)
-        hide_memory();
+        process_hide_memory();
     if (!fault_setup()) {
         LOG(LOG_ERROR, "bad_fault", LOG_TEXT("advice", "NOTIFY_FAULT is point=count[*kills][/text]"));
         conf_free(conf);

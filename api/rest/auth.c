@@ -14,15 +14,20 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/rest/calls.h"
 #include "api/service/service_statements.h"
 #include "common/base/buf.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
+#include "common/base/log.h"
 #include "common/base/table.h"
+#include "common/db/pg_advice.h"
 #include "common/db/pg_link.h"
 
 enum { REMEMBER_US = 1000000, TICK_S = 1, TOKENS_MAX = 4096, NOTE_TICKS = 60, IDS_MAX = 1 << 20 };
+/* Its connection has no others, so that who may ask does not hang on the product's tables. */
+enum { FIRST_STATEMENT = API_TOKEN_FIND, STATEMENTS = API_TOKEN_USED - API_TOKEN_FIND + 1 };
 
 struct known {
     struct table_entry by_id;
@@ -162,7 +167,7 @@ static void send_ids(struct auth *a, struct pg_request *request, enum api_statem
     buf_add_char(ids, '}');
     const char *values[] = {buf_text(ids)};
     pg_link_begin(a->link, request);
-    pg_link_execute(a->link, request, (int)statement, 1, values, NULL, NULL);
+    pg_link_execute(a->link, request, (int)statement - FIRST_STATEMENT, 1, values, NULL, NULL);
     pg_link_end(a->link, request);
 }
 
@@ -196,6 +201,9 @@ static void on_asked(struct pg_request *request)
     list_init(&all);
     list_splice(&all, &a->asked);
     if (request->outcome != PG_DONE) {
+        if (request->outcome == PG_BAD_DATA)
+            LOG(LOG_ERROR, "tokens_refused", LOG_TEXT("sqlstate", request->sqlstate),
+                LOG_TEXT("words", request->words), LOG_TEXT("advice", pg_advice(request->sqlstate)));
         list_splice(&a->waiting, &all); /* the tick asks again, or gives up */
         return;
     }
@@ -308,16 +316,9 @@ void auth_check(struct auth *a, const char *header, struct auth_wait *w)
 struct auth *auth_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
 {
     static const struct pg_link_calls calls = {.up = on_up};
-    struct pg_link_settings settings = {
-        .name = "pencheff-notify tokens",
-        .url = conf->database_url,
-        .role = conf->api_role,
-        .timeout_s = conf->database_timeout,
-        .lock_timeout_s = conf->database_lock_timeout,
-        .reconnect_max_s = conf->database_reconnect_max,
-        .statements = api_statements,
-        .statement_count = API_STATEMENT_COUNT,
-    };
+    struct pg_link_settings settings = calls_link_settings(conf, "pencheff-notify tokens");
+    settings.statements = &api_statements[FIRST_STATEMENT];
+    settings.statement_count = STATEMENTS;
     struct auth *a = mem_zalloc(sizeof *a);
     struct timeval tv = {TICK_S, 0};
     a->conf = conf;

@@ -276,20 +276,25 @@ static void on_up(void *owner, struct pg_link *link)
     event_active(l->calls->tick, EV_TIMEOUT, 1);
 }
 
-struct calls *calls_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
+struct pg_link_settings calls_link_settings(const struct conf *conf, const char *name)
 {
-    static const struct pg_link_calls link_calls = {.up = on_up};
-    struct pg_link_settings settings = {
-        .name = "pencheff-notify api",
+    return (struct pg_link_settings){
+        .name = name,
         .url = conf->database_url,
         .role = conf->api_role,
         .timeout_s = conf->database_timeout,
         .lock_timeout_s = conf->api_lock_timeout,
         .reconnect_max_s = conf->database_reconnect_max,
         .of_many = true,
-        .statements = api_statements,
-        .statement_count = API_STATEMENT_COUNT,
     };
+}
+
+struct calls *calls_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
+{
+    static const struct pg_link_calls link_calls = {.up = on_up};
+    struct pg_link_settings settings = calls_link_settings(conf, "pencheff-notify api");
+    settings.statements = api_statements;
+    settings.statement_count = API_STATEMENT_COUNT;
     struct calls *c = mem_zalloc(sizeof *c);
     c->conf = conf;
     c->count = (size_t)conf->api_database_connections;

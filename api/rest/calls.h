@@ -40,6 +40,8 @@ struct running_call {
     int64_t again_us, until_us;
 };
 
+/* How the API's connections are, whatever runs over them; its texts are the configuration's. Statements are the caller's to set. */
+struct pg_link_settings calls_link_settings(const struct conf *conf, const char *name);
 struct calls *calls_new(struct event_base *base, struct dialer *dialer, const struct conf *conf);
 void calls_free(struct calls *c);
 void calls_run(struct calls *c, struct running_call *running);

@@ -66,6 +66,34 @@ def test_what_the_database_refuses_is_refused_at_once_and_disturbs_nobody(stage,
     created(api, mine)
 
 
+def test_tokens_that_may_not_be_read_are_asked_for_again_on_the_same_connection(stage, notify_api, token):
+    """As after an upgrade whose rights are not there yet."""
+    mine = token()
+    api = notify_api({"api": {"role": "notify_api"}, "database": {"timeout": 3.0}})
+    api.wait_event("database_link_up", count=5)
+    stage.database.execute("REVOKE SELECT ON notify.tokens FROM notify_api")
+    assert timed(api, "GET", "/integrations", None, mine)[0].status == 503
+    said = api.wait_event("tokens_refused")
+    assert said[0]["sqlstate"] == "42501" and "advice" in said[0] and not api.events("database_link_down")
+    stage.database.execute("GRANT SELECT ON notify.tokens TO notify_api")
+    assert timed(api, "GET", "/integrations", None, mine)[0].status == 200
+
+
+def test_tokens_are_looked_up_whatever_the_products_tables_are_locked_for(stage, notify_api, token):
+    """A migration of the product; the API is started meanwhile."""
+    mine = token()
+    lock = stage.database.connect()
+    lock.autocommit = False
+    lock.cursor().execute("LOCK TABLE integrations IN ACCESS EXCLUSIVE MODE")
+    api = notify_api(wait=False)
+    refused, seconds = timed(api, "GET", "/integrations", None, mine[:-1] + ("x" if mine[-1] != "x" else "y"))
+    assert refused.status == 401 and seconds < 3, (refused, seconds)
+    lock.rollback()
+    lock.close()
+    api.wait_ready()
+    assert api.ask("GET", "/integrations", None, mine).json() == []
+
+
 def test_a_prepared_statement_that_no_longer_fits_is_prepared_anew(stage, notify_api, token):
     """What a connection has in its memory is no fault of who asks: it is made anew, and the request answered."""
     api, mine = notify_api(), token()
