@@ -23,10 +23,9 @@ struct service_private {
     const char *columns[SERVICE_COLUMNS_MAX]; /* of its first row; NULL: SQL NULL */
     struct buf list;                          /* the body of a list */
     const char *id;
-    const char *config;         /* of an update: its new settings */
-    const char *kind;           /* of an update: the kind that was sent */
-    char body_hash[SHA256_HEX]; /* of a creation with an Idempotency-Key */
-    bool has_key;
+    const char *config;             /* of an update: its new settings */
+    const char *kind;               /* of an update: the kind that was sent */
+    char body_hash[SHA256_HEX];     /* of a creation with an Idempotency-Key */
     long limit;                     /* of a list */
     long looked;                    /* rows that it looks at */
     const char *scan, *event_type;  /* of an explanation */
