@@ -69,8 +69,8 @@ class Stage:
         rows = self.database.query(f"SELECT {', '.join(names)} FROM notify.events {where} ORDER BY 1", params)
         return [dict(zip(names, row)) for row in rows]
 
-    def wait(self, what: Callable[[], Any], timeout: float = 30, why: str = "") -> Any:
-        """The first true value of WHAT; the first row of none (an IndexError) is not there yet."""
+    def wait(self, what: Callable[[], Any], timeout: float = 30, why: Any = "") -> Any:
+        """The first true value of WHAT; the first row of none (an IndexError) is not there yet. WHY: what to say, or who says it."""
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -79,7 +79,7 @@ class Stage:
                 value = None
             if value:
                 return value
-            assert time.monotonic() < deadline, why or "did not happen in time"
+            assert time.monotonic() < deadline, (why() if callable(why) else why) or "did not happen in time"
             time.sleep(0.02)
 
     def arrivals(self, path: str = "/hook") -> Counter:
