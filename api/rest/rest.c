@@ -184,8 +184,10 @@ void rest_answer_call(struct asked *a)
         answer_errors(a, status);
         return;
     }
-    if (a->then) {
-        a->then(a);
+    void (*then)(struct asked *) = a->then;
+    if (then) {
+        a->then = NULL; /* which may end here, too */
+        then(a);
         return;
     }
     add_headers(a);
@@ -357,10 +359,14 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
     r->keys = keys;
     r->export_limits = (struct service_export_limits){
         .most = conf->api_export_findings,
+        .most_setting = "api.export_findings",
         .together = conf->gate_together,
         .digest_above = conf->gate_digest_above,
         .max_request = (size_t)conf->delivery_max_request,
     };
+    r->unsaved_limits = r->export_limits;
+    r->unsaved_limits.most = conf->api_export_unsaved;
+    r->unsaved_limits.most_setting = "api.export_unsaved";
     r->metrics = rest_metrics_new(rest_routes);
     arena_init(&r->arena, TEXTS_BLOCK);
     buf_init(&out, REST_DOCUMENT_MAX);

@@ -176,6 +176,18 @@ const struct route rest_routes[] = {
     },
     {
         .method = "POST",
+        .path = "/integrations/export",
+        .summary = "Send a few findings with settings that are not saved, now, within the limits of tests. "
+                   "None of it "
+                   "is in the ledger, and what fails is not tried again.",
+        .scope = ROUTE_WRITE,
+        .body = "UnsavedExportRequest",
+        .status = 200,
+        .answer = "UnsavedExport",
+        .handle = rest_export_unsaved,
+    },
+    {
+        .method = "POST",
         .path = "/exports/{id}/cancel",
         .summary = "Cancel what of an export nobody has begun to send.",
         .scope = ROUTE_WRITE,

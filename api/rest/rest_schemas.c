@@ -99,7 +99,8 @@ const struct rest_member rest_members[] = {
     {"Export", "left_out", "LeftOut", NULL, "How many are not.", false},
     {"Export", "findings", "Exported[]", NULL, "Each that is sent, worst first.", false},
     {"Export", "requests", "PreviewRequest[]", NULL,
-     "Of a dry run: the first request of each conversation, as if nothing had been told there before; several "
+     "Of a dry run: the first request of each conversation, as if nothing had been told there before; "
+     "several "
      "findings may share one.",
      false},
     {"Export", "detail", "text?", NULL, "Of a dry run: why something would not be sent.", false},
@@ -111,6 +112,34 @@ const struct rest_member rest_members[] = {
     {"Exported", "event_id", "text?", NULL, "Its event in the ledger; null: of a dry run.", false},
     {"Exported", "severity", "text", NULL, "Its severity.", false},
     {"Exported", "title", "text", NULL, "Its title.", false},
+
+    {"UnsavedExportRequest", "kind", "words:kinds", NULL, "Where it leads: one of the kinds of destinations.",
+     false},
+    {"UnsavedExportRequest", "config", "object", NULL, "The settings of its kind. Used once, and not stored.",
+     false},
+    {"UnsavedExportRequest", "scan_id", "uuid?", NULL,
+     "The scan whose findings are sent; else name them in finding_ids.", true},
+    {"UnsavedExportRequest", "finding_ids", "uuid[500]?", NULL,
+     "The findings that are sent; else name their scan in scan_id.", true},
+    {"UnsavedExportRequest", "severity", "words:severities", "\"info\"", "Findings below it are left out.",
+     true},
+    {"UnsavedExportRequest", "dry_run", "boolean", "false", "Send nothing, and show what would be sent.",
+     true},
+
+    {"UnsavedExport", "count", "integer", NULL, "How many findings were meant.", false},
+    {"UnsavedExport", "left_out", "LeftOut", NULL, "How many were not.", false},
+    {"UnsavedExport", "sent", "integer", NULL, "How many were taken there.", false},
+    {"UnsavedExport", "findings", "Sent[]", NULL, "Each that was meant, worst first.", false},
+    {"UnsavedExport", "requests", "PreviewRequest[]", NULL, "Of a dry run: as of Export.", false},
+    {"UnsavedExport", "detail", "text?", NULL, "Of a dry run: why something would not be sent.", false},
+
+    {"Sent", "finding_id", "uuid", NULL, "The finding.", false},
+    {"Sent", "severity", "text?", NULL, "Its severity.", false},
+    {"Sent", "title", "text?", NULL, "Its title.", false},
+    {"Sent", "ok", "boolean?", NULL, "It was taken; null: of a dry run.", false},
+    {"Sent", "status", "integer?", NULL, "The HTTP status of the answer; null: none came.", false},
+    {"Sent", "detail", "text?", NULL, "What a person should know.", false},
+    {"Sent", "response", "text?", NULL, "The beginning of the answer, with stars for secrets.", false},
 
     {"Canceled", "canceled", "integer", NULL, "How many will not be sent.", false},
 

@@ -105,15 +105,14 @@ void service_dry_run(struct service_call *call, const struct dest *dest, const c
     buf_json_open_list(out, "requests");
     for (size_t at = 0; at < of->count && !out->overflow;) {
         size_t n = service_exported_together(of, at, dest, limits);
-        const char *why =
-            render(call, dest, config, parsed, &of->jobs[at], n, limits->max_request);
+        const char *why = render(call, dest, config, parsed, &of->jobs[at], n, limits->max_request);
         silent += why ? n : 0;
         detail = why ? why : detail;
         at += n;
     }
     buf_add_char(out, ']');
-    buf_json_member(out, "detail",
-                    silent ? arena_printf(&call->arena, "of %zu of them nothing would be sent: %s", silent,
-                                          detail)
-                           : NULL);
+    buf_json_member(
+        out, "detail",
+        silent ? arena_printf(&call->arena, "of %zu of them nothing would be sent: %s", silent, detail)
+               : NULL);
 }

@@ -3,9 +3,17 @@
 
 #include "api/service/service_parts.h"
 
+/* What came of one finding that was sent with settings that are not saved. */
+struct service_sent {
+    bool ok;
+    long status;                   /* HTTP; 0: no answer came */
+    const char *detail, *response; /* in the arena of the call; NULL: nothing to say */
+};
+
 /* What an export is about, in the arena of the call. */
 struct service_exported {
     size_t count;
+    struct service_sent *sent; /* NULL: of a dry run, or what is saved */
     struct event *events;
     struct facts *facts;
     struct conversation_job *jobs;

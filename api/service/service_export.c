@@ -71,13 +71,14 @@ static bool is_meant(struct service_call *call, const PGresult *rows)
     } else if (strtol(PQgetvalue(rows, 0, API_EXPORT_FOUND), NULL, 10) > call->own->limits->most) {
         service_wrong(call, "scan_id",
                       arena_printf(&call->arena,
-                                   "it has more than %ld findings (api.export_findings); name those that are "
-                                   "to be sent in finding_ids",
-                                   call->own->limits->most));
+                                   "there are more than %ld findings (%s); name those that are to be sent in "
+                                   "finding_ids",
+                                   call->own->limits->most, call->own->limits->most_setting));
     } else if (unknown) {
         service_wrong(call, "finding_ids",
                       arena_printf(&call->arena,
-                                   "finding_ids holds what is no finding of this workspace: %.400s", unknown));
+                                   "finding_ids holds what is no finding of this workspace: %.400s",
+                                   unknown));
     }
     return call->status == SERVICE_UNFINISHED;
 }
@@ -215,6 +216,101 @@ void service_export(struct service_call *call, const struct service_caller *call
     const char *const of_wake[] = {caller->workspace, integration, call->own->id, kinds, together};
     check(wake->count == sizeof of_wake / sizeof of_wake[0]);
     memcpy(wake->values, of_wake, sizeof of_wake);
+}
+
+/* ---- with settings that are not saved ---- */
+
+static void add_sent(struct buf *out, const struct facts_finding *f, const struct service_sent *sent)
+{
+    char id[UUID_TEXT];
+    uuid_format(&f->id, id);
+    buf_json_open_item(out);
+    buf_json_member(out, "finding_id", id);
+    buf_json_member(out, "severity", f->severity_text);
+    buf_json_member(out, "title", f->title);
+    if (sent)
+        buf_json_bool(out, "ok", sent->ok);
+    else
+        buf_json_member(out, "ok", NULL);
+    buf_json_key(out, "status");
+    if (sent && sent->status)
+        buf_add_int(out, sent->status);
+    else
+        buf_add_text(out, "null");
+    buf_json_member(out, "detail", sent ? sent->detail : NULL);
+    buf_json_member(out, "response", sent ? sent->response : NULL);
+    buf_add_char(out, '}');
+}
+
+/* The answer but for what a dry run shows, and the brace that ends it. */
+static void begin_answer(struct service_call *call, const struct service_exported *of)
+{
+    struct buf *out = &call->own->list;
+    const char *body = PQgetvalue(call->own->kept[call->own->answer], 0, API_EXPORT_BODY);
+    size_t sent = 0;
+    for (size_t i = 0; i < of->count && of->sent; i++)
+        sent += of->sent[i].ok;
+    buf_add(out, body, strlen(body) - 1);
+    buf_json_key(out, "sent");
+    buf_add_int(out, (int64_t)sent);
+    buf_json_open_list(out, "findings");
+    for (size_t i = 0; i < of->count; i++)
+        add_sent(out, &of->jobs[i].facts->finding, of->sent ? &of->sent[i] : NULL);
+    buf_add_char(out, ']');
+}
+
+void service_export_sent(struct service_call *call)
+{
+    begin_answer(call, call->exported);
+    buf_add_text(&call->own->list, ",\"requests\":[],\"detail\":null}");
+    service_answer_list(call);
+}
+
+static void unsaved_finish(struct service_call *call)
+{
+    static const struct uuid nobody;
+    const struct service_settings *s = call->settings;
+    const PGresult *rows = call->own->kept[call->own->answer];
+    struct service_exported *of = arena_alloc(&call->arena, sizeof *of);
+    if (!is_meant(call, rows))
+        return;
+    if (!service_exported_read(call, value_of(rows, API_EXPORT_FACTS), call->own->id, &nobody, of)) {
+        service_refuse(call, SERVICE_CONFLICT, "the findings changed meanwhile; send the request again");
+    } else if (call->own->is_dry_run) {
+        begin_answer(call, of);
+        service_dry_run(call, s->dest, call->own->config, s->config, of, call->own->limits);
+        buf_add_char(&call->own->list, '}');
+        service_answer_list(call);
+    } else {
+        of->sent = arena_alloc(&call->arena, (of->count + 1) * sizeof *of->sent);
+        memset(of->sent, 0, (of->count + 1) * sizeof *of->sent);
+        call->exported = of;
+        call->status = SERVICE_OK;
+    }
+}
+
+void service_export_unsaved(struct service_call *call, const struct service_caller *caller, const char *body,
+                            size_t size, const struct service_export_limits *limits)
+{
+    struct wanted w;
+    service_begin(call, caller, unsaved_finish);
+    call->own->keeps_all = true;
+    read_wanted(call, body, size, EXPORT_KIND, limits, &w);
+    const char *kind = w.values[EXPORT_KIND], *config = w.values[EXPORT_CONFIG];
+    const void *parsed = kind && config ? service_config_parse(call, kind, config) : NULL;
+    if (call->status != SERVICE_UNFINISHED)
+        return;
+    service_keep_settings(call, NULL, dest_find(kind), parsed);
+    call->status = SERVICE_UNFINISHED;
+    call->own->config = config;
+    service_draw_id(call);
+    call->own->answer = call->step_count;
+    struct service_step *step = service_add(call, API_EXPORT_UNSAVED);
+    const char *const all[] = {
+        caller->workspace, w.values[EXPORT_SCAN], w.values[EXPORT_FINDINGS], w.rank, w.most,
+        w.dry_run,         caller->actor,         caller->actor_name};
+    check(step->count == sizeof all / sizeof all[0]);
+    memcpy(step->values, all, sizeof all);
 }
 
 /* ---- no more of it ---- */

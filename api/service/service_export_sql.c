@@ -17,10 +17,10 @@
     "sha256('11:finding_new16:'::bytea || uuid_send(g.scan_id) || '16:'::bytea || uuid_send(g.id) || '--'::bytea)"
 
 /* What is meant, worst first, and what of it is to go. One more than may be is read, so that too many are seen. */
-#define MEANT                                                                                                \
+#define MEANT(wants_facts)                                                                                                \
     "there AS MATERIALIZED (SELECT $2 IS NULL OR EXISTS (SELECT FROM notify.api_scans s WHERE s.workspace_id = $1" \
     " AND s.id = $2) AS scan),"                                                                              \
-    " found AS MATERIALIZED (SELECT * FROM notify.api_exportable($2, $3, $4, $5 + 1, $6::boolean)),"         \
+    " found AS MATERIALIZED (SELECT * FROM notify.api_exportable($2, $3, $4, $5 + 1, " wants_facts ")),"         \
     " unknown AS MATERIALIZED (SELECT string_agg(n.id::text, ', ') AS ids FROM (SELECT DISTINCT u.id FROM unnest($3) u (id)) n" \
     " WHERE NOT EXISTS (SELECT FROM found f WHERE f.id = n.id)),"                                            \
     " chosen AS MATERIALIZED (SELECT f.*, row_number() OVER (ORDER BY f.rank DESC, f.id) AS n FROM found f"  \
@@ -39,7 +39,7 @@
 
 const char service_sql_export[] =
     "WITH it AS MATERIALIZED (SELECT i.id, i.kind, i.enabled, i.config_encrypted FROM notify.api_integrations i"
-    " WHERE i.workspace_id = $1 AND i.id = $7), " MEANT ","
+    " WHERE i.workspace_id = $1 AND i.id = $7), " MEANT("$6::boolean") ","
     " mine AS MATERIALIZED (SELECT it.enabled AND it.kind = ANY ($10) AND NOT $6::boolean AND " IS_GOOD
     " AND ($9 IS NULL OR EXISTS (SELECT FROM notify.api_keys k WHERE k.workspace_id = $1 AND k.key = $9"
     " AND k.integration_id = $8)) AS goes FROM it, there, unknown),"
@@ -62,11 +62,11 @@ const char service_sql_export[] =
     " LEFT JOIN notify.api_keys k ON k.workspace_id = $1 AND k.key = $9";
 
 const char service_sql_export_unsaved[] =
-    "WITH " MEANT ","
+    "WITH " MEANT("true") ","
     " logged AS (" LOG "$1, $7, $8, 'export', 'unsaved' FROM there, unknown WHERE " IS_GOOD " AND NOT $6::boolean"
     " AND EXISTS (SELECT FROM chosen))"
-    " SELECT NULL, NULL, there.scan, unknown.ids, (SELECT count(*) FROM found),"
-    " json_build_object(" COUNT ", " LEFT_OUT ", " FINDINGS("NULL") ")::text, NULL, NULL, NULL, " FACTS
+    " SELECT NULL::text, NULL::text, there.scan, unknown.ids, (SELECT count(*) FROM found),"
+    " json_build_object(" COUNT ", " LEFT_OUT ")::text, NULL::text, NULL::text, NULL::text, " FACTS
     " FROM there CROSS JOIN unknown";
 
 const char service_sql_export_wake[] =

@@ -19,7 +19,10 @@ struct text {
     size_t at;
 };
 
-#define OF(type, name) {#name, offsetof(struct type, name)}
+#define OF(type, name)                                                                                       \
+    {                                                                                                        \
+#name, offsetof(struct type, name)                                                                   \
+    }
 
 static const struct text scan_texts[] = {OF(facts_scan, status), OF(facts_scan, profile),
                                          OF(facts_scan, grade), OF(facts_scan, error)};

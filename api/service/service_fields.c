@@ -134,7 +134,8 @@ static const char *read_entry(struct service_call *call, enum service_form form,
     if (form == FORM_EVENTS)
         return read_word(call, form, value, wrong);
     if (!text || !uuid_parse(&id, text)) {
-        *wrong = form == FORM_FINDINGS ? "must be the id of a finding, a UUID" : "must be the id of a target, a UUID";
+        *wrong = form == FORM_FINDINGS ? "must be the id of a finding, a UUID"
+                                       : "must be the id of a target, a UUID";
         return NULL;
     }
     uuid_format(&id, out);

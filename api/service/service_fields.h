@@ -43,7 +43,7 @@ enum service_form {
     FORM_BOOL,
     FORM_TARGETS,
     FORM_EVENTS,
-    FORM_EVENT, /* one */
+    FORM_EVENT,    /* one */
     FORM_UUID,     /* one, of whatever the field is about */
     FORM_FINDINGS, /* ids of findings */
     FORM_ANY,

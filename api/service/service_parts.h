@@ -36,7 +36,7 @@ struct service_private {
     /* Of an export: */
     const char *integration;
     const struct service_export_limits *limits; /* borrowed, until service_finish */
-    size_t answer; /* the step that answers */
+    size_t answer;                              /* the step that answers */
     bool is_dry_run;
 };
 
@@ -75,6 +75,9 @@ void service_add_request(struct service_call *call, const char *config, const st
 /* The settings SEALED (hexadecimal) in clear, in the arena, which is overwritten; NULL when they are not to be read, and why. */
 const char *service_open_settings(struct service_call *call, const char *sealed, size_t *size,
                                   const char **why);
+/* These are the call's settings, and all is well. ID: of the integration, NULL for none. */
+void service_keep_settings(struct service_call *call, const char *id, const struct dest *dest,
+                           const void *config);
 /* There is a key to read settings with; else the call is over. */
 bool service_has_keys(struct service_call *call);
 /* Nothing can be sent with stored settings, and the call is over. */

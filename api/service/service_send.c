@@ -30,8 +30,8 @@ const struct service_field service_copy_fields[COPY_FIELD_COUNT] = {
 
 /* ---- settings ---- */
 
-static void keep_settings(struct service_call *call, const char *id, const struct dest *dest,
-                          const void *config)
+void service_keep_settings(struct service_call *call, const char *id, const struct dest *dest,
+                           const void *config)
 {
     struct service_settings *s = arena_alloc(&call->arena, sizeof *s);
     *s = (struct service_settings){.id = id, .dest = dest, .config = config};
@@ -107,7 +107,7 @@ static void settings_finish(struct service_call *call)
     const char *text = sealed ? service_open_settings(call, sealed, &size, &why) : NULL;
     const void *config = text ? dest->config_parse(&call->arena, text, size, &error) : NULL;
     if (config)
-        keep_settings(call, call->own->id, dest, config);
+        service_keep_settings(call, call->own->id, dest, config);
     else
         service_unusable(call, text ? error.detail : why);
 }
@@ -142,7 +142,7 @@ void service_settings_read(struct service_call *call, const struct service_calle
     const char *kind = values[TEST_KIND], *config = values[TEST_CONFIG];
     const void *parsed = kind && config ? service_config_parse(call, kind, config) : NULL;
     if (call->status == SERVICE_UNFINISHED)
-        keep_settings(call, NULL, dest_find(kind), parsed);
+        service_keep_settings(call, NULL, dest_find(kind), parsed);
 }
 
 /* ---- a copy ---- */

@@ -81,7 +81,7 @@ def test_findings_of_a_scan_go_to_one_integration_whatever_its_filters_say(stage
     why = exporter.api.ask("GET", f"/explain?event_id={export['findings'][0]['event_id']}", None, exporter.token).json()[0]
     assert why["event"]["export_id"] == export["export_id"] and "export" in why["conclusion"], why["conclusion"]
     assert {i["integration_id"]: bool(i["delivery"]) for i in why["integrations"]} == {mine.id: True, other.id: False}
-    assert "export" in ctl("explain", export["findings"][0]["event_id"]).out
+    assert "export" in ctl("explain", "--event", export["findings"][0]["event_id"]).out
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -201,7 +201,7 @@ def test_a_scan_of_too_many_findings_is_refused_and_thousands_are_taken(stage, n
     hook = stage.webhook()
     large, enough = find(stage, ["low"] * 3001)[0], find(stage, ["low"] * 3000)[0]
     answer = one.ask(hook, {"scan_id": large.id})
-    assert answer.status == 422 and "api.export_findings" in answer.text
+    assert answer.status == 422 and "api.export_findings" in json.dumps(answer.json())
     began = time.monotonic()
     assert one.export(hook, scan_id=enough.id)["count"] == 3000
     assert time.monotonic() - began < 5 and cancel_all(one) == 3000
@@ -218,15 +218,15 @@ def test_text_of_a_finding_changes_neither_place_nor_severity_and_mentions_nobod
     notifyd(FAST)
     for one in made.values():
         exporter.wait(exporter.export(one, finding_ids=[found[0].id]))
-    assert {r.path.split("?")[0] for r in stage.receiver.requests()} == {
-        r.path.split("?")[0] for r in stage.receiver.requests() if any(r.path.startswith(PATHS[k].rstrip("*")) for k in made)}
-    slack, = stage.receiver.requests(PATHS["slack"])
+    requests = lambda kind: [r for r in stage.receiver.requests() if r.path.startswith(PATHS[kind].rstrip("*"))]
+    assert len(stage.receiver.requests()) == sum(len(requests(kind)) for kind in made)
+    slack, = requests("slack")
     assert b"<!channel>" not in slack.body and b"<!here>" not in slack.body and b"<@U123>" not in slack.body
-    discord, = stage.receiver.requests(PATHS["discord"])
+    discord, = requests("discord")
     assert json.loads(discord.body)["allowed_mentions"] == {"parse": []}
-    page, = stage.receiver.requests(PATHS["pagerduty"])
+    page, = requests("pagerduty")
     assert json.loads(page.body)["payload"]["severity"] == "info"
-    hook, = stage.receiver.requests(PATHS["webhook"])
+    hook, = requests("webhook")
     assert json.loads(hook.body)["finding"]["severity"] == "low"
 
 
@@ -240,3 +240,49 @@ def test_a_failed_export_is_tried_again_and_ends_as_any_other(stage, notifyd, ex
     stage.receiver.script("/hook", Answer(status=200))
     assert exporter.api.ask("POST", f"/deliveries/{gone['event_id']}/{hook.id}/replay", None, exporter.token).status == 200
     exporter.wait(dead)
+
+
+# --- with settings that are not saved
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_that_are_not_saved_send_what_their_dry_run_shows_and_leave_no_row(kind, stage, exporter):
+    stage.receiver.script(PATHS[kind], *({"jira": [Answer(like=jira.Site())], "webhook": []}.get(kind, [Answer(like=kind)])))
+    _, found = find(stage, ["high", "low"])
+    body = {"kind": kind, "config": settings(stage.receiver.url)[kind], "finding_ids": [f.id for f in found], "severity": "medium"}
+    dry = exporter.api.ask("POST", "/integrations/export", {**body, "dry_run": True}, exporter.token).json()
+    assert (dry["count"], dry["sent"], dry["left_out"]["severity"], len(dry["requests"])) == (1, 0, 1, 1) and stage.receiver.count() == 0
+    answer = exporter.api.ask("POST", "/integrations/export", body, exporter.token)
+    assert answer.status == 200, answer
+    told, = answer.json()["findings"]
+    assert (told["finding_id"], told["ok"], told["status"] // 100, answer.json()["sent"]) == (found[0].id, True, 2, 1), answer
+    assert any(r.method == dry["requests"][0]["method"] and similar(r.body.decode(), dry["requests"][0]["body"]) for r in stage.receiver.requests())
+    assert exporter.count() == (0, 0) and stage.database.query("SELECT verb, object FROM notify.changes WHERE verb = 'export'") == [("export", "unsaved")]
+    written = [json.dumps(dry), answer.body.decode(), exporter.api.api.log_text()]
+    assert not any(secret in text for secret in SECRETS for text in written)
+
+
+def unsaved(exporter: Exporter, stage: Any, **body: Any) -> Any:
+    return exporter.api.ask("POST", "/integrations/export", {"kind": "webhook", "config": {"webhook_url": stage.receiver.url("/hook")}, **body}, exporter.token)
+
+
+def test_each_finding_is_answered_for_when_some_fail_and_when_time_is_over(stage, notify_api, token):  # noqa: F811
+    one = Exporter(Checked(notify_api({"delivery": DELIVERY, "api": {"test_timeout": 2.0, "tests_burst": 1}})), token, stage)
+    scan, _ = find(stage, ["high"] * 4)
+    stage.receiver.script("/hook", Answer(), Answer(status=500), Answer(status=404), Answer(delay=60.0))
+    answer = unsaved(one, stage, scan_id=scan.id)
+    assert [(f["ok"], f["status"]) for f in answer.json()["findings"]] == [(True, 200), (False, 500), (False, 404), (False, None)], answer
+    assert answer.json()["sent"] == 1 and all(f["detail"] for f in answer.json()["findings"][1:])
+    assert unsaved(one, stage, scan_id=scan.id).status == 429, "api.tests_burst holds for what is sent, too"
+    assert unsaved(one, stage, scan_id=scan.id, dry_run=True).status == 200
+
+
+def test_what_cannot_be_sent_with_settings_that_are_not_saved_is_said(stage, exporter):
+    scan, _ = find(stage, ["high"] * 21)
+    for body, field, words in (({"scan_id": scan.id}, "scan_id", "api.export_unsaved"), ({}, "scan_id", "either a scan"),
+                               ({"scan_id": scan.id, "config": {"webhook_url": "ftp://x"}}, "config.webhook_url", ""),
+                               ({"scan_id": scan.id, "config": {"webhook_url": "https://x.example/", "url": "x"}}, "config.url", ""),
+                               ({"scan_id": scan.id, "kind": "fax"}, "kind", "must be one of")):
+        answer = unsaved(exporter, stage, **body)
+        assert answer.status == 422 and field in [e["field"] for e in answer.json()["errors"]] and words in json.dumps(answer.json()), answer
+    assert stage.receiver.count() == 0
+    assert unsaved(exporter, stage, scan_id=seed.add_scan(stage.connection, stage.target).id).json()["findings"] == []
