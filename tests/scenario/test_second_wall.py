@@ -153,7 +153,7 @@ def test_the_apis_role_reads_none_of_the_products_tables_nor_the_ledger(served: 
 VIEWS = {  # and whether rows can be written through it, of this workspace alone
     "api_integrations": True, "api_targets": True, "api_workspaces": True, "api_scans": True, "api_findings": False,  # of the product
     "api_audit": True, "api_keys": True, "api_events": False, "api_deliveries": True, "api_recent": False, "api_attempts": True, "api_states": False,
-    "api_refs": False}
+    "api_refs": False, "api_hours": False, "api_recent_events": False}
 PRODUCTS = {"api_integrations", "api_targets", "api_workspaces", "api_scans", "api_findings"}
 
 
