@@ -170,11 +170,25 @@ enum {
 void service_explain(struct service_call *call, const struct service_caller *caller,
                      const struct service_question *question);
 
+/* Its events, latest first; texts and pages as of deliveries. */
+struct service_event_filter {
+    const char *limit, *cursor, *state, *reason, *event_type, *scan, *finding;
+};
+void service_event_list(struct service_call *call, const struct service_caller *caller,
+                        const struct service_event_filter *filter);
+
 /* By name. */
 void service_target_list(struct service_call *call, const struct service_caller *caller, const char *limit,
                          const char *cursor);
 /* How much there is of everything, and how each integration fares. */
 void service_stats(struct service_call *call, const struct service_caller *caller);
+
+/* Integrations by time of creation, and how each fares and did in the last 24 hours. Q: a part of the name, in any case. */
+struct service_overview_filter {
+    const char *limit, *cursor, *q, *kind, *health;
+};
+void service_overview(struct service_call *call, const struct service_caller *caller,
+                      const struct service_overview_filter *filter);
 
 /* The answer's body has the token in it, for the only time. SCOPE: "read" or "write". EXPIRES: seconds; below 0: never. */
 void service_token_create(struct service_call *call, const struct service_caller *caller, const char *scope,
