@@ -322,16 +322,13 @@ def test_only_findings_that_are_meant_count_for_settings_that_are_not_saved(stag
 
 def test_an_integration_that_goes_while_it_is_exported_to_leaves_nothing_that_waits_for_ever(stage, notifyd, exporter):
     hook = stage.webhook()
-    held, answers = stage.database.connect(), []
-    stage.database.execute("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NEW; END';"
-                           " CREATE TRIGGER waits BEFORE INSERT ON notify.deliveries FOR EACH ROW EXECUTE FUNCTION wait()")
-    held.cursor().execute("SELECT pg_advisory_lock(42)")  # so the export waits in its first statement
+    answers = []
+    stage.database.execute("CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NEW; END';"
+                           " CREATE TRIGGER waits BEFORE INSERT ON notify.deliveries FOR EACH ROW EXECUTE FUNCTION wait()")  # the first statement takes its time
     client = threading.Thread(target=lambda: answers.append(exporter.export(hook, finding_ids=[stage.high])))
     client.start()
-    stage.wait(lambda: stage.database.query("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"))
+    stage.wait(lambda: stage.database.query("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
     stage.database.execute("DELETE FROM integrations WHERE id = %s", (hook.id,))
-    held.cursor().execute("SELECT pg_advisory_unlock(42)")
-    held.close()
     client.join()
     notifyd(FAST)
     assert exporter.wait(answers[0], {"canceled"})
