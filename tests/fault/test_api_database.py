@@ -66,6 +66,30 @@ def test_what_the_database_refuses_is_refused_at_once_and_disturbs_nobody(stage,
     created(api, mine)
 
 
+def test_a_role_that_is_dropped_and_made_again_is_taken_on_again(stage, notify_api, token):
+    """As roles.sql of another version may be run: from nothing."""
+    mine, role = token(), f"renewed_{stage.database.name}"
+
+    def make() -> None:
+        stage.database.execute(f"CREATE ROLE {role} NOLOGIN; GRANT notify_api TO {role}")
+
+    make()
+    try:
+        api = notify_api({"api": {"role": role}, "database": {"timeout": 5.0}})
+        path = created(api, mine)
+        stage.database.execute(f"DROP ROLE {role}; SELECT pg_sleep(1.2)")  # what is known of the token is forgotten
+        assert timed(api, "GET", path, None, mine)[0].status == 503
+        make()
+        for _ in range(8):
+            answer, seconds = timed(api, "GET", path, None, mine)
+            assert answer.status == 200 and seconds < 5, (answer, seconds)
+        created(api, mine)
+        assert not api.events("request_refused") and not api.events("tokens_refused")
+        api.close()
+    finally:
+        stage.database.execute(f"DROP ROLE {role}")
+
+
 def test_tokens_that_may_not_be_read_are_asked_for_again_on_the_same_connection(stage, notify_api, token):
     """As after an upgrade whose rights are not there yet."""
     mine = token()
