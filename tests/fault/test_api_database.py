@@ -126,6 +126,19 @@ def test_a_prepared_statement_that_no_longer_fits_is_prepared_anew(stage, notify
     assert len(api.events("database_link_down")) == 2 and not api.events("request_refused")
 
 
+def test_a_read_that_is_not_answered_says_nothing_of_changes_and_a_write_does(stage, notify_api, token):
+    api, mine = notify_api({"database": {"timeout": 2.0}}), token()
+    lock = stage.database.connect()
+    lock.autocommit = False
+    lock.cursor().execute("LOCK TABLE integrations IN ACCESS EXCLUSIVE MODE")
+    read, write = api.ask("GET", "/integrations", None, mine), api.ask("POST", "/integrations", SLACK, mine)
+    lock.rollback()
+    lock.close()
+    assert (read.status, write.status) == (503, 503) and "retry-after" in read.headers
+    assert "change" not in read.json()["detail"] and "Idempotency-Key" not in read.json()["detail"] and "try again" in read.json()["detail"], read
+    assert "whether a change took effect is not known" in write.json()["detail"]
+
+
 def test_what_is_too_slow_is_ended_once_and_says_so(stage, notify_api, token):
     api, mine = notify_api({"database": {"timeout": 2.0}}), token()
     on_integrations(stage, "PERFORM nextval('product_tries'), pg_sleep(30)")
