@@ -173,13 +173,6 @@ enum {
 void service_explain(struct service_call *call, const struct service_caller *caller,
                      const struct service_question *question);
 
-/* Its events, latest first; texts and pages as of deliveries. */
-struct service_event_filter {
-    const char *limit, *cursor, *state, *reason, *event_type, *scan, *finding;
-};
-void service_event_list(struct service_call *call, const struct service_caller *caller,
-                        const struct service_event_filter *filter);
-
 /*
  * Findings sent to an integration by somebody's own decision, past its filters: of a scan, or named, at or above a severity. BODY
  * says which. What is saved goes into the ledger, as deliveries in the mailbox of that integration, which workers empty; a dry
@@ -206,6 +199,12 @@ void service_export_sent(struct service_call *call);
 /* Cancels what of the export EXPORT nobody has begun, and says how many. */
 void service_export_cancel(struct service_call *call, const struct service_caller *caller,
                            const char *export);
+/* Its events, latest first; texts and pages as of deliveries. */
+struct service_event_filter {
+    const char *limit, *cursor, *state, *reason, *event_type, *scan, *finding;
+};
+void service_event_list(struct service_call *call, const struct service_caller *caller,
+                        const struct service_event_filter *filter);
 
 /* By name. */
 void service_target_list(struct service_call *call, const struct service_caller *caller, const char *limit,

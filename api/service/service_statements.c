@@ -243,14 +243,14 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     [API_EXPLAIN_FACTS] = {"api_explain_facts", service_sql_explain_facts, 4, {PG_UUID, PG_TEXT, PG_UUID, PG_UUID}},
     [API_EXPLAIN_INTEGRATIONS] = {"api_explain_integrations", service_sql_explain_integrations, 2, {PG_UUID, PG_UUID}},
 
-    [API_EVENT_RECENT] = {"api_event_recent", service_sql_events_recent, 8, {EVENT_PAGE_TYPES}},
-    [API_EVENT_OF_SCAN] = {"api_event_of_scan", service_sql_events_of_scan, 10, {EVENT_PAGE_TYPES, PG_UUID, PG_UUID}},
     [API_EXPORT] = {"api_export", service_sql_export, 12, {PG_UUID, PG_UUID, PG_UUIDS, PG_INT4, PG_INT4, PG_TEXT, PG_UUID, PG_UUID,
         PG_TEXT, PG_TEXTS, PG_TEXT, PG_TEXT}},
     [API_EXPORT_UNSAVED] = {"api_export_unsaved", service_sql_export_unsaved, 8,
         {PG_UUID, PG_UUID, PG_UUIDS, PG_INT4, PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT}},
     [API_EXPORT_WAKE] = {"api_export_wake", service_sql_export_wake, 5, {PG_UUID, PG_UUID, PG_UUID, PG_TEXTS, PG_INT4S}},
     [API_EXPORT_CANCEL] = {"api_export_cancel", service_sql_export_cancel, 4, {PG_UUID, PG_UUID, PG_TEXT, PG_TEXT}},
+    [API_EVENT_RECENT] = {"api_event_recent", service_sql_events_recent, 8, {EVENT_PAGE_TYPES}},
+    [API_EVENT_OF_SCAN] = {"api_event_of_scan", service_sql_events_of_scan, 10, {EVENT_PAGE_TYPES, PG_UUID, PG_UUID}},
 
     /* $2 the id and $3 the name of the last target of the page before. */
     [API_TARGET_LIST] = {"api_target_list",
