@@ -4,26 +4,22 @@
  * Reads the options and the configuration, reports every error in it, and hands over to api. Runs in the foreground; a service
  * manager keeps it. Exit: 0 ended as asked or the check passed, 2 wrong use, 78 the configuration is unusable.
  */
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "api/api.h"
+#include "common/base/command_line.h"
 #include "common/base/log.h"
 #include "common/base/process.h"
 #include "common/conf_check.h"
 #include "common/libraries.h"
-
-#define DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
-
-enum { EXIT_WRONG_USE = 2, EXIT_BAD_CONFIGURATION = 78 };
 
 static const char usage[] =
     "notify-api serves the integrations API of pencheff-notify.\n"
     "\n"
     "usage: notify-api [-c FILE] [-t]\n"
     "\n"
-    "  -c, --config FILE   configuration (default " DEFAULT_FILE ")\n"
+    "  -c, --config FILE   configuration (default " COMMAND_LINE_FILE ")\n"
     "  -t, --test          check the configuration, report every error, and exit: 0 good, 78 bad\n"
     "  -h, --help          this text\n"
     "  -V, --version       the version\n"
@@ -53,39 +49,10 @@ static int run(const char *file, bool only_test)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"test", no_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *file = DEFAULT_FILE;
-    bool only_test = false;
-    int option;
+    struct command_line line = {.program = "notify-api", .usage = usage};
+    int code;
     libraries_begin();
-    while ((option = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            file = optarg;
-            break;
-        case 't':
-            only_test = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        case 'V':
-            puts("notify-api " NOTIFY_VERSION);
-            return 0;
-        default:
-            fputs("notify-api --help lists the options.\n", stderr);
-            return EXIT_WRONG_USE;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "notify-api: '%s' is not an option; notify-api --help lists them.\n", argv[optind]);
-        return EXIT_WRONG_USE;
-    }
-    return run(file, only_test);
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    return run(line.file, line.only_test);
 }

@@ -9,10 +9,10 @@ CREATE TABLE notify.stats_hourly (
   dead bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (integration_id, hour)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX stats_hourly_workspace ON notify.stats_hourly (workspace_id, hour);
 CREATE INDEX stats_hourly_age ON notify.stats_hourly (hour);
 
 COMMENT ON TABLE notify.stats_hourly IS 'What became of deliveries, by integration and hour: figures for people. Workers add to them every few seconds, so one that is killed takes its last ones with it.';
+COMMENT ON COLUMN notify.stats_hourly.integration_id IS 'Or, with the workspace''s own id, all of the workspace together: to add them up would be to read thousands of rows.';
 COMMENT ON COLUMN notify.stats_hourly.hour IS 'When the hour begins, in UTC.';
 COMMENT ON COLUMN notify.stats_hourly.delivered IS 'Deliveries that ended well.';
 COMMENT ON COLUMN notify.stats_hourly.failed IS 'Attempts that failed, whether another one follows or not.';

@@ -1,7 +1,8 @@
 /*
  * hours - what became of deliveries, by integration and hour, for people
  *
- * Owns a note for each integration that something became of since its last one was written. Once in gate.report the oldest of
+ * Owns a note for each integration that something became of since its last one was written, and one for each workspace, under the
+ * workspace's id, for its sum. Once in gate.report the oldest of
  * them go, in one statement that adds them to the rows of their hours: what it costs depends on the time, and on how many
  * integrations there are, never on how many deliveries.
  *
@@ -93,17 +94,23 @@ static struct hours_note *begin_note(struct hours *h, const struct uuid *integra
     return note;
 }
 
+static void count(struct hours *h, const struct uuid *of, const struct uuid *workspace, enum hours_what what)
+{
+    uint64_t hash = hash_of(of);
+    struct hours_note *note = find(h, of, hash);
+    if (!note)
+        note = begin_note(h, of, workspace, hash);
+    if (note->counts[what] < INT32_MAX)
+        note->counts[what]++;
+}
+
 void hours_count(struct hours *h, const struct uuid *integration, const struct uuid *workspace,
                  enum hours_what what)
 {
-    uint64_t hash = hash_of(integration);
-    struct hours_note *note = find(h, integration, hash);
     if (h->bars)
         return;
-    if (!note)
-        note = begin_note(h, integration, workspace, hash);
-    if (note->counts[what] < INT32_MAX)
-        note->counts[what]++;
+    count(h, integration, workspace, what);
+    count(h, workspace, workspace, what);
 }
 
 static void forget_open(struct hours *h)

@@ -5,13 +5,11 @@
  * the foreground; a service manager keeps it. Exit: 0 ended as asked or the check passed, 2 wrong use, 78 the
  * configuration is unusable.
  */
-#include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "common/base/command_line.h"
 #include "common/base/conf.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
@@ -20,16 +18,12 @@
 #include "common/libraries.h"
 #include "worker/supervisor.h"
 
-#define DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
-
-enum { EXIT_WRONG_USE = 2, EXIT_BAD_CONFIGURATION = 78, OPTION_HELP_CONFIG = 256 };
-
 static const char usage[] =
     "notifyd delivers Pencheff's events from RabbitMQ to the integrations of each workspace.\n"
     "\n"
     "usage: notifyd [-c FILE] [-t]\n"
     "\n"
-    "  -c, --config FILE   configuration (default " DEFAULT_FILE ")\n"
+    "  -c, --config FILE   configuration (default " COMMAND_LINE_FILE ")\n"
     "  -t, --test          check the configuration, report every error, and exit: 0 good, 78 bad\n"
     "      --help-config   print every setting with its type, default, range and meaning\n"
     "      --help-config=markdown   the same as a page\n"
@@ -75,44 +69,10 @@ static int run(const char *file)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"test", no_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {"help-config", optional_argument, NULL, OPTION_HELP_CONFIG},
-        {NULL, 0, NULL, 0},
-    };
-    const char *file = DEFAULT_FILE;
-    bool only_test = false;
-    int option;
+    struct command_line line = {.program = "notifyd", .usage = usage, .prints_settings = true};
+    int code;
     libraries_begin();
-    while ((option = getopt_long(argc, argv, "c:thV", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            file = optarg;
-            break;
-        case 't':
-            only_test = true;
-            break;
-        case 'h':
-            fputs(usage, stdout);
-            return 0;
-        case 'V':
-            puts("notifyd " NOTIFY_VERSION);
-            return 0;
-        case OPTION_HELP_CONFIG:
-            conf_print_help(stdout, optarg && strcmp(optarg, "markdown") == 0);
-            return 0;
-        default:
-            fputs("notifyd --help lists the options.\n", stderr);
-            return EXIT_WRONG_USE;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "notifyd: '%s' is not expected here. notifyd --help lists the options.\n",
-                argv[optind]);
-        return EXIT_WRONG_USE;
-    }
-    return only_test ? test_configuration(file) : run(file);
+    if (!command_line_read(&line, argc, argv, &code))
+        return code;
+    return line.only_test ? test_configuration(line.file) : run(line.file);
 }

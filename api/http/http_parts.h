@@ -9,6 +9,8 @@
 
 /* For http_server.c and http_request.c only. */
 
+#define HTTP_HEAD_TOO_LARGE "the request line and headers are larger than api.header_bytes allows; send less"
+
 enum { HTTP_QUERY_MAX = 32 };
 
 struct http_server {

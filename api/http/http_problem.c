@@ -49,17 +49,28 @@ static void add_errors(struct buf *b, const struct http_field_error *errors, siz
     buf_add_char(b, ']');
 }
 
+static void open_problem(struct buf *b, const char *id, int status, const char *detail)
+{
+    buf_add_char(b, '{');
+    buf_json_member(b, "title", http_status_title(status));
+    buf_json_key(b, "status");
+    buf_add_int(b, status);
+    buf_json_member(b, "detail", detail);
+    buf_json_member(b, "request_id", id);
+}
+
+void http_problem_text(struct buf *out, const char *id, int status, const char *detail)
+{
+    open_problem(out, id, status, detail);
+    buf_add_char(out, '}');
+}
+
 void http_problem(struct http_exchange *x, int status, const char *detail,
                   const struct http_field_error *errors, size_t count)
 {
     struct buf b;
     buf_init(&b, PROBLEM_MAX);
-    buf_add_char(&b, '{');
-    buf_json_member(&b, "title", http_status_title(status));
-    buf_json_key(&b, "status");
-    buf_add_int(&b, status);
-    buf_json_member(&b, "detail", detail);
-    buf_json_member(&b, "request_id", x->id);
+    open_problem(&b, x->id, status, detail);
     size_t whole = b.len;
     add_errors(&b, errors, count);
     buf_add_char(&b, '}');

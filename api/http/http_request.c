@@ -107,7 +107,7 @@ static void judge(struct http_request *r, const char *version)
         http_request_refuse(r, 400, wrong);
         r->unread = true;
     } else if (r->head_bytes > r->server->settings.header_bytes) {
-        http_request_refuse(r, 431, "the request line and headers are too large");
+        http_request_refuse(r, 431, HTTP_HEAD_TOO_LARGE);
         r->unread = true;
     } else if (MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, "Transfer-Encoding")) {
         http_request_refuse(r, 411, "send the body with its Content-Length, not in chunks");

@@ -25,6 +25,7 @@
 #include "api/http/http_listen.h"
 #include "api/http/http_manners.h"
 #include "api/http/http_parts.h"
+#include "api/http/http_problem.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -33,6 +34,10 @@ enum {
     SPARE_CONNECTIONS = 64,
     ANSWER_BYTES = 4096,  /* for the head of an answer, beside a request as large as may be */
     REFUSAL_BYTES = 1024, /* for that of a refusal, which has less */
+    REFUSAL_MAX = 1024,   /* one that is written by hand */
+    /* Memory of a connection, in header_bytes. Of what does not fit in it the daemon says what it likes; twice the limit means that
+     * nearly all that is too large is refused by us. What nobody sends takes no memory. */
+    HEADS = 2,
 };
 
 #define TLS_VERSIONS "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
@@ -131,13 +136,27 @@ static enum MHD_Result hand_over(struct http_request *r)
     return MHD_YES;
 }
 
+static size_t pool_bytes(const struct http_server *s)
+{
+    return HEADS * s->settings.header_bytes + ANSWER_BYTES;
+}
+
 /* A head that leaves no memory for an answer; the daemon would close without one. In TLS only that is left. */
 static enum MHD_Result refuse_head(const struct http_request *r)
 {
-    static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
-                                 "Connection: close\r\nContent-Length: 0\r\n\r\n";
+    struct buf problem, answer;
+    buf_init(&problem, REFUSAL_MAX);
+    buf_init(&answer, 2 * REFUSAL_MAX);
+    http_problem_text(&problem, r->x.id, 431, HTTP_HEAD_TOO_LARGE);
+    buf_printf(&answer,
+               "HTTP/1.1 431 %s\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+               "X-Request-Id: %s\r\nCache-Control: no-store\r\nContent-Length: %zu\r\n\r\n%s",
+               http_status_title(431), r->x.id, problem.len, buf_text(&problem));
+    check(!answer.overflow);
     if (!r->server->settings.key)
-        (void)send(r->connection->fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)send(r->connection->fd, buf_text(&answer), answer.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    buf_free(&problem);
+    buf_free(&answer);
     return MHD_NO;
 }
 
@@ -164,7 +183,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *mhd, const c
     struct http_request *r = *context;
     if (!r) {
         *context = r = http_request_new(arg, mhd, method, url, version);
-        if (r->head_bytes > r->server->settings.header_bytes + ANSWER_BYTES - REFUSAL_BYTES)
+        if (r->head_bytes > pool_bytes(r->server) - REFUSAL_BYTES)
             return refuse_head(r);
         if (r->unread)
             return hand_over(r);
@@ -294,14 +313,14 @@ static struct MHD_Daemon *start(struct http_server *s)
                                    {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_VERSIONS},
                                    {MHD_OPTION_END, 0, NULL}};
     struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
-    return MHD_start_daemon(
-        flags | (c->key ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
-        s, MHD_OPTION_LISTEN_SOCKET, s->listener, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)(c->connections + SPARE_CONNECTIONS), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        c->header_bytes + ANSWER_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_NOTIFY_COMPLETED,
-        on_completed, s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_ARRAY, c->key ? tls : none, MHD_OPTION_END);
+    return MHD_start_daemon(flags | (c->key ? MHD_USE_TLS : 0), 0, NULL, NULL, on_request, s,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_log, s, MHD_OPTION_LISTEN_SOCKET, s->listener,
+                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)(c->connections + SPARE_CONNECTIONS),
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, pool_bytes(s), MHD_OPTION_CONNECTION_TIMEOUT,
+                            0u, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, s, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                            MHD_OPTION_ARRAY, c->key ? tls : none, MHD_OPTION_END);
 }
 
 struct http_server *http_server_new(struct event_base *base, const struct http_settings *settings, char *why,

@@ -27,7 +27,7 @@
 
 enum { REMEMBER_US = 1000000, TICK_S = 1, TOKENS_MAX = 4096, NOTE_TICKS = 60, IDS_MAX = 1 << 20 };
 /* Its connection has no others, so that who may ask does not hang on the product's tables. */
-enum { FIRST_STATEMENT = API_TOKEN_FIND, STATEMENTS = API_TOKEN_USED - API_TOKEN_FIND + 1 };
+enum { FIRST_STATEMENT = API_TOKEN_ROLE, STATEMENTS = API_TOKEN_USED - API_TOKEN_ROLE + 1 };
 
 struct known {
     struct table_entry by_id;
@@ -167,6 +167,7 @@ static void send_ids(struct auth *a, struct pg_request *request, enum api_statem
     buf_add_char(ids, '}');
     const char *values[] = {buf_text(ids)};
     pg_link_begin(a->link, request);
+    pg_link_execute(a->link, request, API_TOKEN_ROLE - FIRST_STATEMENT, 1, values, NULL, NULL);
     pg_link_execute(a->link, request, (int)statement - FIRST_STATEMENT, 1, values, NULL, NULL);
     pg_link_end(a->link, request);
 }
@@ -175,7 +176,8 @@ static void on_tokens(struct pg_request *request, int index, const PGresult *r)
 {
     struct auth *a = list_entry(request, struct auth, request);
     int64_t now = clock_mono_us();
-    (void)index;
+    if (index == 0)
+        return; /* of API_TOKEN_ROLE */
     for (int row = 0; row < PQntuples(r); row++) {
         struct known *k = learn(a, PQgetvalue(r, row, API_TOKEN_ID));
         free(k->name);

@@ -206,6 +206,7 @@ static bool lacks_views(const struct running_call *running)
 static void on_called(struct running_call *running, enum call_outcome outcome)
 {
     struct asked *a = list_entry(running, struct asked, running);
+    bool writes = a->route->scope == ROUTE_WRITE;
     if (outcome != CALL_ANSWERED && running->sqlstate[0])
         LOG(outcome == CALL_REFUSED ? LOG_ERROR : LOG_WARN,
             outcome == CALL_REFUSED ? "request_refused" : "request_given_up", LOG_TEXT("id", a->x->id),
@@ -218,15 +219,16 @@ static void on_called(struct running_call *running, enum call_outcome outcome)
     case CALL_AWAY:
         rest_refuse_for(
             a, 503, RETRY_S,
-            "the database did not answer in time; whether a change took effect is not known: look, or "
-            "send it again with the "
-            "same Idempotency-Key");
+            writes ? "the database did not answer in time; whether a change took effect is not known: "
+                     "look, or send it again with the same Idempotency-Key"
+                   : "the database did not answer in time; try again in a moment");
         break;
     case CALL_SLOW:
         rest_refuse_for(
             a, 503, RETRY_S,
-            "this took the database too long and was ended, so nothing was changed; ask for less, "
-            "or try again later");
+            writes ? "this took the database too long and was ended, so nothing was changed; ask for "
+                     "less, or try again later"
+                   : "this took the database too long and was ended; ask for less, or try again later");
         break;
     case CALL_REFUSED:
         if (lacks_views(running)) {

@@ -349,22 +349,39 @@ static void add_required(struct buf *out, const char *name, bool *first)
     *first = false;
 }
 
+/* The settings of each kind where config says nothing but that it is an object. */
+static void add_config_by_kind(struct buf *out)
+{
+    buf_json_open_list(out, "allOf");
+    for (size_t i = 0; dest_all[i]; i++) {
+        buf_printf(out,
+                   "%s{\"if\":{\"properties\":{\"kind\":{\"const\":\"%s\"}},\"required\":[\"kind\"]},"
+                   "\"then\":{\"properties\":{\"config\":{\"$ref\":\"#/components/schemas/Config.%s\"}}}}",
+                   i ? "," : "", dest_all[i]->kind, dest_all[i]->kind);
+    }
+    buf_add_char(out, ']');
+}
+
 /* The rows from FIRST on that are of its schema; the first behind them. */
 static const struct rest_member *add_members(struct buf *out, const struct rest_member *first)
 {
     const struct rest_member *at;
-    bool none = true;
+    bool none = true, has_config = false;
     open_schema(out, first->schema);
     open_properties(out);
     for (at = first; at->schema && strcmp(at->schema, first->schema) == 0; at++) {
         buf_json_key(out, at->name);
         rest_form_schema(out, at->form, at->value, at->help);
+        has_config |= strcmp(at->name, "config") == 0 && strcmp(at->form, "object") == 0;
     }
     buf_add_char(out, '}');
     for (const struct rest_member *m = first; m != at; m++)
         if (!m->optional)
             add_required(out, m->name, &none);
-    buf_add_text(out, none ? "}" : "]}");
+    buf_add_text(out, none ? "" : "]");
+    if (has_config)
+        add_config_by_kind(out);
+    buf_add_char(out, '}');
     return at;
 }
 
@@ -455,19 +472,6 @@ static void add_fields(struct buf *out, bool with_defaults)
         rest_form_schema(out, form_of(f, false), with_defaults ? default_of(f) : NULL, f->help);
     }
     buf_add_char(out, '}');
-}
-
-/* The settings of each kind where config says nothing but that it is an object. */
-static void add_config_by_kind(struct buf *out)
-{
-    buf_json_open_list(out, "allOf");
-    for (size_t i = 0; dest_all[i]; i++) {
-        buf_printf(out,
-                   "%s{\"if\":{\"properties\":{\"kind\":{\"const\":\"%s\"}},\"required\":[\"kind\"]},"
-                   "\"then\":{\"properties\":{\"config\":{\"$ref\":\"#/components/schemas/Config.%s\"}}}}",
-                   i ? "," : "", dest_all[i]->kind, dest_all[i]->kind);
-    }
-    buf_add_char(out, ']');
 }
 
 static void add_create(struct buf *out)

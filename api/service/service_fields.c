@@ -11,8 +11,11 @@
 
 #include "api/service/service_parts.h"
 #include "common/base/check.h"
+#include "common/base/hash.h"
 #include "common/base/hint.h"
 #include "common/base/json.h"
+#include "common/base/list.h"
+#include "common/base/table.h"
 #include "common/base/utf8.h"
 #include "common/base/uuid.h"
 #include "common/destinations/dest.h"
@@ -142,15 +145,22 @@ static const char *read_entry(struct service_call *call, enum service_form form,
     return out;
 }
 
-/* Whether ENTRY stands in the parameter LIST, "{a,b". */
-static bool list_has(const char *list, const char *entry)
+/* An entry of a list. */
+struct entry {
+    struct table_entry by_text;
+    const char *text;
+};
+
+/* Whether ENTRY is among those SEEN; it is from now on. */
+static bool was_seen(struct arena *arena, struct table *seen, const char *entry)
 {
-    size_t n = strlen(entry);
-    for (const char *at = list; *at; at += strcspn(at, ",")) {
-        at++;
-        if (strncmp(at, entry, n) == 0 && (!at[n] || at[n] == ','))
+    uint64_t hash = hash_text(entry);
+    for (struct table_entry *at = table_first(seen, hash); at; at = table_next(at))
+        if (strcmp(list_entry(at, struct entry, by_text)->text, entry) == 0)
             return true;
-    }
+    struct entry *e = arena_alloc(arena, sizeof *e);
+    e->text = arena_strdup(arena, entry);
+    table_insert(seen, &e->by_text, hash);
     return false;
 }
 
@@ -172,12 +182,14 @@ static const char *read_list(struct service_call *call, const struct service_fie
         return NULL;
     }
     struct buf list;
+    struct table seen;
     buf_init(&list, (SERVICE_TARGETS_MAX + 1) * UUID_TEXT);
+    table_init(&seen);
     for (size_t i = 0; i < count; i++) {
         char id[UUID_TEXT];
         const char *fault = NULL;
         const char *entry = read_entry(call, field->form, json_object_array_get_idx(value, i), id, &fault);
-        if (entry && list.len && list_has(buf_text(&list), entry))
+        if (entry && was_seen(&call->arena, &seen, entry))
             fault = "stands there twice; remove one";
         if (fault)
             service_wrong(call, arena_printf(&call->arena, "%s[%zu]", field->name, i),
@@ -187,6 +199,7 @@ static const char *read_list(struct service_call *call, const struct service_fie
         if (service_is_full(call))
             break;
     }
+    table_free(&seen);
     buf_add_char(&list, '}');
     check(!list.overflow);
     const char *kept = count ? arena_strdup(&call->arena, buf_text(&list)) : NULL;

@@ -23,10 +23,11 @@
     "(SELECT count(*) AS n FROM (SELECT FROM notify.api_deliveries d WHERE d.workspace_id = $1"              \
     " AND d.state = s.state AND " which " LIMIT " COUNTED_MAX ") d)"
 
-/* Of more delivered ones the hours know the number, but for what an earlier version has delivered. */
+/* Of more delivered ones the hours of the whole workspace know the number, but for what an earlier version has delivered. */
 const char service_sql_stats[] =
     "SELECT s.state, c.n AS count, CASE WHEN s.state = 'delivered' AND r.n >= " COUNTED_MAX " THEN greatest(r.n,"
-    " (SELECT sum(h.delivered) FROM notify.api_hours h WHERE h.workspace_id = $1 AND " OF_THE_DAY("h.hour") "))::bigint"
+    " (SELECT sum(h.delivered) FROM notify.api_hours h WHERE h.workspace_id = $1 AND h.integration_id = $1"
+    " AND " OF_THE_DAY("h.hour") "))::bigint"
     " ELSE r.n END AS last_24_hours, coalesce(c.n >= " COUNTED_MAX ", false)"
     " OR (r.n >= " COUNTED_MAX " AND s.state <> 'delivered') AS more"
     " FROM unnest($2) WITH ORDINALITY s (state, n)"

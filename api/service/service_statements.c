@@ -43,6 +43,9 @@
     sent " IS NULL OR " sent " = '*' OR " etag " = ANY (string_to_array(replace(" sent ", ' ', ''), ','))"
 #define LOG "INSERT INTO notify.api_audit (workspace_id, actor, actor_name, verb, object, fields) SELECT "
 
+/* Nobody reads it. Where the role of the session was dropped it is an error that says so, and pg_link makes a new one. */
+#define SESSION_ROLE "current_user"
+
 /* Of a token t. */
 #define TOKEN_SHOWN                                                                                          \
     "SELECT t.id, t.workspace_id, t.scope, t.name, " UTC("t.created_at") " AS created_at, " UTC(             \
@@ -63,7 +66,7 @@
 
 const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     [API_WORKSPACE] = {"api_workspace",
-        "SELECT set_config('notify.workspace', $1, true)", 1, {PG_TEXT}},
+        "SELECT set_config('notify.workspace', $1, true), " SESSION_ROLE, 1, {PG_TEXT}},
 
     /* $2 microseconds since 1970 and $3 the id of the last row of the page before. */
     [API_INTEGRATION_LIST] = {"api_integration_list",
@@ -213,6 +216,8 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " SELECT t.id FROM notify.tokens t WHERE t.id = $1",
         3, {PG_TEXT, PG_TEXT, PG_TEXT}},
 
+    /* Before those below, as API_WORKSPACE is before others. */
+    [API_TOKEN_ROLE] = {"api_token_role", "SELECT " SESSION_ROLE " WHERE $1 IS NOT NULL", 1, {PG_TEXTS}},
     /* Many at once. */
     [API_TOKEN_FIND] = {"api_token_find",
         "SELECT t.id, t.workspace_id, t.scope, t.name, encode(t.hash, 'hex'), t.revoked_at IS NOT NULL,"

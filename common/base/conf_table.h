@@ -237,8 +237,8 @@
         "Seconds for a request to arrive whole, from the first look or the answer before, and for an "       \
         "answer to be taken.")                                                                               \
     INT(api_header_bytes, "api.header_bytes", 16384, 4096, 1048576,                                          \
-        "Memory for a request's line and headers, and for as much of the answer at a time; of each "         \
-        "connection.")                                                                                       \
+        "Bytes of a request's line and headers, with 64 for each of them: more than browsers send. A "       \
+        "connection may take twice that in memory, so that what is larger can still be refused in words.")   \
     INT(api_body_bytes, "api.body_bytes", 65536, 1024, 16777216,                                             \
         "Largest body of a request; settings with a long list of targets have some 20,000.")                 \
     NUM(api_rate, "api.rate", 50, 1, 100000,                                                                 \
@@ -260,8 +260,8 @@
         "Findings of a scan in one export, which are as many rows in one transaction: some tenths of a "     \
         "second.")                                                                                           \
     INT(api_export_unsaved, "api.export_unsaved", 20, 1, 500,                                                \
-        "Findings that are sent in one request with settings that are not saved: the client waits for all of "\
-        "them, within api.test_timeout, and each message counts as a test (api.tests_burst).")                                                                    \
+        "Findings that are sent in one request with settings that are not saved: the client waits for all "  \
+        "of them, within api.test_timeout, and each message counts as a test (api.tests_burst).")            \
     TEXT(api_certificate_file, "api.certificate_file", "",                                                   \
          "PEM file with the API's certificate and those between it and its authority, in this order; with "  \
          "api.key_file. Both empty: HTTP, for loopback or behind a proxy that speaks TLS.")                  \

@@ -24,6 +24,8 @@
 
 enum { SAY_EVERY_S = 60 };
 
+#define UNDEFINED_OBJECT "42704"
+
 static void on_io(evutil_socket_t fd, short what, void *arg);
 
 void pg_io_want(struct pg_link *l, short events)
@@ -131,7 +133,7 @@ static bool begins_with_any(const char *text, const char *const *beginnings)
 }
 
 /* What an error of the server means for its request (PostgreSQL's appendix of error codes). */
-static enum pg_outcome classify(const struct pg_link *l, const char *state)
+static enum pg_outcome classify(const struct pg_link *l, const char *state, bool of_first)
 {
     static const char *const try_again[] = {"40001", "40P01", "55P03", "57014", "25006", NULL};
     static const char *const bad_data_classes[] = {"21", "22", "23", "54", "P0", "XX", NULL};
@@ -144,7 +146,8 @@ static enum pg_outcome classify(const struct pg_link *l, const char *state)
         return PG_TRY_AGAIN;
     if (begins_with_any(state, bad_data_classes))
         return PG_BAD_DATA;
-    if (l->settings.of_many && l->state == PG_UP && !begins_with_any(state, link_classes))
+    bool lost_role = of_first && *l->settings.role && strcmp(state, UNDEFINED_OBJECT) == 0;
+    if (l->settings.of_many && l->state == PG_UP && !lost_role && !begins_with_any(state, link_classes))
         return PG_BAD_DATA;
     /* Missing rights or tables, a plan that no longer fits, a server going away: connect and prepare again.
      */
@@ -159,7 +162,7 @@ static void note_error(const struct pg_link *l, struct pg_request *r, const PGre
         return; /* the first error counts; the others are its consequence */
     snprintf(r->sqlstate, sizeof r->sqlstate, "%s", state ? state : "08000");
     snprintf(r->words, sizeof r->words, "%s", words ? words : PQresultErrorMessage(res));
-    r->outcome = classify(l, r->sqlstate);
+    r->outcome = classify(l, r->sqlstate, r->answered == 0);
 }
 
 static void prove(struct pg_link *l)

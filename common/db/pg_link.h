@@ -62,7 +62,8 @@ struct pg_link_settings {
     double lock_timeout_s; /* of a statement that waits for a lock */
     double reconnect_max_s;
     /* Requests are of many people: an error that is not known to be the connection's is PG_BAD_DATA and ends its request alone.
-     * Else the connection is made anew, in the hope that this mends it. */
+     * Else the connection is made anew, in the hope that this mends it. The first statement of each request reads current_user:
+     * that there is no such thing is said there of a role that was dropped, and may have been made again. */
     bool of_many;
     const struct pg_statement *statements;
     int statement_count;

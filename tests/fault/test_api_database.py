@@ -66,6 +66,30 @@ def test_what_the_database_refuses_is_refused_at_once_and_disturbs_nobody(stage,
     created(api, mine)
 
 
+def test_a_role_that_is_dropped_and_made_again_is_taken_on_again(stage, notify_api, token):
+    """As roles.sql of another version may be run: from nothing."""
+    mine, role = token(), f"renewed_{stage.database.name}"
+
+    def make() -> None:
+        stage.database.execute(f"CREATE ROLE {role} NOLOGIN; GRANT notify_api TO {role}")
+
+    make()
+    try:
+        api = notify_api({"api": {"role": role}, "database": {"timeout": 5.0}})
+        path = created(api, mine)
+        stage.database.execute(f"DROP ROLE {role}; SELECT pg_sleep(1.2)")  # what is known of the token is forgotten
+        assert timed(api, "GET", path, None, mine)[0].status == 503
+        make()
+        for _ in range(8):
+            answer, seconds = timed(api, "GET", path, None, mine)
+            assert answer.status == 200 and seconds < 5, (answer, seconds)
+        created(api, mine)
+        assert not api.events("request_refused") and not api.events("tokens_refused")
+        api.close()
+    finally:
+        stage.database.execute(f"DROP ROLE {role}")
+
+
 def test_tokens_that_may_not_be_read_are_asked_for_again_on_the_same_connection(stage, notify_api, token):
     """As after an upgrade whose rights are not there yet."""
     mine = token()
@@ -100,6 +124,19 @@ def test_a_prepared_statement_that_no_longer_fits_is_prepared_anew(stage, notify
     on_integrations(stage, "IF nextval('product_tries') < 3 THEN RAISE 'cached plan must not change result type' USING ERRCODE = '0A000'; END IF")
     created(api, mine)
     assert len(api.events("database_link_down")) == 2 and not api.events("request_refused")
+
+
+def test_a_read_that_is_not_answered_says_nothing_of_changes_and_a_write_does(stage, notify_api, token):
+    api, mine = notify_api({"database": {"timeout": 2.0}}), token()
+    lock = stage.database.connect()
+    lock.autocommit = False
+    lock.cursor().execute("LOCK TABLE integrations IN ACCESS EXCLUSIVE MODE")
+    read, write = api.ask("GET", "/integrations", None, mine), api.ask("POST", "/integrations", SLACK, mine)
+    lock.rollback()
+    lock.close()
+    assert (read.status, write.status) == (503, 503) and "retry-after" in read.headers
+    assert "change" not in read.json()["detail"] and "Idempotency-Key" not in read.json()["detail"] and "try again" in read.json()["detail"], read
+    assert "whether a change took effect is not known" in write.json()["detail"]
 
 
 def test_what_is_too_slow_is_ended_once_and_says_so(stage, notify_api, token):

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/service/service_parts.h"
+#include "common/base/clock.h"
 #include "tests/unit/unit.h"
 
 #define CONFIG "\"config\":{\"webhook_url\":\"https://x.example/hush\"}"
@@ -218,6 +219,35 @@ static void a_list_of_too_many_is_refused(void)
     }
 }
 
+/* Microseconds to read a body with COUNT targets, the best of ten. */
+static int64_t cost_of_targets(int count)
+{
+    static char body[64 * 1024];
+    int64_t best = INT64_MAX;
+    size_t used = (size_t)snprintf(body, sizeof body, "{" GOOD ",\"target_ids\":[");
+    for (int i = 0; i < count; i++)
+        used += (size_t)snprintf(body + used, sizeof body - used, "%s\"11111111-1111-4111-8111-%012x\"",
+                                 i ? "," : "", (unsigned)i);
+    snprintf(body + used, sizeof body - used, "]}");
+    for (int times = 0; times < 10; times++) {
+        struct service_request request;
+        int64_t began = clock_mono_us();
+        struct service_call *call = read_body(body, true, &request);
+        int64_t took = clock_mono_us() - began;
+        EXPECT_INT(call->status, SERVICE_UNFINISHED);
+        best = took < best ? took : best;
+        service_end(call);
+    }
+    return best;
+}
+
+static void four_times_as_many_targets_cost_about_four_times_as_much(void)
+{
+    int64_t few = cost_of_targets(250), many = cost_of_targets(1000);
+    printf("# 250 targets: %lld us, 1000: %lld us\n", (long long)few, (long long)many);
+    EXPECT(many < 8 * few);
+}
+
 static void settings_are_judged_by_their_kind_and_errors_name_the_key(void)
 {
     static const struct {
@@ -272,5 +302,6 @@ UNIT_MAIN(UNIT_CASE(a_creation_gets_the_defaults), UNIT_CASE(an_update_gets_what
           UNIT_CASE(settings_of_too_many_values_are_refused),
           UNIT_CASE(deliveries_that_are_wrong_are_looked_at_as_long_as_they_are_told),
           UNIT_CASE(a_list_of_too_many_is_refused),
+          UNIT_CASE(four_times_as_many_targets_cost_about_four_times_as_much),
           UNIT_CASE(settings_are_judged_by_their_kind_and_errors_name_the_key),
           UNIT_CASE(settings_are_taken_by_the_kinds_that_need_no_more))
