@@ -13,6 +13,7 @@
 #include "api/rest/rest_metrics.h"
 #include "api/rest/rest_own.h"
 #include "api/rest/rest_send.h"
+#include "api/rest/rest_web.h"
 #include "api/service/service.h"
 
 /* ---- parameters that several have ---- */
@@ -20,6 +21,10 @@
 #define THE_INTEGRATION                                                                                      \
     {                                                                                                        \
         "id", "uuid", NULL, "The id of an integration of the workspace.", true                               \
+    }
+#define THE_FILE                                                                                             \
+    {                                                                                                        \
+        "file", "text", NULL, "The name of a file of the page.", true                                        \
     }
 #define THE_LIMIT                                                                                            \
     {                                                                                                        \
@@ -262,6 +267,15 @@ const struct route rest_routes[] = {
     },
     {
         .method = "GET",
+        .path = "/token",
+        .summary = "The token that asks: what it may do, and where.",
+        .scope = ROUTE_READ,
+        .status = 200,
+        .answer = "Token",
+        .handle = rest_show_token,
+    },
+    {
+        .method = "GET",
         .path = "/kinds",
         .summary = "The kinds of destinations and the settings that each takes.",
         .scope = ROUTE_READ,
@@ -303,6 +317,35 @@ const struct route rest_routes[] = {
         .status = 200,
         .type = "text/plain",
         .handle = rest_show_metrics,
+    },
+    {
+        .method = "GET",
+        .path = "/",
+        .summary = "The dashboard: a page for people, which signs in with a token.",
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .type = "text/html",
+        .handle = rest_show_page,
+    },
+    {
+        .method = "GET",
+        .path = "/web/css/{file}",
+        .summary = "A style sheet of the dashboard.",
+        .words = {THE_FILE},
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .type = "text/css",
+        .handle = rest_show_style,
+    },
+    {
+        .method = "GET",
+        .path = "/web/js/{file}",
+        .summary = "A script of the dashboard.",
+        .words = {THE_FILE},
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .type = "text/javascript",
+        .handle = rest_show_script,
     },
     {.method = NULL},
 };

@@ -1,0 +1,126 @@
+/*
+ * overview - how everything is: totals, and a card for each integration
+ */
+import { announce, calm, h, show, theirs } from './dom.js';
+import { allKinds, ask } from './ask.js';
+import { chart } from './chart.js';
+import { empty, every, load, pager } from './load.js';
+import { mark } from './marks.js';
+import { overviewPage, overviewPath } from './overview_data.js';
+import { mayWrite } from './session.js';
+import { badge, exact, number, scopeOf, time, title } from './words.js';
+
+const SECONDS = 10;
+const HEALTHS = ['healthy', 'failing', 'circuit_open', 'broken', 'disabled', 'unknown'];
+
+function total(label, value, href, tone) {
+  const parts = [h('b', null, number(value)), h('span', { class: 'soft small' }, label)];
+  const properties = { class: `card total ${value ? tone ?? '' : ''}` };
+  return href ? h('a', { ...properties, href }, parts) : h('div', properties, parts);
+}
+
+function totals(stats) {
+  const of = (state) => stats.deliveries.find((one) => one.state === state) ?? { count: 0, last_24_hours: 0 };
+  return [
+    total('delivered in 24 hours', of('delivered').last_24_hours, '#/deliveries?state=delivered'),
+    total('being sent', of('sending').count, '#/deliveries?state=sending'),
+    total('waiting for another attempt', of('waiting').count, '#/deliveries?state=waiting', 'warn'),
+    total('deferred', of('deferred').count, '#/deliveries?state=deferred', 'warn'),
+    total('dead', of('dead').count, '#/dead', 'bad'),
+  ];
+}
+
+/** What a person should know of an integration that is not well; null: nothing. */
+function trouble(fares) {
+  if (fares.health === 'broken') return `Its destination said that it is gone, ${exact(fares.broken_since)}.`;
+  if (fares.health === 'circuit_open') return `Held until ${exact(fares.circuit_until)}; failing since ${exact(fares.failing_since)}.`;
+  if (fares.health === 'failing') return `Failing since ${exact(fares.failing_since)}${fares.last_error ? `: ${title(fares.last_error).toLowerCase()}` : ''}.`;
+  return null;
+}
+
+function percent(rate) {
+  return rate === null || rate === undefined ? '–' : `${rate === 1 ? '100' : Math.min(99.9, rate * 100).toFixed(1)} %`;
+}
+
+function figure(label, ...value) {
+  return h('div', null, h('span', { class: 'soft' }, label), h('br'), h('b', null, value));
+}
+
+function card(row, titles) {
+  const { integration, health } = row;
+  const why = trouble(health);
+  return h('li', { class: 'card one' },
+    h('div', { class: 'one-head' }, mark(integration.kind),
+      h('div', null, h('h2', null, h('a', { href: `#/integrations/${encodeURIComponent(integration.id)}` }, theirs(integration.name))),
+        h('p', { class: 'soft small' }, titles.get(integration.kind) ?? integration.kind)),
+      badge(health.health)),
+    h('p', { class: 'soft small' }, scopeOf(integration)),
+    why && h('p', { class: 'why' }, why),
+    row.hours && chart(row.hours),
+    h('div', { class: 'one-figures' }, figure('Last delivery', time(row.last_delivered_at, 'none')),
+      row.hours && figure('Success', percent(row.success_rate)), row.hours && figure('Failed', number(row.failed)), figure('Waiting', number(health.deferred ?? 0))));
+}
+
+const KEYS = [['delivered', 'delivered'], ['failed', 'failed attempts'], ['dead', 'dead']];
+
+function cards(page, titles, filtered) {
+  if (page.rows.length > 0)
+    return [page.rows[0].hours && h('ul', { class: 'keys', 'aria-label': 'Colours of the charts' }, KEYS.map(([name, text]) => h('li', { class: name }, `${text}, by the hour`))),
+      h('ul', { class: 'cards' }, page.rows.map((row) => card(row, titles)))];
+  if (filtered) return empty('Nothing matches', 'No integration has such a name, kind and state.');
+  return empty('No integrations yet', 'Events of this workspace are sent nowhere. Connect a destination to be told of findings.',
+    mayWrite() ? h('a', { class: 'button main', href: '#/connect' }, 'Connect a destination') : 'A token with the scope write can connect one.');
+}
+
+export default function overview(box, { signal, query }) {
+  const filters = { q: query.get('q') ?? '', kind: query.get('kind') ?? '', health: query.get('health') ?? '' };
+  const top = h('section', { class: 'totals', 'aria-label': 'Totals' });
+  const list = h('section', { 'aria-label': 'Integrations' });
+  const kindChoice = h('select', { onchange: (event) => change({ kind: event.target.value }) }, h('option', { value: '' }, 'Every kind'));
+  const titles = new Map();
+  let pages = [overviewPath(filters)];
+  let at = 0;
+
+  async function page() {
+    const [found] = await Promise.all([overviewPage(pages[at], signal), known()]);
+    return [cards(found, titles, filters.q || filters.kind || filters.health),
+      pager({ pages, at, next: found.next, count: number(found.rows.length), noun: found.rows.length === 1 && at === 0 ? 'integration' : 'integrations', go: (all, index) => { pages = all; at = index; refresh(); } })];
+  }
+
+  async function known() {
+    if (titles.size > 0) return;
+    for (const one of await allKinds(signal)) {
+      titles.set(one.kind, one.title);
+      kindChoice.append(h('option', { value: one.kind, selected: one.kind === filters.kind }, one.title));
+    }
+  }
+
+  function refresh() {
+    return load(list, page, { signal, rows: 6 });
+  }
+
+  function change(what) {
+    Object.assign(filters, what);
+    pages = [overviewPath(filters)];
+    at = 0;
+    refresh().then(() => announce(`${list.querySelectorAll('.one').length} integrations`));
+  }
+
+  const tell = async () => show(top, totals((await ask('GET', '/stats', { signal })).data));
+
+  show(box,
+    h('div', { class: 'head' }, h('h1', null, 'Overview'), mayWrite() && h('div', { class: 'actions' }, h('a', { class: 'button main', href: '#/connect' }, 'Connect'))),
+    top,
+    h('form', { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() },
+      h('label', { class: 'wide' }, 'Search by name', h('input', { type: 'search', value: filters.q, oninput: calm((event) => change({ q: event.target.value.trim() })) })),
+      h('label', null, 'Kind', kindChoice),
+      h('label', null, 'State', h('select', { onchange: (event) => change({ health: event.target.value }) }, h('option', { value: '' }, 'Every state'),
+        HEALTHS.map((word) => h('option', { value: word, selected: word === filters.health }, word === 'unknown' ? 'Nothing sent yet' : title(word)))))),
+    list);
+  load(top, async () => totals((await ask('GET', '/stats', { signal })).data), { signal, rows: 1 });
+  refresh();
+  every(SECONDS, async () => {
+    await tell();
+    if (!list.contains(document.activeElement)) show(list, await page());
+  }, signal);
+}
