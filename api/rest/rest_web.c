@@ -17,6 +17,7 @@
 
 #include "api/web/web_files.h"
 #include "common/base/check.h"
+#include "common/destinations/dest.h"
 #include "common/model/words.h"
 
 enum { FILES_BLOCK = 65536, LISTS_MAX = 65536, GZIP_BITS = 15 + 16 /* with gzip's head */ };
@@ -78,7 +79,10 @@ static void add_lists(struct rest_web *w)
             buf_json_member(&out, l->entries[i].word, l->entries[i].help);
         buf_add_char(&out, '}');
     }
-    buf_add_text(&out, "};\n");
+    buf_json_open_object(&out, "kinds");
+    for (size_t i = 0; dest_all[i]; i++)
+        buf_json_member(&out, dest_all[i]->kind, dest_all[i]->title);
+    buf_add_text(&out, "}};\n");
     check(!out.overflow);
     add(w, LISTS, arena_text(&w->arena, buf_text(&out), out.len), out.len);
     buf_free(&out);

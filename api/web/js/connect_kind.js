@@ -57,7 +57,7 @@ function form(kind, targets, signal) {
   const filters = filtersForm(null, targets, () => {});
   const enabled = h('input', { type: 'checkbox', checked: true });
   const said = h('div');
-  const preview = previewPanel(kind.kind, settings.config, signal);
+  const preview = previewPanel(kind.kind, () => (settings.good() ? settings.config() : null), signal);
   const test = testPanel('Sends a test with the settings as they are here. Nothing is saved.', async () => {
     if (!settings.check()) return null;
     return ask('POST', '/integrations/test', { body: { kind: kind.kind, config: settings.config() }, signal }).catch((fault) => {

@@ -7,7 +7,7 @@ import { deliveryPath } from './delivery_rows.js';
 import { explanation } from './explain.js';
 import { asProblem, every, isLeft, load, problemCard } from './load.js';
 import { mayWrite } from './session.js';
-import { badge, exact, meaning, time, title } from './words.js';
+import { badge, exact, kindName, meaning, time, title } from './words.js';
 
 const SECONDS = 3;
 const MOVING = new Set(['sending', 'waiting', 'deferred']);
@@ -19,20 +19,20 @@ export function resultOf(word) {
 }
 
 function fact(name, value) {
-  return value === null || value === undefined || value === '' ? null : h('div', null, h('dt', null, name), h('dd', null, value));
+  return value === null || value === undefined || value === '' || value === false ? null : h('div', null, h('dt', null, name), h('dd', null, value));
 }
 
 function attempt(one) {
   return h('li', { class: 'bad' }, h('h3', null, one.attempt === null ? 'An attempt before the replay' : `Attempt ${one.attempt}${one.before_replay ? ', before the replay' : ''}`),
     h('p', { class: 'small soft' }, time(one.at), ` (${exact(one.at)})`, one.duration_ms === null ? '' : `, ${one.duration_ms} ms`, one.status ? `, status ${one.status}` : ''),
     one.error && h('p', null, title(one.error), h('span', { class: 'soft' }, ` – ${meaning('errors', one.error)}`)),
-    one.detail && h('p', null, theirs(one.detail)), one.response && h('pre', { tabindex: '0', 'aria-label': 'Answer' }, one.response));
+    one.detail && h('p', null, theirs(one.detail)), one.response && h('pre', { tabindex: '0', role: 'group', 'aria-label': 'Answer' }, one.response));
 }
 
 function last(one) {
   if (one.state === 'delivered')
     return h('li', { class: 'good' }, h('h3', null, `Delivered at attempt ${one.attempt}`), h('p', { class: 'small soft' }, time(one.updated_at), ` (${exact(one.updated_at)})`, one.status ? `, status ${one.status}` : ''),
-      one.response && h('pre', { tabindex: '0', 'aria-label': 'Answer' }, one.response));
+      one.response && h('pre', { tabindex: '0', role: 'group', 'aria-label': 'Answer' }, one.response));
   if (one.state === 'waiting' && one.due_at) return h('li', null, h('h3', null, 'Next attempt'), h('p', { class: 'small soft' }, time(one.due_at), ` (${exact(one.due_at)})`));
   if (one.state === 'deferred') return h('li', null, h('h3', null, 'In the mailbox of its integration'), h('p', { class: 'small soft' }, one.mailbox_next_look ? ['Looked at ', time(one.mailbox_next_look)] : 'It is looked at when the destination takes more.'));
   return h('li', { class: one.state === 'dead' ? 'bad' : '' }, h('h3', null, title(one.state)), h('p', { class: 'small soft' }, time(one.updated_at), ` (${exact(one.updated_at)})`));
@@ -78,7 +78,7 @@ export default function delivery(box, { words: [event, integration], signal }) {
     return [h('section', { class: 'card stack-small' }, h('p', null, `${meaning('states', one.state)}.`.replace(/^./, (first) => first.toUpperCase())),
       one.reason && h('p', null, h('b', null, title(one.reason)), h('span', { class: 'soft' }, ` – ${meaning('reasons', one.reason)}`)),
       one.detail && h('p', null, theirs(one.detail)),
-      h('dl', { class: 'facts' }, fact('Integration', h('a', { href: `#/integrations/${encodeURIComponent(integration)}` }, theirs(one.integration_name ?? '(deleted)'))), fact('Kind', title(one.integration_kind)),
+      h('dl', { class: 'facts' }, fact('Integration', h('a', { href: `#/integrations/${encodeURIComponent(integration)}` }, theirs(one.integration_name ?? '(deleted)'))), fact('Kind', kindName(one.integration_kind)),
         fact('Attempt', String(one.attempt)), fact('Fired', time(one.created_at)), fact('Changed', time(one.updated_at)), fact('Next attempt', one.due_at && time(one.due_at)),
         fact('Twice', one.maybe_duplicate && 'the receiver may have seen it twice'), fact('Event', h('code', null, theirs(one.event_id))), fact('Bundled with others', one.batch && h('code', null, one.batch)),
         fact('Failing since', one.mailbox_failing_since && time(one.mailbox_failing_since)))),

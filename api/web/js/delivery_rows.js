@@ -2,7 +2,7 @@
  * delivery_rows - deliveries as a table, and the addresses of their pages
  */
 import { h, theirs } from './dom.js';
-import { badge, meaning, time, title } from './words.js';
+import { badge, kindName, meaning, time, title } from './words.js';
 
 export function deliveryPath(one) {
   return `/deliveries/${encodeURIComponent(one.event_id)}/${encodeURIComponent(one.integration_id)}`;
@@ -41,7 +41,7 @@ export function deliveryTable(rows, { where = true, tick = null } = {}) {
     cell('State', badge(one.state)),
     cell('Event', h('a', { href: `#${deliveryPath(one)}` }, title(one.event_type) || 'Event'), about(one)),
     where && cell('Integration', one.integration_name === null ? h('span', { class: 'soft' }, 'deleted') : h('a', { href: `#/integrations/${encodeURIComponent(one.integration_id)}` }, theirs(one.integration_name)),
-      h('div', { class: 'small soft' }, one.integration_kind ? title(one.integration_kind) : '')),
+      h('div', { class: 'small soft' }, one.integration_kind ? kindName(one.integration_kind) : '')),
     cell('Outcome', outcome(one)),
     cell('Attempt', h('span', { class: 'count' }, one.attempt)),
     cell('Changed', time(one.updated_at)))));

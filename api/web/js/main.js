@@ -46,7 +46,7 @@ function find(path) {
 function arrive(name, main, first) {
   document.title = `${name} · Pencheff notify`;
   window.scrollTo(0, 0);
-  if (first) return;
+  if (first || main.contains(document.activeElement)) return; // it has put the focus where it is wanted
   announce(name);
   const heading = main.querySelector('h1');
   heading?.setAttribute('tabindex', '-1');

@@ -2,13 +2,13 @@
  * overview - how everything is: totals, and a card for each integration
  */
 import { announce, calm, h, show, theirs } from './dom.js';
-import { allKinds, ask } from './ask.js';
+import { ask } from './ask.js';
 import { chart } from './chart.js';
 import { empty, every, load, pager } from './load.js';
 import { mark } from './marks.js';
 import { overviewPage, overviewPath } from './overview_data.js';
 import { mayWrite } from './session.js';
-import { badge, exact, number, scopeOf, time, title } from './words.js';
+import { KINDS, badge, exact, kindName, number, scopeOf, time, title } from './words.js';
 
 const SECONDS = 10;
 const HEALTHS = ['healthy', 'failing', 'circuit_open', 'broken', 'disabled', 'unknown'];
@@ -46,13 +46,13 @@ function figure(label, ...value) {
   return h('div', null, h('span', { class: 'soft' }, label), h('br'), h('b', null, value));
 }
 
-function card(row, titles) {
+function card(row) {
   const { integration, health } = row;
   const why = trouble(health);
   return h('li', { class: 'card one' },
     h('div', { class: 'one-head' }, mark(integration.kind),
       h('div', null, h('h2', null, h('a', { href: `#/integrations/${encodeURIComponent(integration.id)}` }, theirs(integration.name))),
-        h('p', { class: 'soft small' }, titles.get(integration.kind) ?? integration.kind)),
+        h('p', { class: 'soft small' }, kindName(integration.kind))),
       badge(health.health)),
     h('p', { class: 'soft small' }, scopeOf(integration)),
     why && h('p', { class: 'why' }, why),
@@ -63,10 +63,10 @@ function card(row, titles) {
 
 const KEYS = [['delivered', 'delivered'], ['failed', 'failed attempts'], ['dead', 'dead']];
 
-function cards(page, titles, filtered) {
+function cards(page, filtered) {
   if (page.rows.length > 0)
     return [page.rows[0].hours && h('ul', { class: 'keys', 'aria-label': 'Colours of the charts' }, KEYS.map(([name, text]) => h('li', { class: name }, `${text}, by the hour`))),
-      h('ul', { class: 'cards' }, page.rows.map((row) => card(row, titles)))];
+      h('ul', { class: 'cards' }, page.rows.map((row) => card(row)))];
   if (filtered) return empty('Nothing matches', 'No integration has such a name, kind and state.');
   return empty('No integrations yet', 'Events of this workspace are sent nowhere. Connect a destination to be told of findings.',
     mayWrite() ? h('a', { class: 'button main', href: '#/connect' }, 'Connect a destination') : 'A token with the scope write can connect one.');
@@ -76,23 +76,15 @@ export default function overview(box, { signal, query }) {
   const filters = { q: query.get('q') ?? '', kind: query.get('kind') ?? '', health: query.get('health') ?? '' };
   const top = h('section', { class: 'totals', 'aria-label': 'Totals' });
   const list = h('section', { 'aria-label': 'Integrations' });
-  const kindChoice = h('select', { onchange: (event) => change({ kind: event.target.value }) }, h('option', { value: '' }, 'Every kind'));
-  const titles = new Map();
+  const kindChoice = h('select', { onchange: (event) => change({ kind: event.target.value }) }, h('option', { value: '' }, 'Every kind'),
+    KINDS.map((word) => h('option', { value: word, selected: word === filters.kind }, kindName(word))));
   let pages = [overviewPath(filters)];
   let at = 0;
 
   async function page() {
-    const [found] = await Promise.all([overviewPage(pages[at], signal), known()]);
-    return [cards(found, titles, filters.q || filters.kind || filters.health),
+    const found = await overviewPage(pages[at], signal);
+    return [cards(found, filters.q || filters.kind || filters.health),
       pager({ pages, at, next: found.next, count: number(found.rows.length), noun: found.rows.length === 1 && at === 0 ? 'integration' : 'integrations', go: (all, index) => { pages = all; at = index; refresh(); } })];
-  }
-
-  async function known() {
-    if (titles.size > 0) return;
-    for (const one of await allKinds(signal)) {
-      titles.set(one.kind, one.title);
-      kindChoice.append(h('option', { value: one.kind, selected: one.kind === filters.kind }, one.title));
-    }
   }
 
   function refresh() {

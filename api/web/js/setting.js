@@ -1,7 +1,7 @@
 /*
  * setting - a field of the form for each setting of a kind, made of what GET /kinds says of it
  *
- * Each is {key, node, value(), check(strict), tell(text)}. A value that is undefined is left out. The checks are the schema's, as one
+ * Each is {key, node, value(), check(strict), good(), tell(text)}. A value that is undefined is left out. The checks are the schema's, as one
  * types; the server has the last word, and knows more.
  */
 import { calm, h, newId, show } from './dom.js';
@@ -62,7 +62,7 @@ function mapForm(setting, id, changed) {
     rows.append(row);
     if (focus) name.focus();
   };
-  const more = h('button', { type: 'button', id, onclick: () => add(true) }, `Add to ${setting.key}`);
+  const more = h('button', { type: 'button', id, 'aria-label': `Add to ${setting.key}`, onclick: () => add(true) }, `Add to ${setting.key}`);
   const pairs = () => [...rows.children].map((row) => [...row.querySelectorAll('input')].map((input) => input.value.trim())).filter(([name, value]) => name || value);
   const fault = () => {
     if (pairs().some(([name, value]) => !name || !value)) return 'Each line needs a name and a value.';
@@ -122,10 +122,11 @@ export function settingField(setting, needed, changed) {
   form.node.addEventListener('focusout', (event) => {
     if (form.node.contains(event.relatedTarget)) return;
     touched = true;
-    check(false);
+    soon(); // not at once: what moved now would slip from under the click that took the focus
   });
   const node = h('div', { class: 'field' }, h('label', { for: id }, h('code', null, setting.key), mark, fine),
     h('p', { class: 'help', id: `${id}-help` }, setting.help, form.note ? ` ${form.note}` : '', setting.default || setting.form === 'map' ? '' : ` For example ${exampleText(setting)}`), form.node, wrong);
   check(false);
-  return { key: setting.key, node, value: form.value, check, tell, focus: () => form.main.focus() };
+  const good = () => !form.fault() && (form.value() !== undefined || !needed());
+  return { key: setting.key, node, value: form.value, check, good, tell, focus: () => form.main.focus() };
 }

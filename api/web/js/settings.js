@@ -4,7 +4,7 @@
 import { h } from './dom.js';
 import { settingField } from './setting.js';
 
-/** {node, config(), check(), tell(problem)}. KIND: as GET /kinds has it. */
+/** {node, config(), good(), check(), tell(problem)}. KIND: as GET /kinds has it. */
 export function settingsForm(kind, changed) {
   const asked = kind.settings.filter((setting) => !setting.old);
   const fields = new Map();
@@ -18,8 +18,10 @@ export function settingsForm(kind, changed) {
   const rest = nodes((setting) => !setting.required);
   const more = rest.length > 0 && h('details', { class: 'field' }, h('summary', null, `More settings (${rest.length})`), rest);
   return {
-    node: h('div', null, nodes((setting) => setting.required), more),
+    node: h('div', { class: 'settings' }, nodes((setting) => setting.required), more),
     config: () => Object.fromEntries([...fields].map(([key, field]) => [key, field.value()]).filter(([, value]) => value !== undefined)),
+    /** Whether they could be taken as they are; nothing is told. */
+    good: () => [...fields.values()].every((field) => field.good()),
     check: () => {
       const bad = [...fields.values()].filter((field) => !field.check(true));
       if (bad.length && more && more.contains(bad[0].node)) more.open = true;

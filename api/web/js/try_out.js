@@ -3,11 +3,14 @@
  *
  * A preview sends nothing and is made by the code that delivers, with stars for secrets. A test sends.
  */
-import { announce, button, calm, h, show } from './dom.js';
+import { announce, button, calm, h, show, theirs } from './dom.js';
 import { ask } from './ask.js';
 import { asProblem, isLeft, problemCard, skeleton } from './load.js';
 import { mayWrite } from './session.js';
 import { EVENTS, SEVERITIES, meaning, title } from './words.js';
+
+const SAID = 'Of a sample event; secrets are stars.';
+const BORROWED = 'The settings belong to nobody.';
 
 /** A body as it is easiest to read. */
 function pretty(text) {
@@ -18,10 +21,29 @@ function pretty(text) {
   }
 }
 
+const SPOKEN = new Set(['text', 'title', 'summary', 'description', 'message', 'content', 'value', 'name', 'body', 'topLabel', 'details']);
+
+/** What a person reads of a message: the texts in it, in their order, without how they are laid out. */
+function spoken(value, key = '') {
+  if (typeof value === 'string') return SPOKEN.has(key) && value.trim() ? [value] : [];
+  if (Array.isArray(value)) return value.flatMap((one) => spoken(one, key));
+  return value && typeof value === 'object' ? Object.entries(value).flatMap(([name, one]) => spoken(one, name)) : [];
+}
+
+function wordsOf(body) {
+  try {
+    return spoken(JSON.parse(body));
+  } catch {
+    return [];
+  }
+}
+
 function request(one) {
+  const words = wordsOf(one.body);
   return h('div', { class: 'stack-small' }, h('p', null, h('code', null, `${one.method} ${one.url}`)),
-    h('details', null, h('summary', null, 'Headers'), h('pre', { tabindex: '0', 'aria-label': 'Headers of the request' }, Object.entries(one.headers).map(([name, value]) => `${name}: ${value}`).join('\n'))),
-    h('pre', { tabindex: '0', 'aria-label': 'Body of the request' }, pretty(one.body)));
+    h('details', null, h('summary', null, 'Headers'), h('pre', { tabindex: '0', role: 'group', 'aria-label': 'Headers of the request' }, Object.entries(one.headers).map(([name, value]) => `${name}: ${value}`).join('\n'))),
+    words.length > 0 && h('div', { class: 'spoken', tabindex: '0', role: 'group', 'aria-label': 'The message' }, words.map((text) => h('p', null, theirs(text)))),
+    h('details', { open: words.length === 0 }, h('summary', null, 'Body'), h('pre', { tabindex: '0', role: 'group', 'aria-label': 'Body of the request' }, pretty(one.body))));
 }
 
 /** {node, refresh()}. CONFIG: a function that gives the settings that are there by now; null: none, a sample stands for them. */
@@ -44,11 +66,11 @@ export function previewPanel(kind, config, signal) {
     const given = config();
     const body = { kind, event_type: event, severity };
     try {
-      let said = 'Of a sample event. Secrets are stars.';
+      let said = given ? SAID : `${SAID} ${BORROWED}`;
       const answer = await ask('POST', '/integrations/preview', { body: given ? { ...body, config: given } : body, signal })
         .catch((fault) => {
           if (fault.status !== 422 || !given) throw fault;
-          said = 'With settings that belong to nobody, until yours are complete.';
+          said = `${SAID} ${BORROWED}`;
           return ask('POST', '/integrations/preview', { body, signal });
         });
       if (mine !== turn) return;
@@ -78,7 +100,7 @@ function resultCard(result) {
     result.error && h('p', { class: 'small soft' }, h('code', null, result.error), `: ${meaning('errors', result.error)}`),
     h('p', { class: 'small soft' }, result.status ? `Status ${result.status}` : 'No answer came', `, ${result.duration_ms} ms`),
     result.issue && made(result.issue, 'Issue'), result.alert && made(result.alert, 'Alert'),
-    result.response && [h('p', { class: 'small soft' }, 'It answered:'), h('pre', { tabindex: '0', 'aria-label': 'Answer' }, result.response)]);
+    result.response && [h('p', { class: 'small soft' }, 'It answered:'), h('pre', { tabindex: '0', role: 'group', 'aria-label': 'Answer' }, result.response)]);
 }
 
 /** A button that tests, and what came of it. SEND: asks the API, or says why not by null. */

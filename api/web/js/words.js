@@ -9,12 +9,18 @@ import { h } from './dom.js';
 export const EVENTS = Object.keys(lists.events);
 export const SEVERITIES = Object.keys(lists.severities); // from info on
 export const STATES = Object.keys(lists.states);
+export const KINDS = Object.keys(lists.kinds);
 export const REASONS = Object.keys(lists.reasons);
 
 /** "finding_new" as "Finding new". */
 export function title(word) {
   const text = String(word ?? '').replaceAll('_', ' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** "google_chat" as "Google Chat". */
+export function kindName(kind) {
+  return lists.kinds[kind] ?? title(kind);
 }
 
 /** What a word of a list means; "" for one that this version does not know. */

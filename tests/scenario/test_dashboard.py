@@ -1,0 +1,162 @@
+"""The dashboard in a real Chromium: each flow as a user goes through it, against notify-api, PostgreSQL, notifyd and a receiver.
+
+What the flows do stands in tests/browser/; each of them fails too when the page logs an error, breaks its own policy or asks another server.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import browser
+import pytest
+from cryptography.fernet import Fernet
+from figures import hold
+from sandbox import seed
+from sandbox.receiver import Answer
+
+pytestmark = pytest.mark.xdist_group("browser")
+ROOT = Path(__file__).resolve().parents[2]
+HARM = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>"\'`${window.harmed=1}\u202e{{constructor.constructor(1)}}javascript:alert(1)'
+PAGE_BYTES, PAINT_MS = 150 * 1024, 300
+
+
+@pytest.fixture
+def token(ctl, stage):
+    """token(scope) makes one."""
+    def make(scope: str = "write") -> str:
+        return ctl("token", "create", "--workspace", stage.workspace.id, "--scope", scope, "--name", f"{scope} token", "--json", database={"role": None}).json()["token"]
+
+    return make
+
+
+@pytest.fixture
+def dashboard(notify_api):
+    """A notify-api whose tests may go to the receiver."""
+    return notify_api({"delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}})
+
+
+@pytest.fixture
+def row(stage):
+    """row(id) has what is stored of an integration, its settings too; without an id, of the one that there is."""
+    def read(id: str | None = None) -> dict[str, Any] | None:
+        found = stage.database.query("SELECT kind, name, severity_filter, enabled, target_ids::text[], events, config_encrypted FROM integrations"
+                                     " WHERE %s IS NULL OR id::text = %s", (id, id))
+        if not found:
+            return None
+        *values, sealed = found[0]
+        settings = json.loads(json.loads(Fernet(stage.key).decrypt(bytes(sealed)))["config"])
+        return {**dict(zip(("kind", "name", "severity_filter", "enabled", "target_ids", "events"), values)), "config": settings}
+
+    return read
+
+
+def some_dead(stage: Any, notifyd: Any, name: str = "refuses") -> tuple[str, str]:
+    """A delivery that was refused: the event, the integration."""
+    stage.receiver.script("/refuses", Answer(404, body=b"no such channel"))
+    one = stage.webhook("/refuses", name=name, severity_filter="info")
+    event = stage.publish("finding_new")
+    stage.wait(lambda: [r for r in stage.deliveries(event) if r["integration_id"] == one.id and r["state"] == "dead"])
+    return event, one.id
+
+
+# --- flows
+
+def test_signing_in_with_a_token_that_reads_one_that_writes_and_one_that_is_revoked(stage, dashboard, token, notifyd, ctl):
+    notifyd()
+    event, integration = some_dead(stage, notifyd)
+    writes = token()
+
+    def revoke() -> None:
+        assert ctl("token", "revoke", writes.split("_")[1], database={"role": None}).code == 0
+
+    browser.flow("sign_in", {"revoke": revoke}, url=dashboard.url, token=writes, read=token("read"), event=event, integration=integration)
+
+
+def test_a_destination_is_found_previewed_tried_out_and_connected(stage, dashboard, token, row):
+    browser.flow("connect", {
+        "row": row, "count": lambda: stage.database.query("SELECT count(*) FROM integrations")[0][0], "arrived": lambda: stage.receiver.count("/soar"),
+    }, url=dashboard.url, token=token(), hook=stage.receiver.url("/soar"), target=stage.target.id)
+
+
+def test_an_integration_is_changed_by_two_disabled_copied_and_deleted(stage, dashboard, token, row):
+    one = stage.webhook("/hook", name="#security")
+    writes = token()
+
+    def change(id: str, **fields: Any) -> None:
+        assert dashboard.ask("PATCH", f"/integrations/{id}", fields, writes).status == 200
+
+    browser.flow("edit", {"row": row, "change": change, "refuse": lambda: stage.receiver.script("/changed", Answer(418, body=b"I am a teapot"))},
+                 url=dashboard.url, token=writes, integration=one.id, hook=stage.receiver.url("/changed"))
+
+
+def test_deliveries_are_live_filtered_explained_and_replayed(stage, dashboard, token, notifyd):
+    notifyd()
+    stage.webhook("/good", name="takes it")
+    stage.receiver.script("/refuses", Answer(404, body=b"no such channel"))
+    stage.webhook("/refuses", name="refuses it")
+
+    def publish(event: str) -> None:
+        id = stage.publish(event)
+        stage.wait(lambda: len([r for r in stage.deliveries(id) if r["state"] in ("delivered", "dead")]) == 2)
+
+    def many() -> None:
+        for _ in range(30):
+            stage.publish("scan_started")
+        stage.wait(lambda: len(stage.deliveries()) >= 64)
+
+    browser.flow("deliveries", {"publish": publish, "many": many, "accept": lambda: stage.receiver.script("/refuses")}, timeout=200,
+                 url=dashboard.url, token=token(), finding=stage.high)
+
+
+def test_dead_letters_are_replayed_and_dropped_several_at_once(stage, dashboard, token, notifyd):
+    notifyd()
+    stage.receiver.script("/refuses", Answer(404))
+    stage.receiver.script("/gone", Answer(410))
+    stage.webhook("/refuses", name="refuses", severity_filter="info")
+    for severity in ("high", "low", "medium", "critical"):
+        stage.publish("finding_new", finding_id=stage.findings[severity].id)
+    stage.wait(lambda: Counter(r["state"] for r in stage.deliveries()) == {"dead": 4})
+    stage.webhook("/gone", name="gone", events=["scan_done"])
+    stage.database.execute("UPDATE integrations SET events = '{finding_new}' WHERE name = 'refuses'")
+    stage.wait(lambda: stage.publish("scan_done") and [r for r in stage.deliveries() if r["reason"] == "gone"])
+    stage.wait(lambda: Counter(r["state"] for r in stage.deliveries())["dead"] >= 5)
+    browser.flow("dead", {"accept": lambda: stage.receiver.script("/refuses"), "states": lambda: Counter(r["state"] for r in stage.deliveries())},
+                 url=dashboard.url, token=token())
+
+
+def test_a_whole_flow_needs_no_mouse(stage, dashboard, token, row):
+    browser.flow("keyboard", {"row": row}, url=dashboard.url, token=token(), hook=stage.receiver.url("/hand"))
+
+
+# --- how it looks
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_fits_a_phone_and_shows_hostile_texts_as_texts(stage, dashboard, token, notifyd, scheme):
+    stage.database.execute("UPDATE targets SET name = %s, base_url = %s", (HARM, HARM))
+    stage.database.execute("UPDATE findings SET title = %s, description = %s", (HARM, HARM))
+    notifyd()
+    stage.receiver.script("/refuses", Answer(404, body=HARM.encode()))
+    one = stage.webhook("/refuses", name=HARM, severity_filter="info", target_ids=[stage.target.id])
+    stage.integration({"webhook_url": stage.receiver.url("/slack")}, kind="slack", name="x" * 200, enabled=False)
+    stage.integration({}, kind="carrier-pigeon", name="of a later version")
+    event = stage.publish("finding_new")
+    stage.wait(lambda: [r for r in stage.deliveries(event) if r["state"] == "dead"])
+    browser.flow("look", url=dashboard.url, token=token(), event=event, integration=one.id, schemes=[scheme], widths=[1280, 320], timeout=300)
+
+
+# --- how fast it is
+
+@pytest.mark.alone
+def test_the_overview_is_seen_at_once_and_pages_are_small(stage, dashboard, token):
+    for number in range(200):
+        stage.webhook(f"/{number}", name=f"integration {number:03}")
+    one = stage.webhook("/one")
+    found = browser.flow("speed", url=dashboard.url, token=token(), loads=9, integration=one.id, timeout=300)
+    hold("dashboard: first contentful paint, median of nine", statistics.median(found["first"]), PAINT_MS, "ms")
+    hold("dashboard: cards of 200 integrations are there, median of nine", statistics.median(found["whole"]), 1000, "ms")
+    for page, size in found["bytes"].items():
+        hold(f"dashboard: bytes of the page {page}", size, PAGE_BYTES, "bytes")
