@@ -261,6 +261,8 @@ const struct route rest_routes[] = {
         .path = "/stats",
         .summary = "How much there is of everything, and how each integration fares.",
         .scope = ROUTE_READ,
+        .query = {{"integrations", "boolean", NULL,
+                   "false: without how each integration fares, which is long where there are many.", false}},
         .status = 200,
         .answer = "Stats",
         .make = rest_show_stats,

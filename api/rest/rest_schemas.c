@@ -197,7 +197,7 @@ const struct rest_member rest_members[] = {
     {"Target", "kind", "text?", NULL, "url, repo, llm, or a later one.", false},
 
     {"Stats", "deliveries", "StateCount[]", NULL, "How many there are in each state.", false},
-    {"Stats", "integrations", "Health[]", NULL, "How each fares.", false},
+    {"Stats", "integrations", "Health[]", NULL, "How each fares; not there when it was not asked for.", true},
 
     {"StateCount", "state", "words:states", NULL, "The state.", false},
     {"StateCount", "count", "integer?", NULL,

@@ -173,8 +173,8 @@ void service_explain(struct service_call *call, const struct service_caller *cal
 /* By name. */
 void service_target_list(struct service_call *call, const struct service_caller *caller, const char *limit,
                          const char *cursor);
-/* How much there is of everything, and how each integration fares. */
-void service_stats(struct service_call *call, const struct service_caller *caller);
+/* How much there is of everything, and with INTEGRATIONS how each of them fares. */
+void service_stats(struct service_call *call, const struct service_caller *caller, bool integrations);
 
 /* The answer's body has the token in it, for the only time. SCOPE: "read" or "write". EXPIRES: seconds; below 0: never. */
 void service_token_create(struct service_call *call, const struct service_caller *caller, const char *scope,

@@ -145,7 +145,7 @@ def test_every_page_is_accessible_fits_a_phone_and_shows_hostile_texts_as_texts(
     stage.integration({}, kind="carrier-pigeon", name="of a later version")
     event = stage.publish("finding_new")
     stage.wait(lambda: [r for r in stage.deliveries(event) if r["state"] == "dead"])
-    browser.flow("look", url=dashboard.url, token=token(), event=event, integration=one.id, schemes=[scheme], widths=[1280, 320], timeout=300)
+    browser.flow("look", url=dashboard.url, token=token(), event=event, integration=one.id, harm=HARM, schemes=[scheme], widths=[1280, 320], timeout=300)
 
 
 # --- how fast it is

@@ -98,7 +98,7 @@ export default function overview(box, { signal, query }) {
     refresh().then(() => announce(`${list.querySelectorAll('.one').length} integrations`));
   }
 
-  const tell = async () => show(top, totals((await ask('GET', '/stats', { signal })).data));
+  const tell = async () => show(top, totals((await ask('GET', '/stats?integrations=false', { signal })).data));
 
   show(box,
     h('div', { class: 'head' }, h('h1', null, 'Overview'), mayWrite() && h('div', { class: 'actions' }, h('a', { class: 'button main', href: '#/connect' }, 'Connect'))),
@@ -109,7 +109,7 @@ export default function overview(box, { signal, query }) {
       h('label', null, 'State', h('select', { onchange: (event) => change({ health: event.target.value }) }, h('option', { value: '' }, 'Every state'),
         HEALTHS.map((word) => h('option', { value: word, selected: word === filters.health }, word === 'unknown' ? 'Nothing sent yet' : title(word)))))),
     list);
-  load(top, async () => totals((await ask('GET', '/stats', { signal })).data), { signal, rows: 1 });
+  load(top, async () => totals((await ask('GET', '/stats?integrations=false', { signal })).data), { signal, rows: 1 });
   refresh();
   every(SECONDS, async () => {
     await tell();
