@@ -95,14 +95,18 @@ export async function signIn(page, token, path = '') {
   await page.getByRole('button', { name: 'Sign out' }).waitFor();
 }
 
-/** The page behind the #, when all of it is there. */
+/** To the page behind the #, until all of it is there. */
 export async function go(page, path) {
-  await page.evaluate((hash) => { location.hash = hash; }, path);
+  await page.evaluate((hash) => {
+    if (location.hash !== hash) delete document.getElementById('main').dataset.shown;
+    location.hash = hash;
+  }, path);
   await settled(page);
 }
 
 export async function settled(page) {
-  await page.waitForFunction(() => document.querySelector('h1') && !document.querySelector('[aria-busy], .waits, .busy'));
+  await page.waitForFunction(() => document.querySelector('h1') && document.getElementById('main').dataset.shown
+    && !document.querySelector('[aria-busy], .waits, .busy'));
 }
 
 /** Violations of WCAG 2.2 A and AA and of good practice, as text. */

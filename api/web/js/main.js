@@ -45,6 +45,7 @@ function find(path) {
 /** The heading takes the focus, so that whoever listens hears where they are, and Tab goes on from there. */
 function arrive(name, main, first) {
   document.title = `${name} · Pencheff notify`;
+  main.dataset.shown = name;
   window.scrollTo(0, 0);
   if (first || main.contains(document.activeElement)) return; // it has put the focus where it is wanted
   announce(name);
