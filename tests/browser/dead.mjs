@@ -30,5 +30,13 @@ export default async function flow() {
   await page.getByText('1 delivery dropped.').waitFor();
   await page.getByText('No delivery died of that.').waitFor();
   assert.equal((await ask('states')).dropped, 1);
+
+  // What reached nobody.
+  await page.getByRole('link', { name: 'Events that reached no integration' }).click();
+  await page.getByText('Finding of other scan (1 here)').waitFor();
+  await page.getByText('the finding exists but belongs to another scan').waitFor();
+  await page.getByText(`finding ${given.stray}`).waitFor();
+  await page.getByLabel('Event', { exact: false }).first().selectOption('scan_failed');
+  await page.getByText('No event died').waitFor();
   watch.check();
 }

@@ -1,22 +1,20 @@
-// The pictures of the README: the overview, light and dark.
+// The pictures of the README: the overview, light and dark. OTHERS: further pages to look at, by name.
 
-import { given, open, settled } from './lib.mjs';
+import { given, go, open, settled } from './lib.mjs';
 
 export default async function pictures() {
   for (const scheme of ['light', 'dark']) {
-    const { page, watch } = await open({ token: given.token, colorScheme: scheme, viewport: { width: 1280, height: 860 } });
+    const ending = scheme === 'dark' ? '-dark' : '';
+    const { page, watch, context } = await open({ token: given.token, colorScheme: scheme, viewport: { width: 1280, height: 900 } });
     await settled(page);
-    await page.locator('.one').first().waitFor();
     await page.evaluate(() => document.activeElement.blur());
-    await page.screenshot({ path: `${given.folder}/${scheme === 'light' ? 'dashboard' : 'dashboard-dark'}.png` });
-    watch.check();
+    await page.screenshot({ path: `${given.folder}/dashboard${ending}.png` });
     for (const [name, path] of Object.entries(given.others ?? {})) {
-      await page.evaluate((hash) => { location.hash = hash; }, path);
-      await settled(page);
+      await go(page, path);
       await page.waitForTimeout(500);
-      await page.screenshot({ path: `${given.folder}/${name}-${scheme}.png`, fullPage: true });
+      await page.screenshot({ path: `${given.folder}/${name}${ending}.png`, fullPage: true });
     }
     watch.check();
-    await page.context().close();
+    await context.close();
   }
 }

@@ -6,6 +6,8 @@ What the flows do stands in tests/browser/; each of them fails too when the page
 from __future__ import annotations
 
 import json
+import os
+import random
 import statistics
 from collections import Counter
 from pathlib import Path
@@ -124,8 +126,12 @@ def test_dead_letters_are_replayed_and_dropped_several_at_once(stage, dashboard,
     stage.database.execute("UPDATE integrations SET events = '{finding_new}' WHERE name = 'refuses'")
     stage.wait(lambda: stage.publish("scan_done") and [r for r in stage.deliveries() if r["reason"] == "gone"])
     stage.wait(lambda: Counter(r["state"] for r in stage.deliveries())["dead"] >= 5)
+    other = seed.add_scan(stage.connection, stage.target)
+    stray = seed.add_finding(stage.connection, other).id
+    event = stage.publish("finding_new", finding_id=stray)
+    stage.wait(lambda: stage.events(event)[0]["state"] == "dead")
     browser.flow("dead", {"accept": lambda: stage.receiver.script("/refuses"), "states": lambda: Counter(r["state"] for r in stage.deliveries())},
-                 url=dashboard.url, token=token())
+                 url=dashboard.url, token=token(), stray=stray)
 
 
 def test_a_whole_flow_needs_no_mouse(stage, dashboard, token, row):
@@ -160,3 +166,43 @@ def test_the_overview_is_seen_at_once_and_pages_are_small(stage, dashboard, toke
     hold("dashboard: cards of 200 integrations are there, median of nine", statistics.median(found["whole"]), 1000, "ms")
     for page, size in found["bytes"].items():
         hold(f"dashboard: bytes of the page {page}", size, PAGE_BYTES, "bytes")
+
+
+# --- the pictures of the README
+
+def a_workspace_as_it_may_be(stage: Any) -> None:
+    """Integrations of all kinds, whose figures of a day are drawn with a seed."""
+    url, chance = stage.receiver.url, random.Random(7)
+    made = (("slack", "#security-alerts", {"webhook_url": url("/slack")}, {"severity_filter": "medium"}, (40, 0)),
+            ("pagerduty", "On call: production", {"routing_key": "R" * 32, "api_url": url("/pagerduty")}, {"severity_filter": "critical", "events": ["finding_new", "scan_failed"]}, (3, 0)),
+            ("jira", "SEC board", {"base_url": url("/jira"), "email": "a@b.example", "api_token": "x", "project_key": "SEC"}, {"events": ["finding_new", "finding_changed"]}, (12, 3)),
+            ("webhook", "SOAR intake", {"webhook_url": url("/soar"), "hmac_secret": "s"}, {"severity_filter": "info"}, (90, 0)),
+            ("teams", "Platform team", {"webhook_url": url("/teams")}, {"target_ids": [stage.target.id]}, (8, 0)),
+            ("github", "acme/shop issues", {"repo": "acme/shop", "token": "t", "api_url": url("/github")}, {}, (10, 1)),
+            ("splunk", "SIEM", {"hec_url": url("/splunk"), "token": "t"}, {"severity_filter": "info"}, (90, 0)),
+            ("google_chat", "Shop space", {"webhook_url": url("/chat")}, {"enabled": False}, (0, 0)),
+            ("opsgenie", "Night shift", {"api_key": "k", "api_url": url("/opsgenie")}, {"severity_filter": "critical"}, (3, 0)))
+    for kind, name, config, options, (good, bad) in made:
+        one = stage.integration(config, kind=kind, name=name, **options)
+        for ago in range(1, 24):
+            done = chance.randint(good // 3, good) if good else 0
+            failed = chance.randint(1, bad) if bad and ago < 6 else 0
+            stage.database.execute("INSERT INTO notify.stats_hourly (integration_id, workspace_id, hour, delivered, failed, dead) VALUES (%s, %s,"
+                                   " date_trunc('hour', now(), 'UTC') - %s * interval '1 hour', %s, %s, %s)", (one.id, stage.workspace.id, ago, done, failed, failed // 3))
+
+
+def test_pictures_are_taken_and_those_of_the_readme_are_small(stage, dashboard, token, notifyd, tmp_path):
+    """Copy them to docs/ when the overview has changed: they are in NOTIFY_PICTURES when that names a folder."""
+    a_workspace_as_it_may_be(stage)
+    for kind in ("slack", "pagerduty", "teams", "github", "splunk", "opsgenie"):
+        stage.receiver.script(f"/{kind}*", Answer(like=kind))
+    stage.receiver.script("/jira*", Answer(503))
+    notifyd({"gate": {"report": 0.5, "rate_slack": 100.0}})
+    for word in ("scan_started", "scan_done", "finding_new"):
+        stage.publish(word)
+    stage.publish("finding_new", finding_id=stage.findings["critical"].id)
+    stage.wait(lambda: len(stage.deliveries()) >= 20 and not [one for one in stage.deliveries() if one["state"] in ("sending", "deferred")], 30)
+    folder = Path(os.environ.get("NOTIFY_PICTURES", tmp_path))
+    browser.flow("pictures", url=dashboard.url, token=token(), folder=str(folder))
+    for name in ("dashboard.png", "dashboard-dark.png"):
+        assert (folder / name).stat().st_size < 200 * 1024 and (ROOT / "docs" / name).stat().st_size < 200 * 1024

@@ -11,9 +11,9 @@ import { EVENTS, meaning, number, time, title } from './words.js';
 function group([word, rows]) {
   return h('section', { class: 'card framed group' }, h('div', { class: 'reason stack-small' }, h('h2', null, `${title(word)} `, h('span', { class: 'soft count' }, `(${rows.length} here)`)), h('p', { class: 'small soft' }, meaning('reasons', word))),
     table('Dead events', ['Event', 'About', 'Seen'], rows.map((one) => h('tr', { role: 'row' },
-      cell('Event', title(one.event_type) || 'Event', h('div', { class: 'small soft mono' }, theirs(one.id ?? one.event_id))),
-      cell('About', one.finding_id && h('div', { class: 'mono' }, `finding ${one.finding_id}`), one.scan_id && h('div', { class: 'mono' }, `scan ${one.scan_id}`), one.detail && h('p', null, theirs(one.detail))),
-      cell('Seen', time(one.first_seen ?? one.created_at))))));
+      cell('Event', title(one.event_type) || 'Event', h('div', { class: 'small soft mono' }, theirs(one.id))),
+      cell('About', one.finding_id && h('div', { class: 'mono' }, `finding ${one.finding_id}`), one.scan_id && h('div', { class: 'mono' }, `scan ${one.scan_id}`), one.error && h('p', null, theirs(one.error))),
+      cell('Seen', time(one.first_seen))))));
 }
 
 export default function deadEvents(box, { signal }) {

@@ -2,7 +2,8 @@
  * integration - one that is there: how it fares, its form, what can be done with it
  */
 import { announce, button, calm, h, notice, show, theirs } from './dom.js';
-import { allKinds, ask } from './ask.js';
+import { allKinds, ask, pathOf } from './ask.js';
+import { chart } from './chart.js';
 import { allTargets, filtersForm } from './filters.js';
 import { confirm } from './frame.js';
 import { asProblem, isLeft, load, problemCard } from './load.js';
@@ -10,9 +11,10 @@ import { mark } from './marks.js';
 import { leftOf, nameField } from './connect_kind.js';
 import { deliveryTable } from './delivery_rows.js';
 import { mayWrite } from './session.js';
+import { percent, trouble } from './overview.js';
 import { settingsForm } from './settings.js';
 import { previewPanel, testPanel } from './try_out.js';
-import { badge, routed, scopeOf, title } from './words.js';
+import { badge, number, routed, scopeOf, time, title } from './words.js';
 
 const same = (left, right) => JSON.stringify(left ?? null) === JSON.stringify(right ?? null);
 
@@ -38,6 +40,14 @@ function told(name, value) {
   if (name === 'config') return 'others';
   if (value === null) return 'all';
   return Array.isArray(value) ? value.map((one) => (name === 'events' ? title(one) : one)).join(', ') : String(value);
+}
+
+/** How it fares: the row of the overview that is its own. */
+function fares(row) {
+  const facts = [['State', badge(row.health.health)], ['Last delivery', time(row.last_delivered_at, 'none')], ['Success', percent(row.success_rate)], ['Delivered', number(row.delivered)],
+    ['Failed attempts', number(row.failed)], ['Dead', number(row.dead)], ['Waiting', number(row.health.deferred)]];
+  const why = trouble(row.health);
+  return [h('h2', null, 'The last 24 hours'), chart(row.hours), why && h('p', { class: 'why' }, why), h('dl', { class: 'facts' }, facts.map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, value))))];
 }
 
 export default function integration(box, { words: [id], signal }) {
@@ -100,9 +110,16 @@ export default function integration(box, { words: [id], signal }) {
       return [h('div', { class: 'reason head' }, h('h2', null, 'Latest deliveries'), h('div', { class: 'actions' }, h('a', { href: `#/deliveries?integration_id=${encodeURIComponent(id)}` }, 'All of them'))),
         page.data.length ? deliveryTable(page.data, { where: false }) : h('p', { class: 'state soft' }, 'Nothing was sent to it yet.')];
     }, { signal });
+    const health = h('section', { class: 'card stack-small' });
+    load(health, async () => {
+      const rows = (await ask('GET', pathOf('/overview', { limit: 500, kind: kind?.kind, q: data.name }), { signal })).data;
+      const mine = rows.find((one) => one.integration.id === id);
+      health.hidden = !mine;
+      return mine ? fares(mine) : [];
+    }, { signal, rows: 1 });
     const test = testPanel('Sends a test through it, also while it is disabled.', () => ask('POST', `${path}/test`, { signal }), signal);
-    if (!mayWrite()) return h('div', { class: 'two' }, h('div', { class: 'stack' }, readOnly(data, targets), recent), h('div', { class: 'side stack' }, kind && previewPanel(data.kind, () => null, signal).node));
-    return h('div', { class: 'two' }, h('div', { class: 'stack' }, editForm(data, etag, kind, targets), recent), h('div', { class: 'side stack' }, test, kind && previewPanel(data.kind, () => null, signal).node));
+    if (!mayWrite()) return h('div', { class: 'two' }, h('div', { class: 'stack' }, health, readOnly(data, targets), recent), h('div', { class: 'side stack' }, kind && previewPanel(data.kind, () => null, signal).node));
+    return h('div', { class: 'two' }, h('div', { class: 'stack' }, health, editForm(data, etag, kind, targets), recent), h('div', { class: 'side stack' }, test, kind && previewPanel(data.kind, () => null, signal).node));
   }
 
   function readOnly(data, targets) {

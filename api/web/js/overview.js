@@ -2,43 +2,43 @@
  * overview - how everything is: totals, and a card for each integration
  */
 import { announce, calm, h, show, theirs } from './dom.js';
-import { ask } from './ask.js';
+import { ask, pathOf } from './ask.js';
 import { chart } from './chart.js';
 import { empty, every, load, pager } from './load.js';
 import { mark } from './marks.js';
-import { overviewPage, overviewPath } from './overview_data.js';
 import { mayWrite } from './session.js';
-import { KINDS, badge, exact, kindName, number, scopeOf, time, title } from './words.js';
+import { HEALTHS, KINDS, badge, exact, healthName, kindName, number, scopeOf, time, title } from './words.js';
 
 const SECONDS = 10;
-const HEALTHS = ['healthy', 'failing', 'circuit_open', 'broken', 'disabled', 'unknown'];
+const LIMIT = 48;
 
-function total(label, value, href, tone) {
-  const parts = [h('b', null, number(value)), h('span', { class: 'soft small' }, label)];
+function total(label, value, href, tone, more = false) {
+  const parts = [h('b', null, number(value), more && ' or more'), h('span', { class: 'soft small' }, label)];
   const properties = { class: `card total ${value ? tone ?? '' : ''}` };
   return href ? h('a', { ...properties, href }, parts) : h('div', properties, parts);
 }
 
 function totals(stats) {
-  const of = (state) => stats.deliveries.find((one) => one.state === state) ?? { count: 0, last_24_hours: 0 };
+  const of = (state) => stats.deliveries.find((one) => one.state === state) ?? { count: 0, last_24_hours: 0, more: false };
+  const now = (label, state, href, tone) => total(label, of(state).count, href, tone, of(state).more);
   return [
     total('delivered in 24 hours', of('delivered').last_24_hours, '#/deliveries?state=delivered'),
-    total('being sent', of('sending').count, '#/deliveries?state=sending'),
-    total('waiting for another attempt', of('waiting').count, '#/deliveries?state=waiting', 'warn'),
-    total('deferred', of('deferred').count, '#/deliveries?state=deferred', 'warn'),
-    total('dead', of('dead').count, '#/dead', 'bad'),
+    now('being sent', 'sending', '#/deliveries?state=sending'),
+    now('waiting for another attempt', 'waiting', '#/deliveries?state=waiting', 'warn'),
+    now('deferred', 'deferred', '#/deliveries?state=deferred', 'warn'),
+    now('dead', 'dead', '#/dead', 'bad'),
   ];
 }
 
 /** What a person should know of an integration that is not well; null: nothing. */
-function trouble(fares) {
+export function trouble(fares) {
   if (fares.health === 'broken') return `Its destination said that it is gone, ${exact(fares.broken_since)}.`;
   if (fares.health === 'circuit_open') return `Held until ${exact(fares.circuit_until)}; failing since ${exact(fares.failing_since)}.`;
   if (fares.health === 'failing') return `Failing since ${exact(fares.failing_since)}${fares.last_error ? `: ${title(fares.last_error).toLowerCase()}` : ''}.`;
   return null;
 }
 
-function percent(rate) {
+export function percent(rate) {
   return rate === null || rate === undefined ? '–' : `${rate === 1 ? '100' : Math.min(99.9, rate * 100).toFixed(1)} %`;
 }
 
@@ -56,17 +56,17 @@ function card(row) {
       badge(health.health)),
     h('p', { class: 'soft small' }, scopeOf(integration)),
     why && h('p', { class: 'why' }, why),
-    row.hours && chart(row.hours),
+    chart(row.hours),
     h('div', { class: 'one-figures' }, figure('Last delivery', time(row.last_delivered_at, 'none')),
-      row.hours && figure('Success', percent(row.success_rate)), row.hours && figure('Failed', number(row.failed)), figure('Waiting', number(health.deferred ?? 0))));
+      figure('Success', percent(row.success_rate)), figure('Failed', number(row.failed)), figure('Waiting', number(health.deferred ?? 0))));
 }
 
 const KEYS = [['delivered', 'delivered'], ['failed', 'failed attempts'], ['dead', 'dead']];
 
-function cards(page, filtered) {
-  if (page.rows.length > 0)
-    return [page.rows[0].hours && h('ul', { class: 'keys', 'aria-label': 'Colours of the charts' }, KEYS.map(([name, text]) => h('li', { class: name }, `${text}, by the hour`))),
-      h('ul', { class: 'cards' }, page.rows.map((row) => card(row)))];
+function cards(rows, filtered) {
+  if (rows.length > 0)
+    return [h('ul', { class: 'keys', 'aria-label': 'Colours of the charts' }, KEYS.map(([name, text]) => h('li', { class: name }, `${text}, by the hour`))),
+      h('ul', { class: 'cards' }, rows.map((row) => card(row)))];
   if (filtered) return empty('Nothing matches', 'No integration has such a name, kind and state.');
   return empty('No integrations yet', 'Events of this workspace are sent nowhere. Connect a destination to be told of findings.',
     mayWrite() ? h('a', { class: 'button main', href: '#/connect' }, 'Connect a destination') : 'A token with the scope write can connect one.');
@@ -78,13 +78,14 @@ export default function overview(box, { signal, query }) {
   const list = h('section', { 'aria-label': 'Integrations' });
   const kindChoice = h('select', { onchange: (event) => change({ kind: event.target.value }) }, h('option', { value: '' }, 'Every kind'),
     KINDS.map((word) => h('option', { value: word, selected: word === filters.kind }, kindName(word))));
-  let pages = [overviewPath(filters)];
+  const first = () => pathOf('/overview', { limit: LIMIT, ...filters });
+  let pages = [first()];
   let at = 0;
 
   async function page() {
-    const found = await overviewPage(pages[at], signal);
-    return [cards(found, filters.q || filters.kind || filters.health),
-      pager({ pages, at, next: found.next, count: number(found.rows.length), noun: found.rows.length === 1 && at === 0 ? 'integration' : 'integrations', go: (all, index) => { pages = all; at = index; refresh(); } })];
+    const found = await ask('GET', pages[at], { signal });
+    return [cards(found.data, filters.q || filters.kind || filters.health),
+      pager({ pages, at, next: found.next, count: number(found.data.length), noun: 'integrations', back: 'Back', on: 'Further', go: (all, index) => { pages = all; at = index; refresh(); } })];
   }
 
   function refresh() {
@@ -93,7 +94,7 @@ export default function overview(box, { signal, query }) {
 
   function change(what) {
     Object.assign(filters, what);
-    pages = [overviewPath(filters)];
+    pages = [first()];
     at = 0;
     refresh().then(() => announce(`${list.querySelectorAll('.one').length} integrations`));
   }
@@ -107,7 +108,7 @@ export default function overview(box, { signal, query }) {
       h('label', { class: 'wide' }, 'Search by name', h('input', { type: 'search', value: filters.q, oninput: calm((event) => change({ q: event.target.value.trim() })) })),
       h('label', null, 'Kind', kindChoice),
       h('label', null, 'State', h('select', { onchange: (event) => change({ health: event.target.value }) }, h('option', { value: '' }, 'Every state'),
-        HEALTHS.map((word) => h('option', { value: word, selected: word === filters.health }, word === 'unknown' ? 'Nothing sent yet' : title(word)))))),
+        HEALTHS.map((word) => h('option', { value: word, selected: word === filters.health }, healthName(word)))))),
     list);
   load(top, async () => totals((await ask('GET', '/stats?integrations=false', { signal })).data), { signal, rows: 1 });
   refresh();

@@ -8,6 +8,7 @@ import { h } from './dom.js';
 
 export const EVENTS = Object.keys(lists.events);
 export const SEVERITIES = Object.keys(lists.severities); // from info on
+export const HEALTHS = Object.keys(lists['health-states']);
 export const STATES = Object.keys(lists.states);
 export const KINDS = Object.keys(lists.kinds);
 export const REASONS = Object.keys(lists.reasons);
@@ -64,15 +65,15 @@ const TONES = {
   delivered: 'good', sending: 'idle', waiting: 'warn', deferred: 'warn', dead: 'bad', canceled: 'idle', dropped: 'idle',
   healthy: 'good', failing: 'warn', circuit_open: 'bad', broken: 'bad', disabled: 'idle', unknown: 'idle',
 };
-const HEALTH_MEANS = {
-  healthy: 'The last request was taken.', failing: 'Requests fail, and are tried again.', unknown: 'Nothing was sent yet.',
-  circuit_open: 'Too much failed; nothing is sent for now but a probe.', broken: 'The destination said that it is gone; change the integration, then replay.',
-  disabled: 'Events pass it by.',
-};
 
-export function badge(word, means = meaning('states', word) || HEALTH_MEANS[word] || '') {
-  const text = word === 'unknown' ? 'Nothing sent yet' : title(word);
-  return h('span', { class: `badge ${TONES[word] ?? 'idle'}`, title: means || false }, text);
+/** A state of a delivery, or of an integration's health. */
+export function badge(word) {
+  const means = meaning('states', word) || meaning('health-states', word);
+  return h('span', { class: `badge ${TONES[word] ?? 'idle'}`, title: means || false }, healthName(word));
+}
+
+export function healthName(word) {
+  return word === 'unknown' ? 'Nothing sent yet' : title(word);
 }
 
 /* ---- times ---- */
