@@ -73,13 +73,14 @@ class Watch {
   }
 }
 
-/** {page, watch}. OPTIONS: of a context; axe: the page has axe in it; token: signed in with it. */
-export async function open({ axe = false, token = null, path = '', ...options } = {}) {
+/** {page, watch}. OPTIONS: of a context; axe: the page has axe in it; token: signed in with it; expected: statuses that are no fault. */
+export async function open({ axe = false, token = null, path = '', expected = [], ...options } = {}) {
   const context = await (await launch()).newContext({ viewport: { width: 1280, height: 900 }, locale: 'en-GB', timezoneId: 'UTC', reducedMotion: 'reduce', ...options });
   if (axe) await context.addInitScript({ content: AXE });
   const page = await context.newPage();
   page.setDefaultTimeout(15000);
   const watch = new Watch();
+  watch.expected = new Set(expected);
   watch.attach(page);
   // As a violation is an event of the document, it is told as an error of the console.
   await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));

@@ -5,7 +5,7 @@ import { given, go, open, settled } from './lib.mjs';
 export default async function pictures() {
   for (const scheme of ['light', 'dark']) {
     const ending = scheme === 'dark' ? '-dark' : '';
-    const { page, watch, context } = await open({ token: given.token, colorScheme: scheme, viewport: { width: 1280, height: 900 } });
+    const { page, watch, context } = await open({ token: given.token, colorScheme: scheme, viewport: { width: given.width ?? 1280, height: 900 } });
     await settled(page);
     await page.evaluate(() => document.activeElement.blur());
     await page.screenshot({ path: `${given.folder}/dashboard${ending}.png` });

@@ -138,6 +138,21 @@ def test_a_whole_flow_needs_no_mouse(stage, dashboard, token, row):
     browser.flow("keyboard", {"row": row}, url=dashboard.url, token=token(), hook=stage.receiver.url("/hand"))
 
 
+def test_the_page_waits_as_it_is_asked_to_and_says_so(stage, notify_api, token):
+    api = notify_api({"api": {"rate": 1.0}})
+    writes = token()
+
+    def spend() -> None:
+        while api.ask("GET", "/token", None, writes).status == 200:
+            pass
+
+    def stop() -> None:
+        api.terminate()
+        api.wait()
+
+    browser.flow("waits", {"spend": spend, "stop": stop}, url=api.url, token=writes, hook=stage.receiver.url("/hook"))
+
+
 # --- how it looks
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

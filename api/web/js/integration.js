@@ -45,7 +45,7 @@ function told(name, value) {
 /** How it fares: the row of the overview that is its own. */
 function fares(row) {
   const facts = [['State', badge(row.health.health)], ['Last delivery', time(row.last_delivered_at, 'none')], ['Success', percent(row.success_rate)], ['Delivered', number(row.delivered)],
-    ['Failed attempts', number(row.failed)], ['Dead', number(row.dead)], ['Waiting', number(row.health.deferred)]];
+    ['Failed attempts', number(row.failed)], ['Dead', number(row.dead)], ['Deferred', number(row.health.deferred)]];
   const why = trouble(row.health);
   return [h('h2', null, 'The last 24 hours'), chart(row.hours), why && h('p', { class: 'why' }, why), h('dl', { class: 'facts' }, facts.map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, value))))];
 }

@@ -93,11 +93,16 @@ async function showPage(first = false) {
   } catch (fault) {
     console.error(fault);
     show(main, h('section', { class: 'card error', role: 'alert' }, h('h2', null, 'A part of the page did not load'),
-      h('p', null, 'The server may have been changed meanwhile. Load the page again.')));
+      h('p', null, 'The server is away, or was changed meanwhile.'), h('div', { class: 'actions' }, h('button', { type: 'button', onclick: () => location.reload() }, 'Load it again'))));
   }
+}
+
+/** The other pages, once the first is there: then each opens at once, also when the server is away for a moment. */
+function fetchOthers() {
+  for (const [, , module] of ROUTES) module().catch(() => {}); // it is asked for again when it is wanted
 }
 
 applyTheme();
 onEnd(() => showPage());
 window.addEventListener('hashchange', () => showPage());
-showPage(true);
+showPage(true).then(() => setTimeout(fetchOthers, 1000));

@@ -9,8 +9,8 @@ const path = (d) => s('path', { d });
 const dot = (cx, cy, r = 1.6) => s('circle', { cx, cy, r, class: 'full' });
 
 const DRAWN = {
-  // A hook with its line.
-  webhook: () => [path('M12 3v9a4.5 4.5 0 1 1-4.5-4.5'), dot(12, 3.5), path('M17 17l3 3')],
+  // An arrow that arrives.
+  webhook: () => [path('M3.5 12h11M10 7.5l4.5 4.5-4.5 4.5'), path('M20 5v14')],
   // A speech bubble with two lines crossing.
   slack: () => [path('M4 5h16v11h-9l-5 4v-4H4z'), path('M10 8v5M14 8v5M8.5 9.5h7M8.5 12h7')],
   // Two people.

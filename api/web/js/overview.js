@@ -10,7 +10,7 @@ import { mayWrite } from './session.js';
 import { HEALTHS, KINDS, badge, exact, healthName, kindName, number, scopeOf, time, title } from './words.js';
 
 const SECONDS = 10;
-const LIMIT = 48;
+const LIMIT = 24; // cards are large, and each has 24 hours with it
 
 function total(label, value, href, tone, more = false) {
   const parts = [h('b', null, number(value), more && ' or more'), h('span', { class: 'soft small' }, label)];
@@ -58,7 +58,7 @@ function card(row) {
     why && h('p', { class: 'why' }, why),
     chart(row.hours),
     h('div', { class: 'one-figures' }, figure('Last delivery', time(row.last_delivered_at, 'none')),
-      figure('Success', percent(row.success_rate)), figure('Failed', number(row.failed)), figure('Waiting', number(health.deferred ?? 0))));
+      figure('Success', percent(row.success_rate)), figure('Failed', number(row.failed)), figure('Deferred', number(health.deferred ?? 0))));
 }
 
 const KEYS = [['delivered', 'delivered'], ['failed', 'failed attempts'], ['dead', 'dead']];
