@@ -183,6 +183,17 @@ def test_the_overview_is_seen_at_once_and_pages_are_small(stage, dashboard, toke
         hold(f"dashboard: bytes of the page {page}", size, PAGE_BYTES, "bytes")
 
 
+@pytest.mark.alone
+def test_five_thousand_integrations_are_paged_and_searched(stage, dashboard, token):
+    first = stage.webhook("/hook", name="number 0000")
+    stage.database.execute("INSERT INTO integrations SELECT (jsonb_populate_record(i, jsonb_build_object('id', gen_random_uuid(), 'name', 'number ' || to_char(n, 'FM0000'),"
+                           " 'created_at', i.created_at + n * interval '1 second'))).* FROM integrations i, generate_series(1, 4999) n WHERE i.id = %s", (first.id,))
+    stage.database.execute("INSERT INTO targets SELECT (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'name', 'target ' || to_char(n, 'FM0000')))).*"
+                           " FROM targets t, generate_series(1, 3000) n")
+    found = browser.flow("many", url=dashboard.url, token=token())
+    hold("dashboard: one of 5000 integrations is found as one types", found["searched"], 2000, "ms")
+
+
 # --- the pictures of the README
 
 def a_workspace_as_it_may_be(stage: Any) -> None:

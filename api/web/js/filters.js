@@ -50,6 +50,7 @@ function targetsPart(targets, ids, changed) {
   const nameOf = (id) => known.get(id)?.name ?? 'one that is gone';
   const tell = () => {
     const names = [...chosen].slice(0, 3).map(nameOf);
+    clear.hidden = chosen.size === 0;
     if (chosen.size > 3) names.push(`${plural(chosen.size - 3, 'other')}`);
     show(sentence, chosen.size === 0 ? 'Fires for every target, also for those that are added later.' : ['Fires for ', plural(chosen.size, 'target'), ' only: ', theirs(joined(names)), '.']);
   };

@@ -34,7 +34,7 @@ function totals(stats) {
 export function trouble(fares) {
   if (fares.health === 'broken') return `Its destination said that it is gone, ${exact(fares.broken_since)}.`;
   if (fares.health === 'circuit_open') return `Held until ${exact(fares.circuit_until)}; failing since ${exact(fares.failing_since)}.`;
-  if (fares.health === 'failing') return `Failing since ${exact(fares.failing_since)}${fares.last_error ? `: ${title(fares.last_error).toLowerCase()}` : ''}.`;
+  if (fares.health === 'failing') return `Failing since ${exact(fares.failing_since)}${fares.last_error ? `: ${title(fares.last_error)}` : ''}.`;
   return null;
 }
 

@@ -23,10 +23,15 @@ function pretty(text) {
 
 const SPOKEN = new Set(['text', 'title', 'summary', 'description', 'message', 'content', 'value', 'name', 'body', 'topLabel', 'details']);
 
+/** Pieces of one line, each set in its own way. */
+function isLine(list) {
+  return list.length > 0 && list.every((one) => typeof one?.text === 'string' && (one.type === 'text' || one.type === 'TextRun'));
+}
+
 /** What a person reads of a message: the texts in it, in their order, without how they are laid out. */
 function spoken(value, key = '') {
   if (typeof value === 'string') return SPOKEN.has(key) && value.trim() ? [value] : [];
-  if (Array.isArray(value)) return value.flatMap((one) => spoken(one, key));
+  if (Array.isArray(value)) return isLine(value) ? [value.map((one) => one.text).join('')] : value.flatMap((one) => spoken(one, key));
   return value && typeof value === 'object' ? Object.entries(value).flatMap(([name, one]) => spoken(one, name)) : [];
 }
 

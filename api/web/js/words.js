@@ -13,9 +13,9 @@ export const STATES = Object.keys(lists.states);
 export const KINDS = Object.keys(lists.kinds);
 export const REASONS = Object.keys(lists.reasons);
 
-/** "finding_new" as "Finding new". */
+/** "finding_new" as "Finding new", "http_status" as "HTTP status". */
 export function title(word) {
-  const text = String(word ?? '').replaceAll('_', ' ');
+  const text = String(word ?? '').replaceAll('_', ' ').replace(/\b(dns|http|id|tls|url)\b/g, (short) => short.toUpperCase());
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
