@@ -41,6 +41,16 @@ export default async function flow() {
   await page.getByLabel('Id to look for').fill(given.finding);
   await until(async () => (await rows.count()) === 2 && page.url().includes('finding_id'), 'not two of the finding');
 
+  await page.getByLabel('Id to look for').fill('');
+  await page.getByLabel('Integration', { exact: true }).fill('refuses');
+  await page.getByRole('button', { name: 'No longer by integration' }).waitFor();
+  await page.getByText('Integration refuses it').waitFor();
+  await until(async () => (await rows.count()) === 2 && (await page.locator('tbody').getByText('takes it').count()) === 0, 'not those of one integration');
+  await page.getByRole('button', { name: 'No longer by integration' }).click();
+  await until(async () => (await rows.count()) === 4, 'not all again');
+  await page.getByLabel('Id to look for').fill(given.finding);
+  await until(async () => (await rows.count()) === 2, 'not two of the finding');
+
   // One of them: its story, why, and again.
   await page.locator('tr', { hasText: 'Dead' }).getByRole('link', { name: 'Finding new' }).click();
   await settled(page);
