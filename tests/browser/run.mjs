@@ -3,11 +3,11 @@
 import { end } from './lib.mjs';
 
 try {
-  await (await import(`./${process.argv[2]}.mjs`)).default();
+    await (await import(`./${process.argv[2]}.mjs`)).default();
 } catch (fault) {
-  console.error(fault);
-  process.exitCode = 1;
+    console.error(fault);
+    process.exitCode = 1;
 } finally {
-  await end();
+    await end();
 }
 process.exit();

@@ -11,42 +11,42 @@ let said = null; // why the session ended
 let ended = () => {};
 
 export function token() {
-  return sessionStorage.getItem(KEY);
+    return sessionStorage.getItem(KEY);
 }
 
 export function begin(text, whose) {
-  sessionStorage.setItem(KEY, text);
-  me = whose;
-  said = null;
+    sessionStorage.setItem(KEY, text);
+    me = whose;
+    said = null;
 }
 
 /** NULL: nobody, or it was not asked yet. */
 export function whoAmI() {
-  return me;
+    return me;
 }
 
 export function setMe(whose) {
-  me = whose;
+    me = whose;
 }
 
 export function mayWrite() {
-  return me?.scope === 'write';
+    return me?.scope === 'write';
 }
 
 /** The page calls WORK when the session has ended. */
 export function onEnd(work) {
-  ended = work;
+    ended = work;
 }
 
 /** WHY: in words, for the sign-in page; null: because it was asked for. */
 export function signOut(why = null) {
-  if (!token() && !me) return;
-  sessionStorage.removeItem(KEY);
-  me = null;
-  said = why;
-  ended();
+    if (!token() && !me) return;
+    sessionStorage.removeItem(KEY);
+    me = null;
+    said = why;
+    ended();
 }
 
 export function whyEnded() {
-  return said;
+    return said;
 }
