@@ -14,17 +14,17 @@ const PAGES = {
 async function bytesOf(path) {
     const { page, context } = await open({ token: given.token, path });
     const session = await context.newCDPSession(page);
-    let bytes = 0;
+    const sizes = new Map(); // what is read again later is no part of the page
+    const urls = new Map();
     await session.send('Network.enable');
     await session.send('Network.setCacheDisabled', { cacheDisabled: true });
-    session.on('Network.loadingFinished', (event) => {
-        bytes += event.encodedDataLength;
-    });
+    session.on('Network.responseReceived', (event) => urls.set(event.requestId, event.response.url));
+    session.on('Network.loadingFinished', (event) => sizes.set(urls.get(event.requestId), event.encodedDataLength));
     await page.reload();
     await settled(page);
-    await page.waitForTimeout(800);
+    await page.waitForTimeout(2500);
     await context.close();
-    return bytes;
+    return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 export default async function flow() {

@@ -3,6 +3,7 @@
  */
 import { h, newId, show } from './dom.js';
 import { mayWrite, signOut, whoAmI } from './session.js';
+import { exact } from './words.js';
 
 const THEME = 'notify.theme';
 const PAGES = [
@@ -58,7 +59,7 @@ export function drawFrame(path) {
             me &&
                 h(
                     'span',
-                    { class: 'soft', title: `Workspace ${me.workspace_id}` },
+                    { class: 'soft', title: `Workspace ${me.workspace_id}${me.expires_at ? `, until ${exact(me.expires_at)}` : ''}` },
                     h('bdi', null, me.name),
                     mayWrite() ? '' : ' · may only read',
                 ),
@@ -97,13 +98,4 @@ export function confirm({ heading, text, points = [], yes, danger = false }) {
         document.body.append(dialog);
         dialog.showModal();
     });
-}
-
-/** Shows BODY until it is closed. */
-export function showDialog(heading, ...body) {
-    const id = newId('dialog');
-    const dialog = h('dialog', { 'aria-labelledby': id, onclose: () => dialog.remove() }, h('h2', { id }, heading), body);
-    document.body.append(dialog);
-    dialog.showModal();
-    return dialog;
 }

@@ -10,6 +10,7 @@ import { mayWrite } from './session.js';
 import { HEALTHS, KINDS, badge, exact, healthName, kindName, number, scopeOf, time, title } from './words.js';
 
 const SECONDS = 10;
+const CARDS_SECONDS = 30; // a page of them is large, and their figures come once a minute
 const LIMIT = 24; // cards are large, and each has 24 hours with it
 
 function total(label, value, href, tone, more = false) {
@@ -192,12 +193,9 @@ export default function overview(box, { signal, query }) {
     );
     load(top, async () => totals((await ask('GET', '/stats?integrations=false', { signal })).data), { signal, rows: 1 });
     refresh();
-    every(
-        SECONDS,
-        async () => {
-            await tell();
-            if (!list.contains(document.activeElement)) show(list, await page());
-        },
-        signal,
-    );
+    every(SECONDS, tell, signal);
+    const again = async () => {
+        if (!list.contains(document.activeElement)) show(list, await page());
+    };
+    every(CARDS_SECONDS, again, signal);
 }
