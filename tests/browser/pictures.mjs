@@ -12,6 +12,7 @@ export default async function pictures() {
         });
         await settled(page);
         await page.evaluate(() => document.activeElement.blur());
+        await page.mouse.move(0, 0);
         await page.screenshot({ path: `${given.folder}/dashboard${ending}.png` });
         for (const [name, path] of Object.entries(given.others ?? {})) {
             await go(page, path);

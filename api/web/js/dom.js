@@ -74,7 +74,7 @@ export function notice(text, bad = false) {
     if (!bad) setTimeout(() => node.remove(), 8000);
 }
 
-/** A button that is busy while WORK runs, and cannot be pressed twice meanwhile. */
+/** A button that is busy while WORK runs, and cannot be pressed twice meanwhile. What WORK did not tell itself is told. */
 export function button(text, work, properties) {
     const node = h('button', { type: 'button', ...properties }, text);
     node.addEventListener('click', async (event) => {
@@ -83,6 +83,10 @@ export function button(text, work, properties) {
         node.classList.add('busy');
         try {
             await work(event);
+        } catch (fault) {
+            if (fault.name === 'AbortError') return; // the page was left
+            console.error(fault);
+            notice(fault.message, true);
         } finally {
             node.removeAttribute('aria-disabled');
             node.classList.remove('busy');
