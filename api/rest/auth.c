@@ -34,6 +34,7 @@ struct known {
     struct list link; /* by when it was read, the oldest first */
     char id[TOKEN_ID];
     char workspace[37];
+    char expires[AUTH_TIME];
     char hash[SHA256_HEX];
     char *name;
     bool may_write;
@@ -148,6 +149,7 @@ static void judge(const struct auth *a, struct auth_wait *w, struct known *k)
     k->used = true;
     snprintf(w->id, sizeof w->id, "%s", k->id);
     snprintf(w->workspace, sizeof w->workspace, "%s", k->workspace);
+    snprintf(w->expires, sizeof w->expires, "%s", k->expires);
     w->name = copy(k->name);
     w->may_write = k->may_write;
     tell(w, AUTH_GOOD);
@@ -183,6 +185,7 @@ static void on_tokens(struct pg_request *request, int index, const PGresult *r)
         free(k->name);
         k->name = copy(PQgetvalue(r, row, API_TOKEN_NAME));
         snprintf(k->workspace, sizeof k->workspace, "%s", PQgetvalue(r, row, API_TOKEN_WORKSPACE_ID));
+        snprintf(k->expires, sizeof k->expires, "%s", PQgetvalue(r, row, API_TOKEN_EXPIRES));
         snprintf(k->hash, sizeof k->hash, "%s", PQgetvalue(r, row, API_TOKEN_HASH));
         k->may_write = strcmp(PQgetvalue(r, row, API_TOKEN_SCOPE), "write") == 0;
         k->revoked = *PQgetvalue(r, row, API_TOKEN_REVOKED) == 't';

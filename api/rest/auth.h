@@ -13,6 +13,8 @@
  */
 struct auth;
 
+enum { AUTH_TIME = 32 }; /* a time as text, with its NUL */
+
 enum auth_result {
     AUTH_GOOD,
     AUTH_UNKNOWN, /* there is none, or it is none, or it was revoked */
@@ -27,7 +29,8 @@ struct auth_wait {
     double wait_s; /* until the next request is taken */
     char id[TOKEN_ID];
     char workspace[37];
-    char *name; /* the waiter's to free */
+    char expires[AUTH_TIME]; /* when it does, as RFC 3339 has it; "": it does not */
+    char *name;              /* the waiter's to free */
     bool may_write;
     /* Called exactly once, within auth_check or later. */
     void (*done)(struct auth_wait *wait);

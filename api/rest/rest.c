@@ -19,6 +19,7 @@
 #include "api/rest/rest_parts.h"
 #include "api/rest/rest_query.h"
 #include "api/rest/rest_routes.h"
+#include "api/rest/rest_web.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -53,6 +54,17 @@ void rest_answer(struct asked *a, int status, const char *type, const char *body
     free_asked(a);
 }
 
+struct rest_text rest_text_of(const char *bytes, size_t size)
+{
+    unsigned char hash[SHA256_SIZE];
+    char hex[SHA256_HEX];
+    struct rest_text text = {.text = bytes, .size = size};
+    hash_sha256(bytes, size, hash);
+    hash_hex(hash, sizeof hash, hex);
+    snprintf(text.etag, sizeof text.etag, "\"%s\"", hex);
+    return text;
+}
+
 void rest_refuse(struct asked *a, int status, const char *detail)
 {
     finish(a, status);
@@ -79,13 +91,15 @@ void rest_answer_text(struct asked *a, const char *type, const struct rest_text 
     bool same = has_etag(http_header(a->x, "If-None-Match"), text->etag);
     http_add_header(a->x, "ETag", text->etag);
     http_set_header(a->x, "Cache-Control", "no-cache"); /* kept, and asked about each time */
-    if (!same) {
-        rest_answer(a, 200, type, text->text);
-        return;
-    }
-    /* Only the length is sent: what it would be of a 200, never another (RFC 9110 section 8.6). */
-    finish(a, 304);
-    http_answer(a->x, 304, NULL, text->text, strlen(text->text));
+    if (text->encoding)
+        http_add_header(a->x, "Content-Encoding", text->encoding);
+    finish(a, same ? 304 : 200);
+    /* Of a 304 only the length is sent: what it would be of a 200, never another (RFC 9110 section 8.6). */
+    http_answer(a->x, same ? 304 : 200,
+                same   ? NULL
+                : type ? type
+                       : "application/json",
+                text->text, text->size);
     free_asked(a);
 }
 
@@ -339,12 +353,7 @@ void rest_answered(void *owner, const struct http_exchange *x, int status, doubl
 /* TEXT with its ETag, kept. OUT is emptied. */
 static struct rest_text keep(struct rest *r, struct buf *out)
 {
-    unsigned char hash[SHA256_SIZE];
-    char hex[SHA256_HEX];
-    struct rest_text text = {.text = arena_text(&r->arena, buf_text(out), out->len)};
-    hash_sha256(text.text, out->len, hash);
-    hash_hex(hash, sizeof hash, hex);
-    snprintf(text.etag, sizeof text.etag, "\"%s\"", hex);
+    struct rest_text text = rest_text_of(arena_text(&r->arena, buf_text(out), out->len), out->len);
     buf_reset(out);
     return text;
 }
@@ -377,6 +386,7 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
     rest_document_add(&out, rest_routes);
     r->document = keep(r, &out);
     buf_free(&out);
+    r->web = rest_web_new();
     return r;
 }
 
@@ -386,5 +396,6 @@ void rest_free(struct rest *r)
         return;
     arena_free(&r->arena);
     rest_metrics_free(r->metrics);
+    rest_web_free(r->web);
     free(r);
 }

@@ -5,6 +5,8 @@
  */
 #include "api/rest/rest_ledger.h"
 
+#include <string.h>
+
 static void list(struct asked *a, struct service_call *c, const char *integration, bool is_there)
 {
     struct service_delivery_filter filter = {
@@ -98,5 +100,6 @@ void rest_show_overview(struct asked *a, struct service_call *c)
 
 void rest_show_stats(struct asked *a, struct service_call *c)
 {
-    service_stats(c, &a->caller);
+    const char *integrations = http_query(a->x, "integrations");
+    service_stats(c, &a->caller, !integrations || strcmp(integrations, "true") == 0);
 }

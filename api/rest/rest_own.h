@@ -3,9 +3,12 @@
 
 #include "api/rest/rest_parts.h"
 
-/* Handlers: what the server says of itself. */
+/* Handlers: what the server says of itself, to anybody. */
 void rest_say_alive(struct asked *asked);
 void rest_say_ready(struct asked *asked);
 void rest_show_document(struct asked *asked);
+
+/* Handler: who asks. */
+void rest_show_token(struct asked *asked);
 
 #endif

@@ -12,6 +12,8 @@
 /* What is made at the start and answered as it is. */
 struct rest_text {
     const char *text;
+    size_t size;
+    const char *encoding;      /* of its bytes, as HTTP calls it; NULL: none */
     char etag[SHA256_HEX + 2]; /* with its quotes */
 };
 
@@ -25,6 +27,7 @@ struct rest {
     struct arena arena; /* of its texts */
     struct rest_text document, kinds;
     struct rest_metrics *metrics;
+    struct rest_web *web;
 };
 
 /* One request on its way; it is there until it is answered. */
@@ -56,6 +59,8 @@ void rest_refuse_for(struct asked *asked, int status, double seconds, const char
 /* As the call in asked->running says, which service_finish was called for; asked->has_call. */
 void rest_answer_call(struct asked *asked);
 
+/* SIZE bytes at BYTES with their ETag, for rest_answer_text; they must stay. */
+struct rest_text rest_text_of(const char *bytes, size_t size);
 /* 200 with TEXT and its ETag; 304 when If-None-Match has it. */
 void rest_answer_text(struct asked *asked, const char *type, const struct rest_text *text);
 

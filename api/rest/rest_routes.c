@@ -14,6 +14,7 @@
 #include "api/rest/rest_metrics.h"
 #include "api/rest/rest_own.h"
 #include "api/rest/rest_send.h"
+#include "api/rest/rest_web.h"
 #include "api/service/service.h"
 
 /* ---- parameters that several have ---- */
@@ -21,6 +22,10 @@
 #define THE_INTEGRATION                                                                                      \
     {                                                                                                        \
         "id", "uuid", NULL, "The id of an integration of the workspace.", true                               \
+    }
+#define THE_FILE                                                                                             \
+    {                                                                                                        \
+        "file", "text", NULL, "The name of a file of the page.", true                                        \
     }
 #define THE_LIMIT                                                                                            \
     {                                                                                                        \
@@ -314,9 +319,20 @@ const struct route rest_routes[] = {
         .path = "/stats",
         .summary = "How much there is of everything, and how each integration fares.",
         .scope = ROUTE_READ,
+        .query = {{"integrations", "boolean", NULL,
+                   "false: without how each integration fares, which is long where there are many.", false}},
         .status = 200,
         .answer = "Stats",
         .make = rest_show_stats,
+    },
+    {
+        .method = "GET",
+        .path = "/token",
+        .summary = "The token that asks: what it may do, and where.",
+        .scope = ROUTE_READ,
+        .status = 200,
+        .answer = "Token",
+        .handle = rest_show_token,
     },
     {
         .method = "GET",
@@ -377,6 +393,35 @@ const struct route rest_routes[] = {
         .status = 200,
         .type = "text/plain",
         .handle = rest_show_metrics,
+    },
+    {
+        .method = "GET",
+        .path = "/",
+        .summary = "The dashboard: a page for people, which signs in with a token.",
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .type = "text/html",
+        .handle = rest_show_page,
+    },
+    {
+        .method = "GET",
+        .path = "/web/css/{file}",
+        .summary = "A style sheet of the dashboard.",
+        .words = {THE_FILE},
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .type = "text/css",
+        .handle = rest_show_style,
+    },
+    {
+        .method = "GET",
+        .path = "/web/js/{file}",
+        .summary = "A script of the dashboard.",
+        .words = {THE_FILE},
+        .headers = ROUTE_IF_NONE_MATCH,
+        .status = 200,
+        .type = "text/javascript",
+        .handle = rest_show_script,
     },
     {.method = NULL},
 };

@@ -48,6 +48,12 @@ const struct rest_member rest_members[] = {
     {"Setting", "example", "any", NULL, "A value as it could be.", false},
     {"Setting", "schema", "object", NULL, "Its JSON Schema.", false},
 
+    {"Token", "id", "text", NULL, "Its id, which is no secret.", false},
+    {"Token", "name", "text", NULL, "Its name.", false},
+    {"Token", "scope", "text", NULL, "read, or write: which reads too.", false},
+    {"Token", "workspace_id", "uuid", NULL, "The workspace that it belongs to.", false},
+    {"Token", "expires_at", "time?", NULL, "When it ends; null: when it is revoked.", false},
+
     {"SettingsTest", "kind", "words:kinds", NULL, "Where it leads: one of the kinds of destinations.", false},
     {"SettingsTest", "config", "object", NULL, "The settings of its kind. Used once, and not stored.", false},
     {"SettingsTest", "name", "text:1:200?", NULL, "Without effect: a form may be sent as it is.", true},
@@ -278,7 +284,7 @@ const struct rest_member rest_members[] = {
     {"Target", "kind", "text?", NULL, "url, repo, llm, or a later one.", false},
 
     {"Stats", "deliveries", "StateCount[]", NULL, "How many there are in each state.", false},
-    {"Stats", "integrations", "Health[]", NULL, "How each fares.", false},
+    {"Stats", "integrations", "Health[]", NULL, "How each fares; not there when it was not asked for.", true},
 
     {"StateCount", "state", "words:states", NULL, "The state.", false},
     {"StateCount", "count", "integer?", NULL,

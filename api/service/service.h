@@ -210,8 +210,8 @@ void service_event_list(struct service_call *call, const struct service_caller *
 /* By name. */
 void service_target_list(struct service_call *call, const struct service_caller *caller, const char *limit,
                          const char *cursor);
-/* How much there is of everything, and how each integration fares. */
-void service_stats(struct service_call *call, const struct service_caller *caller);
+/* How much there is of everything, and with INTEGRATIONS how each of them fares. */
+void service_stats(struct service_call *call, const struct service_caller *caller, bool integrations);
 
 /* Integrations by time of creation, and how each fares and did in the last 24 hours. Q: a part of the name, in any case. */
 struct service_overview_filter {

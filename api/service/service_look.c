@@ -50,20 +50,23 @@ static void stats_finish(struct service_call *call)
     buf_add_char(out, '{');
     buf_json_key(out, "deliveries");
     rows_json_array(out, call->own->kept[STATES]);
-    buf_json_key(out, "integrations");
-    rows_json_array(out, call->own->kept[INTEGRATIONS]);
+    if (call->step_count > INTEGRATIONS) {
+        buf_json_key(out, "integrations");
+        rows_json_array(out, call->own->kept[INTEGRATIONS]);
+    }
     buf_add_char(out, '}');
     service_answer_list(call);
 }
 
-void service_stats(struct service_call *call, const struct service_caller *caller)
+void service_stats(struct service_call *call, const struct service_caller *caller, bool integrations)
 {
     service_begin(call, caller, stats_finish);
     call->own->keeps_all = true;
     struct service_step *states = service_add(call, API_STATS);
     states->values[0] = caller->workspace;
     states->values[1] = service_states(call, NULL, false);
-    service_add(call, API_STATS_INTEGRATIONS)->values[0] = caller->workspace;
+    if (integrations)
+        service_add(call, API_STATS_INTEGRATIONS)->values[0] = caller->workspace;
 }
 
 /* ---- overview ---- */

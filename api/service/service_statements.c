@@ -221,7 +221,8 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     /* Many at once. */
     [API_TOKEN_FIND] = {"api_token_find",
         "SELECT t.id, t.workspace_id, t.scope, t.name, encode(t.hash, 'hex'), t.revoked_at IS NOT NULL,"
-        " CASE WHEN isfinite(t.expires_at) THEN extract(epoch FROM t.expires_at - now())::float8 END"
+        " CASE WHEN isfinite(t.expires_at) THEN extract(epoch FROM t.expires_at - now())::float8 END,"
+        " CASE WHEN isfinite(t.expires_at) THEN " UTC("t.expires_at") " END"
         " FROM notify.tokens t WHERE t.id = ANY ($1)",
         1, {PG_TEXTS}},
     [API_TOKEN_USED] = {"api_token_used",

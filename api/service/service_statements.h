@@ -128,6 +128,7 @@ enum api_token_column { /* of API_TOKEN_FIND */
                         API_TOKEN_HASH,    /* hexadecimal */
                         API_TOKEN_REVOKED, /* t or f */
                         API_TOKEN_LEFT,    /* seconds until it expires, at most none; NULL: it does not */
+                        API_TOKEN_EXPIRES, /* when, as RFC 3339 has it; NULL likewise */
 };
 
 #endif

@@ -133,6 +133,10 @@ class Machine:
         shown = sorted(row["name"] for row in answer.json())
         self.screen.say(f"$ curl -H 'Authorization: Bearer {self.token}' {api.url}/integrations")
         self.screen.say("  " + ", ".join(shown))
+        page = api.ask("GET", "/")
+        if page.status != 200 or not page.headers["content-type"].startswith("text/html"):
+            return [f"the dashboard was answered {page.status}"]
+        self.screen.say(f"the dashboard: {api.url}/ (sign in with the token above)")
         with self.database.cursor() as cursor:
             cursor.execute("SELECT name FROM integrations")
             there = sorted(name for name, in cursor.fetchall())

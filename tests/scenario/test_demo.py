@@ -104,7 +104,7 @@ def assert_story(text: str) -> None:
                  "attempt 3: 200, signature verified ✓", "→ Moved away             attempt 1: 404, dead", "$ notifyctl dead list",
                  "404     rejected", "notifyctl dead replay", "notify_scan_findings.delay(scan) publishes",
                  "Stored XSS: <script> in a review", "What the filters held back", "$ notifyctl explain --event", "HELD  severity",
-                 "conclusion: ", "$ notifyctl audit\n  balanced: ", "What the API says\n$ curl -H 'Authorization: Bearer pnt_"):
+                 "conclusion: ", "$ notifyctl audit\n  balanced: ", "What the API says\n$ curl -H 'Authorization: Bearer pnt_", "the dashboard: http://127.0.0.1:"):
         at = text.find(said, at)
         assert at >= 0, f"{said!r} is not in its place in:\n{text}"
     assert text.count("Slack takes it ✓") == 12 and text.count("again in") == 2 and text.count("404, dead") == 1, text

@@ -288,5 +288,5 @@ def test_the_commands_of_the_apis_page_work(stage: Any, notifyd: Any, notify_api
         said.append(desk.run(line))
         if "report-1" in line:
             desk.stands_for["EXPORT"] = json.loads(said[-1])["export_id"]
-    assert len(said) == 21 and all(said[1:])
+    assert len(said) == 22 and all(said[1:])
     assert '"ok":true' in said[6] and '"conclusion":"2 of 2 integrations wanted it: delivered 1, dead 1' in said[13] and '"result":"replayed"' in said[17], said

@@ -1,0 +1,199 @@
+/*
+ * deliveries - what became of events, live: the latest change first
+ *
+ * The filters stand in the address, so that what one looks at can be sent to somebody. The first page is read again every few
+ * seconds while it is looked at; a page behind it stays as it is.
+ */
+import { announce, calm, h, newId, show, theirs } from './dom.js';
+import { ask, pathOf } from './ask.js';
+import { deliveryTable } from './delivery_rows.js';
+import { empty, every, load, pager } from './load.js';
+import { EVENTS, REASONS, STATES, number, title } from './words.js';
+
+const SECONDS = 5;
+const LIMIT = 50;
+const NAMES = ['state', 'reason', 'event_type', 'integration_id', 'scan_id', 'finding_id', 'event_id', 'export_id'];
+const IDS = { scan_id: 'Scan', finding_id: 'Finding', event_id: 'Event', export_id: 'Export' };
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+function choice(label, name, words, filters, change) {
+    return h(
+        'label',
+        null,
+        label,
+        h(
+            'select',
+            { onchange: (event) => change({ [name]: event.target.value }) },
+            h('option', { value: '' }, 'All'),
+            words.map((word) => h('option', { value: word, selected: word === filters[name] }, title(word))),
+        ),
+    );
+}
+
+/** A field in which one types a name; PICK is called with the integration that has it. */
+function integrationChoice(pick, signal) {
+    const id = newId('names');
+    const names = h('datalist', { id });
+    const find = async (text) => {
+        if (!text) return;
+        const { data } = await ask('GET', pathOf('/overview', { limit: 10, q: text }), { signal });
+        show(
+            names,
+            data.map((one) => h('option', { value: one.integration.name })),
+        );
+        const same = data.filter((one) => one.integration.name === text);
+        const found = same.length ? same : data;
+        if (found.length === 1) pick(found[0].integration);
+        else announce(found.length ? 'Several have this in their name' : 'No integration has such a name');
+    };
+    const field = h('input', {
+        type: 'search',
+        list: id,
+        spellcheck: 'false',
+        maxlength: '200',
+        oninput: calm(() => find(field.value.trim()).catch(() => {})),
+    });
+    return {
+        node: h('label', null, 'Integration', field, names),
+        clear: () => {
+            field.value = '';
+        },
+    };
+}
+
+export default function deliveries(box, { query, signal }) {
+    const filters = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? '']));
+    const first = () => pathOf('/deliveries', { limit: LIMIT, ...filters });
+    const list = h('section', { 'aria-label': 'Deliveries' });
+    const live = h('span', { class: 'live' }, 'Live');
+    const chips = h('div', { class: 'actions' });
+    const idKind = h(
+        'select',
+        { 'aria-label': 'What the id is of', onchange: () => byId() },
+        Object.entries(IDS)
+            .filter(([name]) => name !== 'export_id')
+            .map(([value, text]) => h('option', { value }, text)),
+    );
+    const idField = h('input', {
+        type: 'search',
+        'aria-label': 'Id to look for',
+        placeholder: 'An id',
+        spellcheck: 'false',
+        oninput: calm(() => byId()),
+    });
+    const chosen = integrationChoice((one) => {
+        known.set(one.id, one.name);
+        change({ integration_id: one.id });
+        chosen.clear();
+    }, signal);
+    const known = new Map(); // names of integrations by id
+    let pages = [first()];
+    let at = 0;
+
+    function change(what) {
+        Object.assign(filters, what);
+        pages = [first()];
+        at = 0;
+        history.replaceState(null, '', `#${pathOf('/deliveries', filters)}`);
+        refresh();
+    }
+
+    function byId() {
+        const text = idField.value.trim();
+        const name = idKind.value;
+        if (text && name !== 'event_id' && !UUID.test(text)) {
+            idField.setAttribute('aria-invalid', 'true');
+            return;
+        }
+        idField.removeAttribute('aria-invalid');
+        change({ scan_id: '', finding_id: '', event_id: '', [name]: text });
+    }
+
+    function drawChips() {
+        const names = ['integration_id', 'export_id'].filter((name) => filters[name]);
+        show(
+            chips,
+            names.map((name) =>
+                h(
+                    'span',
+                    { class: 'chip' },
+                    name === 'integration_id' ? 'Integration ' : 'Export ',
+                    theirs(known.get(filters[name]) ?? filters[name]),
+                    h(
+                        'button',
+                        {
+                            type: 'button',
+                            'aria-label': `No longer by ${name === 'integration_id' ? 'integration' : 'export'}`,
+                            onclick: () => change({ [name]: '' }),
+                        },
+                        '✕',
+                    ),
+                ),
+            ),
+        );
+    }
+
+    async function page() {
+        const found = await ask('GET', pages[at], { signal });
+        const filtered = Object.values(filters).some(Boolean);
+        live.className = at === 0 ? 'live' : 'live off';
+        show(live, at === 0 ? 'Live' : 'Older ones, as they were read');
+        for (const one of found.data) if (one.integration_name) known.set(one.integration_id, one.integration_name);
+        drawChips();
+        if (found.data.length === 0 && at === 0 && !found.next)
+            return filtered
+                ? empty('Nothing matches', 'No delivery is like that. They are kept for retention.deliveries_days.')
+                : empty('Nothing yet', 'As soon as an integration fires, what becomes of it is shown here.');
+        return [
+            h(
+                'div',
+                { class: 'card framed' },
+                found.data.length
+                    ? deliveryTable(found.data)
+                    : h('p', { class: 'state soft' }, 'None on this page; there may be older ones.'),
+            ),
+            pager({
+                pages,
+                at,
+                next: found.next,
+                count: number(found.data.length),
+                noun: 'deliveries',
+                go: (all, index) => {
+                    pages = all;
+                    at = index;
+                    refresh();
+                },
+            }),
+        ];
+    }
+
+    function refresh() {
+        return load(list, page, { signal, rows: 5 });
+    }
+
+    for (const name of ['scan_id', 'finding_id', 'event_id']) if (filters[name]) [idKind.value, idField.value] = [name, filters[name]];
+    show(
+        box,
+        h('div', { class: 'head' }, h('h1', null, 'Deliveries'), live),
+        h(
+            'form',
+            { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() },
+            choice('State', 'state', STATES, filters, change),
+            choice('Reason', 'reason', REASONS, filters, change),
+            choice('Event', 'event_type', EVENTS, filters, change),
+            chosen.node,
+            h('div', { class: 'with-button wide' }, idKind, idField),
+        ),
+        chips,
+        list,
+    );
+    refresh();
+    every(
+        SECONDS,
+        async () => {
+            if (at > 0 || list.contains(document.activeElement)) return;
+            show(list, await page());
+        },
+        signal,
+    );
+}
