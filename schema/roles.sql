@@ -86,16 +86,21 @@ GRANT INSERT (id, org_id, workspace_id, kind, name, config_encrypted, enabled, s
 GRANT UPDATE (name, config_encrypted, enabled, severity_filter, target_ids, events) ON TABLE notify.api_integrations TO notify_api;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.api_keys TO notify_api;
 GRANT SELECT, INSERT ON TABLE notify.api_audit TO notify_api;
--- The ledger: to read, and what is dead may be begun again or given up.
+-- The ledger: to read; what is dead may be begun again or given up; exports are put into it, and into a mailbox.
 GRANT SELECT ON TABLE notify.api_scans TO notify_api;
 GRANT SELECT ON TABLE notify.api_findings TO notify_api;
 GRANT SELECT ON TABLE notify.api_events TO notify_api;
+GRANT INSERT (id, content_hash, workspace_id, scan_id, event_type, finding_id, state, first_seen, finished_at, considered, matched, export_id) ON TABLE notify.api_events TO notify_api;
 GRANT SELECT ON TABLE notify.api_deliveries TO notify_api;
 GRANT UPDATE (state, attempt, owner, lease_until, due_at, reason, owed, swept_at, updated_at) ON TABLE notify.api_deliveries TO notify_api;
+GRANT INSERT (event_id, integration_id, workspace_id, state, attempt, rank, due_at) ON TABLE notify.api_deliveries TO notify_api;
 GRANT SELECT ON TABLE notify.api_recent TO notify_api;
 GRANT SELECT ON TABLE notify.api_attempts TO notify_api;
 GRANT UPDATE (attempt) ON TABLE notify.api_attempts TO notify_api;
 GRANT SELECT ON TABLE notify.api_states TO notify_api;
+GRANT INSERT (integration_id, workspace_id, wake_at, resting, together) ON TABLE notify.api_states TO notify_api;
+GRANT UPDATE (wake_at, resting, together, updated_at) ON TABLE notify.api_states TO notify_api;
+GRANT EXECUTE ON FUNCTION notify.api_exportable(uuid, uuid[], integer, integer, boolean) TO notify_api;
 GRANT SELECT ON TABLE notify.api_refs TO notify_api;
 -- Tokens are looked up before the workspace is known. Nothing can be taken from a token but by revoking it.
 GRANT SELECT, INSERT ON TABLE notify.tokens TO notify_api;

@@ -53,6 +53,15 @@ static void check_version(struct report *report, struct db *db)
 /* One right of the current role: 'ok', 'missing', or what is absent; NULL when the question failed. */
 static PGresult *ask_right(struct db *db, const struct grant *g)
 {
+    if (g->function[0]) {
+        const char *values[] = {g->schema, g->function, g->privilege};
+        return db_query(
+            db,
+            "SELECT CASE WHEN f.id IS NULL THEN 'absent' WHEN pg_catalog.has_function_privilege(f.id, $3)"
+            " THEN 'ok' ELSE 'missing' END"
+            " FROM (SELECT pg_catalog.to_regprocedure($1 || '.' || $2)::oid AS id) f",
+            3, values);
+    }
     if (!g->table[0]) {
         const char *values[] = {g->schema, g->privilege};
         return db_query(db,

@@ -30,16 +30,31 @@ static bool take_text(const char **at, const char *text)
     return true;
 }
 
-/* Read "ON TABLE schema.table TO role;" or "ON SCHEMA schema TO role;" into CURRENT. */
+/* Copy a function's name and the types it takes, "f(uuid, uuid[])", and step over it. */
+static bool take_function(const char **at, char *out, size_t size)
+{
+    size_t n = strcspn(*at, ")\n;");
+    if ((*at)[n] != ')' || n + 1 >= size || !memchr(*at, '(', n))
+        return false;
+    memcpy(out, *at, n + 1);
+    out[n + 1] = '\0';
+    *at += n + 1;
+    return true;
+}
+
+/* Read "ON TABLE schema.table TO role;", "ON FUNCTION schema.f(uuid) TO role;" or "ON SCHEMA schema TO role;". */
 static bool take_object(const char *at, struct grant *current)
 {
-    current->table[0] = '\0';
-    bool on_table = take_text(&at, " ON TABLE ");
-    if (!on_table && !take_text(&at, " ON SCHEMA "))
+    current->table[0] = current->function[0] = '\0';
+    bool on_table = take_text(&at, " ON TABLE "), on_function = !on_table && take_text(&at, " ON FUNCTION ");
+    if (!on_table && !on_function && !take_text(&at, " ON SCHEMA "))
         return false;
     if (!take_name(&at, current->schema, sizeof current->schema))
         return false;
     if (on_table && !(take_text(&at, ".") && take_name(&at, current->table, sizeof current->table)))
+        return false;
+    if (on_function &&
+        !(take_text(&at, ".") && take_function(&at, current->function, sizeof current->function)))
         return false;
     return take_text(&at, " TO ") && take_name(&at, current->role, sizeof current->role) &&
            take_text(&at, ";") && (!*at || *at == '\n' || *at == '\r');
@@ -114,7 +129,9 @@ bool grants_next(struct grants_reader *r, struct grant *out)
 
 void grant_format_object(const struct grant *grant, char out[256])
 {
-    if (!grant->table[0])
+    if (grant->function[0])
+        snprintf(out, 256, "FUNCTION %s.%s", grant->schema, grant->function);
+    else if (!grant->table[0])
         snprintf(out, 256, "SCHEMA %s", grant->schema);
     else
         snprintf(out, 256, "TABLE %s.%s", grant->schema, grant->table);

@@ -184,8 +184,10 @@ void rest_answer_call(struct asked *a)
         answer_errors(a, status);
         return;
     }
-    if (a->then) {
-        a->then(a);
+    void (*then)(struct asked *) = a->then;
+    if (then) {
+        a->then = NULL; /* which may end here, too */
+        then(a);
         return;
     }
     add_headers(a);
@@ -197,7 +199,8 @@ void rest_answer_call(struct asked *a)
 /* A relation of ours is missing, not one that a trigger of the product's asks for. The words may be of any language. */
 static bool lacks_views(const struct running_call *running)
 {
-    return strcmp(running->sqlstate, "42P01") == 0 && strstr(running->words, "notify.api_");
+    return (strcmp(running->sqlstate, "42P01") == 0 || strcmp(running->sqlstate, "42883") == 0) &&
+           strstr(running->words, "notify.api_");
 }
 
 static void on_called(struct running_call *running, enum call_outcome outcome)
@@ -354,6 +357,16 @@ struct rest *rest_new(const struct conf *conf, struct auth *auth, struct calls *
     r->calls = calls;
     r->trials = trials;
     r->keys = keys;
+    r->export_limits = (struct service_export_limits){
+        .most = conf->api_export_findings,
+        .most_setting = "api.export_findings",
+        .together = conf->gate_together,
+        .digest_above = conf->gate_digest_above,
+        .max_request = (size_t)conf->delivery_max_request,
+    };
+    r->unsaved_limits = r->export_limits;
+    r->unsaved_limits.most = conf->api_export_unsaved;
+    r->unsaved_limits.most_setting = "api.export_unsaved";
     r->metrics = rest_metrics_new(rest_routes);
     arena_init(&r->arena, TEXTS_BLOCK);
     buf_init(&out, REST_DOCUMENT_MAX);

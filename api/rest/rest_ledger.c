@@ -17,6 +17,7 @@ static void list(struct asked *a, struct service_call *c, const char *integratio
         .event = http_query(a->x, "event_id"),
         .scan = http_query(a->x, "scan_id"),
         .finding = http_query(a->x, "finding_id"),
+        .export = http_query(a->x, "export_id"),
         .is_there = is_there,
     };
     service_delivery_list(c, &a->caller, &filter);

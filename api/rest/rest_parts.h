@@ -21,6 +21,7 @@ struct rest {
     struct calls *calls;
     struct trials *trials;
     const struct fernet_keys *keys;
+    struct service_export_limits export_limits, unsaved_limits;
     struct arena arena; /* of its texts */
     struct rest_text document, kinds;
     struct rest_metrics *metrics;

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "api/rest/rest_export.h"
 #include "api/rest/rest_integrations.h"
 #include "api/rest/rest_kinds.h"
 #include "api/rest/rest_ledger.h"
@@ -36,8 +37,9 @@
         {"event_type", "words:events", NULL, "Those of events of this type only.", false},                   \
         {"event_id", "text:1:200", NULL, "Those of this event only.", false},                                \
         {"scan_id", "uuid", NULL, "Those of events of this scan only.", false},                              \
+        {"finding_id", "uuid", NULL, "Those of events about this finding only.", false},                     \
     {                                                                                                        \
-        "finding_id", "uuid", NULL, "Those of events about this finding only.", false                        \
+        "export_id", "uuid", NULL, "Those of this export only.", false                                       \
     }
 #define THE_DELIVERY                                                                                         \
     {"event", "text:1:200", NULL, "The id of the event; a slash in it as %2F.", true},                       \
@@ -155,6 +157,44 @@ const struct route rest_routes[] = {
         .status = 201,
         .answer = "Integration",
         .make = rest_duplicate_integration,
+    },
+    {
+        .method = "POST",
+        .path = "/integrations/{id}/export",
+        .summary =
+            "Send findings to an integration, past its filters: of a scan, or named. They go into its "
+            "mailbox, and workers send them from there; GET /deliveries?export_id= shows how far they are. "
+            "409: it is disabled, or its settings cannot be used.",
+        .scope = ROUTE_WRITE,
+        .words = {THE_INTEGRATION},
+        .body = "ExportRequest",
+        .headers = ROUTE_IDEMPOTENCY_KEY,
+        .status = 200,
+        .answer = "Export",
+        .errors = {409},
+        .make = rest_export,
+    },
+    {
+        .method = "POST",
+        .path = "/integrations/export",
+        .summary = "Send a few findings with settings that are not saved, now, within the limits of tests. "
+                   "None of it "
+                   "is in the ledger, and what fails is not tried again.",
+        .scope = ROUTE_WRITE,
+        .body = "UnsavedExportRequest",
+        .status = 200,
+        .answer = "UnsavedExport",
+        .handle = rest_export_unsaved,
+    },
+    {
+        .method = "POST",
+        .path = "/exports/{id}/cancel",
+        .summary = "Cancel what of an export nobody has begun to send.",
+        .scope = ROUTE_WRITE,
+        .words = {{"id", "uuid", NULL, "The export_id of the answer to an export.", true}},
+        .status = 200,
+        .answer = "Canceled",
+        .make = rest_cancel_export,
     },
     {
         .method = "GET",

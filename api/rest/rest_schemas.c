@@ -85,6 +85,64 @@ const struct rest_member rest_members[] = {
 
     {"Copy", "name", "text:1:200?", NULL, "Its name; without it that of the original and \" (copy)\".", true},
 
+    {"ExportRequest", "scan_id", "uuid?", NULL,
+     "The scan whose findings are sent; else name them in finding_ids.", true},
+    {"ExportRequest", "finding_ids", "uuid[500]?", NULL,
+     "The findings that are sent; else name their scan in scan_id.", true},
+    {"ExportRequest", "severity", "words:severities", "\"info\"", "Findings below it are left out.", true},
+    {"ExportRequest", "dry_run", "boolean", "false", "Send nothing, and show what would be sent.", true},
+
+    {"Export", "export_id", "uuid?", NULL, "Its id; null: of a dry run.", false},
+    {"Export", "integration_id", "uuid", NULL, "Where it leads.", false},
+    {"Export", "kind", "text", NULL, "Its kind.", false},
+    {"Export", "count", "integer", NULL, "How many findings are sent.", false},
+    {"Export", "left_out", "LeftOut", NULL, "How many are not.", false},
+    {"Export", "findings", "Exported[]", NULL, "Each that is sent, worst first.", false},
+    {"Export", "requests", "PreviewRequest[]", NULL,
+     "Of a dry run: the first request of each conversation, as if nothing had been told there before; "
+     "several "
+     "findings may share one.",
+     false},
+    {"Export", "detail", "text?", NULL, "Of a dry run: why something would not be sent.", false},
+
+    {"LeftOut", "severity", "integer", NULL, "Below the severity.", false},
+    {"LeftOut", "suppressed", "integer", NULL, "Suppressed.", false},
+
+    {"Exported", "finding_id", "uuid", NULL, "The finding.", false},
+    {"Exported", "event_id", "text?", NULL, "Its event in the ledger; null: of a dry run.", false},
+    {"Exported", "severity", "text", NULL, "Its severity.", false},
+    {"Exported", "title", "text", NULL, "Its title.", false},
+
+    {"UnsavedExportRequest", "kind", "words:kinds", NULL, "Where it leads: one of the kinds of destinations.",
+     false},
+    {"UnsavedExportRequest", "config", "object", NULL, "The settings of its kind. Used once, and not stored.",
+     false},
+    {"UnsavedExportRequest", "scan_id", "uuid?", NULL,
+     "The scan whose findings are sent; else name them in finding_ids.", true},
+    {"UnsavedExportRequest", "finding_ids", "uuid[500]?", NULL,
+     "The findings that are sent; else name their scan in scan_id.", true},
+    {"UnsavedExportRequest", "severity", "words:severities", "\"info\"", "Findings below it are left out.",
+     true},
+    {"UnsavedExportRequest", "dry_run", "boolean", "false", "Send nothing, and show what would be sent.",
+     true},
+
+    {"UnsavedExport", "count", "integer", NULL, "How many findings were meant.", false},
+    {"UnsavedExport", "left_out", "LeftOut", NULL, "How many were not.", false},
+    {"UnsavedExport", "sent", "integer", NULL, "How many were taken there.", false},
+    {"UnsavedExport", "findings", "Sent[]", NULL, "Each that was meant, worst first.", false},
+    {"UnsavedExport", "requests", "PreviewRequest[]", NULL, "Of a dry run: as of Export.", false},
+    {"UnsavedExport", "detail", "text?", NULL, "Of a dry run: why something would not be sent.", false},
+
+    {"Sent", "finding_id", "uuid", NULL, "The finding.", false},
+    {"Sent", "severity", "text?", NULL, "Its severity.", false},
+    {"Sent", "title", "text?", NULL, "Its title.", false},
+    {"Sent", "ok", "boolean?", NULL, "It was taken; null: of a dry run.", false},
+    {"Sent", "status", "integer?", NULL, "The HTTP status of the answer; null: none came.", false},
+    {"Sent", "detail", "text?", NULL, "What a person should know.", false},
+    {"Sent", "response", "text?", NULL, "The beginning of the answer, with stars for secrets.", false},
+
+    {"Canceled", "canceled", "integer", NULL, "How many will not be sent.", false},
+
     {"Delivery", "event_id", "text", NULL, "The event.", false},
     {"Delivery", "event_type", "text?", NULL, "Its type.", false},
     {"Delivery", "scan_id", "uuid?", NULL, "The scan that it is about.", false},
@@ -103,6 +161,7 @@ const struct rest_member rest_members[] = {
     {"Delivery", "duration_ms", "integer?", NULL, "Milliseconds that the last attempt took.", false},
     {"Delivery", "maybe_duplicate", "boolean", NULL, "The receiver may have seen it twice.", false},
     {"Delivery", "batch", "uuid?", NULL, "What the request was that others shared.", false},
+    {"Delivery", "export_id", "uuid?", NULL, "The export that it is of; null: an event fired it.", false},
     {"Delivery", "reference", "text?", NULL, "The issue, alert or message that stands for the finding there.",
      false},
     {"Delivery", "reference_state", "text?", NULL, "Whether that is open.", false},
@@ -272,7 +331,10 @@ static const char *form_of(const struct service_field *field, bool answer)
     _Static_assert(SERVICE_NAME_MAX == 200 && SERVICE_TARGETS_MAX == 1000, "as the forms below say");
     switch (field->form) {
     case FORM_ID:
+    case FORM_UUID:
         return "uuid";
+    case FORM_FINDINGS:
+        return "uuid[500]?";
     case FORM_KIND:
         return answer ? "text" : "words:kinds";
     case FORM_NAME:

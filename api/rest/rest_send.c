@@ -37,6 +37,22 @@ static void on_tried(struct trial *trial)
     forget(t);
 }
 
+void rest_refuse_trial(struct asked *a, enum trial_begun begun, double wait_s)
+{
+    if (begun == TRIAL_OF_THE_SAME)
+        rest_refuse_for(a, 409, BUSY_RETRY_S,
+                        "a test of this integration is under way; wait for its answer, and then ask again");
+    else if (begun == TRIAL_TOO_OFTEN)
+        rest_refuse_for(
+            a, 429, wait_s,
+            "this workspace tests too often; wait as long as Retry-After says; api.tests_burst and "
+            "api.tests_pause say how often it may");
+    else
+        rest_refuse_for(a, 429, BUSY_RETRY_S,
+                        "too many tests are under way; wait for their answers, and then ask again; "
+                        "api.tests_at_once says how many there may be");
+}
+
 /* The settings are there. */
 static void try_settings(struct asked *a)
 {
@@ -55,18 +71,7 @@ static void try_settings(struct asked *a)
         return; /* and both may be gone */
     double wait_s = t->trial.wait_s;
     forget(t);
-    if (begun == TRIAL_OF_THE_SAME)
-        rest_refuse_for(a, 409, BUSY_RETRY_S,
-                        "a test of this integration is under way; wait for its answer, and then ask again");
-    else if (begun == TRIAL_TOO_OFTEN)
-        rest_refuse_for(
-            a, 429, wait_s,
-            "this workspace tests too often; wait as long as Retry-After says; api.tests_burst and "
-            "api.tests_pause say how often it may");
-    else
-        rest_refuse_for(a, 429, BUSY_RETRY_S,
-                        "too many tests are under way; wait for their answers, and then ask again; "
-                        "api.tests_at_once says how many there may be");
+    rest_refuse_trial(a, begun, wait_s);
 }
 
 void rest_test_integration(struct asked *a)

@@ -69,7 +69,7 @@ static const char *left_over(struct trial *t)
 
 static const char *detail_of(struct trial *t)
 {
-    const struct verdict *v = &t->job.verdict;
+    const struct verdict *v = &t->jobs[0].verdict;
     const char *detail = v->detail;
     if (!detail && t->ok)
         detail = arena_printf(&t->arena, "%s took the test", t->dest->title);
@@ -87,7 +87,7 @@ static const char *response_of(struct trial *t)
 
 static void write_body(struct trial *t, int64_t took_us)
 {
-    const struct verdict *v = &t->job.verdict;
+    const struct verdict *v = &t->jobs[0].verdict;
     struct buf b;
     buf_init(&b, BODY_MAX);
     buf_add_char(&b, '{');
@@ -115,7 +115,7 @@ static void write_body(struct trial *t, int64_t took_us)
 static void finish(struct trial *t)
 {
     int64_t took_us = clock_mono_us() - t->begun_us;
-    t->ok = t->job.verdict.kind == VERDICT_DELIVERED;
+    t->ok = t->jobs[0].verdict.kind == VERDICT_DELIVERED;
     write_body(t, took_us);
     list_remove(&t->link);
     t->trials->count--;
@@ -127,7 +127,10 @@ static void finish(struct trial *t)
 static void break_off(struct trial *t, const char *why)
 {
     converse_cancel(&t->converse);
-    t->job.verdict = (struct verdict){.kind = VERDICT_RETRY, .error = ERROR_TIMEOUT, .detail = why};
+    for (size_t i = 0; i < t->job_count; i++)
+        if (t->jobs[i].verdict.kind == VERDICT_NONE)
+            t->jobs[i].verdict =
+                (struct verdict){.kind = VERDICT_RETRY, .error = ERROR_TIMEOUT, .detail = why};
     finish(t);
 }
 
@@ -139,7 +142,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
     break_off(t, arena_printf(&t->arena,
                               "the test was broken off after %g seconds (api.test_timeout): what answers at "
                               "the destination is too slow, or takes connections and never answers",
-                              t->trials->conf->api_test_timeout));
+                              t->timeout_s));
 }
 
 static void on_concluded(struct converse *c)
@@ -162,6 +165,8 @@ static enum trial_begun may_begin(const struct trials *all, struct trial *t)
     bool full = all->count >= max || of_workspace >= (max + SHARE_OF_ONE - 1) / SHARE_OF_ONE;
     if (full)
         return TRIAL_TOO_MANY;
+    if (t->goes_on)
+        return TRIAL_BEGUN;
     t->wait_s = pace_take(all->pace, t->workspace, clock_mono_us());
     return t->wait_s > 0 ? TRIAL_TOO_OFTEN : TRIAL_BEGUN;
 }
@@ -170,14 +175,19 @@ static void prepare(struct trials *all, struct trial *t)
 {
     static const struct converse_calls calls = {.concluded = on_concluded};
     size_t max_request = (size_t)all->conf->delivery_max_request;
+    if (!t->jobs) {
+        t->jobs = &t->job;
+        t->job_count = 1;
+    }
+    t->timeout_s = t->timeout_s > 0 ? t->timeout_s : all->conf->api_test_timeout;
     t->trials = all;
     arena_init(&t->arena, ARENA_BLOCK);
     dest_body_cache_init(&t->cache, max_request);
     t->conversation = (struct conversation){
         .config = t->config,
-        .is_test = true,
-        .jobs = &t->job,
-        .job_count = 1,
+        .is_test = t->jobs == &t->job,
+        .jobs = t->jobs,
+        .job_count = t->job_count,
         .attempt = 1,
         .cache = &t->cache,
         .arena = &t->arena,
@@ -198,10 +208,10 @@ enum trial_begun trial_begin(struct trials *all, struct trial *t)
     enum trial_begun begun = may_begin(all, t);
     if (begun != TRIAL_BEGUN)
         return begun;
-    struct timeval tv = clock_timeval(all->conf->api_test_timeout);
     struct uuid nobody;
     char *webhook_id;
     prepare(all, t);
+    struct timeval tv = clock_timeval(t->timeout_s);
     webhook_id = arena_alloc(&t->arena, 33);
     uuid_random(&nobody); /* each test is one of its own for whoever looks at ids */
     dest_webhook_id("test", &nobody, webhook_id);

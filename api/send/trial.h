@@ -9,7 +9,7 @@
 
 /*
  * Tests of settings: a real conversation with the destination, through what a delivery goes through, within api.test_timeout.
- * For notify-api, many at a time, and for notifyctl, one.
+ * For notify-api, many at a time, and for notifyctl, one. Or what is sent with settings that are not saved: about events.
  */
 struct trials;
 
@@ -28,9 +28,14 @@ enum trial_begun {
 /* Embedded in whoever wants one, and all zero but for what he fills in. */
 struct trial {
     const struct dest *dest;
-    const void *config;      /* from dest->config_parse */
-    const char *integration; /* its id; NULL: the settings are not saved */
-    const char *workspace;   /* its id */
+    const void *config;            /* from dest->config_parse */
+    const char *integration;       /* its id; NULL: the settings are not saved */
+    const char *workspace;         /* its id */
+    struct conversation_job *jobs; /* what is told, with its events; NULL: that it is a test */
+    size_t job_count;
+    double timeout_s; /* seconds for all of it; 0: api.test_timeout */
+    bool
+        goes_on; /* it is a further conversation of what was begun, so it is none more that a workspace has made */
     /* Called exactly once if the trial was begun, within trial_begin or later. Then trial_end is to be called. */
     void (*done)(struct trial *trial);
 

@@ -33,6 +33,12 @@ bool explanation_is_task(const struct explanation *x)
     return x->events && strcmp(explanation_value(x, "event_type"), TASK_TYPE) == 0;
 }
 
+/* Somebody sent it to one integration; nobody else was asked, and no filter. */
+static bool is_export(const struct explanation *x)
+{
+    return x->events && explanation_value(x, "export_id");
+}
+
 bool explanation_has_now(const struct explanation *x)
 {
     return x->now && explain_now_is_whole(x->now);
@@ -136,6 +142,11 @@ static void add_held_back(struct buf *out, const struct explanation *x)
 static void conclude_done(struct buf *out, const struct explanation *x)
 {
     long considered = event_number(x, "considered"), matched = event_number(x, "matched");
+    if (is_export(x)) {
+        buf_add_text(out, "it was exported to one integration, past all filters: ");
+        add_states(out, x);
+        return;
+    }
     if (!considered)
         buf_add_text(out, "its workspace had no integration when it was matched");
     else if (!matched)
@@ -204,7 +215,7 @@ void explanation_conclude(struct buf *out, const struct explanation *x)
         return;
     }
     conclude_event(out, x);
-    if (!explanation_is_task(x)) {
+    if (!explanation_is_task(x) && !is_export(x)) {
         buf_add_text(out, "; ");
         add_now(out, x, "as they are now, it would go to");
     }

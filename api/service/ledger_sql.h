@@ -19,7 +19,7 @@
     LEDGER_TIME("e", "scheduled_for") ", " LEDGER_TIME("e", "finished_at") ", e.considered, e.matched, "     \
     "e.filtered_disabled, e.filtered_target, e.filtered_event, e.filtered_target_kind, "                     \
     "e.filtered_severity, CASE WHEN e.event_type = 'notify_scan_findings' THEN e.published END AS "          \
-    "published, e.owed, " LEDGER_TIME("e", "swept_at")
+    "published, e.owed, " LEDGER_TIME("e", "swept_at") ", e.export_id"
 
 /* Of a delivery d, its integration i, and s, the integration's state, where d waits in the mailbox: why. Begins as enum
  * explain_delivery_column. */

@@ -73,6 +73,8 @@ struct service_settings {
     const void *config; /* from dest->config_parse */
 };
 
+/* Findings that are to be sent with settings that are not saved, and what came of each; in the call's arena. */
+struct service_exported;
 struct service_private;
 
 struct service_call {
@@ -85,6 +87,7 @@ struct service_call {
     const char *id;   /* of what was created */
     const char *next; /* of a list: the cursor of its next page; NULL: this was the last */
     const struct service_settings *settings;
+    struct service_exported *exported;
     const char *advice; /* settings are good, but somebody should look at this */
     bool repeated;      /* this was answered before, under the same Idempotency-Key */
     const char *detail; /* why it was not done, one sentence without a full stop */
@@ -138,7 +141,7 @@ void service_preview(struct service_call *call, const struct service_caller *cal
  * make a page shorter than its limit, also empty, and another one follow.
  */
 struct service_delivery_filter {
-    const char *limit, *cursor, *state, *reason, *event_type, *integration, *event, *scan, *finding;
+    const char *limit, *cursor, *state, *reason, *event_type, *integration, *event, *scan, *finding, *export;
     bool
         is_there; /* the integration must be there, else NOT_FOUND; without it, what went to one that is gone is shown */
 };
@@ -169,6 +172,33 @@ enum {
 };
 void service_explain(struct service_call *call, const struct service_caller *caller,
                      const struct service_question *question);
+
+/*
+ * Findings sent to an integration by somebody's own decision, past its filters: of a scan, or named, at or above a severity. BODY
+ * says which. What is saved goes into the ledger, as deliveries in the mailbox of that integration, which workers empty; a dry
+ * run makes nothing, and shows the first request of each conversation. KEY: the Idempotency-Key, NULL for none.
+ * CONFLICT: the integration is disabled, or its settings cannot be used.
+ */
+struct service_export_limits {
+    long most;                /* findings of one export */
+    const char *most_setting; /* which says so */
+    long together;            /* of one request or message, where its kind can: gate.together */
+    long digest_above;        /* gate.digest_above */
+    size_t max_request;       /* bytes of a body */
+};
+void service_export(struct service_call *call, const struct service_caller *caller, const char *id,
+                    const char *body, size_t size, const char *key,
+                    const struct service_export_limits *limits);
+/*
+ * The same with settings that are not saved, {kind, config, ...}: nothing of it is kept but a line in the log of changes. Of a dry
+ * run the answer; else `settings` and `exported`, to be sent, and when that is done service_export_sent for the answer.
+ */
+void service_export_unsaved(struct service_call *call, const struct service_caller *caller, const char *body,
+                            size_t size, const struct service_export_limits *limits);
+void service_export_sent(struct service_call *call);
+/* Cancels what of the export EXPORT nobody has begun, and says how many. */
+void service_export_cancel(struct service_call *call, const struct service_caller *caller,
+                           const char *export);
 
 /* By name. */
 void service_target_list(struct service_call *call, const struct service_caller *caller, const char *limit,

@@ -115,6 +115,16 @@ static const char *read_bool(struct json_object *value, const char **wrong)
     return json_object_get_boolean(value) ? "true" : "false";
 }
 
+static const char *read_uuid(struct service_call *call, struct json_object *value, const char **wrong)
+{
+    const char *text = text_of(value);
+    struct uuid id;
+    if (text && uuid_parse(&id, text))
+        return arena_strdup(&call->arena, text);
+    *wrong = "must be a UUID, as 01234567-89ab-cdef-0123-456789abcdef";
+    return NULL;
+}
+
 /* An entry of a list as it stands in the parameter; NULL with *WRONG. OUT has room for a UUID. */
 static const char *read_entry(struct service_call *call, enum service_form form, struct json_object *value,
                               char out[UUID_TEXT], const char **wrong)
@@ -124,7 +134,8 @@ static const char *read_entry(struct service_call *call, enum service_form form,
     if (form == FORM_EVENTS)
         return read_word(call, form, value, wrong);
     if (!text || !uuid_parse(&id, text)) {
-        *wrong = "must be the id of a target, a UUID";
+        *wrong = form == FORM_FINDINGS ? "must be the id of a finding, a UUID"
+                                       : "must be the id of a target, a UUID";
         return NULL;
     }
     uuid_format(&id, out);
@@ -152,6 +163,10 @@ static const char *read_list(struct service_call *call, const struct service_fie
         return NULL;
     }
     size_t count = json_object_array_length(value);
+    if (field->form == FORM_FINDINGS && (count < 1 || count > SERVICE_FINDINGS_MAX)) {
+        *wrong = "must name 1 to 500 findings; to send more, name their scan";
+        return NULL;
+    }
     if (count > SERVICE_TARGETS_MAX) {
         *wrong = "holds more than 1000 entries; null means all";
         return NULL;
@@ -237,7 +252,10 @@ static const char *read_value(struct service_call *call, const struct service_fi
         return read_name(call, value, wrong);
     case FORM_BOOL:
         return read_bool(value, wrong);
+    case FORM_UUID:
+        return read_uuid(call, value, wrong);
     case FORM_TARGETS:
+    case FORM_FINDINGS:
     case FORM_EVENTS:
         return read_list(call, field, value, wrong);
     case FORM_CONFIG:

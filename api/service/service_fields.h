@@ -43,7 +43,9 @@ enum service_form {
     FORM_BOOL,
     FORM_TARGETS,
     FORM_EVENTS,
-    FORM_EVENT, /* one */
+    FORM_EVENT,    /* one */
+    FORM_UUID,     /* one, of whatever the field is about */
+    FORM_FINDINGS, /* ids of findings */
     FORM_ANY,
     FORM_TIME,
     FORM_CONFIG,
@@ -73,6 +75,7 @@ extern const struct service_field service_fields[FIELD_COUNT];
 enum {
     SERVICE_NAME_MAX = 200,     /* characters: the column's width in the product */
     SERVICE_TARGETS_MAX = 1000, /* of one integration; ours */
+    SERVICE_FINDINGS_MAX = 500, /* named in one export: what fits into api.body_bytes as shipped */
     SERVICE_SETTINGS_MAX =
         64, /* in one config, before anything of it is looked at; ours: no kind has twenty */
     SERVICE_VALUES_MAX = 1000, /* in one config, at any depth; ours: no kind has two hundred */

@@ -69,9 +69,10 @@ void service_delivery_list(struct service_call *call, const struct service_calle
     const char *integration = service_check_uuid(call, "integration_id", f->integration);
     const char *scan = service_check_uuid(call, "scan_id", f->scan);
     const char *finding = service_check_uuid(call, "finding_id", f->finding);
+    const char *export = service_check_uuid(call, "export_id", f->export);
     if (call->status != SERVICE_UNFINISHED)
         return;
-    bool of_events = event || scan || finding;
+    bool of_events = event || scan || finding || export;
     bool filtered = reason || type || (state && integration);
     call->own->looked = filtered ? LOOKED_MAX : call->own->limit + 1;
     struct service_step *step = service_add(call, of_events     ? API_DELIVERY_OF_EVENTS
@@ -89,7 +90,8 @@ void service_delivery_list(struct service_call *call, const struct service_calle
                                of_events ? event : integration,
                                scan,
                                finding,
-                               integration};
+                               integration,
+                               export};
     check(step->count <= (int)(sizeof all / sizeof all[0]));
     memcpy(step->values, all, (size_t)step->count * sizeof all[0]);
     if (!f->is_there)

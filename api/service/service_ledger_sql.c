@@ -31,8 +31,8 @@
 /* Columns as enum api_page_column. */
 #define PAGE(candidates)                                                                                     \
     "WITH looked AS MATERIALIZED (" candidates PAGE_ORDER("d") " LIMIT $5),"                                 \
-    " page AS (SELECT d.*, e.event_type, e.scan_id, e.finding_id FROM looked d"                              \
-    " LEFT JOIN LATERAL (SELECT o.event_type, o.scan_id, o.finding_id FROM notify.api_events o"              \
+    " page AS (SELECT d.*, e.event_type, e.scan_id, e.finding_id, e.export_id FROM looked d"                              \
+    " LEFT JOIN LATERAL (SELECT o.event_type, o.scan_id, o.finding_id, o.export_id FROM notify.api_events o"              \
     " WHERE o.workspace_id = $1 AND o.id = d.event_id OFFSET 0) e ON true"                                            \
     " WHERE d.state = ANY ($7) AND ($8 IS NULL OR d.reason = $8) AND ($9 IS NULL OR e.event_type = $9)"      \
     PAGE_ORDER("d") " LIMIT $6)"                                                                             \
@@ -40,7 +40,7 @@
     " last.integration_id, " MICROSECONDS("d.updated_at") ", d.event_id, d.event_type, d.scan_id,"           \
     " d.finding_id, d.integration_id, i.kind AS integration_kind, i.name AS integration_name, d.state,"      \
     " d.attempt, d.reason, d.error, d.detail, d.status, d.duration_ms, d.maybe_duplicate, d.batch,"          \
-    " r.key AS reference, r.state AS reference_state, " LEDGER_TIME("d", "due_at") ", "                      \
+    " d.export_id, r.key AS reference, r.state AS reference_state, " LEDGER_TIME("d", "due_at") ", "                      \
     LEDGER_TIME("d", "created_at") ", " LEDGER_TIME("d", "updated_at")                                       \
     " FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT l.updated_at, l.event_id, l.integration_id FROM looked l"\
     " ORDER BY l.updated_at, l.event_id, l.integration_id LIMIT 1) last ON true"                             \
@@ -60,12 +60,14 @@ const char service_sql_of_integration[] =
          " AND d.integration_id = $10 AND" PAGE_BEHIND " LIMIT $5) d");
 
 const char service_sql_of_events[] =
-    PAGE("SELECT d.* FROM (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.id = $10"
+    PAGE("SELECT d.* FROM (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.id = $10 AND $14 IS NULL"
          " AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)"
          " UNION ALL SELECT e.id FROM (SELECT CASE WHEN $11 IS NULL THEN (SELECT f.scan_id FROM notify.api_findings f"
          " WHERE f.workspace_id = $1 AND f.id = $12) ELSE $11 END AS scan_id OFFSET 0) s CROSS JOIN LATERAL"
          " (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.scan_id = s.scan_id"
-         " AND ($12 IS NULL OR e.finding_id = $12) OFFSET 0) e WHERE $10 IS NULL) e"
+         " AND ($12 IS NULL OR e.finding_id = $12) OFFSET 0) e WHERE $10 IS NULL AND $14 IS NULL"
+         " UNION ALL SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.export_id = $14"
+         " AND ($10 IS NULL OR e.id = $10) AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)) e"
          " CROSS JOIN LATERAL (SELECT " PAGE_COLUMNS " FROM notify.api_deliveries d WHERE d.workspace_id = $1"
          " AND d.event_id = e.id AND ($13 IS NULL OR d.integration_id = $13) AND" PAGE_BEHIND " OFFSET 0) d");
 

@@ -33,6 +33,11 @@ struct service_private {
     bool undone;                    /* what it wants is not done by it, maybe because it was before */
     const char *token;              /* that was made */
     const struct fernet_keys *keys; /* of a call that reads settings */
+    /* Of an export: */
+    const char *integration;
+    const struct service_export_limits *limits; /* borrowed, until service_finish */
+    size_t answer;                              /* the step that answers */
+    bool is_dry_run;
 };
 
 /* Begin a call: its arena, and the step that says which workspace it is about. */
@@ -64,6 +69,19 @@ void service_wipe(struct json_object *value);
 void service_refuse(struct service_call *call, enum service_status status, const char *detail);
 /* TEXT, which came from outside, as it can be said in an error: its beginning. */
 const char *service_word(struct service_call *call, const char *text);
+/* Append R to the call's list as it is shown to people: with stars for what of it is a secret of the settings CONFIG, a JSON
+ * object. */
+void service_add_request(struct service_call *call, const char *config, const struct dest_request *r);
+/* The settings SEALED (hexadecimal) in clear, in the arena, which is overwritten; NULL when they are not to be read, and why. */
+const char *service_open_settings(struct service_call *call, const char *sealed, size_t *size,
+                                  const char **why);
+/* These are the call's settings, and all is well. ID: of the integration, NULL for none. */
+void service_keep_settings(struct service_call *call, const char *id, const struct dest *dest,
+                           const void *config);
+/* There is a key to read settings with; else the call is over. */
+bool service_has_keys(struct service_call *call);
+/* Nothing can be sent with stored settings, and the call is over. */
+void service_unusable(struct service_call *call, const char *why);
 /* 200 with what is in the call's list; or, when that became too large, a refusal. */
 void service_answer_list(struct service_call *call);
 /* As the columns of the call: the first row. */

@@ -129,7 +129,7 @@ static void add_body(struct buf *out, struct arena *arena, const struct dest_req
 
 /* ---- the request ---- */
 
-static void add_request(struct service_call *call, const char *config, const struct dest_request *r)
+void service_add_request(struct service_call *call, const char *config, const struct dest_request *r)
 {
     const char *unused;
     struct buf *out = &call->own->list;
@@ -167,7 +167,7 @@ static void render(struct service_call *call, const struct dest *dest, const cha
     dest_body_cache_init(&cache, max_request);
     buf_add_text(out, "{\"requests\":[");
     if (dest->next(&c, NULL, &request) == DEST_SEND)
-        add_request(call, config, &request);
+        service_add_request(call, config, &request);
     buf_add_char(out, ']');
     buf_json_member(out, "detail", job.verdict.detail);
     buf_add_char(out, '}');

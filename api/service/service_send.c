@@ -30,8 +30,8 @@ const struct service_field service_copy_fields[COPY_FIELD_COUNT] = {
 
 /* ---- settings ---- */
 
-static void keep_settings(struct service_call *call, const char *id, const struct dest *dest,
-                          const void *config)
+void service_keep_settings(struct service_call *call, const char *id, const struct dest *dest,
+                           const void *config)
 {
     struct service_settings *s = arena_alloc(&call->arena, sizeof *s);
     *s = (struct service_settings){.id = id, .dest = dest, .config = config};
@@ -54,7 +54,7 @@ static unsigned char *from_hex(struct arena *arena, const char *hex, size_t *n)
     return bytes;
 }
 
-static void unusable(struct service_call *call, const char *why)
+void service_unusable(struct service_call *call, const char *why)
 {
     service_refuse(call, SERVICE_CONFLICT,
                    arena_printf(&call->arena,
@@ -63,8 +63,7 @@ static void unusable(struct service_call *call, const char *why)
                                 why));
 }
 
-/* The stored settings in clear, in the arena, which is overwritten; NULL when they are not to be read, and why. */
-static const char *open_settings(struct service_call *call, const char *hex, size_t *size, const char **why)
+const char *service_open_settings(struct service_call *call, const char *hex, size_t *size, const char **why)
 {
     struct buf plain;
     size_t n;
@@ -76,6 +75,15 @@ static const char *open_settings(struct service_call *call, const char *hex, siz
     *size = plain.len;
     buf_wipe(&plain);
     return text;
+}
+
+bool service_has_keys(struct service_call *call)
+{
+    if (call->own->keys && call->own->keys->count)
+        return true;
+    service_refuse(call, SERVICE_NO_KEY,
+                   "no Fernet key is configured; set secrets.fernet_keys or FERNET_KEY");
+    return false;
 }
 
 static void settings_finish(struct service_call *call)
@@ -96,12 +104,12 @@ static void settings_finish(struct service_call *call)
         return;
     }
     const char *sealed = columns[API_SETTINGS_SEALED];
-    const char *text = sealed ? open_settings(call, sealed, &size, &why) : NULL;
+    const char *text = sealed ? service_open_settings(call, sealed, &size, &why) : NULL;
     const void *config = text ? dest->config_parse(&call->arena, text, size, &error) : NULL;
     if (config)
-        keep_settings(call, call->own->id, dest, config);
+        service_keep_settings(call, call->own->id, dest, config);
     else
-        unusable(call, text ? error.detail : why);
+        service_unusable(call, text ? error.detail : why);
 }
 
 void service_integration_settings(struct service_call *call, const struct service_caller *caller,
@@ -111,11 +119,8 @@ void service_integration_settings(struct service_call *call, const struct servic
     if (!service_take_id(call, id))
         return;
     call->own->keys = caller->keys;
-    if (!caller->keys || !caller->keys->count) {
-        service_refuse(call, SERVICE_NO_KEY,
-                       "no Fernet key is configured; set secrets.fernet_keys or FERNET_KEY");
+    if (!service_has_keys(call))
         return;
-    }
     struct service_step *step = service_add(call, API_INTEGRATION_SETTINGS);
     step->values[0] = caller->workspace;
     step->values[1] = call->own->id;
@@ -137,7 +142,7 @@ void service_settings_read(struct service_call *call, const struct service_calle
     const char *kind = values[TEST_KIND], *config = values[TEST_CONFIG];
     const void *parsed = kind && config ? service_config_parse(call, kind, config) : NULL;
     if (call->status == SERVICE_UNFINISHED)
-        keep_settings(call, NULL, dest_find(kind), parsed);
+        service_keep_settings(call, NULL, dest_find(kind), parsed);
 }
 
 /* ---- a copy ---- */

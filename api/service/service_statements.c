@@ -14,6 +14,7 @@
 #include "api/service/service_statements.h"
 
 #include "api/service/ledger_sql.h"
+#include "api/service/service_export.h"
 #include "api/service/service_fields.h"
 #include "api/service/service_ledger_sql.h"
 #include "common/db/pg_array.h"
@@ -239,8 +240,8 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
 
     [API_DELIVERY_RECENT] = {"api_delivery_recent", service_sql_recent, 9, {PAGE_TYPES}},
     [API_DELIVERY_OF_INTEGRATION] = {"api_delivery_of_integration", service_sql_of_integration, 10, {PAGE_TYPES, PG_UUID}},
-    [API_DELIVERY_OF_EVENTS] = {"api_delivery_of_events", service_sql_of_events, 13,
-        {PAGE_TYPES, PG_TEXT, PG_UUID, PG_UUID, PG_UUID}},
+    [API_DELIVERY_OF_EVENTS] = {"api_delivery_of_events", service_sql_of_events, 14,
+        {PAGE_TYPES, PG_TEXT, PG_UUID, PG_UUID, PG_UUID, PG_UUID}},
     [API_DELIVERY_GET] = {"api_delivery_get", service_sql_delivery, 3, {PG_UUID, PG_TEXT, PG_UUID}},
     [API_DELIVERY_ATTEMPTS] = {"api_delivery_attempts", service_sql_delivery_attempts, 3, {PG_UUID, PG_TEXT, PG_UUID}},
     [API_DELIVERY_REPLAY] = {"api_delivery_replay", service_sql_replay, 5, {PG_UUID, PG_TEXTS, PG_UUIDS, PG_TEXT, PG_TEXT}},
@@ -250,6 +251,13 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     [API_EXPLAIN_ATTEMPTS] = {"api_explain_attempts", service_sql_explain_attempts, 7, {EXPLAIN_TYPES, PG_UUID}},
     [API_EXPLAIN_FACTS] = {"api_explain_facts", service_sql_explain_facts, 4, {PG_UUID, PG_TEXT, PG_UUID, PG_UUID}},
     [API_EXPLAIN_INTEGRATIONS] = {"api_explain_integrations", service_sql_explain_integrations, 2, {PG_UUID, PG_UUID}},
+
+    [API_EXPORT] = {"api_export", service_sql_export, 12, {PG_UUID, PG_UUID, PG_UUIDS, PG_INT4, PG_INT4, PG_TEXT, PG_UUID, PG_UUID,
+        PG_TEXT, PG_TEXTS, PG_TEXT, PG_TEXT}},
+    [API_EXPORT_UNSAVED] = {"api_export_unsaved", service_sql_export_unsaved, 8,
+        {PG_UUID, PG_UUID, PG_UUIDS, PG_INT4, PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT}},
+    [API_EXPORT_WAKE] = {"api_export_wake", service_sql_export_wake, 5, {PG_UUID, PG_UUID, PG_UUID, PG_TEXTS, PG_INT4S}},
+    [API_EXPORT_CANCEL] = {"api_export_cancel", service_sql_export_cancel, 4, {PG_UUID, PG_UUID, PG_TEXT, PG_TEXT}},
 
     /* $2 the id and $3 the name of the last target of the page before. */
     [API_TARGET_LIST] = {"api_target_list",

@@ -37,6 +37,10 @@ enum api_statement {
     API_EXPLAIN_ATTEMPTS,
     API_EXPLAIN_FACTS,
     API_EXPLAIN_INTEGRATIONS,
+    API_EXPORT,
+    API_EXPORT_UNSAVED,
+    API_EXPORT_WAKE,
+    API_EXPORT_CANCEL,
     API_TARGET_LIST,
     API_STATS,
     API_STATS_INTEGRATIONS,
@@ -85,6 +89,19 @@ enum api_change_column {
     API_CHANGE_DONE,  /* t: it was dead, and is not now */
     API_CHANGE_STATE, /* before; NULL: there is no such delivery */
 };
+enum api_export_column {
+    API_EXPORT_KIND,    /* NULL: there is no such integration */
+    API_EXPORT_ENABLED, /* t or f */
+    API_EXPORT_SCAN,    /* t: the scan is there, or none was named */
+    API_EXPORT_UNKNOWN, /* findings that are none of the workspace, with commas between them */
+    API_EXPORT_FOUND,   /* how many there are, one more than may be at most */
+    API_EXPORT_BODY,
+    API_EXPORT_KEPT_HASH, /* as for a creation */
+    API_EXPORT_KEPT_BODY,
+    API_EXPORT_SEALED, /* of a dry run: the settings, hexadecimal */
+    API_EXPORT_FACTS,  /* of a dry run: a list of what is known of each, as JSON */
+};
+enum api_cancel_column { API_CANCEL_FOUND /* events of the export */, API_CANCEL_CANCELED };
 enum api_target_column { API_TARGET_ID, API_TARGET_NAME };
 enum api_token_column { /* of API_TOKEN_FIND */
                         API_TOKEN_ID,

@@ -283,6 +283,10 @@ def test_the_commands_of_the_apis_page_work(stage: Any, notifyd: Any, notify_api
     api = notify_api({"delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}})
     desk.stands_for |= {"http://127.0.0.1:8080": f"http://127.0.0.1:{api.port}", "INTEGRATION": told.id, "DEAD": dead.id, "EVENT": event, "SCAN": stage.scan.id,
                         "FINDING": stage.high}
-    said = [desk.run(line) for block in blocks(API, "sh") for line in block.splitlines()]
-    assert len(said) == 15 and all(said[1:])
-    assert '"ok":true' in said[6] and '"conclusion":"2 of 2 integrations wanted it: delivered 1, dead 1' in said[9] and '"result":"replayed"' in said[13], said
+    said = []
+    for line in (line for block in blocks(API, "sh") for line in block.splitlines()):
+        said.append(desk.run(line))
+        if "report-1" in line:
+            desk.stands_for["EXPORT"] = json.loads(said[-1])["export_id"]
+    assert len(said) == 19 and all(said[1:])
+    assert '"ok":true' in said[6] and '"conclusion":"2 of 2 integrations wanted it: delivered 1, dead 1' in said[13] and '"result":"replayed"' in said[17], said

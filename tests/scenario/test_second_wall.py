@@ -152,7 +152,7 @@ def test_the_apis_role_reads_none_of_the_products_tables_nor_the_ledger(served: 
 
 VIEWS = {  # and whether rows can be written through it, of this workspace alone
     "api_integrations": True, "api_targets": True, "api_workspaces": True, "api_scans": True, "api_findings": False,  # of the product
-    "api_audit": True, "api_keys": True, "api_events": False, "api_deliveries": True, "api_recent": False, "api_attempts": True, "api_states": False,
+    "api_audit": True, "api_keys": True, "api_events": True, "api_deliveries": True, "api_recent": False, "api_attempts": True, "api_states": True,
     "api_refs": False}
 PRODUCTS = {"api_integrations", "api_targets", "api_workspaces", "api_scans", "api_findings"}
 
@@ -197,7 +197,7 @@ def test_no_statement_about_the_ledger_reaches_another_workspaces(served: Any, s
     states = "{dead,waiting,delivered}"
     page = (other, "200000000000000000", "", "00000000-0000-0000-0000-000000000000", 100, 100, states, None, None)
     asked = {
-        "api_delivery_recent": page, "api_delivery_of_integration": (*page, integration), "api_delivery_of_events": (*page, event, scan, finding, integration),
+        "api_delivery_recent": page, "api_delivery_of_integration": (*page, integration), "api_delivery_of_events": (*page, event, scan, finding, integration, None),
         "api_delivery_get": (other, event, integration), "api_delivery_attempts": (other, event, integration),
         "api_explain_events": (other, None, scan, "finding_new", finding, 5), "api_explain_deliveries": (other, event, None, None, None, 5, None),
         "api_explain_attempts": (other, event, None, None, None, 5, None), "api_explain_facts": (other, event, scan, finding), "api_explain_integrations": (other, None),
@@ -214,3 +214,38 @@ def test_no_statement_about_the_ledger_reaches_another_workspaces(served: Any, s
         assert run(name, served.ours.id, "{" + event + "}", "{" + integration + "}", "a", "b") == [(event, integration, False, None)]
         run(name, other, "{" + event + "}", "{" + integration + "}", "a", "b")
     assert served.database.query("SELECT d::text, a::text FROM notify.deliveries d JOIN notify.attempts a USING (event_id, integration_id) WHERE workspace_id = %s", (other,)) == before
+
+
+def test_no_export_reaches_another_workspaces_findings_or_integration(served: Any, statements: Any, run: Any, ledger: Any) -> None:
+    event, integration, scan, finding = ledger["theirs"]
+    mine_event, mine, my_scan, my_finding = ledger["ours"]
+    export, other = "00000000-0000-4000-8000-00000000e001", served.theirs.id
+    before = served.database.query("SELECT e::text, d::text FROM notify.events e JOIN notify.deliveries d ON d.event_id = e.id ORDER BY 1")
+    kinds, who = "{webhook}", ("a", "b")
+    for workspace in (served.ours.id, other):
+        for of in ((scan, None), (None, "{" + finding + "}")):
+            for to in (integration, mine):
+                said = str(run("api_export", workspace, *of, 0, 10, "false", to, export, None, kinds, *who))
+                assert "Finding 1" not in said and said.count(finding) <= 1, "no more than that there is none with the id that was given"
+            assert "Finding 1" not in str(run("api_export_unsaved", workspace, *of, 0, 10, "true", *who))
+        run("api_export_wake", workspace, integration, export, kinds, "{1}")
+        run("api_export_cancel", workspace, export, *who)
+    assert served.database.query("SELECT e::text, d::text FROM notify.events e JOIN notify.deliveries d ON d.event_id = e.id ORDER BY 1") == before
+    assert served.database.query("SELECT count(*) FROM notify.integration_state WHERE wake_at IS NOT NULL") == [(0,)]
+    # while ours works, and then is not theirs to cancel
+    assert my_finding in str(run("api_export", served.ours.id, my_scan, None, 0, 10, "false", mine, export, None, kinds, *who))
+    assert run("api_export_cancel", served.ours.id, export, *who, workspace=other) == [(0, 0)]
+    assert run("api_export_cancel", served.ours.id, export, *who) == [(1, 1)]
+
+
+def test_the_function_of_exports_is_the_owners_and_for_the_api_alone(served: Any) -> None:
+    name = "notify.api_exportable(uuid, uuid[], integer, integer, boolean)"
+    owner, public = served.database.query(
+        f"SELECT p.proowner = (SELECT relowner FROM pg_class WHERE oid = 'public.integrations'::regclass),"
+        f" EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0) FROM pg_proc p WHERE p.oid = '{name}'::regprocedure")[0]
+    assert owner and not public
+    with psycopg2.connect(served.database.dsn(LOGIN)) as connection, connection.cursor() as cursor:
+        for setting in ("", NEW):
+            cursor.execute("SELECT set_config('notify.workspace', %s, true)", (setting,))
+            cursor.execute("SELECT count(*) FROM notify.api_exportable((SELECT id FROM notify.api_scans LIMIT 1), NULL, 0, 10, true)")
+            assert cursor.fetchone() == (0,)

@@ -41,6 +41,10 @@ static void rights_are_read_one_by_one(void)
                 "SELECT ON TABLE notify.events;INSERT ON TABLE notify.events;UPDATE ON TABLE notify.events;"
                 "INSERT ON TABLE notify.attempts;USAGE ON SCHEMA notify;");
     EXPECT(!malformed);
+    EXPECT_TEXT(
+        rights_of("GRANT EXECUTE ON FUNCTION notify.f(uuid, uuid[], boolean) TO notify_api;\n", &malformed),
+        "EXECUTE ON FUNCTION notify.f(uuid, uuid[], boolean);");
+    EXPECT(!malformed);
     EXPECT_TEXT(rights_of("", &malformed), "");
     EXPECT(!malformed);
 }
@@ -64,6 +68,8 @@ static void grants_in_another_form_are_noticed(void)
     static const char *const lines[] = {
         "GRANT SELECT ON public.targets TO notify_worker;",
         "GRANT SELECT ON TABLE targets TO notify_worker;",
+        "GRANT EXECUTE ON FUNCTION notify.f TO notify_api;",
+        "GRANT EXECUTE ON FUNCTION notify.f(uuid TO notify_api;",
         "GRANT SELECT ON TABLE public.targets TO a, b;",
         "GRANT SELECT ON TABLE public.targets TO notify_worker",
         "GRANT SELECT ON TABLE public.targets TO notify_worker; GRANT INSERT ON TABLE a.b TO c;",
