@@ -182,6 +182,12 @@ static const char *token_advice(long status)
     return NULL;
 }
 
+static const char *text_of(struct json_object *error, const char *name)
+{
+    struct json_object *value = json_get(error, name);
+    return json_is_text(value) ? json_object_get_string(value) : "";
+}
+
 const char *call_refusal(struct call *call, const struct client_answer *a)
 {
     struct buf b;
@@ -198,12 +204,10 @@ const char *call_refusal(struct call *call, const struct client_answer *a)
                        i < REFUSAL_ERRORS;
          i++) {
         struct json_object *one = json_object_array_get_idx(errors, i);
-        const char *field = json_object_get_string(json_get(one, "field")),
-                   *detail = json_object_get_string(json_get(one, "detail"));
-        buf_add_text(&b, "; ");
-        buf_add_text(&b, field ? field : "");
-        buf_add_text(&b, ": ");
-        buf_add_text(&b, detail ? detail : "");
+        const char *field = text_of(one, "field"), *detail = text_of(one, "detail");
+        bool named = strncmp(detail, field, strlen(field)) == 0; /* it begins with its field as a rule */
+        buf_printf(&b, "; %s%s", named ? "" : field, named ? "" : ": ");
+        buf_add_text(&b, detail);
     }
     const char *text = utf8_storable_copy(call->arena, buf_text(&b), b.len, REFUSAL_MAX);
     buf_free(&b);

@@ -168,7 +168,7 @@ static void say_no_tool(struct session *s, const struct rpc_message *m, struct b
     const char *near = tool_nearest(name, s->settings.open);
     char text[256];
     snprintf(text, sizeof text, "Unknown tool: %.60s%s%s%s; tools/list has those that there are", name,
-             near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+             near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
     say_error(s, batch, m->id, RPC_INVALID_PARAMS, text);
 }
 

@@ -140,7 +140,7 @@ const struct tool_member tool_members[] = {
     {"ExportFinding", "severity", "text?", "Its severity.", true},
     {"ExportFinding", "title", "text?", "Its title: data from a scanned system.", true},
     {"ExportFinding", "state", "text?", "What became of it, as in list_deliveries.", true},
-    {"ExportFinding", "ok", "boolean", "Of settings that are not saved: it was taken.", true},
+    {"ExportFinding", "ok", "boolean?", "Of settings that are not saved: it was taken.", true},
     {"ExportFinding", "status", "integer?", "The HTTP status of the last answer.", true},
     {"ExportFinding", "reason", "text?", "Why it ended, if not well.", true},
     {"ExportFinding", "detail", "text?", "The same for people.", true},

@@ -47,29 +47,33 @@ static const char *left_out(struct call *call, struct json_object *answer)
                         (long long)severity, (long long)suppressed);
 }
 
+static const char *findings(struct call *call, int64_t count)
+{
+    return arena_printf(call->arena, "%lld finding%s", (long long)count, count == 1 ? "" : "s");
+}
+
 static const char *summary_of(struct call *call, const struct export *e, int64_t delivered, int64_t failed,
                               bool finished)
 {
     const char *to = where_to(call, e), *out = left_out(call, e->answer);
-    long long count = (long long)number_of(e->answer, "count");
+    int64_t count = number_of(e->answer, "count");
+    const char *all = findings(call, count);
     if (e->dry_run)
-        return arena_printf(call->arena,
-                            "nothing was sent: this was a dry run; %lld findings would go to %s%s", count, to,
+        return arena_printf(call->arena, "nothing was sent: this was a dry run; %s would go to %s%s", all, to,
                             out);
     if (count == 0)
         return arena_printf(call->arena, "nothing was sent to %s: no finding is left%s", to, out);
     if (finished && failed == 0)
-        return arena_printf(call->arena, "%lld findings were delivered to %s%s", count, to, out);
+        return arena_printf(call->arena, "%s delivered to %s%s", all, to, out);
     if (finished)
-        return arena_printf(
-            call->arena,
-            "%lld of %lld findings were delivered to %s, %lld failed: their reason and detail "
-            "say why%s",
-            (long long)delivered, count, to, (long long)failed, out);
-    return arena_printf(call->arena,
-                        "%lld of %lld findings are delivered to %s so far; the rest goes on by itself, and "
-                        "list_deliveries with export_id shows it%s",
-                        (long long)delivered, count, to, out);
+        return arena_printf(call->arena,
+                            "%lld of %s delivered to %s, %lld failed: their reason and detail say why%s",
+                            (long long)delivered, all, to, (long long)failed, out);
+    return arena_printf(
+        call->arena,
+        "%lld of %s delivered to %s so far; the rest goes on by itself, and list_deliveries with "
+        "export_id shows it%s",
+        (long long)delivered, all, to, out);
 }
 
 /* Put what the ledger says of a delivery behind what the export said of its finding. */

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import npm
+from sandbox import seed
+from sandbox.answers import Answer
 
 FOLDER = Path(__file__).resolve().parents[1] / "node" / "mcp"
 
@@ -58,3 +60,20 @@ def test_the_inspectors_command_line_lists_and_calls_every_tool(build, stage, lo
                      for word in ("--tool-arg", f"{name}={value if isinstance(value, str) else json.dumps(value)}")]
         result = inspect("--method", "tools/call", "--tool-name", step["call"], *arguments)
         assert result["isError"] is step["call"].startswith("export_to_"), (step, result)
+
+
+def test_the_official_client_hears_progress_and_can_cancel(build, stage, notifyd, local_api, api_token):
+    stage.webhook()
+    scan = seed.add_scan(stage.connection, stage.target)
+    seed.add_findings(stage.connection, scan, ["high"] * 20)
+    stage.receiver.script("/hook", Answer(delay=0.05))
+    notifyd({"sweep": {"interval": 0.1}, "workers": 1, "delivery": {"per_integration": 1}})
+    one, many = {"finding_ids": [stage.high]}, {"scan_id": scan.id}
+    told, canceled, after = client(build, local_api.url, api_token(), [
+        {"call": "send_webhook", "arguments": one, "progress": True}, {"call": "send_webhook", "arguments": many, "cancel_after": 1},
+        {"call": "list_deliveries", "arguments": {"state": "delivered", "scan_id": stage.scan.id}}])
+    # That it is wholly done comes in one piece with the result, and this client hears no progress behind that.
+    assert [note["progress"] for note in told["heard"]][:1] == [0] and told["result"]["structuredContent"]["delivered"] == 1
+    assert "no longer wanted" in canceled["error"] and len(after["result"]["structuredContent"]["deliveries"]) == 1
+    stage.wait(lambda: {row["state"] for row in stage.deliveries()} <= {"delivered", "canceled"})
+    assert sum(row["state"] == "canceled" for row in stage.deliveries()) >= 10
