@@ -291,6 +291,10 @@ const struct tool tool_table[] = {
 
 /* ---- looking them up ---- */
 
+enum {
+    SLIPS_MAX = 3 /* names have much in common: more, and it would be another tool that does something else */
+};
+
 const struct tool *tool_find(const char *name)
 {
     for (const struct tool *t = tool_table; t->name; t++)
@@ -310,7 +314,7 @@ const char *tool_nearest(const char *name, unsigned open)
     size_t best_distance = SIZE_MAX;
     for (const struct tool *t = tool_table; t->name; t++) {
         size_t distance = hint_distance(name, t->name);
-        if ((t->needs & ~open) || distance > hint_limit(name, t->name) || distance >= best_distance)
+        if ((t->needs & ~open) || distance > SLIPS_MAX || distance >= best_distance)
             continue;
         best = t->name;
         best_distance = distance;

@@ -260,7 +260,8 @@
         "Findings of a scan in one export, which are as many rows in one transaction: some tenths of a "     \
         "second.")                                                                                           \
     INT(api_export_unsaved, "api.export_unsaved", 20, 1, 500,                                                \
-        "Findings that are sent in one request with settings that are not saved: the client waits for all of "\
+        "Findings that are sent in one request with settings that are not saved: the client waits for all "  \
+        "of "                                                                                                \
         "them, within api.test_timeout.")                                                                    \
     TEXT(api_certificate_file, "api.certificate_file", "",                                                   \
          "PEM file with the API's certificate and those between it and its authority, in this order; with "  \
