@@ -28,40 +28,45 @@ static bool is_blank(const char *line, size_t n)
 }
 
 /* A piece of the line that has begun. */
-static void hold(struct lines *l, const char *bytes, size_t n, lines_fn *take, void *owner)
+static bool hold(struct lines *l, const char *bytes, size_t n, lines_fn *take, void *owner)
 {
     if (l->skipping)
-        return;
+        return true;
     buf_add(&l->held, bytes, n);
     if (!l->held.overflow)
-        return;
+        return true;
     l->skipping = true;
     buf_reset(&l->held);
-    take(owner, NULL, 0);
+    return take(owner, NULL, 0);
 }
 
-static void end_line(struct lines *l, lines_fn *take, void *owner)
+static bool end_line(struct lines *l, lines_fn *take, void *owner)
 {
     size_t n = l->held.len;
     const char *line = buf_text(&l->held);
+    bool go_on = true;
     if (!l->skipping && !is_blank(line, n))
-        take(owner, line, line[n - 1] == '\r' ? n - 1 : n);
+        go_on = take(owner, line, line[n - 1] == '\r' ? n - 1 : n);
     buf_reset(&l->held);
     l->skipping = false;
+    return go_on;
 }
 
-void lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *take, void *owner)
+size_t lines_feed(struct lines *l, const char *bytes, size_t n, lines_fn *take, void *owner)
 {
-    while (n > 0) {
-        const char *end = memchr(bytes, '\n', n);
-        size_t piece = end ? (size_t)(end - bytes) : n;
-        hold(l, bytes, piece, take, owner);
+    bool go_on = true;
+    size_t used = 0;
+    while (go_on && used < n) {
+        const char *end = memchr(bytes + used, '\n', n - used);
+        size_t piece = end ? (size_t)(end - bytes) - used : n - used;
+        go_on = hold(l, bytes + used, piece, take, owner);
+        used += piece;
         if (!end)
-            return;
-        end_line(l, take, owner);
-        bytes += piece + 1;
-        n -= piece + 1;
+            break;
+        go_on = end_line(l, take, owner) && go_on;
+        used++;
     }
+    return used;
 }
 
 void lines_end(struct lines *l, lines_fn *take, void *owner)

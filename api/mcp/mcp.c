@@ -38,6 +38,8 @@ struct mcp {
     struct outlet *outlet;
     struct event *readable, *look, *grace, *signals[SIGNALS];
     bool leaving; /* the client has closed its end */
+    char bytes[READ_MOST];
+    size_t begin, end; /* of BYTES, those that no line was made of yet */
 };
 
 static void leave(struct mcp *m, const char *why)
@@ -48,19 +50,19 @@ static void leave(struct mcp *m, const char *why)
 
 /* ---- out ---- */
 
+static void take_lines(struct mcp *m);
+
 static void say(void *owner, const struct buf *line)
 {
     struct mcp *m = owner;
     outlet_add(m->outlet, line);
-    if (outlet_is_full(m->outlet))
-        event_del(m->readable);
 }
 
 static void on_drained(void *owner)
 {
     struct mcp *m = owner;
     if (!m->leaving)
-        event_add(m->readable, NULL);
+        take_lines(m);
 }
 
 static void on_broken(void *owner)
@@ -72,10 +74,26 @@ static const struct outlet_calls outlet_calls = {on_drained, on_broken};
 
 /* ---- in ---- */
 
-static void take_line(void *owner, const char *line, size_t n)
+static bool take_line(void *owner, const char *line, size_t n)
 {
     struct mcp *m = owner;
     session_take(m->session, line, n);
+    return !outlet_is_full(m->outlet);
+}
+
+/* As many as there is room to answer, and read on only when that is all. */
+static void take_lines(struct mcp *m)
+{
+    if (!outlet_is_full(m->outlet))
+        m->begin += lines_feed(&m->lines, m->bytes + m->begin, m->end - m->begin, take_line, m);
+    if (m->begin == m->end) {
+        explicit_bzero(m->bytes, m->end); /* settings may be among them */
+        m->begin = m->end = 0;
+    }
+    if (m->end == 0 && !outlet_is_full(m->outlet))
+        event_add(m->readable, NULL);
+    else
+        event_del(m->readable);
 }
 
 /* Once the client is leaving: whether there is still something to wait for. */
@@ -110,16 +128,16 @@ static void on_input_end(struct mcp *m)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct mcp *m = arg;
-    static char bytes[READ_MOST];
     (void)what;
-    ssize_t n = read(fd, bytes, sizeof bytes);
+    ssize_t n = read(fd, m->bytes, sizeof m->bytes);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    if (n <= 0)
+    if (n <= 0) {
         on_input_end(m);
-    else
-        lines_feed(&m->lines, bytes, (size_t)n, take_line, m);
-    explicit_bzero(bytes, n > 0 ? (size_t)n : 0); /* settings may be among them */
+        return;
+    }
+    m->end = (size_t)n;
+    take_lines(m);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -190,15 +208,18 @@ static void free_all(struct mcp *m)
     for (int i = 0; i < SIGNALS; i++)
         event_free(m->signals[i]);
     event_base_free(m->base);
+    explicit_bzero(m->bytes, sizeof m->bytes);
+    free(m);
     curl_global_cleanup();
 }
 
 int mcp_run(const struct conf *conf, const struct mcp_options *options)
 {
-    struct mcp m = {.conf = conf};
-    make(&m, options);
+    struct mcp *m = mem_zalloc(sizeof *m);
+    m->conf = conf;
+    make(m, options);
     LOG(LOG_INFO, "mcp_serving", LOG_TEXT("api", options->url));
-    event_base_dispatch(m.base);
-    free_all(&m);
+    event_base_dispatch(m->base);
+    free_all(m);
     return 0;
 }

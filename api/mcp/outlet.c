@@ -40,6 +40,16 @@ static size_t left(const struct outlet *o)
     return o->waiting.len - o->written;
 }
 
+/* What is written makes room at the end, or a client that always has something to read would be kept all of it. */
+static void move_up(struct outlet *o)
+{
+    if (o->written < OUTLET_FULL)
+        return;
+    memmove(o->waiting.data, o->waiting.data + o->written, left(o) + 1);
+    o->waiting.len -= o->written;
+    o->written = 0;
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct outlet *o = arg;
@@ -58,6 +68,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
             return;
         }
         o->written += (size_t)n;
+        move_up(o);
         if (was_full && !outlet_is_full(o))
             o->calls->drained(o->owner);
     }

@@ -11,9 +11,8 @@ struct outlet;
 
 /* What the owner hears, from the loop. */
 struct outlet_calls {
-    void (*drained)(
-        void *owner); /* all that was added is written, or less than half of what may wait is left */
-    void (*broken)(void *owner); /* nobody reads any more; nothing will be written */
+    void (*drained)(void *owner); /* all that was added is written, or it is full no more */
+    void (*broken)(void *owner);  /* nobody reads any more; nothing will be written */
 };
 
 struct outlet *outlet_new(struct event_base *base, int fd, const struct outlet_calls *calls, void *owner);

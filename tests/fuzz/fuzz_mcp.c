@@ -65,9 +65,10 @@ static void check_arguments(struct json_object *message, unsigned open)
 struct seen {
     struct session *session;
     unsigned open;
+    bool turn; /* after every other line there is no room for the next */
 };
 
-static void take(void *owner, const char *line, size_t n)
+static bool take(void *owner, const char *line, size_t n)
 {
     struct seen *seen = owner;
     const char *why = NULL;
@@ -84,6 +85,8 @@ static void take(void *owner, const char *line, size_t n)
     json_object_put(value);
     session_take(seen->session, line, n);
     check(said <= before + 1);
+    seen->turn = !seen->turn;
+    return seen->turn;
 }
 
 static void start(void)
@@ -107,13 +110,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned open = fuzz_byte(&in) & (TOOL_ALLOW_WRITE | TOOL_ALLOW_ADHOC);
     struct session_settings settings = {
         .conf = &conf, .base = base, .client = client, .open = open, .say = check_said};
-    struct seen seen = {session_new(&settings), open};
+    struct seen seen = {.session = session_new(&settings), .open = open};
     lines_init(&lines, LINE_MAX_HERE);
     while (in.size > 0) {
         size_t n = in.size < piece ? in.size : piece;
-        lines_feed(&lines, (const char *)in.data, n, take, &seen);
-        in.data += n;
-        in.size -= n;
+        size_t used = lines_feed(&lines, (const char *)in.data, n, take, &seen);
+        check(used > 0 && used <= n);
+        in.data += used;
+        in.size -= used;
         event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
     }
     lines_end(&lines, take, &seen);

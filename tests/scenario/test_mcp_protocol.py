@@ -94,7 +94,7 @@ def test_what_is_no_message_is_answered_as_json_rpc_says_and_the_next_is_heard(a
     assert one.receive()["id"] == -(2**63)
 
 
-def test_a_line_that_is_too_long_is_refused_and_skipped_and_takes_no_memory(agent, tmp_path):
+def test_a_line_that_is_too_long_is_refused_and_skipped_and_takes_no_memory(agent, sanitized, tmp_path):
     config = tmp_path / "mcp.conf"
     config.write_text("mcp = { line_bytes = 100000; };\n")
     one = agent(NOBODY, "token", "-c", config)
@@ -108,7 +108,7 @@ def test_a_line_that_is_too_long_is_refused_and_skipped_and_takes_no_memory(agen
     one.send("\n")
     assert one.ask("ping")["result"] == {}
     peak = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{one.process.pid}/status").read_text())[1])
-    assert peak < 40_000 or "Sanitizer" in Path(f"/proc/{one.process.pid}/maps").read_text(), peak
+    assert peak < 40_000 or sanitized, peak
     exact = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"x": ""}})
     one.send(exact.replace('""', '"' + "x" * (100_000 - len(exact)) + '"') + "\n")
     assert one.receive()["result"] == {}
@@ -123,7 +123,7 @@ def unread(build: Path) -> tuple[Any, int]:
     return silent, read
 
 
-def test_a_client_that_writes_and_never_reads_holds_up_only_itself(build):
+def test_a_client_that_writes_and_never_reads_holds_up_only_itself(build, sanitized):
     silent, read = unread(build)
     line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": NEWEST}}) + "\n"
     ask = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/list"}) + "\n"
@@ -139,7 +139,7 @@ def test_a_client_that_writes_and_never_reads_holds_up_only_itself(build):
             time.sleep(0.01)
     assert sent < 4_000_000, "it goes on taking"
     peak = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{silent.pid}/status").read_text())[1])
-    assert peak < 200_000, peak
+    assert peak < 40_000 or sanitized, peak
     os.close(read)
     assert silent.wait(10) == 0  # nobody will read it
     silent.stdin.close()

@@ -17,7 +17,7 @@ struct seen {
     char text[256];
 };
 
-static void note(void *owner, const char *line, size_t n)
+static bool note(void *owner, const char *line, size_t n)
 {
     struct seen *seen = owner;
     size_t used = strlen(seen->text);
@@ -25,6 +25,7 @@ static void note(void *owner, const char *line, size_t n)
         snprintf(seen->text + used, sizeof seen->text - used, "[%.*s]", (int)n, line);
     else
         snprintf(seen->text + used, sizeof seen->text - used, "(too long)");
+    return used % 2 == 0; /* whatever is answered, nothing is lost */
 }
 
 static const char *lines_of(const char *text, size_t piece, size_t max)
@@ -35,9 +36,9 @@ static const char *lines_of(const char *text, size_t piece, size_t max)
     lines_init(&l, max);
     for (size_t n = strlen(text); n > 0;) {
         size_t take = n < piece ? n : piece;
-        lines_feed(&l, text, take, note, &seen);
-        text += take;
-        n -= take;
+        size_t used = lines_feed(&l, text, take, note, &seen);
+        text += used;
+        n -= used;
     }
     lines_end(&l, note, &seen);
     lines_free(&l);
