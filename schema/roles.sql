@@ -43,6 +43,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.events TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.deliveries TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.attempts TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.stats_hourly TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.external_refs TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;
 
@@ -102,6 +103,8 @@ GRANT INSERT (integration_id, workspace_id, wake_at, resting, together) ON TABLE
 GRANT UPDATE (wake_at, resting, together, updated_at) ON TABLE notify.api_states TO notify_api;
 GRANT EXECUTE ON FUNCTION notify.api_exportable(uuid, uuid[], integer, integer, boolean) TO notify_api;
 GRANT SELECT ON TABLE notify.api_refs TO notify_api;
+GRANT SELECT ON TABLE notify.api_hours TO notify_api;
+GRANT SELECT ON TABLE notify.api_recent_events TO notify_api;
 -- Tokens are looked up before the workspace is known. Nothing can be taken from a token but by revoking it.
 GRANT SELECT, INSERT ON TABLE notify.tokens TO notify_api;
 GRANT UPDATE (revoked_at, last_used_at) ON TABLE notify.tokens TO notify_api;

@@ -45,6 +45,8 @@
     X(MAILBOX_SPLITS, "mailbox_splits", "of those, split to find a mailbox that the database refuses")       \
     X(HEALTH_STATEMENTS, "health_statements", "statements that note how integrations fare")                  \
     X(HEALTH_SPLITS, "health_splits", "of those, split to find a note that the database refuses")            \
+    X(HOURS_STATEMENTS, "hours_statements", "statements that count deliveries by integration and hour")      \
+    X(HOURS_SPLITS, "hours_splits", "of those, split to find a row that the database refuses")               \
     X(PUT_OFF, "deliveries_put_off", "deliveries that waited for another one about the same finding")        \
     X(REF_STATEMENTS, "reference_statements", "transactions that claim what stands for findings")            \
     X(REF_SPLITS, "reference_splits", "of those, split to find a claim that the database refuses")           \

@@ -113,13 +113,21 @@ void job_publish_follow_up(struct job *j, double delay_s)
     fault_here(FAULT_PUBLISH, e->event->id);
 }
 
+static void count_hour(const struct job *j, enum hours_what what)
+{
+    hours_count(j->parts->hours, &j->integration_id, &j->write.workspace, what);
+}
+
 static void count_outcome(const struct job *j)
 {
     if (j->put_off)
         return; /* and counted */
+    if (j->write.failed_attempt)
+        count_hour(j, HOURS_FAILED);
     switch (j->outcome.state) {
     case DELIVERY_DELIVERED:
         shared_count(COUNT_DELIVERED);
+        count_hour(j, HOURS_DELIVERED);
         break;
     case DELIVERY_WAITING:
         shared_count(COUNT_RETRIED);
@@ -132,6 +140,7 @@ static void count_outcome(const struct job *j)
         break;
     default:
         shared_count(COUNT_DEAD);
+        count_hour(j, HOURS_DEAD);
     }
 }
 

@@ -355,6 +355,8 @@ static void judge(struct trip *t)
 {
     struct lookup *q = &t->lookup;
     note_lateness_of_event(t);
+    t->ledger_event.has_workspace = q->has_workspace; /* whatever becomes of it: its people are to see it */
+    t->ledger_event.workspace_id = q->facts.scan.workspace_id;
     if (q->has_event && memcmp(q->event_hash, t->decoded.event.content_hash, SHA256_SIZE) != 0) {
         trip_end_without_row(t, REASON_ID_REUSED, "an event with this id and other content exists");
         return;
@@ -369,8 +371,6 @@ static void judge(struct trip *t)
         not_found(t);
         return;
     }
-    t->ledger_event.has_workspace = true;
-    t->ledger_event.workspace_id = q->facts.scan.workspace_id;
     if (t->decoded.event.expand) {
         expand(t);
         return;

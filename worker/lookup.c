@@ -157,8 +157,8 @@ static void read_answer(struct lookup *q, const PGresult *r, int row)
 {
     struct uuid finding_scan;
     read_ledger(q, r, row);
-    if (!pg_row_uuid(r, row, LOOKUP_WORKSPACE, &q->facts.scan.workspace_id) ||
-        !pg_row_uuid(r, row, LOOKUP_TARGET_ID, &q->facts.target.id))
+    q->has_workspace = pg_row_uuid(r, row, LOOKUP_WORKSPACE, &q->facts.scan.workspace_id);
+    if (!q->has_workspace || !pg_row_uuid(r, row, LOOKUP_TARGET_ID, &q->facts.target.id))
         return;
     read_scan(q, r, row);
     q->found = true;
@@ -205,7 +205,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
 static void forget_answer(struct lookup *q)
 {
     memset(&q->facts, 0, sizeof q->facts);
-    q->found = q->finding_of_other_scan = q->has_event = false;
+    q->found = q->has_workspace = q->finding_of_other_scan = q->has_event = false;
     q->rows = NULL;
     q->row_count = 0;
     q->scheduled_in = 0;

@@ -31,7 +31,8 @@ struct lookup {
     void (*answered)(struct lookup *lookup);
 
     /* The answer. */
-    bool found; /* scan, target and, where asked for, finding */
+    bool found;         /* scan, target and, where asked for, finding */
+    bool has_workspace; /* the scan is there, whatever is not */
     bool finding_of_other_scan;
     struct facts facts;
     bool has_event; /* the ledger has an event with this id */

@@ -5,6 +5,7 @@
 #include "common/egress/transfer.h"
 #include "worker/expand.h"
 #include "worker/gate.h"
+#include "worker/hours.h"
 #include "worker/intake.h"
 #include "worker/ledger.h"
 #include "worker/lookup.h"
@@ -25,6 +26,7 @@ struct parts {
     struct transfers *transfers;
     struct expansions *expansions;
     struct bundles *bundles;
+    struct hours *hours;
 };
 
 #endif

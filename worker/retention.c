@@ -10,7 +10,7 @@
  *
  * What stands at destinations for findings (references) goes with its integration; what stands for nothing, or for an event of
  * a scan, when it is as old. Of the API's: who changed what, and tokens that are over, after retention.changes_days; answers
- * that it keeps for repeated creations after a day. All of them in the same walk, as many at a time; but in a request of its own,
+ * that it keeps for repeated creations after a day; figures by the hour after retention.stats_days. All of them in the same walk, as many at a time; but in a request of its own,
  * and only when the role may delete them: one whose rights are of an earlier version still keeps the ledger small.
  *
  * Invariants:
@@ -47,8 +47,8 @@ struct retention {
     int64_t sent_us;
     char at[AT_SIZE]; /* where the walk is: accepted_at and id of the last event that was looked at */
     char id[ID_SIZE];
-    long long events, deliveries, refs, answers, changes, tokens; /* deleted in this walk */
-    int looked_at;                                                /* events in this batch */
+    long long events, deliveries, refs, answers, changes, tokens, hours; /* deleted in this walk */
+    int looked_at;                                                       /* events in this batch */
     bool full; /* as many of something else went in this batch as may, so there is more */
     bool walking;
     bool may, may_kept;           /* delete from the ledger; delete what the API keeps */
@@ -66,15 +66,15 @@ static void rewind_walk(struct retention *r)
     snprintf(r->at, sizeof r->at, "-infinity");
     r->id[0] = 0;
     r->walking = false;
-    r->events = r->deliveries = r->refs = r->answers = r->changes = r->tokens = 0;
+    r->events = r->deliveries = r->refs = r->answers = r->changes = r->tokens = r->hours = 0;
 }
 
 static void end_walk(struct retention *r)
 {
-    if (r->events || r->deliveries || r->refs || r->answers || r->changes || r->tokens)
+    if (r->events || r->deliveries || r->refs || r->answers || r->changes || r->tokens || r->hours)
         LOG(LOG_INFO, "old_rows_deleted", LOG_NUM("events", r->events), LOG_NUM("deliveries", r->deliveries),
             LOG_NUM("references", r->refs), LOG_NUM("answers", r->answers), LOG_NUM("changes", r->changes),
-            LOG_NUM("tokens", r->tokens));
+            LOG_NUM("tokens", r->tokens), LOG_NUM("hours", r->hours));
     rewind_walk(r);
     set_timer(r, r->conf->retention_interval);
 }
@@ -120,7 +120,7 @@ static void pause_or_end(struct retention *r)
 static void on_kept_rows(struct pg_request *request, int index, const PGresult *rows)
 {
     struct retention *r = list_entry(request, struct retention, request);
-    long long *const sums[] = {&r->answers, &r->changes, &r->tokens}; /* as delete_kept asks */
+    long long *const sums[] = {&r->answers, &r->changes, &r->tokens, &r->hours}; /* as delete_kept asks */
     long long deleted = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
     *sums[index] += deleted;
     r->full |= deleted >= r->conf->retention_batch;
@@ -143,15 +143,17 @@ static void on_kept_done(struct pg_request *request)
 
 static void delete_kept(struct retention *r)
 {
-    char changes_days[32], most[16];
-    const char *values[] = {changes_days, most};
+    char changes_days[32], stats_days[32], most[16];
+    const char *values[] = {changes_days, most}, *figures[] = {stats_days, most};
     snprintf(changes_days, sizeof changes_days, "%.6f", r->conf->retention_changes_days);
+    snprintf(stats_days, sizeof stats_days, "%.6f", r->conf->retention_stats_days);
     snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
     r->request = (struct pg_request){.result = on_kept_rows, .done = on_kept_done};
     pg_link_begin(r->link, &r->request);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_ANSWERS, 1, &values[1], NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_CHANGES, 2, values, NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_TOKENS, 2, values, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_HOURS, 2, figures, NULL, NULL);
     pg_link_end(r->link, &r->request);
 }
 
@@ -224,8 +226,8 @@ static void ask(struct retention *r)
     /* As the statements read them: a role may have the rights of an earlier schema/roles.sql. */
     const char *kept[] = {
         "{notify.kept_answers,notify.kept_answers,notify.changes,notify.changes,notify.tokens,"
-        "notify.tokens,notify.tokens}",
-        "{ctid,created_at,id,at,id,revoked_at,expires_at}"};
+        "notify.tokens,notify.tokens,notify.stats_hourly,notify.stats_hourly}",
+        "{ctid,created_at,id,at,id,revoked_at,expires_at,ctid,hour}"};
     r->may = r->may_kept = false;
     r->request = (struct pg_request){.result = on_allowed, .done = on_answer};
     pg_link_begin(r->link, &r->request);

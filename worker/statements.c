@@ -355,6 +355,19 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S,
          PG_FLOAT8S}},
 
+    /* What became of deliveries, added to the hour that was AGE seconds ago. */
+    [STATEMENT_HOURS] = {"hours",
+        "INSERT INTO notify.stats_hourly AS h (integration_id, workspace_id, hour, delivered, failed, dead)"
+        " SELECT x.integration, x.workspace, date_trunc('hour', now() - x.age * interval '1 second', 'UTC'), x.delivered,"
+        " x.failed, x.dead FROM unnest($1, $2, $3, $4, $5, $6) AS x(integration, workspace, age, delivered, failed, dead)"
+        " ORDER BY x.integration ON CONFLICT (integration_id, hour) DO UPDATE SET delivered = h.delivered + excluded.delivered,"
+        " failed = h.failed + excluded.failed, dead = h.dead + excluded.dead",
+        6, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_INT4S, PG_INT4S, PG_INT4S}},
+
+    /* A statement without the right to write them would end the link. */
+    [STATEMENT_HOURS_MAY] = {"hours_may",
+        "SELECT bool_and(has_table_privilege(x.t, x.p)) FROM unnest($1, $2) AS x(t, p)", 2, {PG_TEXTS, PG_TEXTS}},
+
     /* Of an end that was written: a late one of an attempt that counts as lost is not. */
     [STATEMENT_ATTEMPTS] = {"attempts",
         "INSERT INTO notify.attempts (event_id, integration_id, attempt, error, detail, status, response,"
@@ -515,6 +528,14 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " gone AS (DELETE FROM notify.tokens t WHERE t.id = ANY (ARRAY(SELECT id FROM notify.tokens"
         " WHERE least(revoked_at, expires_at) < (SELECT before FROM bounds)"
         " ORDER BY least(revoked_at, expires_at) LIMIT (SELECT most FROM bounds))) RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        2, {PG_FLOAT8, PG_INT4}},
+
+    [STATEMENT_RETIRE_HOURS] = {"retire_hours",
+        "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS most),"
+        " rows AS MATERIALIZED (SELECT ctid AS row FROM notify.stats_hourly WHERE hour < (SELECT before FROM bounds)"
+        " ORDER BY hour LIMIT (SELECT most FROM bounds)),"
+        " gone AS (DELETE FROM notify.stats_hourly h USING rows WHERE h.ctid = rows.row RETURNING 1)"
         " SELECT count(*) FROM gone",
         2, {PG_FLOAT8, PG_INT4}},
 

@@ -144,6 +144,7 @@ static void on_database_up(void *owner, struct pg_link *link)
     expansions_resume(w->parts.expansions);
     mailboxes_resume(w->mailboxes);
     health_resume(w->health);
+    hours_resume(w->parts.hours);
 }
 
 static void on_database_down(void *owner, struct pg_link *link)
@@ -183,6 +184,7 @@ static void make_parts(struct worker *w)
     p->rules = rules_new(w->base, w->database, c, &w->keys);
     p->ledger = ledger_new(w->base, w->database, c, w->owner);
     p->gate = gate_new(w->base, c);
+    p->hours = hours_new(w->base, w->database, c);
     p->transfers = transfers_new(w->base, &w->transfer);
     p->publisher = publisher_new(w->base, w->dialer, c);
     p->expansions = expansions_new(w->base, w->database, c, p->publisher);
@@ -243,6 +245,7 @@ static void free_worker(struct worker *w)
     lookups_free(w->parts.lookups);
     refs_free(w->parts.refs);
     bundles_free(w->parts.bundles);
+    hours_free(w->parts.hours);
     for (size_t i = 0; i < 3; i++)
         event_free(w->signals[i]);
     event_free(w->tick);
@@ -264,7 +267,7 @@ static bool is_finished(const struct worker *w)
         return true;
     if (!w->drain_until_us)
         return false;
-    return in_hand(w) == 0 || clock_mono_us() >= w->drain_until_us;
+    return (in_hand(w) == 0 && hours_finish(w->parts.hours)) || clock_mono_us() >= w->drain_until_us;
 }
 
 int worker_run(const struct conf *conf, int slot)

@@ -70,6 +70,32 @@ void rest_list_targets(struct asked *a, struct service_call *c)
     service_target_list(c, &a->caller, http_query(a->x, "limit"), http_query(a->x, "cursor"));
 }
 
+void rest_list_events(struct asked *a, struct service_call *c)
+{
+    struct service_event_filter filter = {
+        .limit = http_query(a->x, "limit"),
+        .cursor = http_query(a->x, "cursor"),
+        .state = http_query(a->x, "state"),
+        .reason = http_query(a->x, "reason"),
+        .event_type = http_query(a->x, "event_type"),
+        .scan = http_query(a->x, "scan_id"),
+        .finding = http_query(a->x, "finding_id"),
+    };
+    service_event_list(c, &a->caller, &filter);
+}
+
+void rest_show_overview(struct asked *a, struct service_call *c)
+{
+    struct service_overview_filter filter = {
+        .limit = http_query(a->x, "limit"),
+        .cursor = http_query(a->x, "cursor"),
+        .q = http_query(a->x, "q"),
+        .kind = http_query(a->x, "kind"),
+        .health = http_query(a->x, "health"),
+    };
+    service_overview(c, &a->caller, &filter);
+}
+
 void rest_show_stats(struct asked *a, struct service_call *c)
 {
     service_stats(c, &a->caller);

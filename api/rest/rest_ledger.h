@@ -12,6 +12,8 @@ void rest_replay_deliveries(struct asked *asked, struct service_call *call);
 void rest_drop_deliveries(struct asked *asked, struct service_call *call);
 void rest_explain(struct asked *asked, struct service_call *call);
 void rest_list_targets(struct asked *asked, struct service_call *call);
+void rest_list_events(struct asked *asked, struct service_call *call);
+void rest_show_overview(struct asked *asked, struct service_call *call);
 void rest_show_stats(struct asked *asked, struct service_call *call);
 
 #endif

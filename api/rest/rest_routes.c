@@ -283,6 +283,24 @@ const struct route rest_routes[] = {
     },
     {
         .method = "GET",
+        .path = "/events",
+        .summary = "What was received, latest first, also what reached no integration. A page that is "
+                   "filtered may be "
+                   "shorter than its limit, and have a next one.",
+        .scope = ROUTE_READ,
+        .query = {THE_LIMIT,
+                  THE_CURSOR,
+                  {"state", "words:event-states", NULL, "Events in this state only.", false},
+                  {"reason", "words:reasons", NULL, "Those that are dead for this reason only.", false},
+                  {"event_type", "words:events", NULL, "Those of this type only.", false},
+                  {"scan_id", "uuid", NULL, "Those of this scan only.", false},
+                  {"finding_id", "uuid", NULL, "Those about this finding only.", false}},
+        .status = 200,
+        .answer = "Event[]",
+        .make = rest_list_events,
+    },
+    {
+        .method = "GET",
         .path = "/targets",
         .summary = "The targets of the workspace, by name.",
         .scope = ROUTE_READ,
@@ -299,6 +317,22 @@ const struct route rest_routes[] = {
         .status = 200,
         .answer = "Stats",
         .make = rest_show_stats,
+    },
+    {
+        .method = "GET",
+        .path = "/overview",
+        .summary = "The integrations of the workspace, by when they were created, and how each fares: now, "
+                   "and hour by "
+                   "hour in the last 24 hours.",
+        .scope = ROUTE_READ,
+        .query = {THE_LIMIT,
+                  THE_CURSOR,
+                  {"q", "text:1:200", NULL, "Those with this in their name, in capitals or not.", false},
+                  {"kind", "words:kinds", NULL, "Those of this kind only.", false},
+                  {"health", "words:health-states", NULL, "Those that fare so only.", false}},
+        .status = 200,
+        .answer = "Overview[]",
+        .make = rest_show_overview,
     },
     {
         .method = "GET",

@@ -199,12 +199,25 @@ void service_export_sent(struct service_call *call);
 /* Cancels what of the export EXPORT nobody has begun, and says how many. */
 void service_export_cancel(struct service_call *call, const struct service_caller *caller,
                            const char *export);
+/* Its events, latest first; texts and pages as of deliveries. */
+struct service_event_filter {
+    const char *limit, *cursor, *state, *reason, *event_type, *scan, *finding;
+};
+void service_event_list(struct service_call *call, const struct service_caller *caller,
+                        const struct service_event_filter *filter);
 
 /* By name. */
 void service_target_list(struct service_call *call, const struct service_caller *caller, const char *limit,
                          const char *cursor);
 /* How much there is of everything, and how each integration fares. */
 void service_stats(struct service_call *call, const struct service_caller *caller);
+
+/* Integrations by time of creation, and how each fares and did in the last 24 hours. Q: a part of the name, in any case. */
+struct service_overview_filter {
+    const char *limit, *cursor, *q, *kind, *health;
+};
+void service_overview(struct service_call *call, const struct service_caller *caller,
+                      const struct service_overview_filter *filter);
 
 /* The answer's body has the token in it, for the only time. SCOPE: "read" or "write". EXPIRES: seconds; below 0: never. */
 void service_token_create(struct service_call *call, const struct service_caller *caller, const char *scope,

@@ -6,7 +6,8 @@
  * export's, so a transaction that is sent again makes nothing twice.
  *
  * The mailbox's time is set by a statement of its own behind the rows: who empties a mailbox takes the time away only when it
- * saw no row with the time's row locked.
+ * saw no row with the time's row locked. An Idempotency-Key was taken before, by a statement that does not know whether there is
+ * anything to export: what is refused gives it back.
  */
 #include "api/service/service_export.h"
 
@@ -55,6 +56,8 @@ const char service_sql_export[] =
     " AS body FROM it, mine WHERE mine.goes OR $6::boolean),"
     " whole AS (SELECT left(s.body, -1) || ',\"requests\":[],\"detail\":null}' AS body FROM shown s, mine WHERE mine.goes),"
     " kept AS (UPDATE notify.api_keys k SET answer = w.body FROM whole w WHERE k.workspace_id = $1 AND k.key = $9),"
+    " freed AS (DELETE FROM notify.api_keys k USING mine WHERE k.workspace_id = $1 AND k.key = $9 AND k.integration_id = $8"
+    " AND NOT mine.goes),"
     " logged AS (" LOG "$1, $11, $12, 'export', $7::text FROM (SELECT count(*) AS count FROM events) e WHERE e.count > 0)"
     " SELECT it.kind, it.enabled, there.scan, unknown.ids, (SELECT count(*) FROM found), coalesce(w.body, s.body),"
     " encode(k.body_hash, 'hex'), k.answer, CASE WHEN $6::boolean THEN encode(it.config_encrypted, 'hex') END, " FACTS

@@ -22,9 +22,6 @@ enum {
 
 /* ---- pages ---- */
 
-/* Microseconds since 1970, behind all that is: pages go back from there. */
-#define THE_END_OF_TIME "200000000000000000"
-
 static void list_finish(struct service_call *call)
 {
     const PGresult *rows = call->own->kept[1], *there = call->own->kept[2];
@@ -58,7 +55,7 @@ static void list_finish(struct service_call *call)
 void service_delivery_list(struct service_call *call, const struct service_caller *caller,
                            const struct service_delivery_filter *f)
 {
-    const char *behind[3] = {THE_END_OF_TIME, "00000000-0000-0000-0000-000000000000", ""};
+    const char *behind[3] = {SERVICE_END_OF_TIME, "00000000-0000-0000-0000-000000000000", ""};
     service_begin(call, caller, list_finish);
     call->own->keeps_all = true;
     service_page_read(call, f->limit, f->cursor, PAGE_BY_TIME, behind, 3);

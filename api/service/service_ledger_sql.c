@@ -59,17 +59,46 @@ const char service_sql_of_integration[] =
     PAGE("SELECT d.* FROM (SELECT " PAGE_COLUMNS " FROM notify.api_recent d WHERE d.workspace_id = $1"
          " AND d.integration_id = $10 AND" PAGE_BEHIND " LIMIT $5) d");
 
+/* The scan, or that of the finding when none was named. */
+#define SCAN_ASKED(scan, finding)                                                                            \
+    "SELECT CASE WHEN " scan " IS NULL THEN (SELECT f.scan_id FROM notify.api_findings f"                    \
+    " WHERE f.workspace_id = $1 AND f.id = " finding ") ELSE " scan " END AS scan_id OFFSET 0"
+
 const char service_sql_of_events[] =
     PAGE("SELECT d.* FROM (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.id = $10 AND $14 IS NULL"
          " AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)"
-         " UNION ALL SELECT e.id FROM (SELECT CASE WHEN $11 IS NULL THEN (SELECT f.scan_id FROM notify.api_findings f"
-         " WHERE f.workspace_id = $1 AND f.id = $12) ELSE $11 END AS scan_id OFFSET 0) s CROSS JOIN LATERAL"
+         " UNION ALL SELECT e.id FROM (" SCAN_ASKED("$11", "$12") ") s CROSS JOIN LATERAL"
          " (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.scan_id = s.scan_id"
          " AND ($12 IS NULL OR e.finding_id = $12) OFFSET 0) e WHERE $10 IS NULL AND $14 IS NULL"
          " UNION ALL SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.export_id = $14"
          " AND ($10 IS NULL OR e.id = $10) AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)) e"
          " CROSS JOIN LATERAL (SELECT " PAGE_COLUMNS " FROM notify.api_deliveries d WHERE d.workspace_id = $1"
          " AND d.event_id = e.id AND ($13 IS NULL OR d.integration_id = $13) AND" PAGE_BEHIND " OFFSET 0) d");
+
+/* ---- pages of events ---- */
+
+#define EVENT_ORDER(row) " ORDER BY " row ".accepted_at DESC, " row ".id DESC"
+#define EVENT_BEHIND                                                                                         \
+    " e.accepted_at <= " PAGE_TIME " AND (e.accepted_at, e.id) < (" PAGE_TIME ", $3 COLLATE \"C\")"
+
+/* Columns as enum api_event_page_column. */
+#define EVENT_PAGE(candidates)                                                                               \
+    "WITH looked AS MATERIALIZED (" candidates EVENT_ORDER("e") " LIMIT $4),"                                \
+    " page AS (SELECT e.* FROM looked e WHERE ($7 IS NULL OR e.reason = $7)"                                 \
+    " AND ($8 IS NULL OR e.event_type = $8)" EVENT_ORDER("e") " LIMIT $5)"                                   \
+    " SELECT (SELECT count(*) FROM looked), " MICROSECONDS("last.accepted_at") ", last.id, "                 \
+    MICROSECONDS("e.accepted_at") ", " LEDGER_EVENT                                                          \
+    " FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT l.accepted_at, l.id FROM looked l"                       \
+    " ORDER BY l.accepted_at, l.id LIMIT 1) last ON true LEFT JOIN page e ON true" EVENT_ORDER("e")
+
+const char service_sql_events_recent[] =
+    EVENT_PAGE("SELECT e.* FROM unnest($6) s (state) CROSS JOIN LATERAL (SELECT e.* FROM notify.api_recent_events e"
+               " WHERE e.workspace_id = $1 AND e.state = s.state AND" EVENT_BEHIND " LIMIT $4) e");
+
+const char service_sql_events_of_scan[] =
+    EVENT_PAGE("SELECT e.* FROM (" SCAN_ASKED("$9", "$10") ") s CROSS JOIN LATERAL"
+               " (SELECT e.* FROM notify.api_events e WHERE e.workspace_id = $1 AND e.scan_id = s.scan_id"
+               " AND ($10 IS NULL OR e.finding_id = $10) AND e.state = ANY ($6) AND" EVENT_BEHIND " OFFSET 0) e");
 
 /* ---- one ---- */
 

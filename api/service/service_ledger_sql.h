@@ -11,6 +11,12 @@
  * (NULL: any; but of event, scan, finding and export not all).
  */
 extern const char service_sql_recent[], service_sql_of_integration[], service_sql_of_events[];
+/*
+ * Pages of events, latest first: $2 microseconds since 1970 and $3 the id of the last row of the page before, $4 how many rows are
+ * looked at, $5 how many are wanted, $6 the states, $7 the reason and $8 the type (NULL: any). What is of a scan has it in $9, and
+ * a finding in $10 (NULL: any, but not both).
+ */
+extern const char service_sql_events_recent[], service_sql_events_of_scan[];
 /* $2 the event, $3 the integration. */
 extern const char service_sql_delivery[], service_sql_delivery_attempts[];
 /* $2 events and $3 integrations, in pairs; $4 and $5 who asks. A row for each pair: enum api_change_column. */

@@ -69,7 +69,9 @@ static bool cursor_read(struct service_call *call, const char *cursor, enum serv
             *blank = '\0';
         at = blank ? blank + 1 : at;
     }
-    return form == PAGE_BY_TIME ? is_time(parts[0]) && is_uuid(parts[1]) : is_uuid(parts[0]);
+    if (form == PAGE_BY_TEXT)
+        return is_uuid(parts[0]);
+    return is_time(parts[0]) && (form == PAGE_OF_EVENTS || is_uuid(parts[1]));
 }
 
 void service_page_read(struct service_call *call, const char *limit, const char *cursor,

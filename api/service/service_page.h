@@ -10,11 +10,15 @@
  * parts, which stay as they are without one. FORM: of the parts. What is wrong becomes an error of the call.
  */
 enum service_page_form {
-    PAGE_BY_TIME, /* microseconds since 1970, a UUID, and then texts */
-    PAGE_BY_TEXT, /* a UUID, and then a text */
+    PAGE_BY_TIME,   /* microseconds since 1970, a UUID, and then texts */
+    PAGE_BY_TEXT,   /* a UUID, and then a text */
+    PAGE_OF_EVENTS, /* microseconds since 1970, and then a text */
 };
 void service_page_read(struct service_call *call, const char *limit, const char *cursor,
                        enum service_page_form form, const char **behind, size_t count);
+
+/* Microseconds since 1970, behind all that is, for pages that go back from there. */
+#define SERVICE_END_OF_TIME "200000000000000000"
 
 /* Begin the page; one more on it, to be added to what is returned; its end. LAST: the parts of where the next page begins, the
  * first NULL when there is none. */

@@ -8,40 +8,26 @@
  * A row that is to be changed is locked by a statement of its own before: the next one's snapshot then sees what whoever held
  * it has left. Every change writes who made it in the same statement.
  *
- * Times are made here, by now(). A created_at that somebody wrote by hand may be an infinity, so pages go by one that is
- * kept within PAGE_TIME's bounds.
+ * Times are made here, by now().
  */
 #include "api/service/service_statements.h"
 
+#include "api/service/integration_sql.h"
 #include "api/service/ledger_sql.h"
 #include "api/service/service_export.h"
 #include "api/service/service_fields.h"
 #include "api/service/service_ledger_sql.h"
+#include "api/service/service_look_sql.h"
 #include "common/db/pg_array.h"
 
 /* Of a row i of integrations: as it is shown, and what tells one version of it from another. */
-#define SHOWN_FIELD(e, name, form, flags, value, shown, help) SHOWN_##e(shown " AS " #name)
-#define SHOWN_FIRST(text)                                     text
-#define SHOWN_NEXT(text)                                      ", " text
-#define SHOWN_NEVER(text)
-#define SHOWN_ID           SHOWN_FIRST
-#define SHOWN_KIND         SHOWN_NEXT
-#define SHOWN_NAME         SHOWN_NEXT
-#define SHOWN_SEVERITY     SHOWN_NEXT
-#define SHOWN_ENABLED      SHOWN_NEXT
-#define SHOWN_TARGETS      SHOWN_NEXT
-#define SHOWN_EVENTS       SHOWN_NEXT
-#define SHOWN_TARGET_KINDS SHOWN_NEXT
-#define SHOWN_CREATED_AT   SHOWN_NEXT
-#define SHOWN_CONFIG       SHOWN_NEVER
-#define BODY               "(SELECT row_to_json(x) FROM (SELECT " SERVICE_FIELDS(SHOWN_FIELD) ") x)::text"
+#define BODY INTEGRATION_JSON "::text"
 #define ETAG                                                                                                 \
     "'\"' || left(encode(sha256(convert_to(ROW(i.id, i.kind, i.name, i.severity_filter, i.enabled,"          \
     " i.target_ids, i.events, i.target_kinds, encode(i.config_encrypted, 'hex'))::text, 'UTF8')), 'hex')"    \
     ", 32) || '\"'"
 
-#define PAGE_TIME "least(greatest(i.created_at, '1900-01-01Z'), '2200-01-01Z')"
-#define UTC       LEDGER_UTC
+#define UTC LEDGER_UTC
 
 /* Which of the targets in parameter IDS are none of the workspace. */
 #define BAD_TARGETS(ids)                                                                                     \
@@ -72,6 +58,7 @@
 /* clang-format off */
 
 #define PAGE_TYPES PG_UUID, PG_TEXT, PG_TEXT, PG_UUID, PG_INT4, PG_INT4, PG_TEXTS, PG_TEXT, PG_TEXT
+#define EVENT_PAGE_TYPES PG_UUID, PG_TEXT, PG_TEXT, PG_INT4, PG_INT4, PG_TEXTS, PG_TEXT, PG_TEXT
 #define EXPLAIN_TYPES PG_UUID, PG_TEXT, PG_UUID, PG_TEXT, PG_UUID, PG_INT4
 
 const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
@@ -81,9 +68,8 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
     /* $2 microseconds since 1970 and $3 the id of the last row of the page before. */
     [API_INTEGRATION_LIST] = {"api_integration_list",
         "SELECT " BODY ", (extract(epoch FROM i.page_time) * 1000000)::bigint, i.id"
-        " FROM (SELECT " COLUMNS("i") ", " PAGE_TIME " AS page_time FROM notify.api_integrations i"
-        " WHERE i.workspace_id = $1 AND ($2 IS NULL OR (" PAGE_TIME ", i.id) >"
-        " ('epoch'::timestamptz + $2::bigint * interval '1 microsecond', $3))"
+        " FROM (SELECT " COLUMNS("i") ", " INTEGRATION_PAGE_TIME " AS page_time FROM notify.api_integrations i"
+        " WHERE i.workspace_id = $1 AND " INTEGRATION_PAGE_BEHIND
         " ORDER BY page_time, i.id LIMIT $4) i ORDER BY i.page_time, i.id",
         4, {PG_UUID, PG_TEXT, PG_UUID, PG_INT4}},
 
@@ -258,6 +244,8 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         {PG_UUID, PG_UUID, PG_UUIDS, PG_INT4, PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT}},
     [API_EXPORT_WAKE] = {"api_export_wake", service_sql_export_wake, 5, {PG_UUID, PG_UUID, PG_UUID, PG_TEXTS, PG_INT4S}},
     [API_EXPORT_CANCEL] = {"api_export_cancel", service_sql_export_cancel, 4, {PG_UUID, PG_UUID, PG_TEXT, PG_TEXT}},
+    [API_EVENT_RECENT] = {"api_event_recent", service_sql_events_recent, 8, {EVENT_PAGE_TYPES}},
+    [API_EVENT_OF_SCAN] = {"api_event_of_scan", service_sql_events_of_scan, 10, {EVENT_PAGE_TYPES, PG_UUID, PG_UUID}},
 
     /* $2 the id and $3 the name of the last target of the page before. */
     [API_TARGET_LIST] = {"api_target_list",
@@ -265,22 +253,7 @@ const struct pg_statement api_statements[API_STATEMENT_COUNT] = {
         " AND ($3 IS NULL OR (t.name, t.id) > ($3, $2)) ORDER BY t.name, t.id LIMIT $4",
         4, {PG_UUID, PG_UUID, PG_TEXT, PG_INT4}},
 
-    [API_STATS] = {"api_stats",
-        "SELECT s.state, CASE WHEN s.state IN ('sending', 'waiting', 'deferred', 'dead') THEN (SELECT count(*)"
-        " FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state) END AS count,"
-        " (SELECT count(*) FROM notify.api_deliveries d WHERE d.workspace_id = $1 AND d.state = s.state"
-        " AND d.updated_at > now() - interval '24 hours') AS last_24_hours FROM unnest($2) WITH ORDINALITY s (state, n) ORDER BY s.n",
-        2, {PG_UUID, PG_TEXTS}},
-    [API_STATS_INTEGRATIONS] = {"api_stats_integrations",
-        "SELECT i.id AS integration_id, i.kind, i.name, i.enabled, CASE WHEN NOT i.enabled THEN 'disabled'"
-        " WHEN s.broken_row <> '' THEN 'broken' WHEN s.circuit_until > now() THEN 'circuit_open'"
-        " WHEN s.failing_since IS NOT NULL THEN 'failing' WHEN s.last_success_at IS NOT NULL THEN 'healthy' ELSE 'unknown' END"
-        " AS health, " LEDGER_TIME("s", "failing_since") ", s.last_error, " LEDGER_TIME("s", "circuit_until") ","
-        " CASE WHEN s.broken_row <> '' THEN " UTC("s.broken_since") " END AS broken_since, s.rate AS lowered_rate, "
-        LEDGER_TIME("s", "last_success_at") ", " LEDGER_TIME("s", "last_failure_at") ", "
-        " (SELECT count(*) FROM notify.api_deliveries d WHERE s.wake_at IS NOT NULL AND d.workspace_id = $1"
-        " AND d.integration_id = i.id AND d.state = 'deferred') AS deferred"
-        " FROM notify.api_integrations i LEFT JOIN LATERAL (SELECT o.* FROM notify.api_states o WHERE o.workspace_id = $1"
-        " AND o.integration_id = i.id OFFSET 0) s ON true WHERE i.workspace_id = $1 ORDER BY i.kind, i.name, i.id",
-        1, {PG_UUID}},
+    [API_STATS] = {"api_stats", service_sql_stats, 2, {PG_UUID, PG_TEXTS}},
+    [API_STATS_INTEGRATIONS] = {"api_stats_integrations", service_sql_stats_integrations, 1, {PG_UUID}},
+    [API_OVERVIEW] = {"api_overview", service_sql_overview, 7, {PG_UUID, PG_TEXT, PG_UUID, PG_INT4, PG_TEXT, PG_TEXT, PG_TEXT}},
 };

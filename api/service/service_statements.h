@@ -41,9 +41,12 @@ enum api_statement {
     API_EXPORT_UNSAVED,
     API_EXPORT_WAKE,
     API_EXPORT_CANCEL,
+    API_EVENT_RECENT,
+    API_EVENT_OF_SCAN,
     API_TARGET_LIST,
     API_STATS,
     API_STATS_INTEGRATIONS,
+    API_OVERVIEW,
     API_STATEMENT_COUNT,
 };
 
@@ -82,6 +85,18 @@ enum api_page_column {
     API_PAGE_TIME,             /* of the row; NULL from here on: there is none */
     API_PAGE_EVENT,            /* from here on it is shown */
     API_PAGE_INTEGRATION = API_PAGE_EVENT + 4,
+};
+enum api_event_page_column {
+    API_EVENTS_LOOKED,    /* how many rows were looked at */
+    API_EVENTS_LAST_TIME, /* the last of these: microseconds since 1970, */
+    API_EVENTS_LAST_ID,   /* and its id */
+    API_EVENTS_TIME,      /* of the row; NULL from here on: there is none */
+    API_EVENTS_ID,        /* from here on it is shown */
+};
+enum api_overview_column {
+    API_OVERVIEW_TIME, /* microseconds since 1970 */
+    API_OVERVIEW_ID,
+    API_OVERVIEW_SHOWN, /* from here on */
 };
 enum api_change_column {
     API_CHANGE_EVENT,

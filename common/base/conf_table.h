@@ -178,8 +178,8 @@
     NUM(gate_broken_max, "gate.broken_max", 3600, 1, 2592000,                                                \
         "Longest pause between two such probes; each is twice as long as the one before.")                   \
     NUM(gate_report, "gate.report", 5, 0.1, 3600,                                                            \
-        "Seconds between two notes of how integrations fare in notify.integration_state; one that works is " \
-        "noted once a minute.")                                                                              \
+        "Seconds between two notes of how integrations fare in notify.integration_state (one that works is " \
+        "noted once a minute), and of what was delivered in notify.stats_hourly.")                           \
     NUM(sweep_grace, "sweep.grace", 60, 1, 86400,                                                            \
         "Seconds that a due retry may be late before it is published again; more when notify.due is "        \
         "itself that far behind.")                                                                           \
@@ -309,6 +309,9 @@
     NUM(retention_changes_days, "retention.changes_days", 365, 0.0001, 36500,                                \
         "Days that notify.changes remembers who changed what, and that a token which was revoked or has "    \
         "expired is kept: a year, as long as most audits look back.")                                        \
+    NUM(retention_stats_days, "retention.stats_days", 30, 2, 36500,                                          \
+        "Days that notify.stats_hourly keeps its figures, a row per integration and hour: enough to "        \
+        "compare a month with the one before. Two at least, for the last 24 hours are shown.")               \
     NUM(retention_interval, "retention.interval", 60, 0.1, 86400,                                            \
         "Seconds between two walks over what has become too old; the walk itself takes a fifth of one "      \
         "connection's time.")                                                                                \

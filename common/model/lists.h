@@ -51,6 +51,16 @@
     X(DEAD, "dead", "given up, with a reason")                                                               \
     X(DROPPED, "dropped", "a person dropped it after it was dead")
 
+/* How an integration fares; the first that is so. */
+#define HEALTH_STATE_LIST(X)                                                                                 \
+    X(DISABLED, "disabled", "nothing is sent to it")                                                         \
+    X(BROKEN, "broken", "its destination said that it is gone; nothing is sent but a probe now and then")    \
+    X(CIRCUIT_OPEN, "circuit_open",                                                                          \
+      "its requests failed; its deliveries wait while one at a time probes it")                              \
+    X(FAILING, "failing", "nothing succeeded since the last failure")                                        \
+    X(HEALTHY, "healthy", "what was sent last was taken")                                                    \
+    X(UNKNOWN, "unknown", "nothing was sent yet")
+
 /* Why a message or a delivery is dead. X(ENUM, word, what it means and what to do) */
 #define REASON_LIST(X)                                                                                       \
     X(NONE, "none", "not dead")                                                                              \

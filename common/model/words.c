@@ -16,14 +16,20 @@ static const struct word_list_entry severities[] = {SEVERITY_LIST(WORDS_ENTRY)};
 static const struct word_list_entry match_verdicts[] = {MATCH_LIST(WORDS_ENTRY)};
 static const struct word_list_entry event_states[] = {EVENT_STATE_LIST(WORDS_ENTRY)};
 static const struct word_list_entry delivery_states[] = {DELIVERY_STATE_LIST(WORDS_ENTRY)};
+static const struct word_list_entry health_states[] = {HEALTH_STATE_LIST(WORDS_ENTRY)};
 static const struct word_list_entry reasons[] = {REASON_LIST(WORDS_ENTRY)};
 static const struct word_list_entry error_words[] = {ERROR_WORD_LIST(WORDS_ENTRY)};
 
 const struct word_list word_lists[] = {
-    {"events", event_types, EVENT_TYPE_COUNT},         {"severities", severities, SEVERITY_COUNT},
-    {"filters", match_verdicts, MATCH_COUNT},          {"event-states", event_states, EVENT_STATE_COUNT},
-    {"states", delivery_states, DELIVERY_STATE_COUNT}, {"reasons", reasons + 1, REASON_COUNT - 1},
-    {"errors", error_words + 1, ERROR_WORD_COUNT - 1}, {NULL, NULL, 0},
+    {"events", event_types, EVENT_TYPE_COUNT},
+    {"severities", severities, SEVERITY_COUNT},
+    {"filters", match_verdicts, MATCH_COUNT},
+    {"event-states", event_states, EVENT_STATE_COUNT},
+    {"states", delivery_states, DELIVERY_STATE_COUNT},
+    {"health-states", health_states, HEALTH_STATE_COUNT},
+    {"reasons", reasons + 1, REASON_COUNT - 1},
+    {"errors", error_words + 1, ERROR_WORD_COUNT - 1},
+    {NULL, NULL, 0},
 };
 static_assert(REASON_NONE == 0 && ERROR_NONE == 0, "the first entry is left out above");
 

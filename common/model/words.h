@@ -11,6 +11,7 @@
 #define WORDS_ENUM_MATCH(e, w, h)    MATCH_##e,
 #define WORDS_ENUM_EVSTATE(e, w, h)  EVENT_STATE_##e,
 #define WORDS_ENUM_DELSTATE(e, w, h) DELIVERY_##e,
+#define WORDS_ENUM_HEALTH(e, w, h)   HEALTH_##e,
 #define WORDS_ENUM_REASON(e, w, h)   REASON_##e,
 #define WORDS_ENUM_ERROR(e, w, h)    ERROR_##e,
 
@@ -19,6 +20,7 @@ enum severity { SEVERITY_LIST(WORDS_ENUM_SEVERITY) SEVERITY_COUNT };
 enum match_verdict { MATCH_LIST(WORDS_ENUM_MATCH) MATCH_COUNT };
 enum event_state { EVENT_STATE_LIST(WORDS_ENUM_EVSTATE) EVENT_STATE_COUNT };
 enum delivery_state { DELIVERY_STATE_LIST(WORDS_ENUM_DELSTATE) DELIVERY_STATE_COUNT };
+enum health_state { HEALTH_STATE_LIST(WORDS_ENUM_HEALTH) HEALTH_STATE_COUNT };
 enum reason { REASON_LIST(WORDS_ENUM_REASON) REASON_COUNT };
 enum error_word { ERROR_WORD_LIST(WORDS_ENUM_ERROR) ERROR_WORD_COUNT };
 
@@ -49,7 +51,7 @@ struct word_list {
     const struct word_list_entry *entries;
     size_t count;
 };
-/* events, severities, filters, event-states, states, reasons, errors, without NONE. Ends with a NULL name. */
+/* events, severities, filters, event-states, states, health-states, reasons, errors, without NONE. Ends with a NULL name. */
 extern const struct word_list word_lists[];
 /* A list by its name, NULL when there is none; what it says of WORD, NULL when it is not in it. Static. */
 const struct word_list *word_list_find(const char *name);

@@ -176,6 +176,51 @@ def test_a_creation_whose_database_dies_before_its_end_was_none(stage, notify_ap
     is_whole(stage, {"one": answer.json()["id"]})
 
 
+def export(api: NotifyApi, token: str, integration: str, finding: str, key: str) -> Reply | None:
+    """None: nobody knows."""
+    try:
+        answer = api.ask("POST", f"/integrations/{integration}/export", {"finding_ids": [finding]}, token, {"Idempotency-Key": key}, timeout=15)
+    except (OSError, http.client.HTTPException):
+        return None
+    assert answer.status in (200, 503), answer
+    return answer if answer.status == 200 else None
+
+
+@pytest.mark.parametrize("dies", ["server", "database"])
+def test_an_export_that_is_asked_for_until_it_is_answered_is_delivered_once(dies, stage, notify_api, notifyd, token, postgres):
+    hook, settings = stage.webhook(), {"api": {"rate": 100000.0}, "database": {"timeout": 2.0}}
+    api, numbers, chance, made = notify_api(settings), itertools.count(), random.Random(10), {}
+    for _ in range(5):
+        keys, over = {}, threading.Event()
+
+        def client() -> None:
+            while not over.is_set():
+                key = f"export-{next(numbers)}"
+                keys[key] = export(api, token, hook.id, stage.high, key)
+                if keys[key] is None:
+                    return
+
+        threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
+        for one in threads:
+            one.start()
+        time.sleep(chance.uniform(0.02, 0.3))
+        (api if dies == "server" else postgres).kill()
+        for one in threads:
+            one.join()
+        if dies == "server":
+            api = notify_api(settings)
+        else:
+            postgres.start()
+        for key, answer in keys.items():
+            again = stage.wait(lambda: export(api, token, hook.id, stage.high, key))
+            assert answer is None or again.json() == answer.json()
+            made[key] = again.json()["findings"][0]["event_id"]
+    assert sorted(id for id, in stage.database.query("SELECT id FROM notify.events")) == sorted(made.values()) and len(set(made.values())) == len(made)
+    notifyd()
+    stage.wait_arrivals(made.values(), 60)
+    assert set(stage.arrivals().values()) == {1}
+
+
 def test_what_one_server_changes_the_other_and_the_workers_know_at_once(stage, notify_api, notifyd, token):
     settings = {"api": {"rate": 100000.0}, "delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}}
     first, second = notify_api(settings), notify_api(settings)

@@ -137,7 +137,11 @@ def test_an_export_that_is_asked_for_again_under_its_key_is_made_once(stage, exp
     assert exporter.ask(hook, {"scan_id": scan.id}, **{"Idempotency-Key": "two"}).json()["export_id"] != first.json()["export_id"]
     assert exporter.count() == (4, 4)
     disabled = stage.webhook("/3", name="3", enabled=False)
-    assert exporter.ask(disabled, {"scan_id": scan.id}, **{"Idempotency-Key": "three"}).status == 409
+    keys = "SELECT count(*) FROM notify.kept_answers"
+    assert exporter.stage.database.query(keys) == [(2,)]
+    for integration, body in ((disabled, {"scan_id": scan.id}), (hook, {"scan_id": str(uuid.uuid4())}), (hook, {"finding_ids": [str(uuid.uuid4())]})):
+        assert exporter.ask(integration, body, **{"Idempotency-Key": "three"}).status in (409, 422)
+        assert exporter.stage.database.query(keys) == [(2,)]
     stage.database.execute("UPDATE integrations SET enabled = true WHERE id = %s", (disabled.id,))
     assert exporter.ask(disabled, {"scan_id": scan.id}, **{"Idempotency-Key": "three"}).json()["count"] == 2, "what was refused took no key"
     cancel_all(exporter)

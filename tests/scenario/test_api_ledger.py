@@ -166,6 +166,7 @@ def test_lists_of_dead_deliveries_begin_again_or_are_given_up_and_each_is_answer
     results = {(row["event_id"], row["integration_id"]): row["result"] for row in answer.json()["deliveries"]}
     assert results == {(dead[0], one.id): "replayed", (dead[0], two.id): "busy", (dead[1], two.id): "replayed", (fine, one.id): "not_dead",
                        (foreign, NONE): "not_found", ("quo\"te\\ {}, \u2028", one.id): "not_found"} and answer.json()["replayed"] == 2
+    held.rollback()  # a server learns of a closed connection a little later
     held.close()
     answer = api.ask("POST", "/deliveries/drop", {"deliveries": asked + [{"event_id": dead[2], "integration_id": one.id}]}, mine)
     results = {(row["event_id"], row["integration_id"]): row["result"] for row in answer.json()["deliveries"]}

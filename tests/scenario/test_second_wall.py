@@ -153,7 +153,7 @@ def test_the_apis_role_reads_none_of_the_products_tables_nor_the_ledger(served: 
 VIEWS = {  # and whether rows can be written through it, of this workspace alone
     "api_integrations": True, "api_targets": True, "api_workspaces": True, "api_scans": True, "api_findings": False,  # of the product
     "api_audit": True, "api_keys": True, "api_events": True, "api_deliveries": True, "api_recent": False, "api_attempts": True, "api_states": True,
-    "api_refs": False}
+    "api_refs": False, "api_hours": False, "api_recent_events": False}
 PRODUCTS = {"api_integrations", "api_targets", "api_workspaces", "api_scans", "api_findings"}
 
 
@@ -186,7 +186,9 @@ def ledger(served: Any, both: Any) -> dict[str, Any]:
             f" INSERT INTO notify.attempts (event_id, integration_id, attempt, error) VALUES ('event {name}', '{integration}', 1, 'http_error');"
             f" INSERT INTO notify.integration_state (integration_id, workspace_id, last_success_at) VALUES ('{integration}', '{workspace.id}', now());"
             f" INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, finding_id, state, key)"
-            f" VALUES ('{integration}', 'f', '{workspace.id}', '{finding.id}', 'open', 'key {name}')")
+            f" VALUES ('{integration}', 'f', '{workspace.id}', '{finding.id}', 'open', 'key {name}');"
+            f" INSERT INTO notify.stats_hourly (integration_id, workspace_id, hour, delivered) VALUES ('{integration}', '{workspace.id}',"
+            f" date_trunc('hour', now(), 'UTC'), {4711 if name == 'theirs' else 3})")
         found[name] = (f"event {name}", integration, scan.id, finding.id)
     return found
 
@@ -196,17 +198,19 @@ def test_no_statement_about_the_ledger_reaches_another_workspaces(served: Any, s
     other = served.theirs.id
     states = "{dead,waiting,delivered}"
     page = (other, "200000000000000000", "", "00000000-0000-0000-0000-000000000000", 100, 100, states, None, None)
+    events = (other, "200000000000000000", "", 100, 100, "{done,dead}", None, None)
     asked = {
         "api_delivery_recent": page, "api_delivery_of_integration": (*page, integration), "api_delivery_of_events": (*page, event, scan, finding, integration, None),
         "api_delivery_get": (other, event, integration), "api_delivery_attempts": (other, event, integration),
         "api_explain_events": (other, None, scan, "finding_new", finding, 5), "api_explain_deliveries": (other, event, None, None, None, 5, None),
         "api_explain_attempts": (other, event, None, None, None, 5, None), "api_explain_facts": (other, event, scan, finding), "api_explain_integrations": (other, None),
-        "api_target_list": (other, None, None, 100), "api_stats": (other, states), "api_stats_integrations": (other,)}
-    assert set(asked) == {name for name in statements if re.match("api_(delivery|explain|target|stats)", name)} - {"api_delivery_replay", "api_delivery_drop"}
+        "api_target_list": (other, None, None, 100), "api_stats": (other, states), "api_stats_integrations": (other,), "api_overview": (other, None, None, 100, None, None, None),
+        "api_event_recent": events, "api_event_of_scan": (*events, scan, finding)}
+    assert set(asked) == {name for name in statements if re.match("api_(delivery|explain|target|stats|overview|event)", name)} - {"api_delivery_replay", "api_delivery_drop"}
     for name, values in asked.items():
         said = str(run(name, *values))
         given = {str(value) for value in values}
-        for secret in (event, integration, scan, finding, "key theirs", served.foreign):
+        for secret in (event, integration, scan, finding, "key theirs", "4711", served.foreign):
             assert secret in given or secret not in said, (name, said)
     assert ledger["ours"][0] in str(run("api_delivery_recent", *page)) and run("api_delivery_get", other, event, integration) == []
     before = served.database.query("SELECT d::text, a::text FROM notify.deliveries d JOIN notify.attempts a USING (event_id, integration_id) WHERE workspace_id = %s", (other,))
