@@ -12,6 +12,7 @@
 
 #include "api/mcp/calls_parts.h"
 #include "api/mcp/result.h"
+#include "api/mcp/value.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
@@ -90,7 +91,7 @@ void call_stop(struct call *call)
 struct json_object *call_keep(struct call *call, struct json_object *value)
 {
     if (value)
-        json_object_array_add(call->kept, value);
+        value_append(call->kept, value);
     return value;
 }
 

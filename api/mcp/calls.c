@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "api/mcp/calls_parts.h"
+#include "api/mcp/value.h"
 #include "common/base/check.h"
 #include "common/base/log.h"
 
@@ -117,7 +118,7 @@ void calls_begin(struct calls *cs, const struct tool *tool, const struct rpc_mes
     call->conf = cs->settings.conf;
     arena_init(&call->memory, ARENA_BLOCK);
     call->arena = &call->memory;
-    call->kept = json_object_new_array();
+    call->kept = value_list();
     call->timer = event_new(cs->settings.base, -1, 0, on_timer, call);
     list_append(&cs->running, &call->link);
     cs->count++;

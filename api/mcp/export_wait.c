@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "api/mcp/pick.h"
+#include "api/mcp/value.h"
 #include "common/base/clock.h"
 
 enum { PAGES_MAX = 200 /* of 500: a hundred thousand findings */ };
@@ -81,7 +82,7 @@ static void on_page(struct call *call, const struct client_answer *answer)
     }
     for (size_t i = 0; i < json_object_array_length(answer->body); i++) {
         struct json_object *row = json_object_array_get_idx(answer->body, i);
-        json_object_object_add(w->rows, pick_text(row, "event_id"), json_object_get(row));
+        value_set(w->rows, pick_text(row, "event_id"), json_object_get(row));
     }
     if (answer->next && ++w->pages < PAGES_MAX)
         ask_page(call, answer->next);
@@ -133,7 +134,7 @@ void export_wait_begin(struct call *call, struct export_wait *wait,
     wait->done = done;
     wait->pause = first_pause_s;
     wait->until_us = clock_mono_us() + clock_us(call->conf->mcp_wait);
-    wait->rows = call_keep(call, json_object_new_object());
+    wait->rows = call_keep(call, value_object());
     call->own = wait;
     call->on_cancel = on_cancel;
     call->on_end = end_wait;

@@ -6,6 +6,7 @@
  * the few that matter.
  */
 #include "api/mcp/pick.h"
+#include "api/mcp/value.h"
 
 #include <string.h>
 #include <strings.h>
@@ -128,7 +129,7 @@ static void add_candidate(struct pick *p, struct json_object *one)
 {
     p->candidate_count++;
     if (json_object_array_length(p->candidates) < CANDIDATES_MAX)
-        json_object_array_add(p->candidates, json_object_get(one));
+        value_append(p->candidates, json_object_get(one));
 }
 
 static bool is_near(const char *text, const char *name)
@@ -145,7 +146,7 @@ static void consider(struct call *call, struct pick *p, struct json_object *one)
     if (p->text && !of_kind && strcmp(name, p->text) == 0 && !p->elsewhere)
         p->elsewhere = arena_strdup(call->arena, kind);
     if (fits && p->fitting++ == 0) {
-        p->candidates = call_keep(call, json_object_new_array());
+        p->candidates = call_keep(call, value_list());
         p->candidate_count = 0;
     }
     if (fits)
@@ -185,7 +186,7 @@ void pick_integration(struct call *call, const char *kind, const char *text,
     struct pick *p = arena_alloc(call->arena, sizeof *p);
     struct uuid id;
     *p = (struct pick){.kind = kind, .text = text, .found = found};
-    p->candidates = call_keep(call, json_object_new_array());
+    p->candidates = call_keep(call, value_list());
     call->pick = p;
     if (text && uuid_parse(&id, text))
         call_ask(call, "GET", arena_printf(call->arena, "/integrations/%s", text), NULL, NULL, on_one);

@@ -5,11 +5,13 @@
  * Pure; knows no tool.
  */
 #include "api/mcp/result.h"
+#include "api/mcp/value.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/base/check.h"
 
 enum {
     NOTE_MAX = 1024,  /* bytes for what is said of cuts */
@@ -64,7 +66,7 @@ static void cut_text(const struct longest *l, size_t excess, struct buf *note)
     buf_add(&copy, text, keep);
     buf_add_text(&copy, "\xE2\x80\xA6");
     buf_printf(note, "%s%s shows %zu of %zu bytes", note->len ? ", " : "", l->name, keep, l->size);
-    json_object_set_string_len(l->value, buf_text(&copy), (int)copy.len);
+    mem_check(json_object_set_string_len(l->value, buf_text(&copy), (int)copy.len) == 1);
     buf_free(&copy);
 }
 
@@ -87,7 +89,7 @@ static void drop_no_numbers(struct json_object *value)
         json_object_object_foreach(value, key, member)
         {
             if (is_no_number(member))
-                json_object_object_add(value, key, NULL); /* it is there: nothing moves */
+                value_set(value, key, NULL); /* it is there: nothing moves */
             else
                 drop_no_numbers(member);
         }
@@ -117,7 +119,7 @@ void result_bound(struct json_object *result, size_t max)
     if (cut) {
         buf_add_text(&note,
                      note.overflow ? "" : "; ask again with a smaller limit or for less to see the rest");
-        json_object_object_add(result, "cut", json_object_new_string(buf_text(&note)));
+        value_set(result, "cut", value_text(buf_text(&note)));
     }
     buf_free(&note);
 }

@@ -9,6 +9,7 @@
 
 #include "api/mcp/export_wait.h"
 #include "api/mcp/pick.h"
+#include "api/mcp/value.h"
 
 struct export
 {
@@ -81,36 +82,35 @@ static void add_row(struct json_object *finding, struct json_object *row)
 {
     static const char *const names[] = {"state", "status", "reason", "detail", "reference"};
     for (size_t i = 0; row && i < sizeof names / sizeof names[0]; i++)
-        json_object_object_add(finding, names[i], json_object_get(json_get(row, names[i])));
+        value_set(finding, names[i], json_object_get(json_get(row, names[i])));
 }
 
 static void copy_member(struct json_object *to, struct json_object *from, const char *name)
 {
     struct json_object *value;
     if (json_object_object_get_ex(from, name, &value))
-        json_object_object_add(to, name, json_object_get(value));
+        value_set(to, name, json_object_get(value));
 }
 
 static void finish(struct call *call, struct export *e, int64_t delivered, int64_t failed, bool finished)
 {
-    struct json_object *result = json_object_new_object(), *a = e->answer;
+    struct json_object *result = value_object(), *a = e->answer;
     const char *id = e->integration ? pick_text(e->integration, "id") : NULL;
     int64_t count = number_of(a, "count");
-    json_object_object_add(result, "summary",
-                           json_object_new_string(summary_of(call, e, delivered, failed, finished)));
-    json_object_object_add(result, "export_id", json_object_get(json_get(a, "export_id")));
-    json_object_object_add(result, "integration_id", id ? json_object_new_string(id) : NULL);
-    json_object_object_add(result, "count", json_object_new_int64(count));
-    json_object_object_add(result, "finished", json_object_new_boolean(finished));
-    json_object_object_add(result, "delivered", json_object_new_int64(delivered));
-    json_object_object_add(result, "failed", json_object_new_int64(failed));
+    value_set(result, "summary", value_text(summary_of(call, e, delivered, failed, finished)));
+    value_set(result, "export_id", json_object_get(json_get(a, "export_id")));
+    value_set(result, "integration_id", value_text(id));
+    value_set(result, "count", value_number(count));
+    value_set(result, "finished", value_bool(finished));
+    value_set(result, "delivered", value_number(delivered));
+    value_set(result, "failed", value_number(failed));
     copy_member(result, a, "left_out");
     copy_member(result, a, "findings");
     if (e->dry_run)
         copy_member(result, a, "requests");
     copy_member(result, a, "detail");
     if (e->wait.fault)
-        json_object_object_add(result, "detail", json_object_new_string(e->wait.fault));
+        value_set(result, "detail", value_text(e->wait.fault));
     call_finish(call, result, finished && failed > 0 && delivered == 0);
 }
 
@@ -184,7 +184,7 @@ static void ask_export(struct call *call, struct json_object *integration)
 {
     static const char *const names[] = {"scan_id", "finding_ids", "severity", "dry_run", "config"};
     struct export *e = export_of(call);
-    struct json_object *body = call_keep(call, json_object_new_object());
+    struct json_object *body = call_keep(call, value_object());
     const char *path = "/integrations/export";
     e->integration = integration;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
@@ -193,7 +193,7 @@ static void ask_export(struct call *call, struct json_object *integration)
         path = arena_printf(call->arena, "/integrations/%s/export",
                             dest_url_escape(call->arena, pick_text(integration, "id")));
     else
-        json_object_object_add(body, "kind", json_object_new_string(call->tool->kind));
+        value_set(body, "kind", value_text(call->tool->kind));
     call->on_cancel = on_cancel;
     call_ask(call, "POST", path, json_print(body), integration && !e->dry_run ? call_key(call) : NULL,
              on_exported);

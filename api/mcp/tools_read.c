@@ -8,13 +8,14 @@
 
 #include "api/mcp/pick.h"
 #include "api/mcp/tools.h"
+#include "api/mcp/value.h"
 
 /* {NAME: the list that was answered, "next": cursor} */
 static void finish_page(struct call *call, const char *name, struct json_object *list, const char *next)
 {
-    struct json_object *result = json_object_new_object();
-    json_object_object_add(result, name, list);
-    json_object_object_add(result, "next", next ? json_object_new_string(next) : NULL);
+    struct json_object *result = value_object();
+    value_set(result, name, list);
+    value_set(result, "next", value_text(next));
     call_finish(call, result, false);
 }
 
@@ -43,12 +44,12 @@ static void on_integrations(struct call *call, const struct client_answer *answe
     const char *kind = call_text(call, "kind"), *name = call_text(call, "name");
     if (!is_list(call, answer))
         return;
-    struct json_object *found = json_object_new_array();
+    struct json_object *found = value_list();
     for (size_t i = 0; i < json_object_array_length(answer->body); i++) {
         struct json_object *one = json_object_array_get_idx(answer->body, i);
         if ((!kind || strcmp(pick_text(one, "kind"), kind) == 0) &&
             (!name || strcasestr(pick_text(one, "name"), name)))
-            json_object_array_add(found, json_object_get(one));
+            value_append(found, json_object_get(one));
     }
     finish_page(call, "integrations", found, answer->next);
 }
@@ -92,8 +93,8 @@ static void on_explained(struct call *call, const struct client_answer *answer)
 {
     if (!is_list(call, answer))
         return;
-    struct json_object *result = json_object_new_object();
-    json_object_object_add(result, "explanations", json_object_get(answer->body));
+    struct json_object *result = value_object();
+    value_set(result, "explanations", json_object_get(answer->body));
     call_finish(call, result, false);
 }
 
@@ -129,7 +130,7 @@ static void on_tested(struct call *call, const struct client_answer *answer)
         return;
     }
     struct json_object *result = json_object_get(answer->body);
-    json_object_object_add(result, "integration_id", json_object_new_string(id));
+    value_set(result, "integration_id", value_text(id));
     call_finish(call, result, false);
 }
 

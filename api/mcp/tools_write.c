@@ -8,6 +8,7 @@
 
 #include "api/mcp/pick.h"
 #include "api/mcp/tools.h"
+#include "api/mcp/value.h"
 
 static const char *path_of(struct call *call, struct json_object *integration)
 {
@@ -32,11 +33,11 @@ void tool_create_integration(struct call *call)
 
 static void ask_update(struct call *call, struct json_object *integration)
 {
-    struct json_object *changes = call_keep(call, json_object_new_object());
+    struct json_object *changes = call_keep(call, value_object());
     json_object_object_foreach(call->arguments, name, value)
     {
         if (strcmp(name, "integration") != 0)
-            json_object_object_add(changes, name, json_object_get(value));
+            value_set(changes, name, json_object_get(value));
     }
     call_ask(call, "PATCH", path_of(call, integration), json_print(changes), NULL, on_shown);
 }
@@ -57,8 +58,8 @@ static void on_deleted(struct call *call, const struct client_answer *answer)
         call_refuse(call, answer);
         return;
     }
-    struct json_object *result = json_object_new_object();
-    json_object_object_add(result, "deleted", json_object_new_string(pick_text(call->own, "id")));
+    struct json_object *result = value_object();
+    value_set(result, "deleted", value_text(pick_text(call->own, "id")));
     call_finish(call, result, false);
 }
 
