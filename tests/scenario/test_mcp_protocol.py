@@ -180,6 +180,31 @@ def test_it_ends_cleanly_whatever_is_under_way(agent, way):
             assert time.monotonic() - began < 3, moment
 
 
+def test_a_conversation_may_break_off_after_any_byte(build):
+    """The client is gone after some of what it wanted to say, or to hear."""
+    lines = [{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": NEWEST}}, {"jsonrpc": "2.0", "method": "notifications/initialized"},
+             {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_integrations", "arguments": {"limit": 0}}}, {"jsonrpc": "2.0", "id": 3, "method": "tools/list"}]
+    said = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    run = dict(env={"NOTIFY_TOKEN": "x"}, stderr=subprocess.DEVNULL, bufsize=0)
+    words = [build / "notify-mcp", "--api-url", NOBODY]
+    whole = subprocess.run(words, input=said, stdout=subprocess.PIPE, timeout=20, env=run["env"], stderr=subprocess.DEVNULL).stdout
+    assert [json.loads(line)["id"] for line in whole.splitlines()] == [1, 2, 3]
+    for cut in [*range(0, len(said), 11), *(at + more for at, byte in enumerate(said) if byte == 10 for more in (0, 1))]:
+        done = subprocess.run(words, input=said[:cut], stdout=subprocess.PIPE, timeout=20, env=run["env"], stderr=subprocess.DEVNULL)
+        heard = done.stdout.splitlines()
+        assert done.returncode == 0 and all(json.loads(line)["jsonrpc"] == "2.0" for line in heard), cut
+        assert heard[:-1] == whole.splitlines()[:max(0, len(heard) - 1)], cut  # the last may say that half a line is no message
+    for taken in (0, 1, 100, 4096, 30_000, len(whole) - 1):
+        one = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **run)
+        one.stdin.write(said)
+        got = b""
+        while len(got) < taken:
+            got += one.stdout.read(taken - len(got))
+        one.stdout.close()
+        one.stdin.close()
+        assert one.wait(10) == 0 and whole.startswith(got), taken
+
+
 def test_what_was_asked_before_the_client_left_is_still_answered(build, local_api, api_token):
     lines = [{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": NEWEST}},
              {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "list_integrations"}}]
