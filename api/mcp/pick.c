@@ -23,10 +23,12 @@ enum {
 struct pick {
     const char *kind, *text;
     void (*found)(struct call *call, struct json_object *integration);
-    struct json_object *chosen; /* the last that fits */
+    struct json_object *chosen; /* the first that fits */
     size_t fitting;
     struct json_object *candidates; /* a list of those that could be meant */
     size_t candidate_count;
+    const char *nearest; /* of the candidates, for sentences; NULL: none */
+    size_t nearest_distance;
     const char *elsewhere; /* the kind of one that has the name */
     int pages;
 };
@@ -103,7 +105,9 @@ static const char *candidates_text(struct call *call, const struct pick *p)
 
 static void fail_to_pick(struct call *call, const struct pick *p)
 {
-    const char *kind = p->kind ? p->kind : "any", *list = candidates_text(call, p);
+    const char *of_kind = p->kind ? arena_printf(call->arena, " of kind %s", p->kind) : "";
+    const char *near = p->nearest ? arena_printf(call->arena, ", but %s is near", p->nearest) : "";
+    const char *list = candidates_text(call, p);
     const char *those = *list ? arena_printf(call->arena, ": %s", list) : "";
     if (p->fitting > 1)
         call_fail(call, arena_printf(call->arena, "%zu integrations could be meant; name one by its id%s",
@@ -111,14 +115,14 @@ static void fail_to_pick(struct call *call, const struct pick *p)
     else if (p->text && p->elsewhere)
         call_fail(call,
                   arena_printf(call->arena, "the integration of this name leads to %s, not to %s: use %s",
-                               p->elsewhere, kind, tool_for(p->elsewhere)));
+                               p->elsewhere, p->kind, tool_for(p->elsewhere)));
     else if (p->text)
         call_fail(call,
-                  arena_printf(call->arena, "no integration of kind %s has exactly this name%s%s", kind,
+                  arena_printf(call->arena, "no integration%s has exactly this name%s%s%s", of_kind, near,
                                *those ? "; there are" : "; list_integrations shows those that there are",
                                those));
     else
-        call_fail(call, arena_printf(call->arena, "no integration of kind %s is enabled%s%s", kind,
+        call_fail(call, arena_printf(call->arena, "no integration%s is enabled%s%s", of_kind,
                                      *those ? "; there are"
                                             : ": somebody has to connect one first, in the dashboard or "
                                               "with notifyctl integration create",
@@ -132,9 +136,18 @@ static void add_candidate(struct pick *p, struct json_object *one)
         value_append(p->candidates, json_object_get(one));
 }
 
-static bool is_near(const char *text, const char *name)
+/* Whether somebody could have meant NAME; the nearest is remembered. */
+static bool is_near(struct call *call, struct pick *p, struct json_object *one)
 {
-    return strcasestr(name, text) || hint_distance(text, name) <= hint_limit(text, name);
+    const char *name = pick_text(one, "name");
+    size_t distance = strcasecmp(name, p->text) == 0 ? 0 : hint_distance(p->text, name);
+    if (!strcasestr(name, p->text) && distance > hint_limit(p->text, name))
+        return false;
+    if (!p->nearest || distance < p->nearest_distance) {
+        p->nearest = pick_shown(call, one);
+        p->nearest_distance = distance;
+    }
+    return true;
 }
 
 /* Candidates of a name that fits nothing are those that are near; when it fits, those that fit. */
@@ -149,9 +162,9 @@ static void consider(struct call *call, struct pick *p, struct json_object *one)
         p->candidates = call_keep(call, value_list());
         p->candidate_count = 0;
     }
-    if (fits)
+    if (fits && p->fitting == 1)
         p->chosen = call_keep(call, json_object_get(one));
-    if (fits || (of_kind && p->fitting == 0 && (!p->text || is_near(p->text, name))))
+    if (fits || (of_kind && p->fitting == 0 && (!p->text || is_near(call, p, one))))
         add_candidate(p, one);
 }
 

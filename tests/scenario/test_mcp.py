@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 import uuid
 from typing import Any
 
@@ -163,3 +165,20 @@ def test_a_result_is_never_longer_than_its_limit_and_says_what_was_cut(stage, bu
     assert 6000 < len(text.encode()) <= 8192 and 10 < len(found["integrations"]) < 120
     assert found["cut"].startswith(f"integrations shows {len(found['integrations'])} of 120") and "smaller limit" in found["cut"]
     assert "cut" not in one.good("list_integrations", limit=5)
+
+
+def test_among_five_thousand_integrations_a_name_is_found_and_an_explanation_is_cut(stage, notify_api, api_token, agent):
+    one_of_them = stage.webhook(name="the one")
+    stage.database.execute("""INSERT INTO integrations SELECT (r).* FROM (SELECT jsonb_populate_record(i, jsonb_build_object('id', gen_random_uuid(),
+        'name', 'hook ' || n)) AS r FROM integrations i, generate_series(1, 5000) n) made""")
+    one = agent(notify_api({"api": {"rate": 1000.0}}).url, api_token())
+    began = time.monotonic()
+    for name in ("hook 2999", "the one"):
+        assert "use send_webhook" in one.refused("export_to_slack", scan_id=stage.scan.id, integration=name)
+    assert '"hook 500" (' in one.refused("send_webhook", scan_id=stage.scan.id, integration="HOOK 500")
+    many = one.refused("send_webhook", scan_id=stage.scan.id)
+    assert "5001 integrations could be meant" in many and "and 4981 more" in many and len(many) < 4000
+    dry = one.good("send_webhook", scan_id=stage.scan.id, integration="the one", dry_run=True)
+    assert dry["integration_id"] == one_of_them.id and time.monotonic() - began < 10
+    why = one.good("explain_delivery", scan_id=stage.scan.id, event_type="scan_done")
+    assert re.search(r"integrations shows \d+ of \d+", why["cut"]) and len(json.dumps(why, separators=(",", ":"), ensure_ascii=False)) <= 65_536
