@@ -9,6 +9,8 @@
 #include "api/mcp/result.h"
 #include "api/mcp/rpc.h"
 #include "api/mcp/tools.h"
+#include "api/mcp/value.h"
+#include "common/base/check.h"
 #include "tests/unit/unit.h"
 
 /* ---- lines ---- */
@@ -101,8 +103,8 @@ static void a_message_is_what_its_members_say(void)
 
 static void an_id_is_the_same_only_with_its_type(void)
 {
-    struct json_object *one = json_object_new_int(1), *other = json_object_new_int64(1),
-                       *two = json_object_new_int(2), *text = json_object_new_string("1");
+    struct json_object *one = value_number(1), *other = value_number(1), *two = value_number(2),
+                       *text = value_text("1");
     EXPECT(rpc_same_id(one, other));
     EXPECT(!rpc_same_id(one, two));
     EXPECT(!rpc_same_id(one, text));
@@ -141,12 +143,11 @@ static void what_is_no_number_of_json_becomes_null(void)
 
 static struct json_object *texts(size_t count, size_t length)
 {
-    struct json_object *list = json_object_new_array();
-    char *text = calloc(length + 1, 1);
-    EXPECT(text != NULL);
+    struct json_object *list = value_list();
+    char *text = mem_zalloc(length + 1);
     memset(text, 'x', length);
     for (size_t i = 0; i < count; i++)
-        json_object_array_add(list, json_object_new_string(text));
+        value_append(list, value_text(text));
     free(text);
     return list;
 }
@@ -154,9 +155,9 @@ static struct json_object *texts(size_t count, size_t length)
 static void a_list_that_is_too_long_loses_its_end_and_says_so(void)
 {
     for (size_t count = 50; count < 4000; count += 500) {
-        struct json_object *value = json_object_new_object(), *list = texts(count, 100);
-        json_object_object_add(value, "rows", list);
-        json_object_object_add(value, "next", json_object_new_string("here"));
+        struct json_object *value = value_object(), *list = texts(count, 100);
+        value_set(value, "rows", list);
+        value_set(value, "next", value_text("here"));
         result_bound(value, 4096);
         size_t left = json_object_array_length(list);
         EXPECT(strlen(json_print(value)) <= 4096);
@@ -171,13 +172,13 @@ static void a_list_that_is_too_long_loses_its_end_and_says_so(void)
 
 static void a_text_that_is_too_long_is_cut_between_characters(void)
 {
-    struct json_object *value = json_object_new_object(), *list = json_object_new_array();
+    struct json_object *value = value_object(), *list = value_list();
     struct buf text;
     buf_init(&text, 65536);
     for (int i = 0; i < 6000; i++)
         buf_add_text(&text, "\xC3\xA9");
-    json_object_array_add(list, json_object_new_string(buf_text(&text)));
-    json_object_object_add(value, "requests", list);
+    value_append(list, value_text(buf_text(&text)));
+    value_set(value, "requests", list);
     result_bound(value, 4096);
     const char *printed = json_print(value);
     EXPECT(strlen(printed) <= 4096 && strlen(printed) > 2000);
