@@ -1,6 +1,7 @@
 -- Findings that somebody has sent to one integration himself, past its filters: events of their own with one delivery each.
-ALTER TABLE notify.events ADD COLUMN export_id uuid;
+ALTER TABLE notify.events ADD COLUMN export_id uuid, ADD COLUMN export_to uuid;
 COMMENT ON COLUMN notify.events.export_id IS 'The export that made it; none: a producer did.';
+COMMENT ON COLUMN notify.events.export_to IS 'Of an export: the integration to which it goes.';
 COMMENT ON COLUMN notify.changes.verb IS 'create, update, delete, export, cancel; replay, drop; token create, token revoke.';
 
 -- The API puts exports into the ledger, and says when the mailbox that they are in is to be looked at.
@@ -11,6 +12,21 @@ CREATE OR REPLACE VIEW notify.api_states WITH (security_barrier, check_option = 
   SELECT * FROM notify.integration_state
   WHERE workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid;
 
+-- Until make_api_views() has made them, by who may: what exports read is not there.
+CREATE FUNCTION notify.api_export_sum(of_scan uuid, named uuid[], least_rank integer)
+RETURNS TABLE (meant bigint, low bigint, suppressed bigint, known uuid[]) LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'function notify.api_export_sum is not made yet' USING ERRCODE = 'undefined_function', HINT = 'Run schema/roles.sql.';
+END
+$$;
+CREATE FUNCTION notify.api_exportable(of_scan uuid, named uuid[], least_rank integer, most integer, facts_of integer)
+RETURNS TABLE (n bigint, id uuid, scan_id uuid, rank integer, severity text, title text, facts jsonb)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION 'function notify.api_exportable is not made yet' USING ERRCODE = 'undefined_function', HINT = 'Run schema/roles.sql.';
+END
+$$;
+
 CREATE OR REPLACE FUNCTION notify.make_api_views() RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   wanted CONSTANT text := 'What the API may see of the workspace in notify.workspace; of migration 14.';
@@ -18,12 +34,24 @@ DECLARE
   product name;
   gives boolean;
   one record;
-  exportable CONSTANT text := 'notify.api_exportable(uuid, uuid[], integer, integer, boolean)';
+  exportable text;
+  found CONSTANT text := $found$
+    SELECT o.id, o.scan_id, o.severity::text AS severity, left(o.title, 200) AS title, coalesce(o.suppressed, false) AS is_suppressed,
+      coalesce(array_position(ARRAY['info', 'low', 'medium', 'high', 'critical'], lower(o.severity::text COLLATE "C")) - 1, 0) AS rank
+    FROM (SELECT o.id, o.scan_id, o.severity, o.title, o.suppressed FROM public.findings o WHERE o.scan_id = of_scan
+          UNION ALL
+          SELECT o.id, o.scan_id, o.severity, o.title, o.suppressed FROM (SELECT DISTINCT u.id FROM unnest(named) u (id)) u
+          CROSS JOIN LATERAL (SELECT * FROM public.findings o WHERE o.id = u.id AND of_scan IS NULL OFFSET 0) o) o
+    CROSS JOIN LATERAL (SELECT s.target_id FROM public.scans s WHERE s.id = o.scan_id
+      AND s.workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid OFFSET 0) s
+    WHERE EXISTS (SELECT FROM public.targets t WHERE t.id = s.target_id)
+  $found$;
 BEGIN
   PERFORM pg_advisory_xact_lock(7310593858020254332);
   IF 5 = (SELECT count(*) FROM pg_class WHERE relnamespace = 'notify'::regnamespace
           AND relname IN ('api_integrations', 'api_targets', 'api_workspaces', 'api_scans', 'api_findings') AND obj_description(oid, 'pg_class') = wanted)
-     AND to_regprocedure('notify.api_exportable(uuid,uuid[],integer,integer,boolean)') IS NOT NULL THEN
+     AND 2 = (SELECT count(*) FROM pg_proc WHERE pronamespace = 'notify'::regnamespace
+              AND proname IN ('api_export_sum', 'api_exportable') AND obj_description(oid, 'pg_proc') = wanted) THEN
     RETURN 'there';
   END IF;
   IF NOT notify.may_make_api_views() THEN
@@ -62,47 +90,64 @@ BEGIN
       EXECUTE format('GRANT %s ON TABLE notify.%I TO notify_api', one.rights, one.name);
     END IF;
   END LOOP;
-  -- What can be exported: of a scan, or by name. A function and no view, so that columns of the product that only exports show
-  -- can be altered without it knowing. It runs with the rights of the owner as the views do, and nobody else may call it.
-  EXECUTE $create$
-    CREATE OR REPLACE FUNCTION notify.api_exportable(of_scan uuid, named uuid[], least_rank integer, most integer, wants_facts boolean)
-    RETURNS TABLE (id uuid, scan_id uuid, rank integer, severity text, title text, suppressed boolean, facts jsonb)
+  -- What can be exported: of a scan, or by name. Functions and no views, so that the product may alter columns that only exports
+  -- show. They run with the rights of the owner as the views do, and nobody else may call them. First how many are what, then
+  -- those that are meant, worst first, with what is told of the first ones.
+  BEGIN
+    DROP FUNCTION IF EXISTS notify.api_export_sum(uuid, uuid[], integer);
+    DROP FUNCTION IF EXISTS notify.api_exportable(uuid, uuid[], integer, integer, integer);
+  EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'role % may not replace the functions of exports, so there are no exports', current_user
+      USING HINT = 'Run schema/roles.sql as a superuser, or as the owner of schema notify.';
+    RETURN 'made';
+  END;
+  EXECUTE format($create$
+    CREATE FUNCTION notify.api_export_sum(of_scan uuid, named uuid[], least_rank integer)
+    RETURNS TABLE (meant bigint, low bigint, suppressed bigint, known uuid[])
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
-      SELECT f.id, f.scan_id, f.rank, f.severity, f.title, f.suppressed,
-        CASE WHEN wants_facts AND NOT f.suppressed AND f.rank >= least_rank THEN jsonb_build_object(
-          'scan', jsonb_build_object('id', s.id, 'workspace_id', s.workspace_id, 'status', s.status, 'profile', s.profile,
-            'grade', s.grade, 'score', s.score, 'error', left(s.error, 4096),
+      SELECT count(*) FILTER (WHERE NOT f.is_suppressed AND f.rank >= least_rank), count(*) FILTER (WHERE NOT f.is_suppressed AND f.rank < least_rank),
+        count(*) FILTER (WHERE f.is_suppressed), CASE WHEN of_scan IS NULL THEN array_agg(f.id) END
+      FROM (%1$s) f
+    $body$
+  $create$, found);
+  EXECUTE format($create$
+    CREATE FUNCTION notify.api_exportable(of_scan uuid, named uuid[], least_rank integer, most integer, facts_of integer)
+    RETURNS TABLE (n bigint, id uuid, scan_id uuid, rank integer, severity text, title text, facts jsonb)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+      SELECT m.n, m.id, m.scan_id, m.rank, m.severity, m.title, x.facts
+      FROM (SELECT row_number() OVER (ORDER BY f.rank DESC, f.id) AS n, f.* FROM (%1$s) f
+            WHERE NOT f.is_suppressed AND f.rank >= least_rank ORDER BY f.rank DESC, f.id LIMIT most) m
+      LEFT JOIN LATERAL (SELECT jsonb_build_object(
+          'scan', jsonb_build_object('id', s.id, 'workspace_id', s.workspace_id, 'status', s.status, 'profile', s.profile, 'grade', s.grade,
+            'score', s.score, 'error', left(s.error, 4096),
             'summary', CASE WHEN jsonb_typeof(s.summary) = 'object' AND octet_length(s.summary::text) <= 4096 THEN s.summary END),
           'target', jsonb_build_object('id', t.id, 'name', t.name, 'base_url', t.base_url, 'kind', t.kind),
-          'finding', (SELECT to_jsonb(w) - ARRAY['description', 'remediation'] FROM public.findings w WHERE w.id = f.id)
-            || (SELECT jsonb_build_object('description', left(w.description, 4096), 'remediation', left(w.remediation, 4096))
-                FROM public.findings w WHERE w.id = f.id)) END
-      FROM (
-        SELECT o.id, o.scan_id, o.severity::text, o.title::text, o.suppressed,
-          coalesce(array_position(ARRAY['info', 'low', 'medium', 'high', 'critical'], lower(o.severity)) - 1, 0) AS rank
-        FROM (SELECT o.id, o.scan_id, o.severity, o.title, o.suppressed FROM public.findings o WHERE o.scan_id = of_scan
-              UNION ALL
-              SELECT o.id, o.scan_id, o.severity, o.title, o.suppressed
-              FROM (SELECT DISTINCT n.id FROM unnest(named) n (id)) n
-              CROSS JOIN LATERAL (SELECT * FROM public.findings o WHERE o.id = n.id AND of_scan IS NULL OFFSET 0) o) o) f
-      CROSS JOIN LATERAL (SELECT * FROM public.scans s WHERE s.id = f.scan_id
-        AND s.workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid OFFSET 0) s
-      CROSS JOIN LATERAL (SELECT * FROM public.targets t WHERE t.id = s.target_id OFFSET 0) t
-      ORDER BY f.rank DESC, f.id LIMIT most
+          'finding', jsonb_build_object('id', w.id, 'pencheff_finding_id', w.pencheff_finding_id, 'title', w.title, 'severity', w.severity,
+            'category', w.category, 'owasp_category', w.owasp_category, 'cwe_id', w.cwe_id, 'cvss_score', w.cvss_score,
+            'cvss_vector', w.cvss_vector, 'endpoint', w.endpoint, 'parameter', w.parameter, 'description', left(w.description, 16384),
+            'remediation', left(w.remediation, 16384), 'verification_status', w.verification_status, 'suppressed', w.suppressed,
+            'suppress_reason', w.suppress_reason, 'epss', w.epss, 'kev', w.kev, 'risk_score', w.risk_score,
+            'reachability', w.reachability, 'resolved_at', w.resolved_at, 'created_at', w.created_at)) AS facts
+        FROM public.findings w, public.scans s, public.targets t
+        WHERE w.id = m.id AND s.id = m.scan_id AND t.id = s.target_id OFFSET 0) x ON m.n <= facts_of
+      ORDER BY m.n
     $body$
-  $create$;
-  EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', exportable);
-  IF gives THEN
-    BEGIN
-      EXECUTE format('ALTER FUNCTION %s OWNER TO %I', exportable, product);
-    EXCEPTION WHEN insufficient_privilege THEN
-      NULL; -- as above
-    END;
-  END IF;
-  EXECUTE format('COMMENT ON FUNCTION %s IS %L', exportable, wanted);
-  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'notify_api') THEN
-    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO notify_api', exportable);
-  END IF;
+  $create$, found);
+  FOREACH exportable IN ARRAY ARRAY['notify.api_export_sum(uuid, uuid[], integer)',
+                                    'notify.api_exportable(uuid, uuid[], integer, integer, integer)'] LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', exportable);
+    IF gives THEN
+      BEGIN
+        EXECUTE format('ALTER FUNCTION %s OWNER TO %I', exportable, product);
+      EXCEPTION WHEN insufficient_privilege THEN
+        NULL; -- as above
+      END;
+    END IF;
+    EXECUTE format('COMMENT ON FUNCTION %s IS %L', exportable, wanted);
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'notify_api') THEN
+      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO notify_api', exportable);
+    END IF;
+  END LOOP;
   RETURN 'made';
 END
 $$;

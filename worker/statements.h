@@ -2,6 +2,7 @@
 #define NOTIFY_WORKER_STATEMENTS_H
 
 #include "common/db/pg_link.h"
+#include "common/model/event.h"
 
 /*
  * Every statement that a worker or the sweep runs, prepared once per connection. They stand together so that what a worker
@@ -98,7 +99,7 @@ enum lookup_column {
 };
 
 /* Characters of description and remediation that are read. A macro, because the SQL holds it too. */
-#define LOOKUP_TEXT_MAX 16384
+#define LOOKUP_TEXT_MAX FACTS_TEXT_MAX
 
 /* Columns of STATEMENT_RULES, in order. */
 enum rules_column {

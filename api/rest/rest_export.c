@@ -2,7 +2,7 @@
  * rest_export - routes that send findings to one integration
  *
  * To one that is saved, by rows that workers find. With settings that are not saved we send ourselves, one conversation after the
- * other, within api.test_timeout for all of them; meanwhile the loop serves others. A client that goes away ends nothing.
+ * other, within api.test_timeout for all of them, each counted as a test; meanwhile the loop serves others. A client that goes away ends nothing.
  */
 #include "api/rest/rest_export.h"
 
@@ -33,7 +33,7 @@ struct sending {
     struct asked *asked;
     size_t at, count; /* of the findings: those that it tells of */
     int64_t until_us;
-    bool goes_on;
+    bool is_counted;
 };
 
 static void send_next(struct sending *s);
@@ -73,22 +73,26 @@ static void keep(struct sending *s)
     }
 }
 
-static void on_sent(struct trial *trial)
-{
-    struct sending *s = list_entry(trial, struct sending, trial);
-    keep(s);
-    trial_end(trial);
-    s->at += s->count;
-    s->goes_on = true;
-    send_next(s);
-}
-
 static void give_up(struct sending *s, const char *why)
 {
     struct service_exported *of = s->asked->running.call.exported;
     for (; s->at < of->count; s->at++)
         of->sent[s->at].detail = why;
     finish(s);
+}
+
+static void on_sent(struct trial *trial)
+{
+    struct sending *s = list_entry(trial, struct sending, trial);
+    bool too_many = trial->converse.result.status == 429 || trial->jobs[0].verdict.not_before > 0;
+    keep(s);
+    trial_end(trial);
+    s->at += s->count;
+    s->is_counted = false;
+    if (too_many && s->at < s->asked->running.call.exported->count)
+        give_up(s, "it was not sent: the destination has asked for a pause; send it later");
+    else
+        send_next(s);
 }
 
 /* The rest of what is to be sent; what was sent is told in any case. */
@@ -114,7 +118,7 @@ static void send_next(struct sending *s)
         .jobs = &of->jobs[s->at],
         .job_count = s->count,
         .timeout_s = (double)left_us / 1e6,
-        .goes_on = s->goes_on,
+        .is_counted = s->is_counted,
         .done = on_sent,
     };
     enum trial_begun begun = trial_begin(a->rest->trials, &s->trial);
@@ -122,8 +126,11 @@ static void send_next(struct sending *s)
         return; /* and all may be over */
     double wait_s = s->trial.wait_s;
     trial_end(&s->trial);
-    if (s->goes_on) {
-        give_up(s, "it was not sent: too much is being sent at once (api.tests_at_once)");
+    if (s->at > 0) {
+        give_up(s, begun == TRIAL_TOO_OFTEN
+                       ? "it was not sent: this workspace sends too much with settings that are not saved "
+                         "(api.tests_burst, api.tests_pause); save the integration, or send it later"
+                       : "it was not sent: too much is being sent at once (api.tests_at_once)");
         return;
     }
     free(s);
@@ -138,14 +145,21 @@ static void begin_sending(struct asked *a)
     }
     struct sending *s = mem_zalloc(sizeof *s);
     s->asked = a;
+    s->is_counted = true;
     s->until_us = clock_mono_us() + (int64_t)(a->rest->conf->api_test_timeout * 1e6);
     send_next(s);
 }
 
 void rest_export_unsaved(struct asked *a)
 {
+    struct service_call *call = &a->running.call;
     a->then = begin_sending;
-    service_export_unsaved(&a->running.call, &a->caller, a->x->body, a->x->body_size,
-                           &a->rest->unsaved_limits);
-    rest_run_call(a);
+    service_export_unsaved(call, &a->caller, a->x->body, a->x->body_size, &a->rest->unsaved_limits);
+    double wait_s = call->sends ? trials_count(a->rest->trials, a->caller.workspace) : 0;
+    if (wait_s <= 0) {
+        rest_run_call(a);
+        return;
+    }
+    a->has_call = true;
+    rest_refuse_trial(a, TRIAL_TOO_OFTEN, wait_s);
 }

@@ -92,7 +92,8 @@ const struct rest_member rest_members[] = {
     {"ExportRequest", "severity", "words:severities", "\"info\"", "Findings below it are left out.", true},
     {"ExportRequest", "dry_run", "boolean", "false", "Send nothing, and show what would be sent.", true},
 
-    {"Export", "export_id", "uuid?", NULL, "Its id; null: of a dry run.", false},
+    {"Export", "export_id", "uuid?", NULL, "Its id; null: of a dry run, or there was nothing to send.",
+     false},
     {"Export", "integration_id", "uuid", NULL, "Where it leads.", false},
     {"Export", "kind", "text", NULL, "Its kind.", false},
     {"Export", "count", "integer", NULL, "How many findings are sent.", false},
@@ -103,7 +104,7 @@ const struct rest_member rest_members[] = {
      "several "
      "findings may share one.",
      false},
-    {"Export", "detail", "text?", NULL, "Of a dry run: why something would not be sent.", false},
+    {"Export", "detail", "text?", NULL, "Of a dry run: of what is not shown, or would not be sent.", false},
 
     {"LeftOut", "severity", "integer", NULL, "Below the severity.", false},
     {"LeftOut", "suppressed", "integer", NULL, "Suppressed.", false},

@@ -152,7 +152,12 @@ static void on_concluded(struct converse *c)
 
 /* ---- its beginning ---- */
 
-static enum trial_begun may_begin(const struct trials *all, struct trial *t)
+double trials_count(struct trials *all, const char *workspace)
+{
+    return pace_take(all->pace, workspace, clock_mono_us());
+}
+
+static enum trial_begun may_begin(struct trials *all, struct trial *t)
 {
     size_t max = (size_t)all->conf->api_tests_at_once, of_workspace = 0;
     struct list *at;
@@ -165,9 +170,7 @@ static enum trial_begun may_begin(const struct trials *all, struct trial *t)
     bool full = all->count >= max || of_workspace >= (max + SHARE_OF_ONE - 1) / SHARE_OF_ONE;
     if (full)
         return TRIAL_TOO_MANY;
-    if (t->goes_on)
-        return TRIAL_BEGUN;
-    t->wait_s = pace_take(all->pace, t->workspace, clock_mono_us());
+    t->wait_s = t->is_counted ? 0 : trials_count(all, t->workspace);
     return t->wait_s > 0 ? TRIAL_TOO_OFTEN : TRIAL_BEGUN;
 }
 

@@ -34,8 +34,7 @@ struct trial {
     struct conversation_job *jobs; /* what is told, with its events; NULL: that it is a test */
     size_t job_count;
     double timeout_s; /* seconds for all of it; 0: api.test_timeout */
-    bool
-        goes_on; /* it is a further conversation of what was begun, so it is none more that a workspace has made */
+    bool is_counted;  /* trials_count was called for it */
     /* Called exactly once if the trial was begun, within trial_begin or later. Then trial_end is to be called. */
     void (*done)(struct trial *trial);
 
@@ -62,6 +61,8 @@ struct trial {
     int64_t begun_us;
 };
 
+/* Count one more of WORKSPACE: 0, or the seconds until it may have one, and it is not counted. */
+double trials_count(struct trials *t, const char *workspace);
 enum trial_begun trial_begin(struct trials *t, struct trial *trial);
 /* Overwrites and frees what belongs to it. */
 void trial_end(struct trial *trial);

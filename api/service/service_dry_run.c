@@ -96,23 +96,26 @@ static const char *render(struct service_call *call, const struct dest *dest, co
 }
 
 void service_dry_run(struct service_call *call, const struct dest *dest, const char *config,
-                     const void *parsed, struct service_exported *of,
+                     const void *parsed, struct service_exported *of, size_t meant,
                      const struct service_export_limits *limits)
 {
     struct buf *out = &call->own->list;
-    const char *detail = NULL;
-    size_t silent = 0;
+    const char *why = NULL, *detail = NULL;
+    size_t silent = 0, at = 0, begin = out->len;
     buf_json_open_list(out, "requests");
-    for (size_t at = 0; at < of->count && !out->overflow;) {
-        size_t n = service_exported_together(of, at, dest, limits);
-        const char *why = render(call, dest, config, parsed, &of->jobs[at], n, limits->max_request);
-        silent += why ? n : 0;
-        detail = why ? why : detail;
-        at += n;
+    for (int n = 0; at < of->count && n < DRY_RUN_REQUESTS && out->len - begin < DRY_RUN_BYTES; n++) {
+        size_t count = service_exported_together(of, at, dest, limits);
+        const char *none = render(call, dest, config, parsed, &of->jobs[at], count, limits->max_request);
+        silent += none ? count : 0;
+        why = none ? none : why;
+        at += count;
     }
     buf_add_char(out, ']');
-    buf_json_member(
-        out, "detail",
-        silent ? arena_printf(&call->arena, "of %zu of them nothing would be sent: %s", silent, detail)
-               : NULL);
+    if (at < meant)
+        detail =
+            arena_printf(&call->arena, "what is shown tells of the first %zu of %zu findings", at, meant);
+    if (silent)
+        detail = arena_printf(&call->arena, "%s%sof %zu nothing would be sent: %s", detail ? detail : "",
+                              detail ? "; " : "", silent, why);
+    buf_json_member(out, "detail", detail);
 }

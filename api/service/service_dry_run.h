@@ -28,10 +28,12 @@ bool service_exported_read(struct service_call *call, const char *facts, const c
 
 /*
  * Append to the call's list the first request of each conversation that tells of them, as workers divide them: with stars for
- * what of it is a secret of the settings CONFIG, of which PARSED is the destination's own struct.
+ * what of it is a secret of the settings CONFIG, of which PARSED is the destination's own struct. No more than DRY_RUN_REQUESTS or
+ * DRY_RUN_BYTES, since nobody else is served meanwhile. MEANT: how many findings there are in all.
  */
+enum { DRY_RUN_REQUESTS = 50, DRY_RUN_BYTES = 1024 * 1024 };
 void service_dry_run(struct service_call *call, const struct dest *dest, const char *config,
-                     const void *parsed, struct service_exported *of,
+                     const void *parsed, struct service_exported *of, size_t meant,
                      const struct service_export_limits *limits);
 
 /*

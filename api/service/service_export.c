@@ -27,6 +27,11 @@ const struct service_field service_export_fields[EXPORT_FIELD_COUNT] = {
                         "Send nothing, and show what would be sent."},
 };
 
+enum {
+    DRY_FACTS = 50, /* findings that a dry run tells of, where each has its own conversation; ours */
+    DRY_FACTS_MANY = DEST_DIGEST_MAX, /* where they may share one */
+};
+
 /* ---- what is asked ---- */
 
 struct wanted {
@@ -62,13 +67,18 @@ static const char *value_of(const PGresult *rows, int column)
     return PQgetisnull(rows, 0, column) ? NULL : PQgetvalue(rows, 0, column);
 }
 
+static size_t meant(const PGresult *rows)
+{
+    return (size_t)strtol(PQgetvalue(rows, 0, API_EXPORT_MEANT), NULL, 10);
+}
+
 /* Whether there is something of which an export can be made; else the call is over. */
 static bool is_meant(struct service_call *call, const PGresult *rows)
 {
     const char *unknown = value_of(rows, API_EXPORT_UNKNOWN);
     if (*PQgetvalue(rows, 0, API_EXPORT_SCAN) != 't') {
         service_wrong(call, "scan_id", "there is no such scan in this workspace");
-    } else if (strtol(PQgetvalue(rows, 0, API_EXPORT_FOUND), NULL, 10) > call->own->limits->most) {
+    } else if (meant(rows) > (size_t)call->own->limits->most) {
         service_wrong(call, "scan_id",
                       arena_printf(&call->arena,
                                    "there are more than %ld findings (%s); name those that are to be sent in "
@@ -109,7 +119,7 @@ static void show_requests(struct service_call *call, const PGresult *rows, const
         return;
     }
     buf_add(&call->own->list, body, strlen(body) - 1); /* without the brace that ends it */
-    service_dry_run(call, dest, config, parsed, &of, call->own->limits);
+    service_dry_run(call, dest, config, parsed, &of, meant(rows), call->own->limits);
     buf_add_char(&call->own->list, '}');
     service_answer_list(call);
 }
@@ -129,11 +139,13 @@ static void dry_run_finish(struct service_call *call, const PGresult *rows)
         show_requests(call, rows, dest, config, parsed, &integration);
 }
 
+/* What is refused now may have been done by a first try of it, of which nobody heard. */
 static void export_finish(struct service_call *call)
 {
     const PGresult *rows = call->own->kept[call->own->answer];
     const char *hash = value_of(rows, API_EXPORT_KEPT_HASH), *kept = value_of(rows, API_EXPORT_KEPT_BODY);
     const char *body = value_of(rows, API_EXPORT_BODY);
+    call->own->undone = !call->own->is_dry_run && !body && !kept;
     if (!call->own->is_dry_run && hash && strcmp(hash, call->own->body_hash) != 0)
         service_refuse(
             call, SERVICE_CONFLICT,
@@ -155,17 +167,20 @@ static void export_finish(struct service_call *call)
     }
 }
 
-/* "{slack,teams,…}" and how many deliveries of each may leave a mailbox together. */
+/* "{slack,teams,…}", how many deliveries of each may leave a mailbox together, and those of which several may. */
 static void add_kinds(struct service_call *call, const struct service_export_limits *limits,
-                      const char **kinds, const char **together)
+                      const char **kinds, const char **together, const char **social)
 {
-    *kinds = *together = "";
+    *kinds = *together = *social = "";
     for (size_t i = 0; dest_all[i]; i++) {
         long of_kind = dest_all[i]->together_max > 1 ? (long)dest_all[i]->together_max : 1;
         *kinds = arena_printf(&call->arena, "%s%s%s", *kinds, i ? "," : "", dest_all[i]->kind);
         *together = arena_printf(&call->arena, "%s%s%ld", *together, i ? "," : "",
                                  of_kind < limits->together ? of_kind : limits->together);
+        if (of_kind > 1)
+            *social = arena_printf(&call->arena, "%s%s%s", *social, **social ? "," : "", dest_all[i]->kind);
     }
+    *social = arena_printf(&call->arena, "{%s}", *social);
     *kinds = arena_printf(&call->arena, "{%s}", *kinds);
     *together = arena_printf(&call->arena, "{%s}", *together);
 }
@@ -175,7 +190,7 @@ void service_export(struct service_call *call, const struct service_caller *call
                     const struct service_export_limits *limits)
 {
     struct wanted w;
-    const char *kinds, *together;
+    const char *kinds, *together, *social;
     service_begin(call, caller, export_finish);
     call->own->keeps_all = true;
     if (!service_take_id(call, id))
@@ -188,7 +203,7 @@ void service_export(struct service_call *call, const struct service_caller *call
     if (call->own->is_dry_run && !service_has_keys(call))
         return;
     service_draw_id(call);
-    add_kinds(call, limits, &kinds, &together);
+    add_kinds(call, limits, &kinds, &together, &social);
     key = call->own->is_dry_run ? NULL : arena_strdup(&call->arena, key);
     if (key) {
         const char *request = arena_printf(&call->arena, "export %s %.*s", integration, (int)size, body);
@@ -207,7 +222,10 @@ void service_export(struct service_call *call, const struct service_caller *call
                                key,
                                kinds,
                                caller->actor,
-                               caller->actor_name};
+                               caller->actor_name,
+                               social,
+                               arena_printf(&call->arena, "%d", DRY_FACTS_MANY),
+                               arena_printf(&call->arena, "%d", DRY_FACTS)};
     check(step->count == sizeof all / sizeof all[0]);
     memcpy(step->values, all, sizeof all);
     if (call->own->is_dry_run)
@@ -278,7 +296,7 @@ static void unsaved_finish(struct service_call *call)
         service_refuse(call, SERVICE_CONFLICT, "the findings changed meanwhile; send the request again");
     } else if (call->own->is_dry_run) {
         begin_answer(call, of);
-        service_dry_run(call, s->dest, call->own->config, s->config, of, call->own->limits);
+        service_dry_run(call, s->dest, call->own->config, s->config, of, of->count, call->own->limits);
         buf_add_char(&call->own->list, '}');
         service_answer_list(call);
     } else {
@@ -303,12 +321,19 @@ void service_export_unsaved(struct service_call *call, const struct service_call
     service_keep_settings(call, NULL, dest_find(kind), parsed);
     call->status = SERVICE_UNFINISHED;
     call->own->config = config;
+    call->sends = !call->own->is_dry_run;
     service_draw_id(call);
     call->own->answer = call->step_count;
     struct service_step *step = service_add(call, API_EXPORT_UNSAVED);
-    const char *const all[] = {
-        caller->workspace, w.values[EXPORT_SCAN], w.values[EXPORT_FINDINGS], w.rank, w.most,
-        w.dry_run,         caller->actor,         caller->actor_name};
+    const char *const all[] = {caller->workspace,
+                               w.values[EXPORT_SCAN],
+                               w.values[EXPORT_FINDINGS],
+                               w.rank,
+                               w.most,
+                               w.dry_run,
+                               caller->actor,
+                               caller->actor_name,
+                               call->own->id};
     check(step->count == sizeof all / sizeof all[0]);
     memcpy(step->values, all, sizeof all);
 }
@@ -322,6 +347,7 @@ static void cancel_finish(struct service_call *call)
         service_refuse(call, SERVICE_NOT_FOUND, "there is no such export in this workspace");
         return;
     }
+    call->own->undone = strcmp(columns[API_CANCEL_CANCELED], "0") == 0;
     call->body = arena_printf(&call->arena, "{\"canceled\":%s}", columns[API_CANCEL_CANCELED]);
     call->status = SERVICE_OK;
 }

@@ -21,7 +21,8 @@ extern const struct service_field service_export_fields[EXPORT_FIELD_COUNT];
  *
  * Of both exports: $2 a scan, or $3 findings; $4 the least rank of a severity; $5 how many findings there may be; $6 whether
  * it is a dry run. Of a saved integration: $7 it, $8 the export's id, $9 the Idempotency-Key (NULL: none), $10 the kinds that
- * are known, $11 and $12 who asks. With settings that are not saved: $7 and $8 who asks. A row: enum api_export_column.
+ * are known, $11 and $12 who asks, $13 the kinds where several may share a conversation, $14 and $15 of how many findings a dry
+ * run tells, there and elsewhere. With settings that are not saved: $7 and $8 who asks, $9 the export's id. A row: enum api_export_column.
  */
 extern const char service_sql_export[], service_sql_export_unsaved[];
 /* $2 the integration, $3 the export, $4 kinds and $5 how many deliveries of each may leave a mailbox together. */

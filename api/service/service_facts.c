@@ -12,7 +12,7 @@
 #include "common/base/iso8601.h"
 #include "common/base/json.h"
 
-enum { TEXT_MAX = 4 * 4096 /* bytes; the database has cut texts at 4,096 characters */ };
+enum { TEXT_MAX = 4 * FACTS_TEXT_MAX /* bytes; the database has cut texts at as many characters */ };
 
 struct text {
     const char *name;

@@ -72,7 +72,8 @@ void service_delivery_list(struct service_call *call, const struct service_calle
     bool of_events = event || scan || finding || export;
     bool filtered = reason || type || (state && integration);
     call->own->looked = filtered ? LOOKED_MAX : call->own->limit + 1;
-    struct service_step *step = service_add(call, of_events     ? API_DELIVERY_OF_EVENTS
+    struct service_step *step = service_add(call, export        ? API_DELIVERY_OF_EXPORT
+                                                  : of_events   ? API_DELIVERY_OF_EVENTS
                                                   : integration ? API_DELIVERY_OF_INTEGRATION
                                                                 : API_DELIVERY_RECENT);
     const char *const all[] = {caller->workspace,

@@ -65,15 +65,21 @@ const char service_sql_of_integration[] =
     " WHERE f.workspace_id = $1 AND f.id = " finding ") ELSE " scan " END AS scan_id OFFSET 0"
 
 const char service_sql_of_events[] =
-    PAGE("SELECT d.* FROM (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.id = $10 AND $14 IS NULL"
+    PAGE("SELECT d.* FROM (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.id = $10"
          " AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)"
          " UNION ALL SELECT e.id FROM (" SCAN_ASKED("$11", "$12") ") s CROSS JOIN LATERAL"
          " (SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.scan_id = s.scan_id"
-         " AND ($12 IS NULL OR e.finding_id = $12) OFFSET 0) e WHERE $10 IS NULL AND $14 IS NULL"
-         " UNION ALL SELECT e.id FROM notify.api_events e WHERE e.workspace_id = $1 AND e.export_id = $14"
-         " AND ($10 IS NULL OR e.id = $10) AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)) e"
+         " AND ($12 IS NULL OR e.finding_id = $12) OFFSET 0) e WHERE $10 IS NULL) e"
          " CROSS JOIN LATERAL (SELECT " PAGE_COLUMNS " FROM notify.api_deliveries d WHERE d.workspace_id = $1"
          " AND d.event_id = e.id AND ($13 IS NULL OR d.integration_id = $13) AND" PAGE_BEHIND " OFFSET 0) d");
+
+/* Each by its whole key, whatever statistics there are. */
+const char service_sql_of_export[] =
+    PAGE("SELECT d.* FROM (SELECT e.id, e.export_to FROM notify.api_events e WHERE e.workspace_id = $1 AND e.export_id = $14"
+         " AND ($10 IS NULL OR e.id = $10) AND ($11 IS NULL OR e.scan_id = $11) AND ($12 IS NULL OR e.finding_id = $12)"
+         " AND ($13 IS NULL OR e.export_to = $13)) e"
+         " CROSS JOIN LATERAL (SELECT " PAGE_COLUMNS " FROM notify.api_deliveries d WHERE d.workspace_id = $1"
+         " AND d.event_id = e.id AND d.integration_id = e.export_to AND" PAGE_BEHIND " OFFSET 0) d");
 
 /* ---- pages of events ---- */
 

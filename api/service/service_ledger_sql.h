@@ -7,10 +7,11 @@
  * Pages of deliveries, latest change first: $2 microseconds since 1970, $3 the event and $4 the integration of the last row of
  * the page before, $5 how many rows are looked at, $6 how many are wanted; $7 the states, $8 the reason
  * and $9 the type of event that are (NULL: any). What is of an integration has it in $10; what is of events has an event in
- * $10, a scan in $11, a finding in $12 (NULL: any), an integration in $13 (NULL: any), an export in $14
- * (NULL: any; but of event, scan, finding and export not all).
+ * $10, a scan in $11, a finding in $12 (NULL: any, but not all three), an integration in $13 (NULL: any); of an export,
+ * the same but for it in $14.
  */
-extern const char service_sql_recent[], service_sql_of_integration[], service_sql_of_events[];
+extern const char service_sql_recent[], service_sql_of_integration[], service_sql_of_events[],
+    service_sql_of_export[];
 /*
  * Pages of events, latest first: $2 microseconds since 1970 and $3 the id of the last row of the page before, $4 how many rows are
  * looked at, $5 how many are wanted, $6 the states, $7 the reason and $8 the type (NULL: any). What is of a scan has it in $9, and

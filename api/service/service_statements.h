@@ -28,6 +28,7 @@ enum api_statement {
     API_DELIVERY_RECENT,
     API_DELIVERY_OF_INTEGRATION,
     API_DELIVERY_OF_EVENTS,
+    API_DELIVERY_OF_EXPORT,
     API_DELIVERY_GET,
     API_DELIVERY_ATTEMPTS,
     API_DELIVERY_REPLAY,
@@ -109,7 +110,7 @@ enum api_export_column {
     API_EXPORT_ENABLED, /* t or f */
     API_EXPORT_SCAN,    /* t: the scan is there, or none was named */
     API_EXPORT_UNKNOWN, /* findings that are none of the workspace, with commas between them */
-    API_EXPORT_FOUND,   /* how many there are, one more than may be at most */
+    API_EXPORT_MEANT,   /* how many are meant */
     API_EXPORT_BODY,
     API_EXPORT_KEPT_HASH, /* as for a creation */
     API_EXPORT_KEPT_BODY,

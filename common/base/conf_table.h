@@ -256,13 +256,13 @@
     NUM(api_tests_pause, "api.tests_pause", 3, 0.001, 3600,                                                  \
         "Seconds after which a workspace may make one more: a person who corrects settings needs longer, "   \
         "and at 20 a minute the API is no means to look for open ports or to flood somebody.")               \
-    INT(api_export_findings, "api.export_findings", 5000, 1, 50000,                                          \
+    INT(api_export_findings, "api.export_findings", 5000, 1, 10000,                                          \
         "Findings of a scan in one export, which are as many rows in one transaction: some tenths of a "     \
         "second.")                                                                                           \
     INT(api_export_unsaved, "api.export_unsaved", 20, 1, 500,                                                \
         "Findings that are sent in one request with settings that are not saved: the client waits for all "  \
         "of "                                                                                                \
-        "them, within api.test_timeout.")                                                                    \
+        "them, within api.test_timeout, and each message counts as a test (api.tests_burst).")               \
     TEXT(api_certificate_file, "api.certificate_file", "",                                                   \
          "PEM file with the API's certificate and those between it and its authority, in this order; with "  \
          "api.key_file. Both empty: HTTP, for loopback or behind a proxy that speaks TLS.")                  \

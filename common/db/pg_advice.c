@@ -15,6 +15,7 @@ const char *pg_advice(const char *sqlstate)
         const char *advice;
     } table[] = {
         {"42P01", "run notifyctl migrate"},
+        {"42883", "run notifyctl migrate, and schema/roles.sql"},
         {"3F000", "run notifyctl migrate"},
         {"42703", "run notifyctl migrate"},
         {"42501", "run schema/roles.sql; notifyctl check names every right that is missing"},

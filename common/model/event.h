@@ -39,8 +39,10 @@ void event_hash_content(struct event *event);
 /*
  * What the database knows about it, as it is now. Texts are valid UTF-8, borrowed from the message's arena;
  * NULL for SQL NULL. Numbers that can be NULL carry a has_ flag. Lengths are bounded by the columns and, for
- * description and remediation, by the look-up (LOOKUP_TEXT_MAX characters).
+ * description and remediation, by the look-up (FACTS_TEXT_MAX characters).
  */
+#define FACTS_TEXT_MAX 16384
+
 struct facts_scan {
     struct uuid id;
     struct uuid workspace_id;

@@ -178,6 +178,25 @@ def test_a_replay_that_took_effect_and_whose_answer_was_lost_is_not_said_to_have
     assert lossy.ask(*asked).status == (200 if listed else 409)
 
 
+def test_an_export_that_took_effect_and_whose_answer_was_lost_is_not_said_to_have_failed(stage, lossy, loser, token):
+    """The first try is committed; before the second the integration is disabled, and then there is nothing to cancel any more."""
+    mine, hook = token(), stage.webhook()
+    stage.database.execute("CREATE FUNCTION disable() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                           " UPDATE integrations SET enabled = false WHERE id = NEW.integration_id; RETURN NULL; END $$;"
+                           " CREATE CONSTRAINT TRIGGER disables AFTER INSERT ON notify.deliveries DEFERRABLE INITIALLY DEFERRED"
+                           " FOR EACH ROW EXECUTE FUNCTION disable(); ALTER FUNCTION disable() SECURITY DEFINER")
+    loser.statement = b"api_export"
+    answer = lossy.ask("POST", f"/integrations/{hook.id}/export", {"finding_ids": [stage.high]}, mine)
+    assert loser.statement is None and is_unknown(answer), answer
+    (export,), = stage.database.query("SELECT export_id::text FROM notify.events")
+    stage.database.execute("DROP TRIGGER disables ON notify.deliveries")
+    loser.statement = b"api_export_cancel"
+    answer = lossy.ask("POST", f"/exports/{export}/cancel", None, mine)
+    assert loser.statement is None and is_unknown(answer), answer
+    assert lossy.ask("POST", f"/exports/{export}/cancel", None, mine).json() == {"canceled": 0}
+    assert stage.database.query("SELECT state FROM notify.deliveries") == [("canceled",)]
+
+
 def test_a_question_whose_answer_was_lost_is_asked_again_and_answered(lossy, loser, token):
     mine = token()
     path = created(lossy, mine)

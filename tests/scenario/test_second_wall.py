@@ -190,6 +190,8 @@ def ledger(served: Any, both: Any) -> dict[str, Any]:
             f" INSERT INTO notify.stats_hourly (integration_id, workspace_id, hour, delivered) VALUES ('{integration}', '{workspace.id}',"
             f" date_trunc('hour', now(), 'UTC'), {4711 if name == 'theirs' else 3})")
         found[name] = (f"event {name}", integration, scan.id, finding.id)
+    found["export"] = "00000000-0000-4000-8000-00000000e000"
+    served.database.execute(f"UPDATE notify.events SET export_id = '{found['export']}', export_to = '{found['theirs'][1]}' WHERE id = 'event theirs'")
     return found
 
 
@@ -200,7 +202,8 @@ def test_no_statement_about_the_ledger_reaches_another_workspaces(served: Any, s
     page = (other, "200000000000000000", "", "00000000-0000-0000-0000-000000000000", 100, 100, states, None, None)
     events = (other, "200000000000000000", "", 100, 100, "{done,dead}", None, None)
     asked = {
-        "api_delivery_recent": page, "api_delivery_of_integration": (*page, integration), "api_delivery_of_events": (*page, event, scan, finding, integration, None),
+        "api_delivery_recent": page, "api_delivery_of_integration": (*page, integration), "api_delivery_of_events": (*page, event, scan, finding, integration),
+        "api_delivery_of_export": (*page, None, None, None, None, ledger["export"]),
         "api_delivery_get": (other, event, integration), "api_delivery_attempts": (other, event, integration),
         "api_explain_events": (other, None, scan, "finding_new", finding, 5), "api_explain_deliveries": (other, event, None, None, None, 5, None),
         "api_explain_attempts": (other, event, None, None, None, 5, None), "api_explain_facts": (other, event, scan, finding), "api_explain_integrations": (other, None),
@@ -229,27 +232,38 @@ def test_no_export_reaches_another_workspaces_findings_or_integration(served: An
     for workspace in (served.ours.id, other):
         for of in ((scan, None), (None, "{" + finding + "}")):
             for to in (integration, mine):
-                said = str(run("api_export", workspace, *of, 0, 10, "false", to, export, None, kinds, *who))
+                said = str(run("api_export", workspace, *of, 0, 10, "false", to, export, None, kinds, *who, kinds, 10, 10))
                 assert "Finding 1" not in said and said.count(finding) <= 1, "no more than that there is none with the id that was given"
-            assert "Finding 1" not in str(run("api_export_unsaved", workspace, *of, 0, 10, "true", *who))
+            assert "Finding 1" not in str(run("api_export_unsaved", workspace, *of, 0, 10, "true", *who, export))
         run("api_export_wake", workspace, integration, export, kinds, "{1}")
         run("api_export_cancel", workspace, export, *who)
     assert served.database.query("SELECT e::text, d::text FROM notify.events e JOIN notify.deliveries d ON d.event_id = e.id ORDER BY 1") == before
     assert served.database.query("SELECT count(*) FROM notify.integration_state WHERE wake_at IS NOT NULL") == [(0,)]
     # while ours works, and then is not theirs to cancel
-    assert my_finding in str(run("api_export", served.ours.id, my_scan, None, 0, 10, "false", mine, export, None, kinds, *who))
+    assert my_finding in str(run("api_export", served.ours.id, my_scan, None, 0, 10, "false", mine, export, None, kinds, *who, kinds, 10, 10))
     assert run("api_export_cancel", served.ours.id, export, *who, workspace=other) == [(0, 0)]
     assert run("api_export_cancel", served.ours.id, export, *who) == [(1, 1)]
 
 
-def test_the_function_of_exports_is_the_owners_and_for_the_api_alone(served: Any) -> None:
-    name = "notify.api_exportable(uuid, uuid[], integer, integer, boolean)"
+@pytest.mark.parametrize("name", ["notify.api_export_sum(uuid, uuid[], integer)", "notify.api_exportable(uuid, uuid[], integer, integer, integer)"])
+def test_the_functions_of_exports_are_the_owners_and_for_the_api_alone(served: Any, ledger: Any, name: str) -> None:
     owner, public = served.database.query(
         f"SELECT p.proowner = (SELECT relowner FROM pg_class WHERE oid = 'public.integrations'::regclass),"
         f" EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0) FROM pg_proc p WHERE p.oid = '{name}'::regprocedure")[0]
     assert owner and not public
+    call = name.partition("(")[0] + "(%s, NULL, 0" + (", 10, 10)" if "exportable" in name else ")")
     with psycopg2.connect(served.database.dsn(LOGIN)) as connection, connection.cursor() as cursor:
-        for setting in ("", NEW):
+        for setting, scan, found in (("", "ours", 0), (NEW, "ours", 0), (served.ours.id, "theirs", 0), (served.ours.id, "ours", 1)):
             cursor.execute("SELECT set_config('notify.workspace', %s, true)", (setting,))
-            cursor.execute("SELECT count(*) FROM notify.api_exportable((SELECT id FROM notify.api_scans LIMIT 1), NULL, 0, 10, true)")
-            assert cursor.fetchone() == (0,)
+            cursor.execute(f"SELECT {'count(*)' if 'exportable' in name else 'sum(meant + low + suppressed)'} FROM {call}", (ledger[scan][2],))
+            assert cursor.fetchone() == (found,), (setting, scan)
+
+
+def test_the_api_reads_of_a_finding_what_destinations_are_told(served: Any, ledger: Any) -> None:
+    """Not what the product keeps beside it, as the evidence."""
+    with psycopg2.connect(served.database.dsn(LOGIN)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('notify.workspace', %s, true)", (served.ours.id,))
+        cursor.execute("SELECT array_agg(k) FROM notify.api_exportable(%s, NULL, 0, 10, 10) e, jsonb_object_keys(e.facts->'finding') k", (ledger["ours"][2],))
+        known, = cursor.fetchone()
+    worker = (ROOT / "worker" / "statements.c").read_text()
+    assert len(known) == 22 and all(f"f.{name}" in worker for name in set(known) - {"id"})
