@@ -6,11 +6,13 @@
 #include "api/rest/rest_form.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/base/check.h"
 #include "common/base/iso8601.h"
+#include "common/base/utf8.h"
 #include "common/base/uuid.h"
 #include "common/destinations/dest.h"
 #include "common/model/words.h"
@@ -193,23 +195,100 @@ static const char *text_fault(struct arena *arena, const struct form *f, const c
     return arena_printf(arena, "must have %ld to %ld characters", f->least, f->most);
 }
 
+static const char *fault_of(struct arena *arena, const struct form *f, const char *text)
+{
+    const char *words = words_of(f);
+    struct uuid id;
+    int64_t us;
+    if (words)
+        return word_fault(arena, words, text);
+    if (strcmp(f->base, "integer") == 0)
+        return integer_fault(arena, f, text);
+    if (strcmp(f->base, "uuid") == 0)
+        return uuid_parse(&id, text) ? NULL : "must be a UUID";
+    if (strcmp(f->base, "boolean") == 0)
+        return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? NULL : "must be true or false";
+    if (strcmp(f->base, "time") == 0)
+        return iso8601_parse(text, strlen(text), &us) ? NULL : "must be a time as in 2026-11-23T13:00:00Z";
+    check(strcmp(f->base, "text") == 0);
+    return text_fault(arena, f, text);
+}
+
 const char *rest_form_fault(struct arena *arena, const char *form, const char *text)
 {
     struct form f = read_form(form);
-    const char *words = words_of(&f);
-    struct uuid id;
-    int64_t us;
     check(!f.list);
-    if (words)
-        return word_fault(arena, words, text);
-    if (strcmp(f.base, "integer") == 0)
-        return integer_fault(arena, &f, text);
-    if (strcmp(f.base, "uuid") == 0)
-        return uuid_parse(&id, text) ? NULL : "must be a UUID";
-    if (strcmp(f.base, "boolean") == 0)
-        return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? NULL : "must be true or false";
-    if (strcmp(f.base, "time") == 0)
-        return iso8601_parse(text, strlen(text), &us) ? NULL : "must be a time as in 2026-11-23T13:00:00Z";
-    check(strcmp(f.base, "text") == 0);
-    return text_fault(arena, &f, text);
+    return fault_of(arena, &f, text);
+}
+
+/* ---- values of JSON ---- */
+
+static const char *number_fault(struct arena *arena, const struct form *f, struct json_object *value)
+{
+    double number = json_object_get_double(value);
+    bool whole = json_object_is_type(value, json_type_int) || (json_object_is_type(value, json_type_double) &&
+                                                               isfinite(number) && number == trunc(number));
+    bool good = whole && (!f->bounded || (number >= (double)f->least && number <= (double)f->most));
+    if (good)
+        return NULL;
+    return f->bounded ? arena_printf(arena, "must be a whole number from %ld to %ld", f->least, f->most)
+                      : "must be a whole number";
+}
+
+static const char *one_fault(struct arena *arena, const struct form *f, struct json_object *value)
+{
+    const char *base = f->base;
+    if (strcmp(base, "any") == 0)
+        return NULL;
+    if (strcmp(base, "integer") == 0)
+        return number_fault(arena, f, value);
+    if (strcmp(base, "number") == 0)
+        return json_object_is_type(value, json_type_int) || json_object_is_type(value, json_type_double)
+                   ? NULL
+                   : "must be a number";
+    if (strcmp(base, "boolean") == 0)
+        return json_object_is_type(value, json_type_boolean) ? NULL : "must be true or false, without quotes";
+    if (strcmp(base, "object") == 0)
+        return json_object_is_type(value, json_type_object) ? NULL : "must be an object";
+    if (!json_is_text(value))
+        return "must be a text";
+    const char *text = json_object_get_string(value);
+    if (!utf8_is_storable(text, (size_t)json_object_get_string_len(value)))
+        return "must have no NUL in it";
+    return fault_of(arena, f, text);
+}
+
+/* Has the list an entry twice? Only asked of lists of texts. */
+static bool has_twin(struct json_object *list, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (json_object_equal(json_object_array_get_idx(list, i), json_object_array_get_idx(list, j)))
+            return true;
+    return false;
+}
+
+static const char *list_fault(struct arena *arena, const struct form *f, struct json_object *value)
+{
+    if (!json_object_is_type(value, json_type_array))
+        return "must be a list";
+    size_t n = json_object_array_length(value);
+    if (f->list_max && n > (size_t)f->list_max)
+        return arena_printf(arena, "must have at most %ld entries", f->list_max);
+    for (size_t i = 0; i < n; i++) {
+        struct json_object *entry = json_object_array_get_idx(value, i);
+        const char *why = entry ? one_fault(arena, f, entry) : "must not be null";
+        if (!why && f->list_max && has_twin(value, i))
+            why = "stands there twice";
+        if (why)
+            return arena_printf(arena, "is wrong at entry %zu, which %s", i + 1, why);
+    }
+    return NULL;
+}
+
+const char *rest_form_value_fault(struct arena *arena, const char *form, struct json_object *value)
+{
+    struct form f = read_form(form);
+    if (!value)
+        return f.nullable ? NULL : "must not be null; leave it out instead";
+    return f.list ? list_fault(arena, &f, value) : one_fault(arena, &f, value);
 }

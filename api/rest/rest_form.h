@@ -3,6 +3,7 @@
 
 #include "common/base/arena.h"
 #include "common/base/buf.h"
+#include "common/base/json.h"
 
 /*
  * Forms of values, as the tables of routes and schemas have them:
@@ -21,5 +22,10 @@ void rest_form_schema(struct buf *out, const char *form, const char *value, cons
  * alone.
  */
 const char *rest_form_fault(struct arena *arena, const char *form, const char *text);
+/*
+ * Why VALUE, which JSON has for it (NULL: null), is not of FORM, likewise. Not of forms that name a schema. The value is never
+ * in it.
+ */
+const char *rest_form_value_fault(struct arena *arena, const char *form, struct json_object *value);
 
 #endif

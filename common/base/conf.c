@@ -179,13 +179,13 @@ static void open_reader(struct conf_reader *r, const char *file, struct conf_err
     conf_read_defaults(r);
 }
 
-static struct conf *close_reader(struct conf_reader *r, conf_check_fn *more)
+/* RULES, MORE: may be NULL. */
+static struct conf *close_reader(struct conf_reader *r, conf_check_fn *rules, conf_check_fn *more)
 {
-    if (!r->unreadable) {
-        conf_check_rules(r);
-        if (more)
-            more(r);
-    }
+    if (!r->unreadable && rules)
+        rules(r);
+    if (!r->unreadable && more)
+        more(r);
     if (!r->errors->list.count)
         return r->conf;
     conf_free(r->conf);
@@ -199,12 +199,22 @@ struct conf *conf_load_with(const char *file, conf_check_fn *more, struct conf_e
     if (file)
         read_conf_file(&r);
     read_secrets(&r, true);
-    return close_reader(&r, more);
+    return close_reader(&r, conf_check_rules, more);
 }
 
 struct conf *conf_load(const char *file, struct conf_errors *errors)
 {
     return conf_load_with(file, NULL, errors);
+}
+
+struct conf *conf_load_part(const char *file, bool (*wanted)(const char *path), struct conf_errors *errors)
+{
+    struct conf_reader r;
+    open_reader(&r, file, errors);
+    r.wanted = wanted;
+    if (file)
+        read_conf_file(&r);
+    return close_reader(&r, conf_check_api_address, NULL);
 }
 
 struct conf *conf_load_text(const char *name, const char *text, size_t n, struct conf_errors *errors)
@@ -218,7 +228,7 @@ struct conf *conf_load_text(const char *name, const char *text, size_t n, struct
     conf_read_text(&r, copy, n);
     free(copy);
     read_secrets(&r, false);
-    return close_reader(&r, NULL);
+    return close_reader(&r, conf_check_rules, NULL);
 }
 
 void conf_errors_free(struct conf_errors *errors)

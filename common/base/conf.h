@@ -45,6 +45,11 @@ struct conf_errors {
  * FILE may be NULL: the defaults and the environment.
  */
 struct conf *conf_load(const char *file, struct conf_errors *errors);
+/*
+ * Only the settings for which WANTED (of their path) is true, from FILE alone: for a program that must not hold keys. All others
+ * are left at their defaults, and so are secrets; *_file settings and the environment are not looked at. Else as conf_load.
+ */
+struct conf *conf_load_part(const char *file, bool (*wanted)(const char *path), struct conf_errors *errors);
 void conf_errors_free(struct conf_errors *errors);
 /* Wipes the secrets, then frees. NULL is allowed. */
 void conf_free(struct conf *conf);

@@ -215,7 +215,9 @@ static void read_group(struct conf_reader *r, const config_setting_t *group, con
         char path[256];
         int n = snprintf(path, sizeof path, "%s%s", prefix, config_setting_name(s));
         const struct conf_row *row = n < (int)sizeof path ? find_row(path) : NULL;
-        if (row) {
+        if (row && r->wanted && !r->wanted(path)) {
+            continue;
+        } else if (row) {
             read_setting(r, (enum conf_row_id)(row - conf_rows), s);
         } else if (is_group_path(path) && config_setting_type(s) == CONFIG_TYPE_GROUP) {
             char inner[sizeof path + 1];

@@ -55,6 +55,7 @@ struct conf_reader {
     const char *where[CONF_ROW_COUNT]; /* where the setting was made, "FILE:LINE"; NULL: nowhere, a default */
     bool refused[CONF_ROW_COUNT];      /* something was said about it: further checks keep quiet */
     bool unreadable;                   /* no tree at all: what is missing cannot be told */
+    bool (*wanted)(const char *path);  /* of a row: false leaves its default; NULL: all are wanted */
 };
 
 /* Add an error about a setting: "WHERE: setting: FORMAT". The text must never hold a secret's value. */
@@ -80,6 +81,8 @@ void conf_read_defaults(struct conf_reader *r);
 void conf_split(struct arena *arena, const char *text, const char *separators, struct conf_texts *out);
 /* The checks that reach beyond one setting's type and range, and the values that follow from others. */
 void conf_check_rules(struct conf_reader *r);
+/* Those of them that are about where the API is. */
+void conf_check_api_address(struct conf_reader *r);
 
 /*
  * As conf_load, with a further check that runs before the errors are counted (NULL: none), so that the errors

@@ -218,16 +218,20 @@ static void check_addresses(struct conf_reader *r)
     const struct conf *conf = r->conf;
     if (conf->agent_listen[0] && !is_host_and_port(conf->agent_listen))
         conf_refuse(r, CONF_ROW_agent_listen, "must be host:port, as 127.0.0.1:9464, or empty for none");
-    if (!is_host_and_port(conf->api_listen))
-        conf_refuse(r, CONF_ROW_api_listen, "must be host:port, as 127.0.0.1:8080");
     const char *proxy = conf->delivery_proxy;
     if (proxy[0] && (!starts_with(proxy, "http://") || !is_host_and_port(proxy + strlen("http://"))))
         conf_refuse(r, CONF_ROW_delivery_proxy, "must be http://host:port, or empty for none");
-    const char *url = conf->api_url;
-    if (url[0] && !starts_with(url, "http://") && !starts_with(url, "https://"))
-        conf_refuse(r, CONF_ROW_api_url, "must start with http:// or https://, or be empty");
     if (strlen(conf->database_role) > ROLE_NAME_MAX)
         conf_refuse(r, CONF_ROW_database_role, "is longer than %d bytes", ROLE_NAME_MAX);
+}
+
+void conf_check_api_address(struct conf_reader *r)
+{
+    const char *url = r->conf->api_url;
+    if (!is_host_and_port(r->conf->api_listen))
+        conf_refuse(r, CONF_ROW_api_listen, "must be host:port, as 127.0.0.1:8080");
+    if (url[0] && !starts_with(url, "http://") && !starts_with(url, "https://"))
+        conf_refuse(r, CONF_ROW_api_url, "must start with http:// or https://, or be empty");
 }
 
 /* As a browser sends it, RFC 6454 section 6.2: scheme, host, port; lower case, no path. */
@@ -268,5 +272,6 @@ void conf_check_rules(struct conf_reader *r)
     check_task_names(r, CONF_ROW_tasks_notify_scan_findings, &r->conf->tasks_notify_scan_findings);
     check_timeouts(r);
     check_addresses(r);
+    conf_check_api_address(r);
     check_api(r);
 }

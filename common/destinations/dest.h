@@ -88,10 +88,11 @@ struct dest_request {
 /* Bytes of an answer's body that the ledger keeps, cut anywhere. */
 enum { DEST_ANSWER_KEPT = 1024 };
 
-/* Fields of an answer's header in which some vendor says how long to wait, or what is wrong. */
+/* Fields of an answer's header in which some vendor says how long to wait, or what is wrong; or our own API where the next page is. */
 #define DEST_ANSWER_FIELDS(X)                                                                                \
     X(RETRY_AFTER, "retry-after")                                                                            \
     X(LOCATION, "location")                                                                                  \
+    X(LINK, "link")                                                                                          \
     X(RATE_REMAINING, "x-ratelimit-remaining")                                                               \
     X(RATE_RESET, "x-ratelimit-reset")                                                                       \
     X(RATE_RESET_AFTER, "x-ratelimit-reset-after")                                                           \
@@ -113,8 +114,8 @@ struct dest_response {
     size_t body_size;
     bool truncated;
     const char *fields
-        [ANSWER_FIELD_COUNT]; /* of the first header of that name; NULL: none, or longer than 256 bytes */
-    enum error_word error;    /* ERROR_NONE when a status arrived */
+        [ANSWER_FIELD_COUNT]; /* of the first header of that name; NULL: none, or longer than ANSWER_VALUE_MAX (egress/answer.h) */
+    enum error_word error; /* ERROR_NONE when a status arrived */
     bool sent; /* of a transport error: a part of the request went out, and may have been carried out */
     double retry_after;     /* seconds, from Retry-After in either form; 0: none */
     int64_t received_us;    /* wall clock */

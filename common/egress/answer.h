@@ -4,7 +4,10 @@
 #include "common/destinations/dest.h"
 
 /* What is kept of an answer while it arrives: the body up to its cap, and the few header fields that destinations read. */
-enum { ANSWER_VALUE_MAX = 256 /* bytes of one field; of a longer one nothing is kept */ };
+enum {
+    ANSWER_VALUE_MAX =
+        1024 /* bytes of one field, which the next page of a list may need; of a longer one nothing is kept */
+};
 
 struct answer {
     struct buf body;

@@ -73,7 +73,7 @@ def test_every_call_that_fails_loses_nothing(stage, notifyd, table, long_seed):
     evidence.note("torture", long_seed, f"each {STEP}th call until none was left ({reached}): {one.judge()}")
 
 
-UNITS = ["answer_wait", "decode", "decode_forms", "dest", "fernet", "github_answers", "google_chat_answers", "jira_answers", "match",
+UNITS = ["answer_wait", "decode", "decode_forms", "dest", "fernet", "github_answers", "google_chat_answers", "jira_answers", "match", "mcp",
          "message_fit", "message_text", "own_message", "settings_seal", "slack_answers", "splunk_answers", "teams_answers", "text",
          "text_lookalike", "webhook", "webhook_settings", "wording"]
 SLOW_UNITS = ["base", "discord", "github", "google_chat", "jira", "matches", "opsgenie", "pagerduty", "rules", "slack", "splunk", "teams"]

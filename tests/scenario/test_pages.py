@@ -24,6 +24,7 @@ WEBHOOK = ROOT / "docs" / "destinations" / "webhook.md"
 SLACK = ROOT / "docs" / "destinations" / "slack.md"
 OPERATE = ROOT / "docs" / "operate.md"
 API = ROOT / "docs" / "api.md"
+MCP = ROOT / "docs" / "mcp.md"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -290,3 +291,24 @@ def test_the_commands_of_the_apis_page_work(stage: Any, notifyd: Any, notify_api
             desk.stands_for["EXPORT"] = json.loads(said[-1])["export_id"]
     assert len(said) == 22 and all(said[1:])
     assert '"ok":true' in said[6] and '"conclusion":"2 of 2 integrations wanted it: delivered 1, dead 1' in said[13] and '"result":"replayed"' in said[17], said
+
+
+def test_the_commands_of_the_agents_page_work_and_it_names_every_option_and_tool(stage: Any, local_api: Any, build: Path, desk: Desk, agent: Callable[..., Any]) -> None:
+    hook = stage.webhook(name="page")
+    (desk.folder / "notify-mcp").symlink_to(build / "notify-mcp")
+    desk.stands_for["http://127.0.0.1:8080"] = local_api.url
+    pong, listed = [desk.run(line) for block in blocks(MCP, "sh") for line in block.splitlines()][1:]
+    assert json.loads(pong)["result"] == {} and hook.id in listed.splitlines()[1]
+    block, = blocks(MCP, "json")
+    token = (desk.folder / "token").read_text().strip()
+    started, = json.loads(block.replace("TOKEN\"", f"{token}\"").replace(f"NOTIFY_{token}", "NOTIFY_TOKEN").replace("http://127.0.0.1:8080", local_api.url))["mcpServers"].values()
+    assert started["command"] == "notify-mcp"
+    one = agent(None, None, *started["args"], "--allow-write", "--allow-adhoc", env=started["env"])
+    assert [found["id"] for found in one.good("list_integrations")["integrations"]] == [hook.id]
+    text, tools = MCP.read_text(), one.tools()
+    rows = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    named = {word for row in rows for word in re.findall(r"`([^`]+)`", row)}
+    assert set(tools) <= named and set(tools["send_webhook"]["inputSchema"]["properties"]) <= named | {"scan_id", "finding_ids"}
+    said = subprocess.run([build / "notify-mcp", "--help"], capture_output=True, text=True, check=True).stdout
+    options = set(re.findall(r"--[a-z-]+", said)) - {"--help", "--version", "--config", "--scope"}
+    assert options == {word.split()[0] for word in named if word.startswith("--")}

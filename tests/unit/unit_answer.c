@@ -55,7 +55,7 @@ static void the_first_of_a_name_counts_however_many_there_are(void)
 static void a_value_that_is_too_long_or_holds_a_nul_is_not_kept(void)
 {
     struct answer a;
-    char line[400] = "Location: ";
+    char line[ANSWER_VALUE_MAX + 144] = "Location: ";
     answer_init(&a, 100, 10000);
     memset(line + 10, 'x', ANSWER_VALUE_MAX + 1);
     EXPECT(add_line(&a, line));

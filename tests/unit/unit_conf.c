@@ -477,6 +477,39 @@ static void the_environment_overrides_the_file(void)
     leave_folder();
 }
 
+static bool is_of_api(const char *path)
+{
+    return strncmp(path, "api.", 4) == 0;
+}
+
+static void what_is_not_wanted_is_not_read_and_not_judged(void)
+{
+    enter_folder();
+    setenv("FERNET_KEY", GOOD_KEY, 1);
+    struct conf *conf = conf_load_part(
+        write_file(
+            "conf", "%s",
+            "broker = { url = 3; }; database = { url = \"secret\"; url_file = \"/nonexistent\"; };\n"
+            "secrets = { fernet_keys = [\"none\"]; }; api = { url = \"https://api.example\"; rate = 7.0; };"),
+        is_of_api, &errors);
+    EXPECT(conf != NULL);
+    EXPECT_TEXT(conf->api_url, "https://api.example");
+    EXPECT(conf->api_rate == 7);
+    EXPECT_TEXT(conf->database_url, "");
+    EXPECT_TEXT(conf->database_url_file, "");
+    EXPECT_INT(conf->secrets_fernet_keys.count, 0);
+    end(conf);
+
+    EXPECT(conf_load_part(write_file("conf", "%s", "api = { url = \"x\"; rate = \"x\"; raet = 1; };"),
+                          is_of_api, &errors) == NULL);
+    EXPECT_INT(errors.list.count, 3);
+    EXPECT(has_error("conf:1: api.url: must start with http://"));
+    end(NULL);
+    EXPECT((conf = conf_load_part(NULL, is_of_api, &errors)) != NULL);
+    end(conf);
+    leave_folder();
+}
+
 /* A configuration whose database.url comes from the file "secret". */
 static const char *conf_with_file(void)
 {
@@ -632,6 +665,6 @@ UNIT_MAIN(UNIT_CASE(defaults_are_those_of_the_table), UNIT_CASE(every_kind_of_va
           UNIT_CASE(queues_must_be_usable), UNIT_CASE(the_grace_follows_the_delivery_timeout),
           UNIT_CASE(addresses_and_names_must_have_the_right_form), UNIT_CASE(keys_must_be_fernet_keys),
           UNIT_CASE(the_environment_overrides_the_file), UNIT_CASE(secrets_come_from_files),
-          UNIT_CASE(secret_files_must_be_usable), UNIT_CASE(a_file_that_cannot_be_read_is_one_clear_error),
-          UNIT_CASE(errors_never_hold_a_secret), UNIT_CASE(help_names_every_setting),
-          UNIT_CASE(every_default_lies_in_its_range))
+          UNIT_CASE(what_is_not_wanted_is_not_read_and_not_judged), UNIT_CASE(secret_files_must_be_usable),
+          UNIT_CASE(a_file_that_cannot_be_read_is_one_clear_error), UNIT_CASE(errors_never_hold_a_secret),
+          UNIT_CASE(help_names_every_setting), UNIT_CASE(every_default_lies_in_its_range))

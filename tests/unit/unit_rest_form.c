@@ -86,5 +86,58 @@ static void a_text_of_the_query_is_of_its_form_or_not(void)
     expect_fault("text:1:3", "four", "1 to 3 characters");
 }
 
-UNIT_MAIN(UNIT_CASE(each_form_has_its_schema), UNIT_CASE(lists_and_words_are_spelled_out),
-          UNIT_CASE(a_text_of_the_query_is_of_its_form_or_not))
+/* WANT: how the fault begins; NULL: it is of the form. */
+static void expect_value(const char *form, const char *text, const char *want)
+{
+    struct arena arena;
+    const char *why = NULL;
+    struct json_object *value = json_parse(text, strlen(text), &why);
+    arena_init(&arena, 1024);
+    const char *fault = rest_form_value_fault(&arena, form, value);
+    if (want)
+        EXPECT(fault && strncmp(fault, want, strlen(want)) == 0);
+    else
+        EXPECT(fault == NULL);
+    json_object_put(value);
+    arena_free(&arena);
+}
+
+static void values_of_json_are_checked_against_their_form(void)
+{
+    expect_value("text:1:3", "\"a\"", NULL);
+    expect_value("text:1:3", "\"\"", "must have 1 to 3 characters");
+    expect_value("text:1:3", "\"\xC3\xA9\xC3\xA9\xC3\xA9\"", NULL);
+    expect_value("text", "\"\\u0000\"", "must have no NUL");
+    expect_value("text", "3", "must be a text");
+    expect_value("text", "null", "must not be null");
+    expect_value("text?", "null", NULL);
+    expect_value("integer:1:500", "500", NULL);
+    expect_value("integer:1:500", "5.0", NULL);
+    expect_value("integer:1:500", "0.5", "must be a whole number from 1 to 500");
+    expect_value("integer:1:500", "1e300", "must be a whole number from 1 to 500");
+    expect_value("integer", "NaN", "must be a whole number");
+    expect_value("integer", "\"5\"", "must be a whole number");
+    expect_value("number", "0.5", NULL);
+    expect_value("number", "true", "must be a number");
+    expect_value("boolean", "false", NULL);
+    expect_value("boolean", "\"false\"", "must be true or false");
+    expect_value("object", "{}", NULL);
+    expect_value("object", "[]", "must be an object");
+    expect_value("uuid", "\"00000000-0000-4000-8000-000000000000\"", NULL);
+    expect_value("uuid", "\"0000\"", "must be a UUID");
+    expect_value("time", "\"2026-11-23T13:00:00Z\"", NULL);
+    expect_value("words:severities", "\"high\"", NULL);
+    expect_value("words:severities", "\"worst\"", "must be one of info, low");
+    expect_value("any", "[1]", NULL);
+    expect_value("words:events[2]?", "null", NULL);
+    expect_value("words:events[2]", "[\"scan_done\",\"scan_failed\"]", NULL);
+    expect_value("words:events[2]", "[\"scan_done\",\"scan_done\"]",
+                 "is wrong at entry 2, which stands there twice");
+    expect_value("words:events[2]", "[1]", "is wrong at entry 1, which must be a text");
+    expect_value("words:events[2]", "[null]", "is wrong at entry 1, which must not be null");
+    expect_value("words:events[2]", "[1,2,3]", "must have at most 2 entries");
+    expect_value("text[]", "\"a\"", "must be a list");
+}
+
+UNIT_MAIN(UNIT_CASE(values_of_json_are_checked_against_their_form), UNIT_CASE(each_form_has_its_schema),
+          UNIT_CASE(lists_and_words_are_spelled_out), UNIT_CASE(a_text_of_the_query_is_of_its_form_or_not))

@@ -1,0 +1,125 @@
+/*
+ * result - results of tools that a model can read whole
+ *
+ * What comes from the API may be larger than what a client passes on, which would cut it in the middle of a word and say nothing.
+ * Pure; knows no tool.
+ */
+#include "api/mcp/result.h"
+#include "api/mcp/value.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "common/base/buf.h"
+#include "common/base/check.h"
+
+enum {
+    NOTE_MAX = 1024,  /* bytes for what is said of cuts */
+    TEXT_LEAST = 512, /* bytes that are left of a text */
+    ROUNDS_MAX = 64,
+};
+
+/* The list or the text that has most to give. */
+struct longest {
+    struct json_object *value;
+    const char *name;
+    size_t size;
+};
+
+/* Depth is bounded by JSON_DEPTH_MAX. NOLINTNEXTLINE(misc-no-recursion) */
+static void look(struct json_object *value, const char *name, enum json_type type, struct longest *out)
+{
+    if (json_object_is_type(value, type)) {
+        bool list = type == json_type_array;
+        bool can =
+            list ? json_object_array_length(value) > 1 : json_object_get_string_len(value) > TEXT_LEAST + 8;
+        size_t size = !can ? 0 : list ? strlen(json_print(value)) : (size_t)json_object_get_string_len(value);
+        if (size > out->size)
+            *out = (struct longest){value, name, size};
+    }
+    if (json_object_is_type(value, json_type_array))
+        for (size_t i = 0; i < json_object_array_length(value); i++)
+            look(json_object_array_get_idx(value, i), name, type, out);
+    if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, key, member) look(member, key, type, out);
+    }
+}
+
+/* At least EXCESS bytes, but one entry stays. */
+static void cut_list(const struct longest *l, size_t excess, struct buf *note)
+{
+    size_t all = json_object_array_length(l->value), left = all, gone = 0;
+    while (left > 1 && gone < excess)
+        gone += strlen(json_print(json_object_array_get_idx(l->value, --left))) + 1;
+    json_object_array_del_idx(l->value, left, all - left);
+    buf_printf(note, "%s%s shows %zu of %zu", note->len ? ", " : "", l->name, left, all);
+}
+
+static void cut_text(const struct longest *l, size_t excess, struct buf *note)
+{
+    struct buf copy;
+    size_t keep = l->size > excess + TEXT_LEAST ? l->size - excess : TEXT_LEAST;
+    const char *text = json_object_get_string(l->value);
+    while (keep > 0 && ((unsigned char)text[keep] & 0xc0) == 0x80)
+        keep--; /* not within a character */
+    buf_init(&copy, keep + 8);
+    buf_add(&copy, text, keep);
+    buf_add_text(&copy, "\xE2\x80\xA6");
+    buf_printf(note, "%s%s shows %zu of %zu bytes", note->len ? ", " : "", l->name, keep, l->size);
+    mem_check(json_object_set_string_len(l->value, buf_text(&copy), (int)copy.len) == 1);
+    buf_free(&copy);
+}
+
+/* NaN and infinities: json_parse lets them through. */
+static bool is_no_number(struct json_object *value)
+{
+    return json_object_is_type(value, json_type_double) && !isfinite(json_object_get_double(value));
+}
+
+/* Likewise bounded. NOLINTNEXTLINE(misc-no-recursion) */
+static void drop_no_numbers(struct json_object *value)
+{
+    if (json_object_is_type(value, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+            if (is_no_number(json_object_array_get_idx(value, i)))
+                json_object_array_put_idx(value, i, NULL);
+            drop_no_numbers(json_object_array_get_idx(value, i));
+        }
+    } else if (json_object_is_type(value, json_type_object)) {
+        json_object_object_foreach(value, key, member)
+        {
+            if (is_no_number(member))
+                value_set(value, key, NULL); /* it is there: nothing moves */
+            else
+                drop_no_numbers(member);
+        }
+    }
+}
+
+void result_bound(struct json_object *result, size_t max)
+{
+    struct buf note;
+    size_t limit = max > 2 * NOTE_MAX ? max - NOTE_MAX : max / 2;
+    buf_init(&note, NOTE_MAX / 2);
+    drop_no_numbers(result);
+    size_t size = strlen(json_print(result));
+    bool cut = size > max;
+    for (int round = 0; cut && size > limit && round < ROUNDS_MAX; round++) {
+        struct longest list = {0}, text = {0};
+        look(result, "it", json_type_array, &list);
+        look(result, "it", json_type_string, &text);
+        if (!list.size && !text.size)
+            break;
+        if (list.size >= text.size)
+            cut_list(&list, size - limit, &note);
+        else
+            cut_text(&text, size - limit, &note);
+        size = strlen(json_print(result));
+    }
+    if (cut) {
+        buf_add_text(&note,
+                     note.overflow ? "" : "; ask again with a smaller limit or for less to see the rest");
+        value_set(result, "cut", value_text(buf_text(&note)));
+    }
+    buf_free(&note);
+}
