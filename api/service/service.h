@@ -88,7 +88,7 @@ struct service_call {
     const char *next; /* of a list: the cursor of its next page; NULL: this was the last */
     const struct service_settings *settings;
     struct service_exported *exported;
-    bool sends; /* when it is done, what is exported is to be sent */
+    bool sends;         /* when it is done, what is exported is to be sent */
     const char *advice; /* settings are good, but somebody should look at this */
     bool repeated;      /* this was answered before, under the same Idempotency-Key */
     const char *detail; /* why it was not done, one sentence without a full stop */

@@ -325,15 +325,9 @@ void service_export_unsaved(struct service_call *call, const struct service_call
     service_draw_id(call);
     call->own->answer = call->step_count;
     struct service_step *step = service_add(call, API_EXPORT_UNSAVED);
-    const char *const all[] = {caller->workspace,
-                               w.values[EXPORT_SCAN],
-                               w.values[EXPORT_FINDINGS],
-                               w.rank,
-                               w.most,
-                               w.dry_run,
-                               caller->actor,
-                               caller->actor_name,
-                               call->own->id};
+    const char *const all[] = {
+        caller->workspace, w.values[EXPORT_SCAN], w.values[EXPORT_FINDINGS], w.rank,       w.most,
+        w.dry_run,         caller->actor,         caller->actor_name,        call->own->id};
     check(step->count == sizeof all / sizeof all[0]);
     memcpy(step->values, all, sizeof all);
 }
