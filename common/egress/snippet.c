@@ -64,7 +64,10 @@ static size_t decode(const char *text, size_t n, char *out)
     for (size_t i = 0; i < n; i++) {
         bool escaped =
             text[i] == '%' && i + 2 < n && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
-        out[used++] = escaped ? (char)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2])) : text[i];
+        char c = text[i];
+        if (escaped)
+            c = (char)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
+        out[used++] = c;
         i += escaped ? 2 : 0;
     }
     return used;
