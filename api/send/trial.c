@@ -124,11 +124,12 @@ static void finish(struct trial *t)
     t->done(t);
 }
 
+/* Of a test, what it has said so far was not its end. Of several findings, what is known of some of them is. */
 static void break_off(struct trial *t, const char *why)
 {
     converse_cancel(&t->converse);
     for (size_t i = 0; i < t->job_count; i++)
-        if (t->jobs[i].verdict.kind == VERDICT_NONE)
+        if (t->conversation.is_test || t->jobs[i].verdict.kind == VERDICT_NONE)
             t->jobs[i].verdict =
                 (struct verdict){.kind = VERDICT_RETRY, .error = ERROR_TIMEOUT, .detail = why};
     finish(t);

@@ -229,7 +229,7 @@ def test_opsgenie_says_whether_the_alert_was_made(stage, sender):
 
 def test_a_pause_within_a_test_ends_with_its_deadline(stage, sender):
     one = sender(api={"test_timeout": 1.0})
-    stage.receiver.script("/v2/alerts*", Answer(like="opsgenie"))
+    stage.receiver.script("/v2/alerts*", Answer(like="opsgenie", delay=0.4))  # so the pause of a second ends behind the deadline
     stage.receiver.script("/v2/alerts/requests/*", Answer(status=404, body=b"{}"))
     answer = one.post("/integrations/test", {"kind": "opsgenie", "config": settings(stage.receiver.url)["opsgenie"]}).json()
     assert (answer["ok"], answer["error"], answer["alert"]) == (False, "timeout", {"key": None, "made": None}) and "look for it" in answer["detail"], answer
