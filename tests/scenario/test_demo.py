@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any, Callable
 
@@ -111,11 +113,23 @@ def assert_story(text: str) -> None:
     assert "not right:" not in text and "Default password" not in text, text
 
 
+def send_a_test(text: str) -> None:
+    token, url = re.search(r"Bearer (pnt_[\w-]+)", text)[1], re.search(r"the dashboard: (http://[\d.:]+)", text)[1]
+    ask = lambda path, data=None: json.loads(urllib.request.urlopen(
+        urllib.request.Request(url + path, data=data, headers={"Authorization": f"Bearer {token}"}), timeout=30).read())
+    one = next(i for i in ask("/integrations") if i["kind"] == "webhook" and i["name"] == "Archive of everything")
+    assert ask(f"/integrations/{one['id']}/test", b"")["ok"] is True
+
+
 def test_a_demo_and_beside_it_one_that_goes_on_until_ctrl_c_succeed_and_leave_nothing() -> None:
     once, other = Run("--once"), Run()
     other.wait_for("Another event every")
     before = other.text.count("signature verified")
     wait_until(lambda: other.text.count("signature verified") > before, 30, f"a further delivery in:\n{other.text}")
+    send_a_test(other.text)  # as whoever looks at the dashboard does
+    wait_until(lambda: "beside the plan: " in other.text, 30, f"a remark in:\n{other.text}")
+    before = other.text.count("signature verified")
+    wait_until(lambda: other.text.count("signature verified") > before, 30, f"a delivery after it in:\n{other.text}")
     found = "\n".join(other.leftovers())  # while it runs they are there to be found
     assert "epmd" in found and "port " in found and str(other.folder) in found, found
     assert_success(once)
