@@ -69,7 +69,7 @@ static void expect_lost_lines(int reader, int writer)
     read_all(reader);
     restore(before);
     close(reader);
-    EXPECT(took < 5000000); /* also under valgrind; it would be for ever */
+    EXPECT(took < 60000000); /* also under valgrind beside others; it would be for ever */
     EXPECT(!(flags & O_NONBLOCK));
     EXPECT(got > 100 && got < LINES);
     const char *said = strstr(text, "event=again log_lines_lost=");

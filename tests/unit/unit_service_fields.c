@@ -3,9 +3,9 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/service/service_parts.h"
-#include "common/base/clock.h"
 #include "tests/unit/unit.h"
 
 #define CONFIG "\"config\":{\"webhook_url\":\"https://x.example/hush\"}"
@@ -219,7 +219,14 @@ static void a_list_of_too_many_is_refused(void)
     }
 }
 
-/* Microseconds to read a body with COUNT targets, the best of ten. */
+static int64_t processor_us(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+    return (int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000;
+}
+
+/* Microseconds of the processor to read a body with COUNT targets, the best of ten: others may have it meanwhile. */
 static int64_t cost_of_targets(int count)
 {
     static char body[64 * 1024];
@@ -231,9 +238,9 @@ static int64_t cost_of_targets(int count)
     snprintf(body + used, sizeof body - used, "]}");
     for (int times = 0; times < 10; times++) {
         struct service_request request;
-        int64_t began = clock_mono_us();
+        int64_t began = processor_us();
         struct service_call *call = read_body(body, true, &request);
-        int64_t took = clock_mono_us() - began;
+        int64_t took = processor_us() - began;
         EXPECT_INT(call->status, SERVICE_UNFINISHED);
         best = took < best ? took : best;
         service_end(call);
