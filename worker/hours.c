@@ -1,10 +1,9 @@
 /*
  * hours - what became of deliveries, by integration and hour, for people
  *
- * Owns a note for each integration that something became of since its last one was written, and one for each workspace, under the
- * workspace's id, for its sum. Once in gate.report the oldest of
- * them go, in one statement that adds them to the rows of their hours: what it costs depends on the time, and on how many
- * integrations there are, never on how many deliveries.
+ * Owns a note for each integration that something became of since its last one was written. Once in gate.report the oldest of
+ * them go, in one statement that adds them to the rows of their hours, and to those of their workspaces: what it costs depends
+ * on the time, and on how many integrations there are, never on how many deliveries.
  *
  *   - Figures, not a ledger: a worker that is killed takes its last seconds with it, and a statement whose answer is lost with
  *     the link is sent again and may count twice. An event never waits for it.
@@ -27,7 +26,7 @@
 #include "worker/pg_batch.h"
 
 enum {
-    BATCH_MAX = 500,     /* rows of one statement: some five milliseconds of the database */
+    BATCH_MAX = 500,     /* notes of one statement: some five milliseconds of the database */
     FINISH_US = 2000000, /* that a worker which ends waits for its last figures */
 };
 
@@ -94,23 +93,17 @@ static struct hours_note *begin_note(struct hours *h, const struct uuid *integra
     return note;
 }
 
-static void count(struct hours *h, const struct uuid *of, const struct uuid *workspace, enum hours_what what)
-{
-    uint64_t hash = hash_of(of);
-    struct hours_note *note = find(h, of, hash);
-    if (!note)
-        note = begin_note(h, of, workspace, hash);
-    if (note->counts[what] < INT32_MAX)
-        note->counts[what]++;
-}
-
 void hours_count(struct hours *h, const struct uuid *integration, const struct uuid *workspace,
                  enum hours_what what)
 {
     if (h->bars)
         return;
-    count(h, integration, workspace, what);
-    count(h, workspace, workspace, what);
+    uint64_t hash = hash_of(integration);
+    struct hours_note *note = find(h, integration, hash);
+    if (!note)
+        note = begin_note(h, integration, workspace, hash);
+    if (note->counts[what] < INT32_MAX)
+        note->counts[what]++;
 }
 
 static void forget_open(struct hours *h)
@@ -125,18 +118,10 @@ static void forget_open(struct hours *h)
 
 /* ---- writing ---- */
 
-static int compare(const void *a, const void *b)
-{
-    const struct hours_note *x = note_of(*(struct pg_batch_item *const *)a);
-    const struct hours_note *y = note_of(*(struct pg_batch_item *const *)b);
-    return memcmp(x->integration.bytes, y->integration.bytes, sizeof x->integration.bytes);
-}
-
 static void send_notes(void *owner, struct pg_batch_item **items, size_t count)
 {
     struct hours *h = owner;
     int64_t now = clock_mono_us();
-    qsort(items, count, sizeof(struct pg_batch_item *), compare);
     struct pg_array *columns = pg_batch_columns(h->batch, STATEMENT_HOURS);
     for (size_t i = 0; i < count; i++) {
         const struct hours_note *note = note_of(items[i]);

@@ -8,7 +8,7 @@
 #include "common/base/uuid.h"
 #include "common/db/pg_link.h"
 
-/* Counts what becomes of deliveries, by integration (and workspace) and hour, for people: notify.stats_hourly. */
+/* Counts what becomes of deliveries, by integration and hour, for people: notify.stats_hourly. */
 struct hours;
 
 enum hours_what {

@@ -355,12 +355,14 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S, PG_FLOAT8S, PG_TEXTS, PG_FLOAT8S,
          PG_FLOAT8S}},
 
-    /* What became of deliveries, added to the hour that was AGE seconds ago. */
+    /* What became of deliveries, added to the hour that was AGE seconds ago: of each integration, and of each workspace under its
+       own id. Added up first, for several notes may be for one row. */
     [STATEMENT_HOURS] = {"hours",
         "INSERT INTO notify.stats_hourly AS h (integration_id, workspace_id, hour, delivered, failed, dead)"
-        " SELECT x.integration, x.workspace, date_trunc('hour', now() - x.age * interval '1 second', 'UTC'), x.delivered,"
-        " x.failed, x.dead FROM unnest($1, $2, $3, $4, $5, $6) AS x(integration, workspace, age, delivered, failed, dead)"
-        " ORDER BY x.integration ON CONFLICT (integration_id, hour) DO UPDATE SET delivered = h.delivered + excluded.delivered,"
+        " SELECT y.id, x.workspace, date_trunc('hour', now() - x.age * interval '1 second', 'UTC') AS hour, sum(x.delivered),"
+        " sum(x.failed), sum(x.dead) FROM unnest($1, $2, $3, $4, $5, $6) AS x(integration, workspace, age, delivered, failed, dead)"
+        " CROSS JOIN LATERAL (VALUES (x.integration), (x.workspace)) AS y(id) GROUP BY y.id, x.workspace, 3 ORDER BY y.id, 3"
+        " ON CONFLICT (integration_id, hour) DO UPDATE SET delivered = h.delivered + excluded.delivered,"
         " failed = h.failed + excluded.failed, dead = h.dead + excluded.dead",
         6, {PG_UUIDS, PG_UUIDS, PG_FLOAT8S, PG_INT4S, PG_INT4S, PG_INT4S}},
 

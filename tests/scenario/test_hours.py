@@ -109,8 +109,21 @@ def test_the_hour_is_the_one_in_which_it_happened_in_utc_whatever_the_servers_zo
             cursor.execute("EXECUTE p_hours(ARRAY[%s::uuid], ARRAY[%s::uuid], ARRAY[%s], ARRAY[2], ARRAY[1], ARRAY[0])",
                            ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222", age))
         cursor.execute("SELECT round(extract(epoch FROM date_trunc('hour', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - hour)), delivered, failed, dead"
-                       " FROM notify.stats_hourly ORDER BY hour DESC")
+                       " FROM notify.stats_hourly WHERE integration_id <> workspace_id ORDER BY hour DESC")
         assert [tuple(map(int, row)) for row in cursor.fetchall()] == [(0, 2, 1, 0), (3600, 2, 1, 0), (7200, 4, 2, 0)]
+
+
+def test_notes_of_one_statement_that_are_for_one_row_are_added_up_and_so_is_their_workspace(migrated, build):
+    """What could not be written before goes with what came since, and PostgreSQL changes a row once in a statement."""
+    one, two, workspace = ("11111111-1111-4111-8111-111111111111", "33333333-3333-4333-8333-333333333333", "22222222-2222-4222-8222-222222222222")
+    with migrated.connect() as connection, connection.cursor() as cursor:
+        oids, sql = statements(build)["hours"]
+        prepare(cursor, "hours", oids, sql)
+        for _ in range(2):
+            cursor.execute("EXECUTE p_hours(%s::uuid[], %s::uuid[], ARRAY[0, 0, 0], ARRAY[2, 3, 4], ARRAY[1, 0, 0], ARRAY[0, 0, 5])",
+                           ([one, one, two], [workspace] * 3))
+        cursor.execute("SELECT integration_id::text, delivered, failed, dead FROM notify.stats_hourly WHERE workspace_id = %s", (workspace,))
+        assert {row[0]: tuple(map(int, row[1:])) for row in cursor.fetchall()} == {one: (10, 2, 0), two: (8, 0, 10), workspace: (18, 2, 10)}
 
 
 def test_old_hours_are_deleted_and_young_ones_stay(stage, notifyd):
