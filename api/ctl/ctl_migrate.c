@@ -143,7 +143,7 @@ static bool drop_broken_index(struct migrate *m, const char *index)
     return good;
 }
 
-static bool try_index(struct migrate *m, const struct schema_file *file, const char *index)
+static bool try_index(struct migrate *m, const struct embedded_file *file, const char *index)
 {
     char sql[96];
     int64_t left_ms = (m->deadline_us - clock_mono_us()) / 1000;
@@ -153,7 +153,7 @@ static bool try_index(struct migrate *m, const struct schema_file *file, const c
 }
 
 /* Make the index of FILE, which is there already when a migrate was killed before it could write that down. */
-static bool make_index(struct migrate *m, const struct schema_file *file, const char *index,
+static bool make_index(struct migrate *m, const struct embedded_file *file, const char *index,
                        enum ctl_exit *code)
 {
     m->db.timeout = index_timeout;
@@ -167,7 +167,7 @@ static bool make_index(struct migrate *m, const struct schema_file *file, const 
     return good || say_not_applied(m, file->name, code);
 }
 
-static bool apply(struct migrate *m, const struct schema_file *file, enum ctl_exit *code)
+static bool apply(struct migrate *m, const struct embedded_file *file, enum ctl_exit *code)
 {
     char checksum[SHA256_HEX], index[MIGRATION_INDEX_SIZE];
     bool alone = migration_index(file, index);
@@ -236,7 +236,7 @@ static bool apply_missing(struct migrate *m, enum ctl_exit *code)
     }
     if (!known.has_table && !run_script(m, "versions.sql", schema_file_text("versions.sql"), code))
         return false;
-    for (const struct schema_file *f = schema_files; f->name; f++)
+    for (const struct embedded_file *f = schema_files; f->name; f++)
         if (migration_version(f) && !known.applied[migration_version(f)] && !apply(m, f, code))
             return false;
     if (!product && !known.applied[1])

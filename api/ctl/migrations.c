@@ -12,7 +12,7 @@
 
 #include "common/base/check.h"
 
-int migration_version(const struct schema_file *file)
+int migration_version(const struct embedded_file *file)
 {
     if (strspn(file->name, "0123456789") != 4 || file->name[4] != '_')
         return 0;
@@ -24,13 +24,13 @@ int migration_version(const struct schema_file *file)
 int migrations_newest(void)
 {
     int newest = 0;
-    for (const struct schema_file *f = schema_files; f->name; f++)
+    for (const struct embedded_file *f = schema_files; f->name; f++)
         if (migration_version(f) > newest)
             newest = migration_version(f);
     return newest;
 }
 
-bool migration_index(const struct schema_file *file, char out[MIGRATION_INDEX_SIZE])
+bool migration_index(const struct embedded_file *file, char out[MIGRATION_INDEX_SIZE])
 {
     static const char mark[] = "-- without a transaction: index ";
     if (strncmp(file->text, mark, sizeof mark - 1) != 0)
@@ -43,7 +43,7 @@ bool migration_index(const struct schema_file *file, char out[MIGRATION_INDEX_SI
     return true;
 }
 
-void migration_checksum(const struct schema_file *file, char out[SHA256_HEX])
+void migration_checksum(const struct embedded_file *file, char out[SHA256_HEX])
 {
     unsigned char digest[SHA256_SIZE];
     hash_sha256(file->text, strlen(file->text), digest);
@@ -52,7 +52,7 @@ void migration_checksum(const struct schema_file *file, char out[SHA256_HEX])
 
 const char *schema_file_text(const char *name)
 {
-    for (const struct schema_file *f = schema_files; f->name; f++)
+    for (const struct embedded_file *f = schema_files; f->name; f++)
         if (strcmp(f->name, name) == 0)
             return f->text;
     const bool built_in = false;
@@ -78,7 +78,7 @@ static void compare(struct migrations *m, int version, const char *name, const c
 {
     if (version > m->version)
         m->version = version;
-    for (const struct schema_file *f = schema_files; f->name; f++) {
+    for (const struct embedded_file *f = schema_files; f->name; f++) {
         char ours[SHA256_HEX];
         if (migration_version(f) != version)
             continue;
@@ -108,7 +108,7 @@ enum migrations_state migrations_look(struct db *db, struct migrations *out)
     }
     if (out->version > migrations_newest())
         return out->state = MIGRATIONS_NEWER;
-    for (const struct schema_file *f = schema_files; f->name && out->state == MIGRATIONS_CURRENT; f++)
+    for (const struct embedded_file *f = schema_files; f->name && out->state == MIGRATIONS_CURRENT; f++)
         if (migration_version(f) && !out->applied[migration_version(f)])
             out->state = MIGRATIONS_MISSING;
     return out->state;

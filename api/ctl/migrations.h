@@ -3,14 +3,14 @@
 
 #include <stddef.h>
 
-#include "api/ctl/schema_files.h"
+#include "api/embedded.h"
 #include "common/base/hash.h"
 #include "common/db/db.h"
 
 enum { MIGRATION_INDEX_SIZE = 64 };
 
 /* The number of a migration's file name, 2 for "0002_ledger.sql"; 0 for a file that is no migration. */
-int migration_version(const struct schema_file *file);
+int migration_version(const struct embedded_file *file);
 /* The greatest number among the built-in migrations. */
 int migrations_newest(void);
 /*
@@ -18,9 +18,9 @@ int migrations_newest(void);
  *     -- without a transaction: index NAME
  * and it is nothing but one CREATE INDEX CONCURRENTLY IF NOT EXISTS. False for all other migrations.
  */
-bool migration_index(const struct schema_file *file, char out[MIGRATION_INDEX_SIZE]);
+bool migration_index(const struct embedded_file *file, char out[MIGRATION_INDEX_SIZE]);
 /* SHA-256 of the file in hexadecimal. */
-void migration_checksum(const struct schema_file *file, char out[SHA256_HEX]);
+void migration_checksum(const struct embedded_file *file, char out[SHA256_HEX]);
 /* A built-in file by name; it must exist. */
 const char *schema_file_text(const char *name);
 

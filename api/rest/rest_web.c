@@ -15,7 +15,7 @@
 #include <strings.h>
 #include <zlib.h>
 
-#include "api/web/web_files.h"
+#include "api/embedded.h"
 #include "common/base/check.h"
 #include "common/destinations/dest.h"
 #include "common/model/words.h"
@@ -92,12 +92,12 @@ struct rest_web *rest_web_new(void)
 {
     struct rest_web *w = mem_zalloc(sizeof *w);
     size_t count = 1;
-    for (const struct web_file *f = web_files; f->name; f++)
+    for (const struct embedded_file *f = web_files; f->name; f++)
         count++;
     w->files = mem_zalloc(count * sizeof *w->files);
     arena_init(&w->arena, FILES_BLOCK);
-    for (const struct web_file *f = web_files; f->name; f++)
-        add(w, f->name, f->bytes, f->size);
+    for (const struct embedded_file *f = web_files; f->name; f++)
+        add(w, f->name, f->text, f->size);
     add_lists(w);
     return w;
 }

@@ -1,8 +1,8 @@
-# Turns the files of the page into one C file, so that notify-api needs nothing beside itself.
+# Turns files into one C file, so that a program needs nothing beside itself.
 #
-#     cmake -DFILES=<index.html;css/a.css;js/b.js> -DOUT=<out.c> -P api/web/embed.cmake
+#     cmake -DFILES=<a.sql;b.sql> -DNAME=<array> -DOUT=<out.c> -P api/embed.cmake
 #
-# See api/web/web_files.h for what the C file defines.
+# See api/embedded.h for what the C file defines.
 set(arrays "")
 set(rows "")
 foreach(file IN LISTS FILES)
@@ -13,6 +13,6 @@ foreach(file IN LISTS FILES)
   string(APPEND arrays "static const unsigned char file_${symbol}[] = {${bytes}0};\n")
   string(APPEND rows "    {\"${name}\", (const char *)file_${symbol}, sizeof file_${symbol} - 1},\n")
 endforeach()
-file(WRITE ${OUT}.new "#include \"api/web/web_files.h\"\n\n${arrays}
-const struct web_file web_files[] = {\n${rows}    {0, 0, 0}};\n")
+file(WRITE ${OUT}.new "#include \"api/embedded.h\"\n\n${arrays}
+const struct embedded_file ${NAME}[] = {\n${rows}    {0, 0, 0}};\n")
 file(RENAME ${OUT}.new ${OUT})
