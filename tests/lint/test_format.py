@@ -1,6 +1,6 @@
-"""The formatter and the linter argue about layout and habits, so that people need not.
+"""The formatters and the linter argue about layout and habits, so that people need not.
 
-Both look at every C file of the project, committed or not. clang-tidy is slow, so a file that was found clean is remembered
+They look at every C file and every JavaScript module of the project, committed or not. clang-tidy is slow, so a file that was found clean is remembered
 under the build folder by the hash of all that its result can depend on, and a repeat is a matter of a second. Its slowest part,
 the static analyzer, looks less far into long functions unless it is given time with --long.
 """
@@ -16,6 +16,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
+import npm
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("common", "worker", "api", "tests")
@@ -38,6 +40,15 @@ def test_every_c_file_is_formatted() -> None:
     done = subprocess.run(["clang-format", "--dry-run", "-Werror", *files], capture_output=True, text=True, cwd=ROOT)
     wrong = sorted({line.split(":")[0] for line in done.stderr.splitlines() if "clang-format-violations" in line})
     assert done.returncode == 0, f"run clang-format -i on: {' '.join(wrong) or done.stderr}"
+
+
+@pytest.mark.ci
+def test_every_javascript_module_is_formatted() -> None:
+    files = sources((".js", ".mjs"))
+    assert files, "no JavaScript found"
+    prettier = Path(npm.environment(ROOT / "tests" / "node" / "format")["NODE_PATH"]) / "prettier" / "bin" / "prettier.cjs"
+    done = subprocess.run(["node", prettier, "--check", *files], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, f"run it with --write for:\n{done.stderr}"
 
 
 def _commands(build: Path) -> dict[str, str]:

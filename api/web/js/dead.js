@@ -6,9 +6,10 @@ import { ask, pathOf } from './ask.js';
 import { deliveryTable } from './delivery_rows.js';
 import { resultOf } from './delivery.js';
 import { confirm } from './frame.js';
-import { asProblem, empty, isLeft, load, pager } from './load.js';
+import { asProblem, empty, isLeft } from './load.js';
+import { choice, paging } from './pages.js';
 import { mayWrite } from './session.js';
-import { REASONS, meaning, number, plural, title } from './words.js';
+import { REASONS, meaning, plural, title } from './words.js';
 
 const LIMIT = 100;
 
@@ -39,10 +40,8 @@ export default function dead(box, { query, signal }) {
     const integration = query.get('integration_id') ?? '';
     const first = () => pathOf('/deliveries', { limit: LIMIT, state: 'dead', reason, integration_id: integration });
     const chosen = new Map();
-    const list = h('section', { 'aria-label': 'Dead deliveries' });
+    const section = h('section', { 'aria-label': 'Dead deliveries' });
     const bar = h('div', { class: 'foot' });
-    let pages = [first()];
-    let at = 0;
 
     const nameOf = (one) => `${one.event_id} ${one.integration_id}`;
 
@@ -83,7 +82,7 @@ export default function dead(box, { query, signal }) {
                 others.length > 0,
             );
             chosen.clear();
-            refresh();
+            list.refresh();
         } catch (fault) {
             if (isLeft(fault, signal)) return;
             const problem = asProblem(fault);
@@ -126,37 +125,19 @@ export default function dead(box, { query, signal }) {
         );
     }
 
-    async function page() {
-        const found = await ask('GET', pages[at], { signal });
+    function draw(rows) {
         chosen.clear();
         drawBar();
-        bar.hidden = !mayWrite() || found.data.length === 0;
-        if (found.data.length === 0 && !found.next)
+        bar.hidden = !mayWrite() || rows.length === 0;
+        if (rows.length === 0)
             return reason || integration
                 ? empty('Nothing matches', 'No delivery died of that.')
                 : empty('Nothing is dead', 'Every delivery was taken, or is still being tried.');
-        announce(plural(found.data.length, 'dead delivery', 'dead deliveries'));
-        return [
-            byReason(found.data).map(group),
-            pager({
-                pages,
-                at,
-                next: found.next,
-                count: number(found.data.length),
-                noun: 'dead deliveries',
-                go: (all, index) => {
-                    pages = all;
-                    at = index;
-                    refresh();
-                },
-            }),
-        ];
+        announce(plural(rows.length, 'dead delivery', 'dead deliveries'));
+        return byReason(rows).map(group);
     }
 
-    function refresh() {
-        return load(list, page, { signal, rows: 4 });
-    }
-
+    const list = paging({ box: section, first, draw, noun: 'dead deliveries', signal, rows: 4 });
     show(
         box,
         h('div', { class: 'head' }, h('h1', null, 'Dead letters')),
@@ -164,29 +145,20 @@ export default function dead(box, { query, signal }) {
         h(
             'form',
             { class: 'filters', onsubmit: (event) => event.preventDefault() },
-            h(
-                'label',
-                null,
-                'Reason',
-                h(
-                    'select',
-                    {
-                        onchange: (event) => {
-                            reason = event.target.value;
-                            pages = [first()];
-                            at = 0;
-                            refresh();
-                        },
-                    },
-                    h('option', { value: '' }, 'Every reason'),
-                    REASONS.map((word) => h('option', { value: word, selected: word === reason }, title(word))),
-                ),
-            ),
+            choice('Reason', REASONS, {
+                chosen: reason,
+                change: (word) => {
+                    reason = word;
+                    list.restart();
+                },
+                all: 'Every reason',
+                name: title,
+            }),
         ),
-        list,
+        section,
         bar,
     );
     drawBar();
     bar.hidden = true;
-    refresh();
+    list.refresh();
 }

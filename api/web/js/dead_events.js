@@ -2,11 +2,12 @@
  * dead_events - events that died before they reached any integration, which nobody was told of
  */
 import { h, show, theirs } from './dom.js';
-import { ask, pathOf } from './ask.js';
+import { pathOf } from './ask.js';
 import { byReason, deadTabs } from './dead.js';
 import { cell, table } from './delivery_rows.js';
-import { empty, load, pager } from './load.js';
-import { EVENTS, meaning, number, time, title } from './words.js';
+import { empty } from './load.js';
+import { choice, paging } from './pages.js';
+import { EVENTS, meaning, time, title } from './words.js';
 
 function group([word, rows]) {
     return h(
@@ -42,32 +43,12 @@ function group([word, rows]) {
 export default function deadEvents(box, { signal }) {
     let type = '';
     const first = () => pathOf('/events', { limit: 100, state: 'dead', event_type: type });
-    const list = h('section', { 'aria-label': 'Dead events' });
-    let pages = [first()];
-    let at = 0;
-
-    async function page() {
-        const found = await ask('GET', pages[at], { signal });
-        if (found.data.length === 0 && !found.next)
-            return empty('No event died', 'Each one that came was matched against the integrations of the workspace.');
-        return [
-            byReason(found.data).map(group),
-            pager({
-                pages,
-                at,
-                next: found.next,
-                count: number(found.data.length),
-                noun: 'dead events',
-                go: (all, index) => {
-                    pages = all;
-                    at = index;
-                    refresh();
-                },
-            }),
-        ];
-    }
-
-    const refresh = () => load(list, page, { signal });
+    const section = h('section', { 'aria-label': 'Dead events' });
+    const draw = (rows) =>
+        rows.length
+            ? byReason(rows).map(group)
+            : empty('No event died', 'Each one that came was matched against the integrations of the workspace.');
+    const list = paging({ box: section, first, draw, noun: 'dead events', signal });
     show(
         box,
         h('div', { class: 'head' }, h('h1', null, 'Dead letters')),
@@ -80,26 +61,16 @@ export default function deadEvents(box, { signal }) {
         h(
             'form',
             { class: 'filters', onsubmit: (event) => event.preventDefault() },
-            h(
-                'label',
-                null,
-                'Event',
-                h(
-                    'select',
-                    {
-                        onchange: (event) => {
-                            type = event.target.value;
-                            pages = [first()];
-                            at = 0;
-                            refresh();
-                        },
-                    },
-                    h('option', { value: '' }, 'Every event'),
-                    EVENTS.map((word) => h('option', { value: word }, title(word))),
-                ),
-            ),
+            choice('Event', EVENTS, {
+                change: (word) => {
+                    type = word;
+                    list.restart();
+                },
+                all: 'Every event',
+                name: title,
+            }),
         ),
-        list,
+        section,
     );
-    refresh();
+    list.refresh();
 }

@@ -7,28 +7,15 @@
 import { announce, calm, h, newId, show, theirs } from './dom.js';
 import { ask, pathOf } from './ask.js';
 import { deliveryTable } from './delivery_rows.js';
-import { empty, every, load, pager } from './load.js';
-import { EVENTS, REASONS, STATES, number, title } from './words.js';
+import { empty, every } from './load.js';
+import { choice, paging } from './pages.js';
+import { EVENTS, REASONS, STATES, title } from './words.js';
 
 const SECONDS = 5;
 const LIMIT = 50;
 const NAMES = ['state', 'reason', 'event_type', 'integration_id', 'scan_id', 'finding_id', 'event_id', 'export_id'];
 const IDS = { scan_id: 'Scan', finding_id: 'Finding', event_id: 'Event', export_id: 'Export' };
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-function choice(label, name, words, filters, change) {
-    return h(
-        'label',
-        null,
-        label,
-        h(
-            'select',
-            { onchange: (event) => change({ [name]: event.target.value }) },
-            h('option', { value: '' }, 'All'),
-            words.map((word) => h('option', { value: word, selected: word === filters[name] }, title(word))),
-        ),
-    );
-}
 
 /** A field in which one types a name; PICK is called with the integration that has it. */
 function integrationChoice(pick, signal) {
@@ -64,7 +51,7 @@ function integrationChoice(pick, signal) {
 export default function deliveries(box, { query, signal }) {
     const filters = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? '']));
     const first = () => pathOf('/deliveries', { limit: LIMIT, ...filters });
-    const list = h('section', { 'aria-label': 'Deliveries' });
+    const section = h('section', { 'aria-label': 'Deliveries' });
     const live = h('span', { class: 'live' }, 'Live');
     const chips = h('div', { class: 'actions' });
     const idKind = h(
@@ -87,16 +74,15 @@ export default function deliveries(box, { query, signal }) {
         chosen.clear();
     }, signal);
     const known = new Map(); // names of integrations by id
-    let pages = [first()];
-    let at = 0;
 
     function change(what) {
         Object.assign(filters, what);
-        pages = [first()];
-        at = 0;
         history.replaceState(null, '', `#${pathOf('/deliveries', filters)}`);
-        refresh();
+        list.restart();
     }
+
+    const choose = (label, name, words) =>
+        choice(label, words, { chosen: filters[name], change: (word) => change({ [name]: word }), all: 'All', name: title });
 
     function byId() {
         const text = idField.value.trim();
@@ -133,44 +119,20 @@ export default function deliveries(box, { query, signal }) {
         );
     }
 
-    async function page() {
-        const found = await ask('GET', pages[at], { signal });
-        const filtered = Object.values(filters).some(Boolean);
-        live.className = at === 0 ? 'live' : 'live off';
-        show(live, at === 0 ? 'Live' : 'Older ones, as they were read');
-        for (const one of found.data) if (one.integration_name) known.set(one.integration_id, one.integration_name);
+    function draw(rows, { isFirst, isOnly }) {
+        live.className = isFirst ? 'live' : 'live off';
+        show(live, isFirst ? 'Live' : 'Older ones, as they were read');
+        for (const one of rows) if (one.integration_name) known.set(one.integration_id, one.integration_name);
         drawChips();
-        if (found.data.length === 0 && at === 0 && !found.next)
-            return filtered
-                ? empty('Nothing matches', 'No delivery is like that. They are kept for retention.deliveries_days.')
-                : empty('Nothing yet', 'As soon as an integration fires, what becomes of it is shown here.');
-        return [
-            h(
-                'div',
-                { class: 'card framed' },
-                found.data.length
-                    ? deliveryTable(found.data)
-                    : h('p', { class: 'state soft' }, 'None on this page; there may be older ones.'),
-            ),
-            pager({
-                pages,
-                at,
-                next: found.next,
-                count: number(found.data.length),
-                noun: 'deliveries',
-                go: (all, index) => {
-                    pages = all;
-                    at = index;
-                    refresh();
-                },
-            }),
-        ];
+        if (rows.length) return h('div', { class: 'card framed' }, deliveryTable(rows));
+        if (!isOnly)
+            return h('div', { class: 'card framed' }, h('p', { class: 'state soft' }, 'None on this page; there may be older ones.'));
+        return Object.values(filters).some(Boolean)
+            ? empty('Nothing matches', 'No delivery is like that. They are kept for retention.deliveries_days.')
+            : empty('Nothing yet', 'As soon as an integration fires, what becomes of it is shown here.');
     }
 
-    function refresh() {
-        return load(list, page, { signal, rows: 5 });
-    }
-
+    const list = paging({ box: section, first, draw, noun: 'deliveries', signal, rows: 5 });
     for (const name of ['scan_id', 'finding_id', 'event_id']) if (filters[name]) [idKind.value, idField.value] = [name, filters[name]];
     show(
         box,
@@ -178,21 +140,20 @@ export default function deliveries(box, { query, signal }) {
         h(
             'form',
             { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() },
-            choice('State', 'state', STATES, filters, change),
-            choice('Reason', 'reason', REASONS, filters, change),
-            choice('Event', 'event_type', EVENTS, filters, change),
+            choose('State', 'state', STATES),
+            choose('Reason', 'reason', REASONS),
+            choose('Event', 'event_type', EVENTS),
             chosen.node,
             h('div', { class: 'with-button wide' }, idKind, idField),
         ),
         chips,
-        list,
+        section,
     );
-    refresh();
+    list.refresh();
     every(
         SECONDS,
         async () => {
-            if (at > 0 || list.contains(document.activeElement)) return;
-            show(list, await page());
+            if (list.isFirst() && !section.contains(document.activeElement)) await list.again();
         },
         signal,
     );

@@ -130,15 +130,3 @@ export function every(seconds, work, signal) {
     signal.addEventListener('abort', () => clearTimeout(timer));
     timer = setTimeout(turn, seconds * 1000);
 }
-
-/** Buttons to the page before and behind, and where one is. PAGES: a list of paths, AT: the one that is shown. */
-export function pager({ pages, at, next, count, noun, go, back = 'Newer', on = 'Older' }) {
-    const nextPath = next ?? null;
-    return h(
-        'nav',
-        { class: 'pager', 'aria-label': `Pages of ${noun}` },
-        h('span', { class: 'count' }, at === 0 && !nextPath ? `${count} ${noun}` : `Page ${at + 1}, ${count} ${noun} on it`),
-        (at > 0 || nextPath) && button(back, () => go(pages.slice(0, at), at - 1), { disabled: at === 0 }),
-        (at > 0 || nextPath) && button(on, () => go([...pages.slice(0, at + 1), nextPath], at + 1), { disabled: !nextPath }),
-    );
-}

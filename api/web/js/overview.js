@@ -4,7 +4,8 @@
 import { announce, calm, h, show, theirs } from './dom.js';
 import { ask, pathOf } from './ask.js';
 import { chart } from './chart.js';
-import { empty, every, load, pager } from './load.js';
+import { empty, every, load } from './load.js';
+import { choice, paging } from './pages.js';
 import { mark } from './marks.js';
 import { mayWrite } from './session.js';
 import { HEALTHS, KINDS, badge, exact, healthName, kindName, number, scopeOf, time, title } from './words.js';
@@ -113,50 +114,17 @@ function cards(rows, filtered) {
 export default function overview(box, { signal, query }) {
     const filters = { q: query.get('q') ?? '', kind: query.get('kind') ?? '', health: query.get('health') ?? '' };
     const top = h('section', { class: 'totals', 'aria-label': 'Totals' });
-    const list = h('section', { 'aria-label': 'Integrations' });
-    const kindChoice = h(
-        'select',
-        { onchange: (event) => change({ kind: event.target.value }) },
-        h('option', { value: '' }, 'Every kind'),
-        KINDS.map((word) => h('option', { value: word, selected: word === filters.kind }, kindName(word))),
-    );
+    const section = h('section', { 'aria-label': 'Integrations' });
     const first = () => pathOf('/overview', { limit: LIMIT, ...filters });
-    let pages = [first()];
-    let at = 0;
-
-    async function page() {
-        const found = await ask('GET', pages[at], { signal });
-        return [
-            cards(found.data, filters.q || filters.kind || filters.health),
-            pager({
-                pages,
-                at,
-                next: found.next,
-                count: number(found.data.length),
-                noun: 'integrations',
-                back: 'Back',
-                on: 'Further',
-                go: (all, index) => {
-                    pages = all;
-                    at = index;
-                    refresh();
-                },
-            }),
-        ];
-    }
-
-    function refresh() {
-        return load(list, page, { signal, rows: 6 });
-    }
+    const draw = (rows) => cards(rows, filters.q || filters.kind || filters.health);
+    const list = paging({ box: section, first, draw, noun: 'integrations', signal, back: 'Back', on: 'Further', rows: 6 });
 
     function change(what) {
         Object.assign(filters, what);
-        pages = [first()];
-        at = 0;
-        refresh().then(() => announce(`${list.querySelectorAll('.one').length} integrations`));
+        list.restart().then(() => announce(`${section.querySelectorAll('.one').length} integrations`));
     }
 
-    const tell = async () => show(top, totals((await ask('GET', '/stats?integrations=false', { signal })).data));
+    const figures = async () => totals((await ask('GET', '/stats?integrations=false', { signal })).data);
 
     show(
         box,
@@ -176,26 +144,21 @@ export default function overview(box, { signal, query }) {
                 'Search by name',
                 h('input', { type: 'search', value: filters.q, oninput: calm((event) => change({ q: event.target.value.trim() })) }),
             ),
-            h('label', null, 'Kind', kindChoice),
-            h(
-                'label',
-                null,
-                'State',
-                h(
-                    'select',
-                    { onchange: (event) => change({ health: event.target.value }) },
-                    h('option', { value: '' }, 'Every state'),
-                    HEALTHS.map((word) => h('option', { value: word, selected: word === filters.health }, healthName(word))),
-                ),
-            ),
+            choice('Kind', KINDS, { chosen: filters.kind, change: (kind) => change({ kind }), all: 'Every kind', name: kindName }),
+            choice('State', HEALTHS, {
+                chosen: filters.health,
+                change: (health) => change({ health }),
+                all: 'Every state',
+                name: healthName,
+            }),
         ),
-        list,
+        section,
     );
-    load(top, async () => totals((await ask('GET', '/stats?integrations=false', { signal })).data), { signal, rows: 1 });
-    refresh();
-    every(SECONDS, tell, signal);
+    load(top, figures, { signal, rows: 1 });
+    list.refresh();
+    every(SECONDS, async () => show(top, await figures()), signal);
     const again = async () => {
-        if (!list.contains(document.activeElement)) show(list, await page());
+        if (!section.contains(document.activeElement)) await list.again();
     };
     every(CARDS_SECONDS, again, signal);
 }

@@ -7,9 +7,28 @@ const MOST = 200; // questions per statement
 const TIME = `'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'`;
 
 const FINDING = [
-    'id', 'pencheff_finding_id', 'title', 'severity', 'category', 'owasp_category', 'cwe_id', 'cvss_score', 'cvss_vector',
-    'endpoint', 'parameter', 'description', 'remediation', 'verification_status', 'suppressed', 'suppress_reason', 'epss',
-    'kev', 'risk_score', 'reachability', 'resolved_at', 'created_at',
+    'id',
+    'pencheff_finding_id',
+    'title',
+    'severity',
+    'category',
+    'owasp_category',
+    'cwe_id',
+    'cvss_score',
+    'cvss_vector',
+    'endpoint',
+    'parameter',
+    'description',
+    'remediation',
+    'verification_status',
+    'suppressed',
+    'suppress_reason',
+    'epss',
+    'kev',
+    'risk_score',
+    'reachability',
+    'resolved_at',
+    'created_at',
 ];
 
 /* LATERAL with OFFSET 0 leaves the planner no choice but a look-up by key for each element. */

@@ -26,17 +26,23 @@ function buildBody(event, facts) {
     return Buffer.from(HAS_ODD.test(text) ? text.replace(ODD, (found) => ESCAPES[found] ?? found) : text);
 }
 
-const sha256 = crypto.hash
-    ? (text) => crypto.hash('sha256', text)
-    : (text) => crypto.createHash('sha256').update(text).digest('hex');
+const sha256 = crypto.hash ? (text) => crypto.hash('sha256', text) : (text) => crypto.createHash('sha256').update(text).digest('hex');
 
 /* Names and values in turn, as undici takes them. */
 function buildHeaders(settings, eventId, integrationId, body) {
     const webhookId = sha256(eventId + integrationId).slice(0, 32);
     const now = String(Math.floor(Date.now() / 1000));
     const headers = [
-        'Content-Type', 'application/json', 'User-Agent', 'pencheff-notify-bench/node', 'X-Pencheff-Timestamp', now,
-        'webhook-id', webhookId, 'webhook-timestamp', now,
+        'Content-Type',
+        'application/json',
+        'User-Agent',
+        'pencheff-notify-bench/node',
+        'X-Pencheff-Timestamp',
+        now,
+        'webhook-id',
+        webhookId,
+        'webhook-timestamp',
+        now,
     ];
     if (settings.secret) {
         const own = crypto.createHmac('sha256', settings.secret).update(body).digest('hex');

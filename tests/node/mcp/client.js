@@ -32,7 +32,12 @@ async function call(client, step) {
 
 async function main() {
     const [program, ...words] = process.argv.slice(2);
-    const transport = new StdioClientTransport({ command: program, args: words, env: { NOTIFY_TOKEN: process.env.NOTIFY_TOKEN }, stderr: 'ignore' });
+    const transport = new StdioClientTransport({
+        command: program,
+        args: words,
+        env: { NOTIFY_TOKEN: process.env.NOTIFY_TOKEN },
+        stderr: 'ignore',
+    });
     const client = new Client({ name: 'tests', version: '1.0.0' });
     await client.connect(transport);
     for await (const line of readline.createInterface({ input: process.stdin })) {

@@ -23,8 +23,10 @@ readline.createInterface({ input: process.stdin }).on('line', (line) => {
     // A secret without the prefix is its bytes; svix has no word for that but their base64.
     const raw = !secret.startsWith('whsec_');
     const spelled = raw ? Buffer.from(secret, 'utf8').toString('base64') : secret;
-    console.log(JSON.stringify({
-        standardwebhooks: outcome(() => new standard.Webhook(secret, raw ? { format: 'raw' } : {}).verify(body, headers)),
-        svix: outcome(() => new svix.Webhook(spelled).verify(body, headers)),
-    }));
+    console.log(
+        JSON.stringify({
+            standardwebhooks: outcome(() => new standard.Webhook(secret, raw ? { format: 'raw' } : {}).verify(body, headers)),
+            svix: outcome(() => new svix.Webhook(spelled).verify(body, headers)),
+        }),
+    );
 });
