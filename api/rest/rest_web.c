@@ -12,15 +12,14 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <zlib.h>
 
 #include "api/embedded.h"
+#include "api/http/http_pack.h"
 #include "common/base/check.h"
 #include "common/destinations/dest.h"
 #include "common/model/words.h"
 
-enum { FILES_BLOCK = 65536, LISTS_MAX = 65536, GZIP_BITS = 15 + 16 /* with gzip's head */ };
+enum { FILES_BLOCK = 65536, LISTS_MAX = 65536, PACK_LEVEL = 9 /* once, at the start */ };
 
 #define PAGE  "index.html"
 #define LISTS "lists.js"
@@ -43,28 +42,13 @@ struct rest_web {
 
 /* ---- made at the start ---- */
 
-/* As gzip has it. */
-static struct rest_text pack(struct arena *arena, const char *bytes, size_t size)
-{
-    z_stream z = {0};
-    mem_check(deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, GZIP_BITS, MAX_MEM_LEVEL,
-                           Z_DEFAULT_STRATEGY) == Z_OK);
-    uLong most = deflateBound(&z, (uLong)size);
-    char *out = arena_alloc(arena, most);
-    z.next_in = (Bytef *)bytes;
-    z.avail_in = (uInt)size;
-    z.next_out = (Bytef *)out;
-    z.avail_out = (uInt)most;
-    check(deflate(&z, Z_FINISH) == Z_STREAM_END);
-    struct rest_text text = rest_text_of(out, z.total_out);
-    text.encoding = "gzip";
-    deflateEnd(&z);
-    return text;
-}
-
 static void add(struct rest_web *w, const char *name, const char *bytes, size_t size)
 {
-    w->files[w->count++] = (struct file){name, rest_text_of(bytes, size), pack(&w->arena, bytes, size)};
+    size_t size_packed;
+    const char *packed = http_pack(&w->arena, bytes, size, PACK_LEVEL, &size_packed);
+    struct file *file = &w->files[w->count++];
+    *file = (struct file){name, rest_text_of(bytes, size), rest_text_of(packed, size_packed)};
+    file->packed.encoding = "gzip";
 }
 
 /* export default {"states":{"sending":"an attempt is …"}}; */
@@ -113,22 +97,6 @@ void rest_web_free(struct rest_web *w)
 
 /* ---- answered ---- */
 
-/* Whether a client takes gzip: it names it, and not with a weight of nothing (RFC 9110 section 12.5.3). */
-static bool takes_gzip(const char *accept)
-{
-    while (accept && *accept) {
-        size_t n = strcspn(accept, ","), name = strcspn(accept, ",; ");
-        const char *weight = strchr(accept, ';');
-        if (name == 4 && strncasecmp(accept, "gzip", 4) == 0) {
-            bool weighed = weight && weight < accept + n;
-            const char *value = weighed ? strchr(weight, '=') : NULL;
-            return !value || strtod(value + 1, NULL) > 0;
-        }
-        accept += n + strspn(accept + n, ", ");
-    }
-    return false;
-}
-
 static bool ends_with(const char *name, const char *end)
 {
     size_t n = strlen(name), e = strlen(end);
@@ -148,8 +116,7 @@ static void show(struct asked *a, const char *name, const char *end, const char 
     }
     http_add_header(a->x, "Content-Security-Policy", policy);
     http_add_header(a->x, "Vary", "Accept-Encoding");
-    rest_answer_text(a, type,
-                     takes_gzip(http_header(a->x, "Accept-Encoding")) ? &found->packed : &found->plain);
+    rest_answer_text(a, type, http_takes_gzip(a->x) ? &found->packed : &found->plain);
 }
 
 void rest_show_page(struct asked *a)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import gzip
+import json
 import time
 import uuid
 from typing import Any
@@ -48,6 +50,21 @@ def test_the_overview_shows_what_became_of_deliveries_hour_by_hour(stage, notify
     whole = api.ask("GET", "/overview", None, mine).json()
     assert [row["health"] for row in sorted(whole, key=lambda row: row["integration"]["name"])] == api.ask("GET", "/stats", None, mine).json()["integrations"]
     assert whole[0]["last_delivered_at"] == whole[0]["health"]["last_success_at"] is not None and whole[1]["last_delivered_at"] is None
+
+
+def test_long_data_go_packed_to_those_who_take_that_and_what_a_change_goes_by_never(stage, api, token):
+    one = stage.webhook()
+    [stage.webhook() for _ in range(30)]
+    mine, packs = token("read"), {"Accept-Encoding": "gzip"}
+    for path in ("/overview", "/integrations", "/stats"):
+        plain, packed = api.ask("GET", path, None, mine), api.api.ask("GET", path, None, mine, packs)
+        assert "content-encoding" not in plain.headers and packed.headers["content-encoding"] == "gzip", path
+        assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding", path
+        assert len(plain.body) > 5 * len(packed.body), path
+        read, said = json.loads(gzip.decompress(packed.body)), plain.json()
+        assert read == said if path != "/stats" else read["integrations"] == said["integrations"], path
+    for path in (f"/integrations/{one.id}", "/deliveries", "/integrations?limit=0", "/nothing"):
+        assert "content-encoding" not in api.api.ask("GET", path, None, mine, packs).headers, "short, an error, or with an ETag"
 
 
 def test_the_overview_is_paged_and_filtered_by_name_kind_and_health(stage, api, token):
