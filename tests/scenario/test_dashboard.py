@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from figures import hold
 from sandbox import seed
 from sandbox.receiver import Answer
+from test_api_ledger import a_million_deliveries
 
 pytestmark = pytest.mark.xdist_group("browser")
 ROOT = Path(__file__).resolve().parents[2]
@@ -192,6 +193,15 @@ def test_five_thousand_integrations_are_paged_and_searched(stage, dashboard, tok
                            " FROM targets t, generate_series(1, 3000) n")
     found = browser.flow("many", url=dashboard.url, token=token())
     hold("dashboard: one of 5000 integrations is found as one types", found["searched"], 2000, "ms")
+
+
+@pytest.mark.alone
+def test_a_million_deliveries_are_looked_through(stage, dashboard, token):
+    ours = a_million_deliveries(stage)
+    found = browser.flow("million", url=dashboard.url, token=token(), scan=stage.scan.id, integration=ours[3])
+    for step, took in found.items():
+        hold(f"dashboard, 1,000,000 deliveries: {step}", took, 1000, "ms")
+    stage.database.execute("TRUNCATE notify.deliveries, notify.attempts; TRUNCATE notify.events")
 
 
 # --- the pictures of the README
