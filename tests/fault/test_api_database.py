@@ -14,7 +14,7 @@ from sandbox import seed
 from sandbox.api import NotifyApi, Reply
 
 SLACK = {"kind": "slack", "name": "#security", "config": {"webhook_url": "https://hooks.slack.com/services/T0/B0/verysecret"}}
-PATIENT = {"api": {"rate": 100000.0}}
+PATIENT = {"api": {"rate": 100000.0}, "database": {"timeout": 30.0}}
 
 
 @pytest.fixture
