@@ -11,6 +11,12 @@ CREATE OR REPLACE VIEW notify.api_events WITH (security_barrier, check_option = 
 CREATE OR REPLACE VIEW notify.api_states WITH (security_barrier, check_option = cascaded) AS
   SELECT * FROM notify.integration_state
   WHERE workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid;
+-- What is sent depends on what was told before. A claim whose lease is over, or that is held, leaves behind what nobody knows.
+CREATE OR REPLACE VIEW notify.api_refs WITH (security_barrier) AS
+  SELECT integration_id, workspace_id, finding_id, state, key, fingerprint, severity, title, told, updated_at,
+    CASE WHEN lease_until IS NULL THEN unsure_since ELSE coalesce(unsure_since, claimed_at) END AS unsure_since
+  FROM notify.external_refs
+  WHERE workspace_id = nullif(current_setting('notify.workspace', true), '')::uuid;
 
 -- Until make_api_views() has made them, by who may: what exports read is not there.
 CREATE FUNCTION notify.api_export_sum(of_scan uuid, named uuid[], least_rank integer)
@@ -69,7 +75,7 @@ BEGIN
     ('api_workspaces', 'SELECT w.id, w.org_id FROM public.workspaces w WHERE w.id', 'SELECT'),
     ('api_targets', 'SELECT t.id, t.workspace_id, t.name, t.base_url, t.kind FROM public.targets t WHERE t.workspace_id', 'SELECT'),
     ('api_scans', 'SELECT s.id, s.workspace_id, s.target_id FROM public.scans s WHERE s.workspace_id', 'SELECT'),
-    ('api_findings', 'SELECT f.id, f.scan_id, f.severity, s.workspace_id FROM public.findings f'
+    ('api_findings', 'SELECT f.id, f.scan_id, f.severity, s.workspace_id, f.created_at FROM public.findings f'
      ' JOIN public.scans s ON s.id = f.scan_id WHERE s.workspace_id', 'SELECT'),
     ('api_integrations', 'SELECT i.id, i.org_id, i.workspace_id, i.kind, i.name, i.config_encrypted, i.enabled, i.severity_filter,'
      ' i.target_ids, i.events, i.target_kinds, i.created_at FROM public.integrations i WHERE i.workspace_id',

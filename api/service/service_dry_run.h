@@ -10,12 +10,19 @@ struct service_sent {
     const char *detail, *response; /* in the arena of the call; NULL: nothing to say */
 };
 
+/* What the integration was told before of a finding. */
+struct service_told {
+    struct dest_reference reference;
+    bool overtaken; /* a later row of the same weakness was told, and decides */
+};
+
 /* What an export is about, in the arena of the call. */
 struct service_exported {
     size_t count;
     struct service_sent *sent; /* NULL: of a dry run, or what is saved */
     struct event *events;
     struct facts *facts;
+    struct service_told *told; /* each of the facts of the same number */
     struct conversation_job *jobs;
 };
 

@@ -33,12 +33,37 @@
     " 'severity', c.severity, 'title', c.title) ORDER BY c.n), '[]') FROM chosen c)"
 #define COUNT "'count', sum.meant"
 #define FACTS "(SELECT json_agg(c.facts ORDER BY c.n)::text FROM chosen c WHERE c.facts IS NOT NULL)"
+
+/* A weakness as alert_fingerprint names it: texts with the NUL that ends them. */
+#define HASHED(text) "convert_to(coalesce(" text ", ''), 'UTF8') || '\\x00'::bytea"
+#define FINGERPRINT                                                                                          \
+    "encode(sha256(" HASHED("'finding'") " || uuid_send((c.facts->'target'->>'id')::uuid) || "               \
+    HASHED("c.facts->'finding'->>'category'") " || " HASHED("c.facts->'finding'->>'endpoint'") " || "        \
+    HASHED("c.facts->'finding'->>'parameter'") " || " HASHED("c.facts->'finding'->>'title'") "), 'hex')"
+
+/* What the integration was told before of those whose facts are shown, chosen as a worker claims it (worker/statements.c). */
+#define TOLD                                                                                                 \
+    "told AS MATERIALIZED (SELECT c.n, jsonb_build_object('reference', jsonb_build_object('fingerprint', r.fingerprint," \
+    " 'state', r.state, 'key', r.key, 'severity', r.severity, 'title', r.title,"                             \
+    " 'unsure_since', (extract(epoch FROM CASE WHEN isfinite(r.unsure_since) THEN r.unsure_since END) * 1000000)::bigint," \
+    " 'overtaken', coalesce(r.told AND (g.created_at, g.id) > (f.created_at, f.id), false))) AS reference FROM chosen c" \
+    " CROSS JOIN LATERAL (SELECT coalesce((SELECT o.fingerprint FROM notify.api_refs o WHERE o.workspace_id = $1"  \
+    " AND o.integration_id = $7 AND o.finding_id = c.id ORDER BY o.updated_at DESC LIMIT 1), " FINGERPRINT ")"     \
+    " AS fingerprint OFFSET 0) k"                                                                            \
+    " CROSS JOIN LATERAL (SELECT * FROM notify.api_refs o WHERE o.workspace_id = $1 AND o.integration_id = $7"     \
+    " AND o.fingerprint = k.fingerprint OFFSET 0) r"                                                         \
+    " LEFT JOIN LATERAL (SELECT o.id, o.created_at FROM notify.api_findings o WHERE o.workspace_id = $1 AND o.id = c.id OFFSET 0) f" \
+    " ON true LEFT JOIN LATERAL (SELECT o.id, o.created_at FROM notify.api_findings o WHERE o.workspace_id = $1"   \
+    " AND o.id = r.finding_id AND o.id <> c.id OFFSET 0) g ON true WHERE c.facts IS NOT NULL)"
+#define FACTS_TOLD                                                                                           \
+    "(SELECT json_agg(c.facts || coalesce(t.reference, '{}') ORDER BY c.n)::text FROM chosen c"              \
+    " LEFT JOIN told t ON t.n = c.n WHERE c.facts IS NOT NULL)"
 #define EVENT(row) "'export.' || $8 || '.' || " row ".id"
 #define LOG "INSERT INTO notify.api_audit (workspace_id, actor, actor_name, verb, object) SELECT "
 
 const char service_sql_export[] =
     "WITH it AS MATERIALIZED (SELECT i.id, i.kind, i.enabled, i.config_encrypted FROM notify.api_integrations i"
-    " WHERE i.workspace_id = $1 AND i.id = $7), " MEANT("CASE WHEN NOT $6::boolean THEN 0 WHEN (SELECT it.kind FROM it) = ANY ($13) THEN $14 ELSE $15 END") ","
+    " WHERE i.workspace_id = $1 AND i.id = $7), " MEANT("CASE WHEN NOT $6::boolean THEN 0 WHEN (SELECT it.kind FROM it) = ANY ($13) THEN $14 ELSE $15 END") ", " TOLD ","
     " mine AS MATERIALIZED (SELECT it.enabled AND it.kind = ANY ($10) AND NOT $6::boolean AND " IS_GOOD
     " AND ($9 IS NULL OR EXISTS (SELECT FROM notify.api_keys k WHERE k.workspace_id = $1 AND k.key = $9"
     " AND k.integration_id = $8)) AS goes FROM it, there, unknown, sum),"
@@ -58,7 +83,7 @@ const char service_sql_export[] =
     " AND k.answer IS NULL AND NOT mine.goes),"
     " logged AS (" LOG "$1, $11, $12, 'export', $7::text || ' ' || $8::text FROM (SELECT count(*) AS count FROM events) e WHERE e.count > 0)"
     " SELECT it.kind, it.enabled, there.scan, unknown.ids, sum.meant, coalesce(w.body, s.body),"
-    " encode(k.body_hash, 'hex'), k.answer, CASE WHEN $6::boolean THEN encode(it.config_encrypted, 'hex') END, " FACTS
+    " encode(k.body_hash, 'hex'), k.answer, CASE WHEN $6::boolean THEN encode(it.config_encrypted, 'hex') END, " FACTS_TOLD
     " FROM there CROSS JOIN unknown CROSS JOIN sum LEFT JOIN it ON true LEFT JOIN whole w ON true LEFT JOIN shown s ON true"
     " LEFT JOIN notify.api_keys k ON k.workspace_id = $1 AND k.key = $9";
 

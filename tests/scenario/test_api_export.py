@@ -105,6 +105,52 @@ def test_a_dry_run_shows_what_an_export_then_sends(kind, stage, notifyd, exporte
     assert len(sent) == 1, ([(r.method, r.path, r.body[:600]) for r in stage.receiver.requests()], shown)
 
 
+def new_requests(stage: Any, work: Any) -> list[Any]:
+    before = stage.receiver.count()
+    work()
+    return stage.receiver.requests()[before:]
+
+
+@pytest.mark.parametrize("kind", ["discord", "pagerduty", "opsgenie", "github", "jira"])
+def test_a_dry_run_knows_what_was_told_before(kind, stage, notifyd, exporter):
+    """The same finding again, the same weakness in a later scan, worse by now, and then the old one, about which there is nothing to say any more."""
+    site = jira.Site()
+    stage.receiver.script(PATHS[kind], *([Answer(like=site)] if kind == "jira" else [Answer(like=kind)]))
+    one = stage.integration(settings(stage.receiver.url)[kind], kind=kind, name=kind)
+    weakness = {"category": "sqli", "endpoint": "https://shop.example/ä?b=c", "parameter": "id", "title": "Injection \"é\""}
+    (_, (old,)), (_, (new,)) = find(stage, ["high"], **weakness), find(stage, ["critical"], **weakness)
+    notifyd(FAST)
+    compared = []
+    for finding in (old, old, new, new, old):
+        dry = exporter.export(one, finding_ids=[finding.id], dry_run=True)
+        sent = new_requests(stage, lambda: exporter.wait(exporter.export(one, finding_ids=[finding.id]), {"delivered", "canceled", "dead"}))
+        compared.append((finding is old, [r["method"] for r in dry["requests"]], [r.method for r in sent]))
+        if dry["requests"]:
+            shown, = dry["requests"]
+            path = shown["url"].removeprefix(stage.receiver.url(""))
+            assert sent and sent[0].method == shown["method"] and re.fullmatch(re.escape(path).replace(re.escape("***"), "[^/]+"), sent[0].path), (compared, shown)
+            assert similar(sent[0].body.decode(), shown["body"] or ""), (compared, sent[0].body, shown)
+        else:
+            assert not sent and dry["detail"], (compared, dry)
+    assert compared[0][1] and not compared[-1][1], compared
+
+
+def test_a_dry_run_tells_by_itself_what_a_room_was_told_before(stage, notifyd, exporter):
+    stage.receiver.script(PATHS["discord"], Answer(like="discord"))
+    room = stage.integration(settings(stage.receiver.url)["discord"], kind="discord", name="room")
+    scan, found = find(stage, ["critical"] * 3 + ["low"] * 9)
+    notifyd(FAST)
+    for one in (found[1], found[5]):
+        exporter.wait(exporter.export(room, finding_ids=[one.id]))
+    stage.database.execute("UPDATE findings SET severity = 'medium' WHERE id = %s", (found[5].id,))
+    dry = exporter.export(room, scan_id=scan.id, dry_run=True)
+    sent = new_requests(stage, lambda: exporter.wait(exporter.export(room, scan_id=scan.id)))
+    assert len(sent) == len(dry["requests"]), ([(r.method, r.path) for r in sent], dry)
+    bodies = [shown["body"] or "" for shown in dry["requests"]]
+    for request in sent:
+        assert any(similar(request.body.decode(), body) for body in bodies), (request.body, bodies)
+
+
 IDS = re.compile(r"export\.[0-9a-f-]{36}\.[0-9a-f-]{36}|\b[0-9a-f]{32,64}\b|\d{4}-\d\d-\d\dT[\d:.]+Z|\"time\":[\d.]+|\*{3,}|" + "|".join(map(re.escape, SECRETS)))
 
 
