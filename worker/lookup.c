@@ -16,7 +16,7 @@
 #include "common/base/utf8.h"
 #include "common/db/pg_row.h"
 
-enum { TEXT_MAX = 4 * LOOKUP_TEXT_MAX /* bytes */ };
+enum { TEXT_MAX = 4 * FACTS_TEXT_MAX /* bytes */ };
 
 struct lookups {
     struct pg_batch *batch;

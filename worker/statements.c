@@ -119,7 +119,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " " CUT("s.error", "4096") ", t.id, t.name, t.base_url, t.kind,"
         " f.scan_id, f.pencheff_finding_id, f.title, f.severity, f.category, f.owasp_category, f.cwe_id,"
         " f.cvss_score::float8, f.cvss_vector, f.endpoint, f.parameter,"
-        " " CUT("f.description", NUMBER(LOOKUP_TEXT_MAX)) ", " CUT("f.remediation", NUMBER(LOOKUP_TEXT_MAX)) ","
+        " " CUT("f.description", NUMBER(FACTS_TEXT_MAX)) ", " CUT("f.remediation", NUMBER(FACTS_TEXT_MAX)) ","
         " f.verification_status, f.suppressed, f.suppress_reason, f.epss::float8, f.kev, f.risk_score::float8,"
         " f.reachability, f.resolved_at::timestamptz, f.created_at::timestamptz,"
         " e.content_hash, e.state, e.reason,"

@@ -98,9 +98,6 @@ enum lookup_column {
     LOOKUP_COLUMNS,
 };
 
-/* Characters of description and remediation that are read. A macro, because the SQL holds it too. */
-#define LOOKUP_TEXT_MAX FACTS_TEXT_MAX
-
 /* Columns of STATEMENT_RULES, in order. */
 enum rules_column {
     RULES_WORKSPACE,

@@ -83,6 +83,14 @@ const struct ctl_command ctl_commands[] = {
                  {"--finding", "UUID", "... about this finding"},
                  {"--json", NULL, "an array of objects instead of texts"}},
      .run = ctl_explain},
+    {.name = "rotate-keys",
+     .help =
+         "seal the settings of all integrations with the first key, while everything runs; exit 0 when no "
+         "row needs another key",
+     .options = {{"--dry-run", NULL, "change nothing, and say how many need another key"},
+                 {"--batch", "N", "rows of one transaction, 1 to 1000 (100)"},
+                 {"--json", NULL, "an object instead of sentences"}},
+     .run = ctl_rotate_keys},
     {.name = "audit",
      .help = "does the ledger add up, and does the broker hold a message for all that waits?",
      .options = {{"--json", NULL, "an object instead of lines"}},

@@ -36,13 +36,14 @@ bool event_ledger_word_parse(struct event *event, const char *word);
 /* Fill content_hash from the other members. Equal content gives equal hashes in every message form. */
 void event_hash_content(struct event *event);
 
+/* Characters of description and remediation that are read. A macro, because SQL holds it too. */
+#define FACTS_TEXT_MAX 16384
+
 /*
  * What the database knows about it, as it is now. Texts are valid UTF-8, borrowed from the message's arena;
  * NULL for SQL NULL. Numbers that can be NULL carry a has_ flag. Lengths are bounded by the columns and, for
  * description and remediation, by the look-up (FACTS_TEXT_MAX characters).
  */
-#define FACTS_TEXT_MAX 16384
-
 struct facts_scan {
     struct uuid id;
     struct uuid workspace_id;
