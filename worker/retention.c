@@ -30,6 +30,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/pg_advice.h"
+#include "common/db/retire_sql.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
 

@@ -115,14 +115,6 @@ enum rules_column {
     RULES_PROBE_IN,
 };
 
-/* Columns of STATEMENT_RETIRE_EVENTS, in order. */
-enum retire_column {
-    RETIRE_LOOKED_AT,
-    RETIRE_EVENTS,
-    RETIRE_LAST_AT,
-    RETIRE_LAST_ID,
-};
-
 /* Columns of both STATEMENT_SWEEP_…, in order: of the event, then of the row that is overdue or owed. */
 enum sweep_column {
     SWEEP_EVENT_ID,

@@ -93,6 +93,7 @@ enum ctl_exit ctl_dead_show(const struct ctl *ctl);
 enum ctl_exit ctl_dead_replay(const struct ctl *ctl);
 enum ctl_exit ctl_dead_drop(const struct ctl *ctl);
 enum ctl_exit ctl_explain(const struct ctl *ctl);
+enum ctl_exit ctl_prune(const struct ctl *ctl);
 enum ctl_exit ctl_rotate_keys(const struct ctl *ctl);
 enum ctl_exit ctl_audit(const struct ctl *ctl);
 enum ctl_exit ctl_integration_list(const struct ctl *ctl);

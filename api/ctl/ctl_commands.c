@@ -83,6 +83,12 @@ const struct ctl_command ctl_commands[] = {
                  {"--finding", "UUID", "... about this finding"},
                  {"--json", NULL, "an array of objects instead of texts"}},
      .run = ctl_explain},
+    {.name = "prune",
+     .help = "delete now what is older than the settings of retention say, without waiting for notifyd",
+     .options = {{"--older-than", "AGE",
+                  "events and deliveries that are older: 30d, at least 1d (retention.deliveries_days)"},
+                 {"--json", NULL, "an object instead of a line"}},
+     .run = ctl_prune},
     {.name = "rotate-keys",
      .help =
          "seal the settings of all integrations with the first key, while everything runs; exit 0 when no "

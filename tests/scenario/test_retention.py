@@ -247,3 +247,39 @@ def test_deliveries_are_as_quick_while_20000_old_events_are_deleted(stage, notif
     ids = publisher.finish()
     stage.wait_arrivals(ids)
     figures.hold("99 of 100 requests after reading, while old rows are deleted", slow(stage, ids), 200, "ms")
+
+
+def test_an_operator_has_what_is_old_deleted_at_once_and_nothing_else(stage, notifyd, ctl):
+    one = notifyd({"workers": 1})
+    stage.webhook(secret=None)
+    for _ in range(25):
+        stage.publish()
+    stage.wait_settled(25)
+    one.terminate()
+    age(stage, days=3)
+    some = sorted(left(stage))[:11]
+    stage.database.execute("UPDATE notify.deliveries SET state = 'waiting', due_at = now() + interval '1 hour' WHERE event_id = %s", (some[0],))
+    age(stage, f"id IN ({', '.join(repr(id) for id in some)})", days=28)
+    for ago in ("2 hours", "31 days", "32 days"):
+        stage.database.execute("INSERT INTO notify.stats_hourly (integration_id, workspace_id, hour) VALUES (gen_random_uuid(), gen_random_uuid(),"
+                               f" date_trunc('hour', now() - interval '{ago}', 'UTC'))")
+    stage.database.execute("INSERT INTO notify.kept_answers (workspace_id, key, body_hash, integration_id, created_at)"
+                           " SELECT gen_random_uuid(), 'old', 'x', gen_random_uuid(), now() - interval '2 days' FROM generate_series(1, 25)")
+    stage.database.execute("INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, state, key)"
+                           " SELECT i.id, n::text, gen_random_uuid(), 'open', 'k' FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 4)) i, generate_series(1, 12) n")
+    batch = {"retention": {"batch": 5}}
+    assert ctl("prune", "--json", **batch).json() == {"deliveries": 10, "events": 10, "references": 48, "answers": 25, "changes": 0, "tokens": 0, "hours": 2}
+    assert len(left(stage)) == 15 and some[0] in left(stage), "what still waits stays"
+    assert ctl("prune", **batch).out == "deleted deliveries 0, events 0, references 0, answers 0, changes 0, tokens 0, hours 0\n"
+    assert ctl("prune", "--older-than", "2d", "--json").json()["events"] == 14 and left(stage) == {some[0]}
+    stage.database.execute("UPDATE notify.deliveries SET state = 'canceled', due_at = NULL")
+
+
+def test_an_operator_is_told_what_keeps_old_rows_from_being_deleted(stage, ctl):
+    for age_, word in (("23h", "at least 1d"), ("x", "--older-than"), ("-1", "--older-than")):
+        answer = ctl("prune", "--older-than", age_)
+        assert answer.code == 2 and word in answer.err, answer
+    stage.database.execute("REVOKE DELETE ON notify.events FROM notify_worker")
+    answer = ctl("prune")
+    assert answer.code == 1 and "roles.sql" in answer.err, answer
+    assert ctl("prune", database={"url": "postgresql://127.0.0.1:1/d"}).code == 75
