@@ -139,6 +139,7 @@ def test_a_read_that_is_not_answered_says_nothing_of_changes_and_a_write_does(st
     assert "whether a change took effect is not known" in write.json()["detail"]
 
 
+@pytest.mark.alone
 def test_what_is_too_slow_is_ended_once_and_says_so(stage, notify_api, token):
     api, mine = notify_api({"database": {"timeout": 2.0}}), token()
     on_integrations(stage, "PERFORM nextval('product_tries'), pg_sleep(30)")

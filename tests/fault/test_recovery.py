@@ -39,6 +39,7 @@ def attempts(stage, event_id: str) -> list[tuple]:
 
 # --- what a receiver may do
 
+@pytest.mark.alone
 def test_a_receiver_that_recovers_gets_three_requests_at_the_promised_times_while_others_go_on(stage, notifyd):
     stage.webhook("/sick", events=["scan_failed"])
     stage.webhook("/well", events=["scan_done"])

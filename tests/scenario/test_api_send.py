@@ -273,6 +273,7 @@ def test_an_answer_of_any_bytes_is_valid_utf_8_of_1024_bytes_at_most(body, stage
         assert answer["response"] == body.decode()
 
 
+@pytest.mark.alone
 def test_a_byte_a_second_ends_at_the_deadline_and_others_are_served_meanwhile(stage, sender):
     """A test makes several requests, each within delivery.timeout; all of them together end at api.test_timeout."""
     one = sender(delivery={"timeout": 60.0}, api={"test_timeout": 2.0})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 from sandbox.answers import Answer
 from sandbox.receiver import Receiver
 from test_api_http import tls  # noqa: F401
@@ -43,6 +44,7 @@ def test_an_answer_of_any_kind_ends_in_words(agent, tmp_path):
         assert "secret-token" not in one.log.read_text()
 
 
+@pytest.mark.alone
 def test_what_is_too_slow_is_given_up_and_what_is_too_much_is_asked_again(agent, tmp_path):
     config = tmp_path / "mcp.conf"
     config.write_text("mcp = { timeout = 3.0; };\n")

@@ -441,6 +441,7 @@ def test_expiry_and_eta_are_obeyed(stage, notifyd):
     assert held(stage, "notify.dead") == []
 
 
+@pytest.mark.alone
 def test_no_event_is_delivered_before_its_eta_and_none_much_later(stage, notifyd):
     """The ladder counts whole seconds and, above 15, in steps: the last trip is the one that rounds up."""
     stage.webhook()

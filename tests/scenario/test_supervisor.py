@@ -265,6 +265,7 @@ def test_a_pool_that_was_paused_as_a_whole_goes_on(stage, notifyd):
     stage.wait_arrivals([stage.publish()])
 
 
+@pytest.mark.alone
 def test_deaths_before_the_first_message_are_throttled(stage, notifyd):
     one = notifyd({"workers": 1})
     for deaths in range(1, 4):
