@@ -17,12 +17,35 @@ export default async function flow() {
     await ticks.first().uncheck();
     await ticks.nth(1).uncheck();
     await page.getByText('2 deliveries chosen').waitFor();
+
+    // Those that cannot begin again say why, each of them.
+    const answers = ['disabled', 'disabled', 'deleted'].map((result) => ({ result }));
+    await page.route('**/deliveries/replay', (route) => route.fulfill({ json: { replayed: 0, deliveries: answers } }), { times: 1 });
+    await replay.click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
+    await page
+        .getByText(
+            '2 not: Its integration is disabled: enable it first. 1 not: Its integration was deleted, so it cannot be sent any more.',
+        )
+        .waitFor();
+    await page.getByText('None chosen').waitFor();
+    await ticks.nth(2).check();
+    await ticks.nth(3).check();
+
+    await page.getByText('2 deliveries chosen').waitFor();
     await ask('accept');
     await replay.click();
     await page.getByRole('dialog').getByRole('button', { name: 'Replay' }).click();
     await page.getByText('2 deliveries replayed.').waitFor();
     await until(async () => (await ask('states')).delivered === 2, 'the two were not delivered');
     await page.getByText('Rejected (2 here)').waitFor();
+
+    // An empty page is not the end of the list.
+    const nothing = { json: [], headers: { Link: '</deliveries?state=dead&after=x>; rel="next"' } };
+    await page.route(/reason=exhausted/, (route) => route.fulfill(nothing), { times: 1 });
+    await page.getByLabel('Reason').selectOption('exhausted');
+    await page.getByText('None on this page; there may be older ones.').waitFor();
+    assert.ok(await page.getByRole('button', { name: 'Older' }).isEnabled());
 
     await page.getByLabel('Reason').selectOption('gone');
     await until(
@@ -43,6 +66,10 @@ export default async function flow() {
     await page.getByText('the finding exists but belongs to another scan').waitFor();
     await page.getByText(`finding ${given.stray}`).waitFor();
     await page.getByLabel('Event', { exact: false }).first().selectOption('scan_failed');
-    await page.getByText('No event died').waitFor();
+    await page.getByText('Nothing matches').waitFor();
+    await page.getByText('No event of this type died.').waitFor();
+    await page.route(/event_type=scan_done/, (route) => route.fulfill(nothing), { times: 1 });
+    await page.getByLabel('Event', { exact: false }).first().selectOption('scan_done');
+    await page.getByText('None on this page; there may be older ones.').waitFor();
     watch.check();
 }

@@ -13,7 +13,7 @@ export default async function flow() {
     await rows.first().waitFor();
     assert.equal(await rows.count(), 2);
     const asked = () => watch.requests.filter((request) => request.url().includes('/deliveries?')).length;
-    const other = await context.newPage();
+    const second = await context.newPage();
     await page.evaluate(() => {
         Object.defineProperty(document, 'hidden', { value: true, configurable: true });
         document.dispatchEvent(new Event('visibilitychange'));
@@ -27,7 +27,7 @@ export default async function flow() {
         document.dispatchEvent(new Event('visibilitychange'));
     });
     await until(() => asked() > quiet, 'a page that is seen again does not ask');
-    await other.close();
+    await second.close();
 
     // Filters, in the address too.
     await ask('publish', { event: 'finding_new' });
@@ -51,7 +51,25 @@ export default async function flow() {
     await until(async () => (await rows.count()) === 2 && page.url().includes('finding_id'), 'not two of the finding');
 
     await page.getByLabel('Id to look for').fill('');
-    await page.getByLabel('Integration', { exact: true }).fill('refuses');
+    // An integration is found by a part of its name, said in words, and chosen by whoever looks: also of two with one name.
+    const field = page.getByLabel('Integration', { exact: true });
+    await field.fill('no such thing');
+    await page.getByText('No integration has such a name.').first().waitFor();
+    const one = { integration: { id: '11111111-0000-4000-8000-000000000000', name: 'twice', kind: 'webhook', created_at: '2026-01-02T03:04:05Z' } };
+    const other = { integration: { ...one.integration, kind: 'slack', id: '00000000-0000-4000-8000-000000000000' } };
+    await page.route(/overview\?.*q=twice/, (route) => route.fulfill({ json: [one, other] }));
+    await field.fill('twice');
+    await page.getByRole('button', { name: 'twice · Slack' }).click();
+    await until(() => page.url().includes(other.integration.id), 'one of two with the same name is not chosen');
+    await page.getByRole('button', { name: 'No longer by integration' }).click();
+    await page.route(/overview\?.*q=broken/, (route) => route.fulfill({ status: 500, json: { detail: 'no list' } }));
+    await field.fill('broken');
+    await page.getByRole('alert').getByText('no list').waitFor();
+    await field.fill('refuses');
+    await page.getByText('1 integration:').last().waitFor();
+    assert.equal(await field.inputValue(), 'refuses', 'what is typed was taken away');
+    await page.getByRole('button', { name: 'refuses it' }).click();
+    assert.equal(await page.evaluate(() => document.activeElement.type), 'search');
     await page.getByRole('button', { name: 'No longer by integration' }).waitFor();
     await page.getByText('Integration refuses it').waitFor();
     await until(

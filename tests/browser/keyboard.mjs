@@ -41,6 +41,12 @@ export default async function flow() {
     await keyboard.type('by hand');
     await tabTo(page, 'webhook_url');
     await keyboard.type(given.hook);
+    // What is skipped to is the page as it is.
+    await tabTo(page, 'Skip to the page', 'Shift+Tab');
+    await keyboard.press('Enter');
+    await until(async () => (await page.evaluate(() => document.activeElement.id)) === 'main', 'it does not lead to the page');
+    await page.getByRole('heading', { name: 'Connect Signed webhook' }).waitFor();
+    assert.equal(await page.getByLabel('Name').first().inputValue(), 'by hand');
     await tabTo(page, 'High');
     await keyboard.press('ArrowUp');
     await page.getByText('Routes critical only.').waitFor();
@@ -64,6 +70,7 @@ export default async function flow() {
     assert.equal((await ask('row')).severity_filter, 'critical');
     await tabTo(page, 'Skip to the page', 'Shift+Tab');
     await keyboard.press('Enter');
+    assert.ok(await page.getByRole('heading', { name: 'by hand' }).isVisible());
     await tabTo(page, 'Sign out', 'Shift+Tab');
     await keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();

@@ -50,9 +50,43 @@ export default async function flow() {
     }
     await page.getByText('may only read').waitFor();
 
+    // Signed out in one tab is signed out in those that were opened from it.
+    const [opened] = await Promise.all([context.waitForEvent('page'), page.evaluate(() => void window.open(location.href))]);
+    await opened.getByRole('heading', { name: 'Dead letters' }).waitFor();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await opened.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await opened.getByText('in another tab').waitFor();
+    assert.equal(await opened.evaluate(() => sessionStorage.length), 0);
+    await opened.close();
     assert.equal(await page.evaluate(() => sessionStorage.length), 0);
+
+    // An address that names no page says so after a reload too; and nothing has to be fetched to be signed out.
+    await signIn(page, given.token, '#/nowhere');
+    await page.reload();
+    await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+    await go(page, '#/deliveries');
+    await page.route('**/sign_in.js', (route) => route.abort());
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.equal(await page.getByRole('heading', { name: 'Deliveries' }).count(), 0);
+    await page.unrouteAll();
+
+    // A browser that keeps nothing.
+    const bare = await open();
+    await bare.context.addInitScript(() => {
+        for (const name of ['localStorage', 'sessionStorage'])
+            Object.defineProperty(window, name, {
+                get() {
+                    throw new DOMException('nothing is kept', 'SecurityError');
+                },
+            });
+    });
+    await bare.page.goto('about:blank');
+    await signIn(bare.page, given.read);
+    await settled(bare.page);
+    bare.watch.check();
+    await bare.context.close();
 
     // A reload keeps the session; a revoked token ends it, and says so.
     await signIn(page, given.token);

@@ -137,6 +137,17 @@ def test_dead_letters_are_replayed_and_dropped_several_at_once(stage, dashboard,
                  url=dashboard.url, token=token(), stray=stray)
 
 
+def test_what_is_late_or_cannot_be_read_never_stands_for_what_is(stage, dashboard, token, notifyd):
+    notifyd()
+    event, integration = some_dead(stage, notifyd)
+    stage.webhook("/slow", name="slow hook", severity_filter="info")
+    for _ in range(2):
+        stage.publish("scan_done")
+    stage.database.execute("UPDATE integrations SET enabled = false WHERE id = %s", (integration,))
+    stage.wait(lambda: len(stage.deliveries()) >= 3)
+    browser.flow("late", url=dashboard.url, token=token(), event=event, integration=integration, finding=stage.high)
+
+
 def test_a_whole_flow_needs_no_mouse(stage, dashboard, token, row):
     browser.flow("keyboard", {"row": row}, url=dashboard.url, token=token(), hook=stage.receiver.url("/hand"))
 

@@ -7,7 +7,7 @@ import { deliveryTable } from './delivery_rows.js';
 import { resultOf } from './delivery.js';
 import { confirm } from './frame.js';
 import { asProblem, empty, isLeft } from './load.js';
-import { choice, paging } from './pages.js';
+import { choice, noneHere, paging } from './pages.js';
 import { mayWrite } from './session.js';
 import { REASONS, meaning, plural, title } from './words.js';
 
@@ -33,6 +33,12 @@ export function byReason(rows) {
         groups.get(word).push(one);
     }
     return [...groups].sort((left, right) => right[1].length - left[1].length);
+}
+
+/** What became of those that were neither replayed nor dropped: a sentence for each reason. */
+function refusals(results) {
+    const words = results.map((one) => one.result).filter((word) => word !== 'dropped' && word !== 'replayed');
+    return [...new Set(words)].map((word) => `${words.filter((one) => one === word).length} not: ${resultOf(word)}`);
 }
 
 export default function dead(box, { query, signal }) {
@@ -76,11 +82,9 @@ export default function dead(box, { query, signal }) {
             const body = { deliveries: some.map((one) => ({ event_id: one.event_id, integration_id: one.integration_id })) };
             const answer = (await ask('POST', `/deliveries/${verb}`, { body, signal })).data;
             const done = verb === 'drop' ? answer.dropped : answer.replayed;
-            const others = answer.deliveries.filter((one) => one.result !== 'dropped' && one.result !== 'replayed');
-            notice(
-                `${plural(done, 'delivery', 'deliveries')} ${verb === 'drop' ? 'dropped' : 'replayed'}.${others.length ? ` ${others.length} not: ${resultOf(others[0].result)}` : ''}`,
-                others.length > 0,
-            );
+            const others = refusals(answer.deliveries);
+            const said = `${plural(done, 'delivery', 'deliveries')} ${verb === 'drop' ? 'dropped' : 'replayed'}.`;
+            notice([said, ...others].join(' '), others.length > 0);
             chosen.clear();
             list.refresh();
         } catch (fault) {
@@ -125,10 +129,11 @@ export default function dead(box, { query, signal }) {
         );
     }
 
-    function draw(rows) {
+    function draw(rows, { isOnly }) {
         chosen.clear();
         drawBar();
         bar.hidden = !mayWrite() || rows.length === 0;
+        if (rows.length === 0 && !isOnly) return noneHere();
         if (rows.length === 0)
             return reason || integration
                 ? empty('Nothing matches', 'No delivery died of that.')

@@ -6,7 +6,7 @@ import { pathOf } from './ask.js';
 import { byReason, deadTabs } from './dead.js';
 import { cell, table } from './delivery_rows.js';
 import { empty } from './load.js';
-import { choice, paging } from './pages.js';
+import { choice, noneHere, paging } from './pages.js';
 import { EVENTS, meaning, time, title } from './words.js';
 
 function group([word, rows]) {
@@ -44,10 +44,13 @@ export default function deadEvents(box, { signal }) {
     let type = '';
     const first = () => pathOf('/events', { limit: 100, state: 'dead', event_type: type });
     const section = h('section', { 'aria-label': 'Dead events' });
-    const draw = (rows) =>
-        rows.length
-            ? byReason(rows).map(group)
+    const draw = (rows, { isOnly }) => {
+        if (rows.length) return byReason(rows).map(group);
+        if (!isOnly) return noneHere();
+        return type
+            ? empty('Nothing matches', 'No event of this type died.')
             : empty('No event died', 'Each one that came was matched against the integrations of the workspace.');
+    };
     const list = paging({ box: section, first, draw, noun: 'dead events', signal });
     show(
         box,

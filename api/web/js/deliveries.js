@@ -4,11 +4,13 @@
  * The filters stand in the address, so that what one looks at can be sent to somebody. The first page is read again every few
  * seconds while it is looked at; a page behind it stays as it is.
  */
-import { announce, calm, h, newId, show, theirs } from './dom.js';
-import { ask, pathOf } from './ask.js';
+import { calm, h, show, theirs } from './dom.js';
+import { pathOf } from './ask.js';
 import { deliveryTable } from './delivery_rows.js';
-import { empty, every } from './load.js';
-import { choice, paging } from './pages.js';
+import { integrationChoice } from './integration_choice.js';
+import { Live } from './live.js';
+import { PAUSED, SKIPPED, empty, every } from './load.js';
+import { choice, noneHere, paging } from './pages.js';
 import { EVENTS, REASONS, STATES, title } from './words.js';
 
 const SECONDS = 5;
@@ -17,42 +19,12 @@ const NAMES = ['state', 'reason', 'event_type', 'integration_id', 'scan_id', 'fi
 const IDS = { scan_id: 'Scan', finding_id: 'Finding', event_id: 'Event', export_id: 'Export' };
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** A field in which one types a name; PICK is called with the integration that has it. */
-function integrationChoice(pick, signal) {
-    const id = newId('names');
-    const names = h('datalist', { id });
-    const find = async (text) => {
-        if (!text) return;
-        const { data } = await ask('GET', pathOf('/overview', { limit: 10, q: text }), { signal });
-        show(
-            names,
-            data.map((one) => h('option', { value: one.integration.name })),
-        );
-        const same = data.filter((one) => one.integration.name === text);
-        const found = same.length ? same : data;
-        if (found.length === 1) pick(found[0].integration);
-        else announce(found.length ? 'Several have this in their name' : 'No integration has such a name');
-    };
-    const field = h('input', {
-        type: 'search',
-        list: id,
-        spellcheck: 'false',
-        maxlength: '200',
-        oninput: calm(() => find(field.value.trim()).catch(() => {})),
-    });
-    return {
-        node: h('label', null, 'Integration', field, names),
-        clear: () => {
-            field.value = '';
-        },
-    };
-}
-
 export default function deliveries(box, { query, signal }) {
     const filters = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? '']));
     const first = () => pathOf('/deliveries', { limit: LIMIT, ...filters });
     const section = h('section', { 'aria-label': 'Deliveries' });
-    const live = h('span', { class: 'live' }, 'Live');
+    const live = new Live();
+    const part = live.part();
     const chips = h('div', { class: 'actions' });
     const idKind = h(
         'select',
@@ -66,12 +38,11 @@ export default function deliveries(box, { query, signal }) {
         'aria-label': 'Id to look for',
         placeholder: 'An id',
         spellcheck: 'false',
-        oninput: calm(() => byId()),
+        oninput: calm(() => byId(), 300, signal),
     });
     const chosen = integrationChoice((one) => {
         known.set(one.id, one.name);
         change({ integration_id: one.id });
-        chosen.clear();
     }, signal);
     const known = new Map(); // names of integrations by id
 
@@ -120,41 +91,43 @@ export default function deliveries(box, { query, signal }) {
     }
 
     function draw(rows, { isFirst, isOnly }) {
-        live.className = isFirst ? 'live' : 'live off';
-        show(live, isFirst ? 'Live' : 'Older ones, as they were read');
+        if (isFirst) part.good();
+        else part.off('Older ones, as they were read');
         for (const one of rows) if (one.integration_name) known.set(one.integration_id, one.integration_name);
         drawChips();
         if (rows.length) return h('div', { class: 'card framed' }, deliveryTable(rows));
-        if (!isOnly)
-            return h('div', { class: 'card framed' }, h('p', { class: 'state soft' }, 'None on this page; there may be older ones.'));
+        if (!isOnly) return noneHere();
         return Object.values(filters).some(Boolean)
             ? empty('Nothing matches', 'No delivery is like that. They are kept for retention.deliveries_days.')
             : empty('Nothing yet', 'As soon as an integration fires, what becomes of it is shown here.');
     }
 
-    const list = paging({ box: section, first, draw, noun: 'deliveries', signal, rows: 5 });
+    const list = paging({ box: section, first, draw, noun: 'deliveries', signal, failed: part.bad, rows: 5 });
     for (const name of ['scan_id', 'finding_id', 'event_id']) if (filters[name]) [idKind.value, idField.value] = [name, filters[name]];
     show(
         box,
-        h('div', { class: 'head' }, h('h1', null, 'Deliveries'), live),
+        h('div', { class: 'head' }, h('h1', null, 'Deliveries'), live.node),
         h(
             'form',
             { class: 'filters', role: 'search', onsubmit: (event) => event.preventDefault() },
             choose('State', 'state', STATES),
             choose('Reason', 'reason', REASONS),
             choose('Event', 'event_type', EVENTS),
-            chosen.node,
             h('div', { class: 'with-button wide' }, idKind, idField),
+            chosen.field,
         ),
+        chosen.found,
         chips,
         section,
     );
     list.refresh();
     every(
         SECONDS,
-        async () => {
-            if (list.isFirst() && !section.contains(document.activeElement)) await list.again();
+        () => {
+            if (!list.isFirst()) return SKIPPED;
+            return section.contains(document.activeElement) ? PAUSED : list.again();
         },
         signal,
+        part,
     );
 }

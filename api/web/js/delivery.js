@@ -5,7 +5,8 @@ import { announce, button, h, notice, show, theirs } from './dom.js';
 import { ask, pathOf } from './ask.js';
 import { deliveryPath } from './delivery_rows.js';
 import { explanation } from './explain.js';
-import { asProblem, every, isLeft, load, problemCard } from './load.js';
+import { Live } from './live.js';
+import { PAUSED, SKIPPED, asProblem, every, isLeft, load, problemCard, renew } from './load.js';
 import { mayWrite } from './session.js';
 import { badge, exact, kindName, meaning, time, title } from './words.js';
 
@@ -21,6 +22,8 @@ export function resultOf(word) {
             not_dead: 'It is not dead any more; somebody was faster.',
             busy: 'Somebody has it in hand just now; try again.',
             not_found: 'It is not there any more.',
+            disabled: 'Its integration is disabled: enable it first.',
+            deleted: 'Its integration was deleted, so it cannot be sent any more.',
         }[word] ?? title(word)
     );
 }
@@ -97,6 +100,8 @@ export default function delivery(box, { words: [event, integration], signal }) {
     const heading = h('h1', null, 'Delivery');
     const state = h('span', { role: 'status' });
     const actions = h('div', { class: 'actions' });
+    const live = new Live();
+    const part = live.part();
     const body = h('div', { class: 'stack' });
     const why = h('div', { 'aria-live': 'polite' });
     let now = null;
@@ -108,7 +113,8 @@ export default function delivery(box, { words: [event, integration], signal }) {
         'Replay',
         async () => {
             try {
-                notice(resultOf((await ask('POST', `${path}/replay`, { signal })).data.result));
+                const { result } = (await ask('POST', `${path}/replay`, { signal })).data;
+                notice(resultOf(result), result !== 'replayed');
                 await refresh();
             } catch (fault) {
                 failed(fault);
@@ -126,13 +132,25 @@ export default function delivery(box, { words: [event, integration], signal }) {
         }
     });
 
-    async function page() {
-        const one = (await ask('GET', path, { signal })).data;
-        const changed = now && now !== one.state;
+    /** What is not needed any more goes without the focus, and what stays is not touched: it may have it. */
+    function offer(canReplay) {
+        if (canReplay === replay.isConnected) return;
+        const had = document.activeElement === replay;
+        if (canReplay) actions.append(replay);
+        else replay.remove();
+        if (had) explain.focus();
+    }
+
+    async function page(turn) {
+        const one = (await ask('GET', path, { signal: turn })).data;
+        turn.throwIfAborted();
+        if (now !== one.state) show(state, badge(one.state));
+        if (now && now !== one.state) announce(`Now ${one.state}`);
         now = one.state;
-        show(state, badge(one.state));
-        if (changed) announce(`Now ${one.state}`);
-        show(actions, explain, one.state === 'dead' && mayWrite() && replay);
+        if (!explain.isConnected) actions.append(explain);
+        offer(one.state === 'dead' && mayWrite());
+        if (MOVING.has(now)) part.good();
+        else part.off();
         return [
             h(
                 'section',
@@ -183,19 +201,21 @@ export default function delivery(box, { words: [event, integration], signal }) {
         ];
     }
 
-    const refresh = () => load(body, page, { signal, quiet: true });
+    const refresh = () => load(body, page, { signal, quiet: true, failed: part.bad });
     show(
         box,
         h('a', { class: 'back', href: '#/deliveries' }, '← Deliveries'),
-        h('div', { class: 'head' }, heading, state, actions),
+        h('div', { class: 'head' }, heading, state, live.node, actions),
         h('div', { class: 'stack' }, why, body),
     );
     load(body, page, { signal });
     every(
         SECONDS,
-        async () => {
-            if (MOVING.has(now) && !body.contains(document.activeElement)) show(body, await page());
+        () => {
+            if (!MOVING.has(now)) return SKIPPED;
+            return body.contains(document.activeElement) ? PAUSED : renew(body, page, signal);
         },
         signal,
+        part,
     );
 }

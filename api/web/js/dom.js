@@ -46,6 +46,26 @@ export function show(node, ...children) {
     return node;
 }
 
+/** Whether ONE, drawn anew, stands for what OTHER stood for: a link to the same place, a box of the same name, a button of the same words. */
+function isSame(one, other) {
+    if (one.tagName !== other.tagName || one.disabled) return false;
+    if (one.tagName === 'A') return one.getAttribute('href') === other.getAttribute('href');
+    if (one.tagName === 'INPUT') return one.dataset.name === other.dataset.name && one.type === other.type;
+    return one.textContent === other.textContent;
+}
+
+/** As show; when the focus was in NODE it stays there: on what stands for the same, or else on NODE. */
+export function redraw(node, ...children) {
+    const had = document.activeElement;
+    const inside = had !== node && node.contains(had);
+    show(node, ...children);
+    if (!inside || node.contains(document.activeElement)) return node;
+    const same = had.isConnected ? had : [...node.querySelectorAll(had.tagName)].find((one) => isSame(one, had));
+    if (!same) node.tabIndex = -1;
+    (same ?? node).focus({ preventScroll: true });
+    return node;
+}
+
 /** A word that no other element has as its id. */
 export function newId(prefix) {
     serial += 1;
@@ -95,11 +115,12 @@ export function button(text, work, properties) {
     return node;
 }
 
-/** A function that calls WORK once it was not called itself for a moment. */
-export function calm(work, milliseconds = 300) {
+/** A function that calls WORK once it was not called itself for a moment; never any more when SIGNAL has ended. */
+export function calm(work, milliseconds = 300, signal = null) {
     let timer = 0;
+    signal?.addEventListener('abort', () => clearTimeout(timer));
     return (...values) => {
         clearTimeout(timer);
-        timer = setTimeout(work, milliseconds, ...values);
+        if (!signal?.aborted) timer = setTimeout(work, milliseconds, ...values);
     };
 }

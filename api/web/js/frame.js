@@ -2,6 +2,7 @@
  * frame - what stands around every page: where one can go, who one is, how bright it is; and dialogs
  */
 import { h, newId, show } from './dom.js';
+import { ofBrowser } from './kept.js';
 import { mayWrite, signOut, whoAmI } from './session.js';
 import { exact } from './words.js';
 
@@ -14,19 +15,19 @@ const PAGES = [
 ];
 
 export function applyTheme() {
-    const theme = localStorage.getItem(THEME);
+    const theme = ofBrowser.get(THEME);
     if (theme === 'light' || theme === 'dark') document.documentElement.dataset.theme = theme;
     else delete document.documentElement.dataset.theme;
 }
 
 function themeSwitch() {
-    const chosen = localStorage.getItem(THEME) ?? 'auto';
+    const chosen = ofBrowser.get(THEME) ?? 'auto';
     return h(
         'select',
         {
             'aria-label': 'Colours',
             onchange: (event) => {
-                localStorage.setItem(THEME, event.target.value);
+                ofBrowser.set(THEME, event.target.value);
                 applyTheme();
             },
         },

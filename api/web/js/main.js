@@ -8,6 +8,7 @@ import { announce, h, show } from './dom.js';
 import { ask } from './ask.js';
 import { applyTheme, drawFrame } from './frame.js';
 import { load } from './load.js';
+import signIn from './sign_in.js';
 import { onEnd, setMe, token, whoAmI } from './session.js';
 
 const ROUTES = [
@@ -26,7 +27,7 @@ let leave = new AbortController();
 /** {path, query} of the address. */
 function here() {
     const [path, query = ''] = location.hash.replace(/^#/, '').split('?');
-    return { path: path || '/', query: new URLSearchParams(query) };
+    return { path: path.startsWith('/') ? path : '/', query: new URLSearchParams(query) };
 }
 
 /** NULL: the address names no page. */
@@ -54,30 +55,32 @@ function arrive(name, main, first) {
     (heading ?? main).focus({ preventScroll: true });
 }
 
+/** What somebody saw who is not signed in any more. */
+function clear(main) {
+    for (const dialog of document.querySelectorAll('dialog')) dialog.close('no');
+    for (const id of ['notices', 'said']) show(document.getElementById(id));
+    show(main);
+}
+
 async function showPage(first = false) {
     leave.abort();
     leave = new AbortController();
     const { signal } = leave;
     const main = document.getElementById('main');
     if (!token()) {
+        clear(main);
         drawFrame('');
-        const { default: signIn } = await import('./sign_in.js');
-        if (signal.aborted) return;
         signIn(main, () => showPage());
         arrive('Sign in', main, false);
         return;
     }
     const { path, query } = here();
     if (!whoAmI()) {
-        await load(
-            main,
-            async () => {
-                setMe((await ask('GET', '/token', { signal })).data);
-                showPage(first);
-                return [];
-            },
-            { signal, quiet: true },
-        );
+        const look = async () => {
+            setMe((await ask('GET', '/token', { signal })).data);
+            showPage(first); // which ends this turn, so that nothing is drawn over the page
+        };
+        await load(main, look, { signal, quiet: true });
         return;
     }
     const found = find(path);
@@ -116,5 +119,11 @@ function fetchOthers() {
 
 applyTheme();
 onEnd(() => showPage());
-window.addEventListener('hashchange', () => showPage());
+window.addEventListener('hashchange', () => {
+    if (/^#\/|^$/.test(location.hash)) showPage(); // anything else is a place on the page that is shown
+});
+document.querySelector('.skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    document.getElementById('main').focus();
+});
 showPage(true).then(() => setTimeout(fetchOthers, 1000));

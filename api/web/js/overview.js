@@ -4,7 +4,8 @@
 import { announce, calm, h, show, theirs } from './dom.js';
 import { ask, pathOf } from './ask.js';
 import { chart } from './chart.js';
-import { empty, every, load } from './load.js';
+import { Live } from './live.js';
+import { PAUSED, empty, every, load, renew } from './load.js';
 import { choice, paging } from './pages.js';
 import { mark } from './marks.js';
 import { mayWrite } from './session.js';
@@ -116,15 +117,27 @@ export default function overview(box, { signal, query }) {
     const top = h('section', { class: 'totals', 'aria-label': 'Totals' });
     const section = h('section', { 'aria-label': 'Integrations' });
     const first = () => pathOf('/overview', { limit: LIMIT, ...filters });
-    const draw = (rows) => cards(rows, filters.q || filters.kind || filters.health);
-    const list = paging({ box: section, first, draw, noun: 'integrations', signal, back: 'Back', on: 'Further', rows: 6 });
+    const live = new Live();
+    const [ofTotals, ofCards] = [live.part(), live.part()];
+    const draw = (rows) => {
+        ofCards.good();
+        return cards(rows, filters.q || filters.kind || filters.health);
+    };
+    const names = { noun: 'integrations', back: 'Back', on: 'Further' };
+    const list = paging({ box: section, first, draw, ...names, signal, failed: ofCards.bad, rows: 6 });
 
-    function change(what) {
+    async function change(what) {
         Object.assign(filters, what);
-        list.restart().then(() => announce(`${section.querySelectorAll('.one').length} integrations`));
+        history.replaceState(null, '', `#${pathOf('/', filters)}`);
+        if (await list.restart()) announce(`${section.querySelectorAll('.one').length} integrations`);
     }
 
-    const figures = async () => totals((await ask('GET', '/stats?integrations=false', { signal })).data);
+    async function figures(turn) {
+        const { data } = await ask('GET', '/stats?integrations=false', { signal: turn });
+        turn.throwIfAborted();
+        ofTotals.good();
+        return totals(data);
+    }
 
     show(
         box,
@@ -132,6 +145,7 @@ export default function overview(box, { signal, query }) {
             'div',
             { class: 'head' },
             h('h1', null, 'Overview'),
+            live.node,
             mayWrite() && h('div', { class: 'actions' }, h('a', { class: 'button main', href: '#/connect' }, 'Connect')),
         ),
         top,
@@ -142,7 +156,11 @@ export default function overview(box, { signal, query }) {
                 'label',
                 { class: 'wide' },
                 'Search by name',
-                h('input', { type: 'search', value: filters.q, oninput: calm((event) => change({ q: event.target.value.trim() })) }),
+                h('input', {
+                    type: 'search',
+                    value: filters.q,
+                    oninput: calm((event) => change({ q: event.target.value.trim() }), 300, signal),
+                }),
             ),
             choice('Kind', KINDS, { chosen: filters.kind, change: (kind) => change({ kind }), all: 'Every kind', name: kindName }),
             choice('State', HEALTHS, {
@@ -154,11 +172,14 @@ export default function overview(box, { signal, query }) {
         ),
         section,
     );
-    load(top, figures, { signal, rows: 1 });
+    load(top, figures, { signal, rows: 1, failed: ofTotals.bad });
     list.refresh();
-    every(SECONDS, async () => show(top, await figures()), signal);
-    const again = async () => {
-        if (!section.contains(document.activeElement)) await list.again();
-    };
-    every(CARDS_SECONDS, again, signal);
+    const unless = (box, work) => () => (box.contains(document.activeElement) ? PAUSED : work()); // somebody is in it
+    every(
+        SECONDS,
+        unless(top, () => renew(top, figures, signal)),
+        signal,
+        ofTotals,
+    );
+    every(CARDS_SECONDS, unless(section, list.again), signal, ofCards);
 }

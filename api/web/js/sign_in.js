@@ -11,7 +11,7 @@ export default function signIn(main, signedIn) {
         type: 'password',
         id: 'token',
         name: 'token',
-        autocomplete: 'off',
+        autocomplete: 'one-time-code',
         spellcheck: 'false',
         required: true,
         'aria-describedby': 'token-help',
@@ -64,7 +64,7 @@ export default function signIn(main, signedIn) {
                     h(
                         'p',
                         { class: 'help', id: 'token-help' },
-                        'It begins with pnt_ and is kept in this tab only, until you close it or sign out.',
+                        'It begins with pnt_. This tab keeps it, and tabs opened from it, until you close them or sign out in one of them; a browser that brings a closed tab back may bring the token back too.',
                     ),
                     input,
                 ),

@@ -117,6 +117,11 @@ export function exact(text) {
     return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
 }
 
+/** The hour and the minute, as a clock shows them here. */
+export function clock(milliseconds) {
+    return exact(milliseconds).slice(11, 16);
+}
+
 /** A time of the API's as a node; NONE: what to say without one. */
 export function time(text, none = '–') {
     return text ? h('time', { datetime: text, title: exact(text) }, ago(text)) : none;
