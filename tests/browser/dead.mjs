@@ -42,8 +42,8 @@ export default async function flow() {
 
     // An empty page is not the end of the list.
     const nothing = { json: [], headers: { Link: '</deliveries?state=dead&after=x>; rel="next"' } };
-    await page.route(/reason=exhausted/, (route) => route.fulfill(nothing), { times: 1 });
-    await page.getByLabel('Reason').selectOption('exhausted');
+    await page.route(/reason=too_old/, (route) => route.fulfill(nothing), { times: 1 });
+    await page.getByLabel('Reason').selectOption('too_old');
     await page.getByText('None on this page; there may be older ones.').waitFor();
     assert.ok(await page.getByRole('button', { name: 'Older' }).isEnabled());
 

@@ -3,7 +3,7 @@
 import { ask, assert, given, go, open, settled, until } from './lib.mjs';
 
 export default async function flow() {
-    const { page, watch, context } = await open({ token: given.token, path: '#/deliveries' });
+    const { page, watch, context } = await open({ token: given.token, path: '#/deliveries', expected: [500] });
     await settled(page);
     await page.getByText('Nothing yet').waitFor();
     const rows = page.locator('main tbody tr');
@@ -55,7 +55,9 @@ export default async function flow() {
     const field = page.getByLabel('Integration', { exact: true });
     await field.fill('no such thing');
     await page.getByText('No integration has such a name.').first().waitFor();
-    const one = { integration: { id: '11111111-0000-4000-8000-000000000000', name: 'twice', kind: 'webhook', created_at: '2026-01-02T03:04:05Z' } };
+    const one = {
+        integration: { id: '11111111-0000-4000-8000-000000000000', name: 'twice', kind: 'webhook', created_at: '2026-01-02T03:04:05Z' },
+    };
     const other = { integration: { ...one.integration, kind: 'slack', id: '00000000-0000-4000-8000-000000000000' } };
     await page.route(/overview\?.*q=twice/, (route) => route.fulfill({ json: [one, other] }));
     await field.fill('twice');
@@ -101,10 +103,10 @@ export default async function flow() {
     await ask('many');
     await go(page, '#/deliveries');
     await page.getByRole('button', { name: 'Older' }).click();
-    await page.getByText('Page 2').waitFor();
+    await page.locator('.pager').getByText('Page 2').waitFor();
     await page.getByText('Older ones, as they were read').waitFor();
     await page.getByRole('button', { name: 'Newer' }).click();
-    await page.getByText('Page 1').waitFor();
+    await page.locator('.pager').getByText('Page 1').waitFor();
     await page.getByText('Live', { exact: true }).waitFor();
     watch.check();
 }

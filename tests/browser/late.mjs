@@ -50,12 +50,12 @@ async function overview(page) {
 
     // Figures that cannot be read say so, and those in which somebody is stay.
     await page.getByText('Live', { exact: true }).waitFor();
-    await page.getByRole('link', { name: 'dead' }).first().focus();
+    await page.locator('a.total', { hasText: 'dead' }).focus();
     await page.getByText('Paused while you are in it').waitFor();
     assert.match(await focus(page), /dead$/);
     await page.getByLabel('Search by name').focus();
     await page.route('**/stats?*', (route) => route.abort());
-    await page.getByText(/^Not live since \d\d:\d\d: The server does not answer\./).waitFor();
+    await page.locator('.live', { hasText: /^Not live since \d\d:\d\d: The server does not answer\./ }).waitFor();
     await page.unrouteAll();
 }
 
@@ -70,7 +70,7 @@ async function deliveries(page) {
     await late.came;
     const older = page.getByRole('button', { name: 'Older' });
     await older.click();
-    await page.getByText('Page 2').waitFor();
+    await page.locator('.pager').getByText('Page 2').waitFor();
     const second = await shown();
     assert.notEqual(second, first);
     await late.release();
@@ -78,8 +78,12 @@ async function deliveries(page) {
     assert.equal(await focus(page), 'Older');
     assert.match(await said(page), /^Page 2, 1 deliveries/);
     await older.click();
-    await page.getByText('Page 3').waitFor();
+    await page.locator('.pager').getByText('Page 3').waitFor();
     assert.ok(![first, second].includes(await shown()), 'the page after the second is none of the two');
+    for (let number = 4; await older.isEnabled(); number += 1) {
+        await older.click();
+        await page.locator('.pager').getByText(`Page ${number},`).waitFor();
+    }
     assert.equal(await focus(page), 'Newer', 'there is nothing older, and the focus is lost');
     await page.unrouteAll();
 
@@ -88,7 +92,7 @@ async function deliveries(page) {
     await go(page, '#/deliveries');
     await page.getByText('Live', { exact: true }).waitFor();
     await page.route(/\/deliveries\?limit=50/, (route) => route.abort());
-    await page.getByText(/^Not live since \d\d:\d\d: The server does not answer\./).waitFor();
+    await page.locator('.live', { hasText: /^Not live since \d\d:\d\d: The server does not answer\./ }).waitFor();
     assert.match(await said(page), /^Not live since/);
     assert.ok((await page.locator('tbody tr').count()) > 0, 'what was read is gone');
     await page.unrouteAll();
@@ -141,7 +145,7 @@ async function delivery(page) {
     assert.equal(await focus(page), 'Why?');
     await page.unrouteAll();
     await page.route(`**${path}`, (route) => route.abort());
-    await page.getByText(/^Not live since \d\d:\d\d: The server does not answer\./).waitFor();
+    await page.locator('.live', { hasText: /^Not live since \d\d:\d\d: The server does not answer\./ }).waitFor();
     await page.unrouteAll();
 }
 

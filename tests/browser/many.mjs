@@ -8,10 +8,10 @@ export default async function flow() {
     const cards = page.locator('.one');
     assert.equal(await cards.count(), 24);
     await page.getByRole('button', { name: 'Further' }).click();
-    await page.getByText('Page 2').waitFor();
+    await page.locator('.pager').getByText('Page 2').waitFor();
     await page.getByRole('link', { name: 'number 0024', exact: true }).waitFor();
     await page.getByRole('button', { name: 'Back' }).click();
-    await page.getByText('Page 1').waitFor();
+    await page.locator('.pager').getByText('Page 1').waitFor();
 
     const begun = Date.now();
     await page.getByLabel('Search by name').fill('number 4321');

@@ -14,7 +14,7 @@ export default async function flow() {
         await settled(page);
     };
     const rowsAre = (count) => () => until(async () => (await rows.count()) === count, `there are not ${count} rows`);
-    const pageIs = (number) => () => page.getByText(`Page ${number},`).waitFor();
+    const pageIs = (number) => () => page.locator('.pager').getByText(`Page ${number},`).waitFor();
 
     await settled(page);
     await step(
