@@ -44,8 +44,8 @@
  * them (Apache's mod_deflate: "…-gzip").
  */
 #define MATCHES(etag, sent)                                                                                  \
-    sent " IS NULL OR " sent " = '*' OR " etag                                                               \
-    " = ANY (string_to_array(replace(replace(replace(" sent ", ' ', ''), 'W/', ''), '-gzip\"', '\"'), ','))"
+    sent " IS NULL OR " sent " = '*' OR " etag " = ANY (string_to_array(replace(replace(replace(" sent       \
+         ", ' ', ''), 'W/', ''), '-gzip\"', '\"'), ','))"
 #define LOG "INSERT INTO notify.api_audit (workspace_id, actor, actor_name, verb, object, fields) SELECT "
 
 /* Nobody reads it. Where the role of the session was dropped it is an error that says so, and pg_link makes a new one. */
