@@ -125,6 +125,12 @@ async function dead(page) {
     await page.getByText('1 delivery chosen').waitFor();
     await page.waitForTimeout(3000); // longer than the countdown
     assert.ok(await page.getByText('1 delivery chosen').isVisible(), 'a countdown of before took the choice away');
+
+    // What is not shown is not chosen.
+    await page.route(/reason=gone/, (route) => route.abort(), { times: 1 });
+    await page.getByLabel('Reason').selectOption('gone');
+    await page.getByRole('heading', { name: 'No answer' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Replay' }).count(), 0);
 }
 
 /** One that moves: that of a delivery which died, were it waiting. */

@@ -129,10 +129,15 @@ export default function dead(box, { query, signal }) {
         );
     }
 
-    function draw(rows, { isOnly }) {
+    /** Nothing is chosen that is not shown. OFFERED: whether there is something to choose. */
+    function begin(offered) {
         chosen.clear();
         drawBar();
-        bar.hidden = !mayWrite() || rows.length === 0;
+        bar.hidden = !mayWrite() || !offered;
+    }
+
+    function draw(rows, { isOnly }) {
+        begin(rows.length > 0);
         if (rows.length === 0 && !isOnly) return noneHere();
         if (rows.length === 0)
             return reason || integration
@@ -142,7 +147,7 @@ export default function dead(box, { query, signal }) {
         return byReason(rows).map(group);
     }
 
-    const list = paging({ box: section, first, draw, noun: 'dead deliveries', signal, rows: 4 });
+    const list = paging({ box: section, first, draw, noun: 'dead deliveries', signal, failed: () => begin(false), rows: 4 });
     show(
         box,
         h('div', { class: 'head' }, h('h1', null, 'Dead letters')),
@@ -154,6 +159,7 @@ export default function dead(box, { query, signal }) {
                 chosen: reason,
                 change: (word) => {
                     reason = word;
+                    begin(false);
                     list.restart();
                 },
                 all: 'Every reason',
@@ -163,7 +169,6 @@ export default function dead(box, { query, signal }) {
         section,
         bar,
     );
-    drawBar();
-    bar.hidden = true;
+    begin(false);
     list.refresh();
 }

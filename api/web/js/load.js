@@ -175,6 +175,7 @@ export function every(seconds, work, signal, live = null) {
                 live?.bad(problem);
             }
         }
+        clearTimeout(timer); // of a turn that began meanwhile
         if (!signal.aborted) timer = setTimeout(turn, wait * 1000);
     };
     const onSeen = () => {
