@@ -9,6 +9,7 @@ import { ask } from './ask.js';
 import { applyTheme, drawFrame } from './frame.js';
 import { load } from './load.js';
 import { onEnd, setMe, token, whoAmI } from './session.js';
+import { mayLeave } from './unsaved.js';
 
 const ROUTES = [
     [/^\/$/, 'Overview', () => import('./overview.js')],
@@ -116,5 +117,5 @@ function fetchOthers() {
 
 applyTheme();
 onEnd(() => showPage());
-window.addEventListener('hashchange', () => showPage());
+window.addEventListener('hashchange', async () => (await mayLeave()) && showPage());
 showPage(true).then(() => setTimeout(fetchOthers, 1000));
