@@ -24,7 +24,7 @@ export default async function flow() {
     await link('Deliveries').click();
     await dialog.getByRole('heading', { name: 'Leave without saving?' }).waitFor();
     await answer('Stay');
-    assert.match(page.url(), /#\/connect\/webhook$/);
+    await page.waitForURL(/#\/connect\/webhook$/);
     assert.equal(await name.inputValue(), 'half done');
     await page.goBack(); // to the address that was not gone to
     await dialog.waitFor();
@@ -77,5 +77,28 @@ export default async function flow() {
     await page.getByRole('heading', { name: 'Deliveries' }).waitFor();
     assert.equal(await dialog.count(), 0);
     assert.equal(await ask('count'), 1);
+
+    // A token that ends under a form takes nothing with it, when the next one is of the same workspace.
+    await page.goto(`${given.url}/#/connect/webhook`);
+    await page.getByRole('heading', { name: 'Connect Signed webhook' }).waitFor();
+    await settled(page);
+    await name.fill('over two tokens');
+    await page.getByLabel('webhook_url').first().fill(given.hook);
+    watch.expected.add(401);
+    await ask('revoke');
+    for (let status = 0; status !== 401;) {
+        const answer = page.waitForResponse('**/integrations/preview');
+        await page.getByRole('button', { name: 'Scan done' }).click();
+        status = (await answer).status();
+    }
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.ok(!(await page.content()).includes(given.hook));
+    await page.getByLabel('API token').fill(given.next);
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Connect Signed webhook' }).waitFor();
+    assert.equal(await name.inputValue(), 'over two tokens');
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByRole('heading', { name: 'over two tokens' }).waitFor();
+    assert.equal(await ask('count'), 2);
     watch.check();
 }

@@ -39,6 +39,15 @@ def token(ctl, stage):
 
 
 @pytest.fixture
+def revoke(ctl):
+    """revoke(token) ends one."""
+    def end(token: str) -> None:
+        assert ctl("token", "revoke", token.split("_")[1], database={"role": None}).code == 0
+
+    return end
+
+
+@pytest.fixture
 def dashboard(notify_api):
     """A notify-api whose tests may go to the receiver."""
     return notify_api({"delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}})
@@ -87,15 +96,11 @@ def some_dead(stage: Any, notifyd: Any, name: str = "refuses") -> tuple[str, str
 
 # --- flows
 
-def test_signing_in_with_a_token_that_reads_one_that_writes_and_one_that_is_revoked(stage, dashboard, token, notifyd, ctl):
+def test_signing_in_with_a_token_that_reads_one_that_writes_and_one_that_is_revoked(stage, dashboard, token, notifyd, revoke):
     notifyd()
     event, integration = some_dead(stage, notifyd)
     writes = token()
-
-    def revoke() -> None:
-        assert ctl("token", "revoke", writes.split("_")[1], database={"role": None}).code == 0
-
-    browser.flow("sign_in", {"revoke": revoke}, url=dashboard.url, token=writes, read=token("read"), event=event, integration=integration)
+    browser.flow("sign_in", {"revoke": lambda: revoke(writes)}, url=dashboard.url, token=writes, read=token("read"), event=event, integration=integration)
 
 
 def test_a_destination_is_found_previewed_tried_out_and_connected(stage, dashboard, token, row, count):
@@ -125,8 +130,9 @@ def test_a_lost_answer_makes_nothing_twice(stage, dashboard, token, count):
     browser.flow("once", {"count": count}, url=dashboard.url, token=token(), integration=one.id, hook=stage.receiver.url("/hook"))
 
 
-def test_what_was_typed_is_not_lost_without_a_question(stage, dashboard, token, count):
-    browser.flow("unsaved", {"count": count}, url=dashboard.url, token=token(), hook=stage.receiver.url("/hook"))
+def test_what_was_typed_is_not_lost_without_a_question(stage, dashboard, token, count, revoke):
+    writes = token()
+    browser.flow("unsaved", {"count": count, "revoke": lambda: revoke(writes)}, url=dashboard.url, token=writes, next=token(), hook=stage.receiver.url("/hook"))
 
 
 def test_chosen_targets_are_shown_among_many(stage, dashboard, token):

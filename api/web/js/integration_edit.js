@@ -187,8 +187,9 @@ export function editForm({ read, path, kind, targets, signal, changed }) {
         said,
         h('div', { class: 'foot' }, saver),
     );
+    // When the form is of an older version than that, it stays so, and tells of it when it is saved.
     const moved = (before, now) => {
-        if (before.etag === seen.etag) seen = now; // else the form is of an older version, which it tells when it is saved
+        seen = before.etag === seen.etag ? now : { ...seen, data: { ...seen.data, enabled: now.data.enabled } };
     };
     return { node, test: test.node, moved, drop };
 }

@@ -4,12 +4,12 @@
  * The address behind the # names it, so that pages can be linked to, and the way back works. A page is a function of a box, its
  * parameters and a signal that ends its requests and its timers when it is left.
  */
-import { announce, h, show } from './dom.js';
+import { announce, h, notice, show } from './dom.js';
 import { ask } from './ask.js';
 import { applyTheme, drawFrame } from './frame.js';
 import { load } from './load.js';
-import { onEnd, setMe, token, whoAmI } from './session.js';
-import { mayLeave } from './unsaved.js';
+import { mayWrite, onEnd, setMe, token, whoAmI, whyEnded } from './session.js';
+import { mayLeave, unsaved } from './unsaved.js';
 
 const ROUTES = [
     [/^\/$/, 'Overview', () => import('./overview.js')],
@@ -55,6 +55,31 @@ function arrive(name, main, first) {
     (heading ?? main).focus({ preventScroll: true });
 }
 
+let kept = null; // {home, workspace, leave, nodes}: a page with unsaved work whose token has ended
+
+/** Who did not ask for the end of the session finds the work again after signing in to the same workspace. */
+function keepWork() {
+    const work = unsaved();
+    if (!work || !whyEnded()) return;
+    kept = { ...work, leave, nodes: [...document.getElementById('main').childNodes] };
+    leave = new AbortController(); // it is not left
+    notice('What you typed is there again when you have signed in.');
+}
+
+/** Whether the kept page is shown again; one that cannot be is left. */
+function takeBack(main) {
+    const back = kept;
+    kept = null;
+    if (!back) return false;
+    if (back.home !== location.href || back.workspace !== whoAmI().workspace_id || !mayWrite()) {
+        back.leave.abort();
+        return false;
+    }
+    leave = back.leave;
+    show(main, back.nodes);
+    return true;
+}
+
 async function showPage(first = false) {
     leave.abort();
     leave = new AbortController();
@@ -88,6 +113,10 @@ async function showPage(first = false) {
         arrive('No such page', main, first);
         return;
     }
+    if (takeBack(main)) {
+        arrive(found.name, main, false);
+        return;
+    }
     try {
         const module = await found.module();
         if (signal.aborted) return;
@@ -116,6 +145,9 @@ function fetchOthers() {
 }
 
 applyTheme();
-onEnd(() => showPage());
+onEnd(() => {
+    keepWork();
+    showPage();
+});
 window.addEventListener('hashchange', async () => (await mayLeave()) && showPage());
 showPage(true).then(() => setTimeout(fetchOthers, 1000));

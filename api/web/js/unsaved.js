@@ -5,13 +5,14 @@
  * another page.
  */
 import { closeDialogs, confirm } from './dialog.js';
+import { whoAmI } from './session.js';
 
-let held = null; // {isDirty, home}: the form that is shown
+let held = null; // {isDirty, home, workspace}: the form that is shown
 let asked = 0;
 
 /** ISDIRTY: whether there is work in the form of the page that SIGNAL ends. Returns what lets go of it, for when it is saved. */
 export function guard(isDirty, signal) {
-    const mine = { isDirty, home: location.href };
+    const mine = { isDirty, home: location.href, workspace: whoAmI()?.workspace_id };
     held = mine;
     const drop = () => {
         if (held === mine) held = null;
@@ -21,10 +22,15 @@ export function guard(isDirty, signal) {
     return drop;
 }
 
+/** {home, workspace}: where there is work that is not saved; null: there is none. */
+export function unsaved() {
+    return held?.isDirty() ? held : null;
+}
+
 /** Whether what was typed may be lost: asked when there is any. */
 export async function mayLose() {
     closeDialogs();
-    if (!held?.isDirty()) return true;
+    if (!unsaved()) return true;
     return confirm({
         heading: 'Leave without saving?',
         text: 'What you typed here is kept nowhere.',
