@@ -55,19 +55,19 @@ function arrive(name, main, first) {
     (heading ?? main).focus({ preventScroll: true });
 }
 
-let kept = null; // {home, workspace, leave, nodes}: a page with unsaved work whose token has ended
+let kept = null; // {home, workspace, leave, title, nodes}: a page with unsaved work whose token has ended
 
 /** Who did not ask for the end of the session finds the work again after signing in to the same workspace. */
 function keepWork() {
     const work = unsaved();
     if (!work || !whyEnded()) return;
-    kept = { ...work, leave, nodes: [...document.getElementById('main').childNodes] };
+    kept = { ...work, leave, title: document.title, nodes: [...document.getElementById('main').childNodes] };
     leave = new AbortController(); // it is not left
     notice('What you typed is there again when you have signed in.');
 }
 
-/** Whether the kept page is shown again; one that cannot be is left. */
-function takeBack(main) {
+/** Whether the kept page is shown again, as NAME; one that cannot be is left. */
+function takeBack(main, name) {
     const back = kept;
     kept = null;
     if (!back) return false;
@@ -77,6 +77,8 @@ function takeBack(main) {
     }
     leave = back.leave;
     show(main, back.nodes);
+    arrive(name, main, false);
+    document.title = back.title;
     return true;
 }
 
@@ -113,10 +115,7 @@ async function showPage(first = false) {
         arrive('No such page', main, first);
         return;
     }
-    if (takeBack(main)) {
-        arrive(found.name, main, false);
-        return;
-    }
+    if (takeBack(main, found.name)) return;
     try {
         const module = await found.module();
         if (signal.aborted) return;
