@@ -68,6 +68,14 @@ export default async function flow() {
     await keyboard.press('Escape');
     await until(async () => (await page.evaluate(() => document.activeElement.textContent)) === 'Disable', 'the focus is lost');
     assert.equal((await ask('row')).severity_filter, 'critical');
+    // The button that was pressed keeps it, whatever it is called now.
+    await keyboard.press('Space');
+    await page.getByRole('dialog').waitFor();
+    await tabTo(page, 'Disable');
+    await keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Enable' }).waitFor();
+    await until(async () => (await page.evaluate(() => document.activeElement.textContent)) === 'Enable', 'the focus is lost');
+    assert.equal((await ask('row')).enabled, false);
     await tabTo(page, 'Skip to the page', 'Shift+Tab');
     await keyboard.press('Enter');
     assert.ok(await page.getByRole('heading', { name: 'by hand' }).isVisible());

@@ -31,6 +31,7 @@ export default async function flow() {
     await page.evaluate(() => {
         location.hash = '#/';
     });
+    await page.getByRole('dialog').getByRole('button', { name: 'Leave' }).click();
     await page
         .getByText(/Tries again in \d+ s\./)
         .first()

@@ -39,6 +39,15 @@ def token(ctl, stage):
 
 
 @pytest.fixture
+def revoke(ctl):
+    """revoke(token) ends one."""
+    def end(token: str) -> None:
+        assert ctl("token", "revoke", token.split("_")[1], database={"role": None}).code == 0
+
+    return end
+
+
+@pytest.fixture
 def dashboard(notify_api):
     """A notify-api whose tests may go to the receiver."""
     return notify_api({"delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}})
@@ -59,6 +68,23 @@ def row(stage):
     return read
 
 
+@pytest.fixture
+def change(dashboard, token):
+    """change(id, **fields): as somebody else does."""
+    writes = token()
+
+    def make(id: str, **fields: Any) -> None:
+        assert dashboard.ask("PATCH", f"/integrations/{id}", fields, writes).status == 200
+
+    return make
+
+
+@pytest.fixture
+def count(stage):
+    """How many integrations there are."""
+    return lambda: stage.database.query("SELECT count(*) FROM integrations")[0][0]
+
+
 def some_dead(stage: Any, notifyd: Any, name: str = "refuses") -> tuple[str, str]:
     """A delivery that was refused: the event, the integration."""
     stage.receiver.script("/refuses", Answer(404, body=b"no such channel"))
@@ -70,32 +96,51 @@ def some_dead(stage: Any, notifyd: Any, name: str = "refuses") -> tuple[str, str
 
 # --- flows
 
-def test_signing_in_with_a_token_that_reads_one_that_writes_and_one_that_is_revoked(stage, dashboard, token, notifyd, ctl):
+def test_signing_in_with_a_token_that_reads_one_that_writes_and_one_that_is_revoked(stage, dashboard, token, notifyd, revoke):
     notifyd()
     event, integration = some_dead(stage, notifyd)
     writes = token()
-
-    def revoke() -> None:
-        assert ctl("token", "revoke", writes.split("_")[1], database={"role": None}).code == 0
-
-    browser.flow("sign_in", {"revoke": revoke}, url=dashboard.url, token=writes, read=token("read"), event=event, integration=integration)
+    browser.flow("sign_in", {"revoke": lambda: revoke(writes)}, url=dashboard.url, token=writes, read=token("read"), event=event, integration=integration)
 
 
-def test_a_destination_is_found_previewed_tried_out_and_connected(stage, dashboard, token, row):
+def test_a_destination_is_found_previewed_tried_out_and_connected(stage, dashboard, token, row, count):
     browser.flow("connect", {
-        "row": row, "count": lambda: stage.database.query("SELECT count(*) FROM integrations")[0][0], "arrived": lambda: stage.receiver.count("/soar"),
+        "row": row, "count": count, "arrived": lambda: stage.receiver.count("/soar"),
     }, url=dashboard.url, token=token(), hook=stage.receiver.url("/soar"), target=stage.target.id)
 
 
-def test_an_integration_is_changed_by_two_disabled_copied_and_deleted(stage, dashboard, token, row):
+def test_an_integration_is_changed_by_two_disabled_copied_and_deleted(stage, dashboard, token, row, change):
     one = stage.webhook("/hook", name="#security")
-    writes = token()
-
-    def change(id: str, **fields: Any) -> None:
-        assert dashboard.ask("PATCH", f"/integrations/{id}", fields, writes).status == 200
-
     browser.flow("edit", {"row": row, "change": change, "refuse": lambda: stage.receiver.script("/changed", Answer(418, body=b"I am a teapot"))},
-                 url=dashboard.url, token=writes, integration=one.id, hook=stage.receiver.url("/changed"))
+                 url=dashboard.url, token=token(), integration=one.id, hook=stage.receiver.url("/changed"))
+
+
+def test_what_somebody_else_changed_is_neither_overwritten_nor_hidden(stage, dashboard, token, row, change):
+    one = stage.webhook("/hook", name="#security", severity_filter="high")
+    browser.flow("two", {"row": row, "change": change}, url=dashboard.url, token=token(), integration=one.id)
+
+
+def test_a_test_is_of_the_settings_that_are_seen(stage, dashboard, token):
+    one = stage.webhook("/hook")
+    browser.flow("tried", {"arrived": lambda path: stage.receiver.count(path)}, url=dashboard.url, token=token(), integration=one.id, hook=stage.receiver.url("/new"))
+
+
+def test_a_lost_answer_makes_nothing_twice(stage, dashboard, token, count):
+    one = stage.webhook("/hook", name="#security")
+    browser.flow("once", {"count": count}, url=dashboard.url, token=token(), integration=one.id, hook=stage.receiver.url("/hook"))
+
+
+def test_what_was_typed_is_not_lost_without_a_question(stage, dashboard, token, count, revoke):
+    writes = token()
+    browser.flow("unsaved", {"count": count, "revoke": lambda: revoke(writes)}, url=dashboard.url, token=writes, next=token(), hook=stage.receiver.url("/hook"))
+
+
+def test_chosen_targets_are_shown_among_many(stage, dashboard, token):
+    stage.database.execute("INSERT INTO targets SELECT (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'name', 'target ' || to_char(n, 'FM000')))).*"
+                           " FROM targets t, generate_series(1, 300) n WHERE t.id = %s", (stage.target.id,))
+    last = [str(id) for id, in stage.database.query("SELECT id FROM targets WHERE name LIKE 'target %%' ORDER BY name DESC LIMIT 5", ())]
+    one = stage.webhook("/hook", target_ids=last)
+    browser.flow("targets", url=dashboard.url, token=token(), integration=one.id)
 
 
 def test_deliveries_are_live_filtered_explained_and_replayed(stage, dashboard, token, notifyd):

@@ -2,13 +2,17 @@
  * connect_kind - a new integration of one kind
  */
 import { announce, button, calm, h, newId, notice, show } from './dom.js';
-import { allKinds, ask } from './ask.js';
+import { allKinds, ask, pathOf } from './ask.js';
+import { keeper } from './creation.js';
+import { confirm } from './dialog.js';
+import { changes } from './differences.js';
 import { allTargets, filtersForm } from './filters.js';
-import { asProblem, load, problemCard } from './load.js';
+import { asProblem, isLeft, load, problemCard } from './load.js';
 import { mark } from './marks.js';
 import { mayWrite } from './session.js';
 import { settingsForm } from './settings.js';
 import { previewPanel, testPanel } from './try_out.js';
+import { guard } from './unsaved.js';
 
 /** The field of the name, in the manner of those of settings. */
 export function nameField(value, changed) {
@@ -41,6 +45,10 @@ export function nameField(value, changed) {
             wrong,
         ),
         value: () => input.value.trim(),
+        set: (text) => {
+            input.value = text;
+            tell('');
+        },
         tell,
         focus: () => input.focus(),
         check: () => {
@@ -59,21 +67,26 @@ export function leftOf(problem, shown) {
     return problem;
 }
 
-/** Keys of requests: one that may have arrived is sent again under the same, another one never is. */
-function keeper() {
-    let last = '';
-    let key = '';
-    return (body) => {
-        const text = JSON.stringify(body);
-        if (text !== last) key = crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join('-');
-        last = text;
-        return key;
-    };
+/** Whether another may be made although ONE was sent and had no answer: it is looked for by its name. */
+async function isToBeMade(one, signal) {
+    const rows = (await ask('GET', pathOf('/overview', { limit: 500, kind: one.kind, q: one.name }), { signal })).data;
+    const count = rows.filter((row) => row.integration.name === one.name && row.integration.kind === one.kind).length;
+    if (count === 0) return true;
+    return confirm({
+        heading: 'It may have been connected already',
+        text: `No answer came to the first attempt, and ${count === 1 ? 'there is one' : `there are ${count}`} of its name now: ${one.name}.`,
+        points: ['The overview leads to it; there it can be changed.', 'What stands here would be another one.'],
+        yes: 'Connect another',
+    });
 }
 
 function form(kind, targets, signal) {
-    const keyOf = keeper();
-    const changed = calm(() => preview.refresh(), 500);
+    const keys = keeper();
+    const refresh = calm(() => preview.refresh(), 500);
+    const changed = () => {
+        test.stale();
+        refresh();
+    };
     const name = nameField('', () => {});
     const settings = settingsForm(kind, changed);
     const filters = filtersForm(null, targets, () => {});
@@ -84,11 +97,14 @@ function form(kind, targets, signal) {
         'Sends a test with the settings as they are here. Nothing is saved.',
         async () => {
             if (!settings.check()) return null;
-            return ask('POST', '/integrations/test', { body: { kind: kind.kind, config: settings.config() }, signal }).catch((fault) => {
-                if (fault.errors) leftOf(fault, settings.tell(fault));
-                throw fault;
-            });
+            return ask('POST', '/integrations/test', { body: { kind: kind.kind, config: settings.config() }, signal });
         },
+        signal,
+        (problem) => leftOf(problem, settings.tell(problem)),
+    );
+    const usual = filters.value();
+    const saved = guard(
+        () => Boolean(name.value()) || Object.keys(settings.config()).length > 0 || Object.keys(changes(usual, filters.value())).length > 0,
         signal,
     );
 
@@ -103,10 +119,16 @@ function form(kind, targets, signal) {
         }
         const body = { kind: kind.kind, name: name.value(), config: settings.config(), enabled: enabled.checked, ...filters.value() };
         try {
-            const made = await ask('POST', '/integrations', { body, headers: { 'Idempotency-Key': keyOf(body) }, signal });
+            const doubt = keys.doubt(body);
+            if (doubt && !(await isToBeMade(doubt, signal))) return;
+            const made = await keys.send(body, (key) =>
+                ask('POST', '/integrations', { body, headers: { 'Idempotency-Key': key }, signal }),
+            );
+            saved();
             notice(`Connected: ${made.data.name}.`);
             location.hash = `#/integrations/${encodeURIComponent(made.data.id)}`;
         } catch (fault) {
+            if (isLeft(fault, signal)) return;
             const problem = asProblem(fault);
             name.tell(problem.of('name'));
             const shown = [...settings.tell(problem), ...filters.tell(problem), ...(problem.of('name') ? ['name'] : [])];
@@ -121,17 +143,13 @@ function form(kind, targets, signal) {
         }
     }
 
-    const saver = button('Connect', save, { class: 'main' });
-    const submit = (event) => {
-        event.preventDefault();
-        saver.click();
-    };
+    const saver = button('Connect', save, { class: 'main', type: 'submit' }); // Enter in a field is a click on it
     return h(
         'div',
         { class: 'two' },
         h(
             'form',
-            { class: 'stack', novalidate: true, onsubmit: submit },
+            { class: 'stack', novalidate: true, onsubmit: (event) => event.preventDefault() },
             h('section', { class: 'card' }, h('h2', null, 'Where to'), name.node, settings.node),
             h('section', { class: 'card' }, h('h2', null, 'When it fires'), filters.node),
             said,
@@ -143,7 +161,7 @@ function form(kind, targets, signal) {
                 saver,
             ),
         ),
-        h('div', { class: 'side stack' }, test, preview.node),
+        h('div', { class: 'side stack' }, test.node, preview.node),
     );
 }
 

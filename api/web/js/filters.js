@@ -62,7 +62,12 @@ function targetsPart(targets, ids, changed) {
     const known = new Map(targets.all.map((one) => [one.id, one]));
     const gone = [...chosen].filter((id) => !known.has(id));
     const options = [
-        ...gone.map((id) => ({ value: id, text: 'A target that is gone', small: id, find: id })),
+        ...gone.map((id) => ({
+            value: id,
+            text: targets.whole ? 'A target that is gone' : 'A target that is not in this list',
+            small: id,
+            find: id,
+        })),
         ...targets.all.map((one) => ({
             value: one.id,
             text: theirs(one.name),
@@ -72,7 +77,7 @@ function targetsPart(targets, ids, changed) {
     ];
     const sentence = h('p', { class: 'sentence', role: 'status' });
     const list = h('div', { class: 'options' });
-    const nameOf = (id) => known.get(id)?.name ?? 'one that is gone';
+    const nameOf = (id) => known.get(id)?.name ?? (targets.whole ? 'one that is gone' : 'one that is not in this list');
     const tell = () => {
         const names = [...chosen].slice(0, 3).map(nameOf);
         clear.hidden = chosen.size === 0;
@@ -85,7 +90,9 @@ function targetsPart(targets, ids, changed) {
         );
     };
     const search = (text) => {
-        const found = options.filter((one) => one.find.includes(text));
+        const fitting = options.filter((one) => one.find.includes(text));
+        const isChosen = (one) => chosen.has(one.value);
+        const found = [...fitting.filter(isChosen), ...fitting.filter((one) => !isChosen(one))]; // no tick is beyond what is shown
         show(
             list,
             found.length === 0 &&
@@ -202,22 +209,28 @@ function severityPart(severity, changed) {
     return { ...made, value: () => chosen };
 }
 
-/** {node, value(), tell(problem)}: of INTEGRATION, or of a new one. */
+/** {node, value(), set(name, value), tell(problem)}: of INTEGRATION, or of a new one. */
 export function filtersForm(integration, targets, changed) {
-    const parts = {
-        target_ids: targetsPart(targets, integration?.target_ids, changed),
-        events: eventsPart(integration?.events, changed),
-        severity_filter: severityPart(integration?.severity_filter, changed),
+    const makers = {
+        target_ids: (ids) => targetsPart(targets, ids, changed),
+        events: (events) => eventsPart(events, changed),
+        severity_filter: (severity) => severityPart(severity, changed),
     };
+    const parts = new Map(Object.entries(makers).map(([name, make]) => [name, make(integration?.[name])]));
     return {
         node: h(
             'div',
             null,
-            Object.values(parts).map((one) => one.node),
+            [...parts.values()].map((one) => one.node),
         ),
-        value: () => Object.fromEntries(Object.entries(parts).map(([name, one]) => [name, one.value()])),
+        value: () => Object.fromEntries([...parts].map(([name, one]) => [name, one.value()])),
+        set: (name, value) => {
+            const part = makers[name](value);
+            parts.get(name).node.replaceWith(part.node);
+            parts.set(name, part);
+        },
         tell: (problem) =>
-            Object.entries(parts)
+            [...parts]
                 .filter(([name, one]) => {
                     one.tell(problem?.of(name));
                     return problem?.of(name);

@@ -1,10 +1,14 @@
 /*
- * frame - what stands around every page: where one can go, who one is, how bright it is; and dialogs
+ * frame - what stands around every page: where one can go, who one is, how bright it is
  */
-import { h, newId, show } from './dom.js';
+import { closeDialogs } from './dialog.js';
+import { h, show } from './dom.js';
 import { ofBrowser } from './kept.js';
 import { mayWrite, signOut, whoAmI } from './session.js';
+import { mayLose } from './unsaved.js';
 import { exact } from './words.js';
+
+export { confirm } from './dialog.js';
 
 const THEME = 'notify.theme';
 const PAGES = [
@@ -41,6 +45,7 @@ function themeSwitch() {
 
 /** PATH: of the page that is shown; null: the sign-in page. */
 export function drawFrame(path) {
+    closeDialogs();
     const top = document.getElementById('top');
     const me = whoAmI();
     const pages = PAGES.filter(([href]) => href !== '#/connect' || mayWrite());
@@ -65,38 +70,7 @@ export function drawFrame(path) {
                     mayWrite() ? '' : ' · may only read',
                 ),
             themeSwitch(),
-            me && h('button', { type: 'button', onclick: () => signOut() }, 'Sign out'),
+            me && h('button', { type: 'button', onclick: async () => (await mayLose()) && signOut() }, 'Sign out'),
         ),
     );
-}
-
-/** Asks before something ends. Resolves to whether it was agreed to; Escape is a no. */
-export function confirm({ heading, text, points = [], yes, danger = false }) {
-    const id = newId('dialog');
-    return new Promise((resolve) => {
-        const dialog = h(
-            'dialog',
-            { 'aria-labelledby': id, onclose: () => (dialog.remove(), resolve(dialog.returnValue === 'yes')) },
-            h('h2', { id }, heading),
-            h(
-                'div',
-                { class: 'stack-small' },
-                h('p', null, text),
-                points.length > 0 &&
-                    h(
-                        'ul',
-                        { class: 'bulleted' },
-                        points.map((one) => h('li', null, one)),
-                    ),
-            ),
-            h(
-                'div',
-                { class: 'actions' },
-                h('button', { type: 'button', onclick: () => dialog.close('no') }, 'Cancel'),
-                h('button', { type: 'button', class: danger ? 'main danger' : 'main', onclick: () => dialog.close('yes') }, yes),
-            ),
-        );
-        document.body.append(dialog);
-        dialog.showModal();
-    });
 }

@@ -4,12 +4,13 @@
  * The address behind the # names it, so that pages can be linked to, and the way back works. A page is a function of a box, its
  * parameters and a signal that ends its requests and its timers when it is left.
  */
-import { announce, h, show } from './dom.js';
+import { announce, h, notice, show } from './dom.js';
 import { ask } from './ask.js';
 import { applyTheme, drawFrame } from './frame.js';
 import { load } from './load.js';
 import signIn from './sign_in.js';
-import { onEnd, setMe, token, whoAmI } from './session.js';
+import { mayWrite, onEnd, setMe, token, whoAmI, whyEnded } from './session.js';
+import { mayLeave, unsaved } from './unsaved.js';
 
 const ROUTES = [
     [/^\/$/, 'Overview', () => import('./overview.js')],
@@ -62,6 +63,33 @@ function clear(main) {
     show(main);
 }
 
+let kept = null; // {home, workspace, leave, title, nodes}: a page with unsaved work whose token has ended
+
+/** Who did not ask for the end of the session finds the work again after signing in to the same workspace. Whether there is any. */
+function keepWork() {
+    const work = unsaved();
+    if (!work || !whyEnded()) return false;
+    kept = { ...work, leave, title: document.title, nodes: [...document.getElementById('main').childNodes] };
+    leave = new AbortController(); // it is not left
+    return true;
+}
+
+/** Whether the kept page is shown again, as NAME; one that cannot be is left. */
+function takeBack(main, name) {
+    const back = kept;
+    kept = null;
+    if (!back) return false;
+    if (back.home !== location.href || back.workspace !== whoAmI().workspace_id || !mayWrite()) {
+        back.leave.abort();
+        return false;
+    }
+    leave = back.leave;
+    show(main, back.nodes);
+    arrive(name, main, false);
+    document.title = back.title;
+    return true;
+}
+
 async function showPage(first = false) {
     leave.abort();
     leave = new AbortController();
@@ -90,6 +118,7 @@ async function showPage(first = false) {
         arrive('No such page', main, first);
         return;
     }
+    if (takeBack(main, found.name)) return;
     try {
         const module = await found.module();
         if (signal.aborted) return;
@@ -118,9 +147,14 @@ function fetchOthers() {
 }
 
 applyTheme();
-onEnd(() => showPage());
-window.addEventListener('hashchange', () => {
-    if (/^#\/|^$/.test(location.hash)) showPage(); // anything else is a place on the page that is shown
+onEnd(() => {
+    const isKept = keepWork();
+    showPage();
+    if (isKept) notice('What you typed is there again when you have signed in.');
+});
+window.addEventListener('hashchange', async () => {
+    // Anything else is a place on the page that is shown.
+    if (/^#\/|^$/.test(location.hash) && (await mayLeave())) showPage();
 });
 document.querySelector('.skip').addEventListener('click', (event) => {
     event.preventDefault();

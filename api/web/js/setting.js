@@ -12,6 +12,11 @@ function exampleText(setting) {
     return typeof setting.example === 'string' ? setting.example : JSON.stringify(setting.example);
 }
 
+/** Managers of passwords put the one of this site into a secret field that is only "off". */
+function completion(setting) {
+    return setting.secret ? 'new-password' : 'off';
+}
+
 /** What is wrong with TEXT, by SCHEMA; null: nothing that can be seen from here. */
 function faultOf(text, schema, setting) {
     if (schema.maxLength && text.length > schema.maxLength) return `At most ${schema.maxLength} characters.`;
@@ -26,7 +31,7 @@ function textForm(setting, id, changed) {
     const input = h('input', {
         type: setting.secret ? 'password' : 'text',
         id,
-        autocomplete: 'off',
+        autocomplete: completion(setting),
         spellcheck: 'false',
         autocapitalize: 'off',
         placeholder: setting.default ? setting.default : false,
@@ -101,7 +106,7 @@ function mapForm(setting, id, changed) {
             type: setting.secret ? 'password' : 'text',
             'aria-label': 'Value',
             placeholder: 'Value',
-            autocomplete: 'off',
+            autocomplete: completion(setting),
             oninput: changed,
         });
         const row = h(

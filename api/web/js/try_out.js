@@ -169,36 +169,52 @@ function resultCard(result) {
     );
 }
 
-/** A button that tests, and what came of it. SEND: asks the API, or says why not by null. */
-export function testPanel(text, send, signal) {
+/**
+ * {node, say(text), stale()}: a button that tests, and what came of it. SEND: asks the API, or says why not by null. TELL: shows what is
+ * wrong with the settings at their fields. STALE is called when the settings have become others: no answer is about those.
+ */
+export function testPanel(text, send, signal, tell = () => {}) {
     const box = h('div', { 'aria-live': 'polite' });
+    const note = h('p', { class: 'soft small' }, text);
+    const card = (...body) => h('section', { class: 'card stack-small' }, h('h2', null, 'Test'), body);
+    let turn = 0;
+    let last = 0; // the turn that a result is shown of, or is awaited
     if (!mayWrite())
-        return h(
-            'section',
-            { class: 'card stack-small' },
-            h('h2', null, 'Test'),
-            h('p', { class: 'soft' }, 'This token may only read. A token with the scope write can send a test.'),
-        );
-    return h(
-        'section',
-        { class: 'card stack-small' },
-        h('h2', null, 'Test'),
-        h('p', { class: 'soft small' }, text),
-        button('Send a test', async () => {
-            try {
-                const answer = await send();
-                if (!answer) return;
-                show(box, resultCard(answer.data));
-                announce(answer.data.ok ? 'The test was taken' : 'The test was not taken');
-            } catch (fault) {
-                if (isLeft(fault, signal)) return;
-                const problem = asProblem(fault);
-                show(
-                    box,
-                    problemCard(problem, problem.wait && h('span', { class: 'small soft' }, `Try again in ${Math.ceil(problem.wait)} s.`)),
-                );
+        return {
+            node: card(h('p', { class: 'soft' }, 'This token may only read. A token with the scope write can send a test.')),
+            say: () => {},
+            stale: () => {},
+        };
+    async function test() {
+        turn += 1;
+        const mine = turn;
+        last = mine;
+        show(box);
+        try {
+            const answer = await send();
+            if (mine !== turn) return;
+            if (!answer) {
+                last = 0;
+                return;
             }
-        }),
-        box,
-    );
+            show(box, resultCard(answer.data));
+            announce(answer.data.ok ? 'The test was taken' : 'The test was not taken');
+        } catch (fault) {
+            if (isLeft(fault, signal) || mine !== turn) return;
+            const problem = asProblem(fault);
+            tell(problem);
+            show(
+                box,
+                problemCard(problem, problem.wait && h('span', { class: 'small soft' }, `Try again in ${Math.ceil(problem.wait)} s.`)),
+            );
+        }
+    }
+    return {
+        node: card(note, button('Send a test', test), box),
+        say: (now) => show(note, now),
+        stale: () => {
+            if (last === turn && last > 0) show(box, h('p', { class: 'soft small' }, 'The settings were changed: test them again.'));
+            turn += 1;
+        },
+    };
 }
