@@ -153,6 +153,8 @@ bool result_bound(struct json_object *result, size_t max, const struct result_fo
     struct buf note;
     size_t limit = max > 2 * NOTE_MAX ? max - NOTE_MAX : max / 2;
     struct json_object *page = form->page ? json_get(result, form->page) : NULL;
+    if (!json_object_is_type(page, json_type_array))
+        page = NULL;
     size_t entries = page ? json_object_array_length(page) : 0;
     drop_no_numbers(result);
     size_t size = strlen(json_print(result));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import subprocess
 import time
@@ -254,6 +255,18 @@ def test_what_cannot_be_cut_to_its_limit_is_not_shown(api, one):
     serve(api, exported(1, left_out=many), said(rows(1, delivered)))
     words = a.refused("send_webhook", **THERE)
     assert "the answer is too large" in words and EXPORT in words and "1 delivered" in words and "do not repeat it" in words
+
+
+def test_a_call_keeps_no_more_of_its_line_than_it_needs(api, one, sanitized):
+    api.script("/deliveries*", said([], held=True))
+    a = one(grace=0.1)
+    for _ in range(12):
+        number = a.begin("tools/call", {"name": "list_deliveries", "other": [[]] * 80_000})
+    api.wait_for(12)
+    peak = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{a.process.pid}/status").read_text())[1])
+    assert peak < 60_000 or sanitized, peak
+    a.begin("tools/call", {"name": "list_deliveries", "other": "x" * 300_000})
+    assert "mcp.line_bytes" in a.receive()["error"]["message"] and number == 13
 
 
 def test_of_many_wrong_arguments_ten_are_told_and_the_others_counted(one):
