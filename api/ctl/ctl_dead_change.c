@@ -32,22 +32,29 @@ static const double batch_timeout =
     60; /* seconds: the first batch may have to look through all that is dead */
 
 /* $8: where to go on, the time of the last row of the batch before. Each answers how many, and that time. */
-#define PICKED_DELIVERIES                                                                                    \
+#define PICKED_DELIVERIES(which)                                                                             \
     "WITH picked AS MATERIALIZED (SELECT d.event_id, d.integration_id, d.updated_at AS at"                   \
-    " FROM notify.deliveries d WHERE" DEAD_IS_DELIVERY                                                       \
+    " FROM notify.deliveries d WHERE" DEAD_IS_DELIVERY which                                                 \
     " AND ($8::timestamptz IS NULL OR d.updated_at >= $8) ORDER BY d.updated_at LIMIT $7::int"               \
     " FOR NO KEY UPDATE OF d SKIP LOCKED)"
 #define CHANGED(table, key)                                                                                  \
     " FROM picked p WHERE " key " RETURNING p.at) SELECT count(*), max(at)::text FROM changed"
 
-static const char replay_deliveries[] = PICKED_DELIVERIES
-    ", numbers AS (SELECT a.event_id, a.integration_id, min(a.attempt) AS lowest, max(a.attempt) AS highest"
-    " FROM picked JOIN notify.attempts a USING (event_id, integration_id) GROUP BY 1, 2)"
-    ", earlier AS (UPDATE notify.attempts a SET attempt = " LEDGER_EARLIER_LIFE(
-        "a", "n") " FROM numbers n WHERE a.event_id = n.event_id AND a.integration_id = n.integration_id AND "
-                  "a.attempt > 0)"
-                  ", changed AS (UPDATE notify.deliveries d SET " LEDGER_REPLAYED CHANGED(
-                      "deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
+/* What a worker would cancel at once, and nobody could begin again, stays dead: its integration is disabled, or gone. */
+#define IS_WANTED                                                                                            \
+    " AND EXISTS (SELECT FROM public.integrations i WHERE i.id = d.integration_id AND i.enabled)"
+
+static const char replay_deliveries[] = PICKED_DELIVERIES(
+    IS_WANTED) ", numbers AS (SELECT a.event_id, a.integration_id, min(a.attempt) AS lowest, max(a.attempt) "
+               "AS highest"
+               " FROM picked JOIN notify.attempts a USING (event_id, integration_id) GROUP BY 1, 2)"
+               ", earlier AS (UPDATE notify.attempts a SET attempt = " LEDGER_EARLIER_LIFE(
+                   "a", "n") " FROM numbers n WHERE a.event_id = n.event_id AND a.integration_id = "
+                             "n.integration_id AND "
+                             "a.attempt > 0)"
+                             ", changed AS (UPDATE notify.deliveries d SET " LEDGER_REPLAYED CHANGED(
+                                 "deliveries",
+                                 "d.event_id = p.event_id AND d.integration_id = p.integration_id");
 
 static const char replay_events[] =
     "WITH picked AS MATERIALIZED (SELECT e.id, e.finished_at AS at FROM notify.events e WHERE" DEAD_IS_EVENT
@@ -57,11 +64,14 @@ static const char replay_events[] =
     " scheduled_for = now(), owed = true, swept_at = NULL" CHANGED("events", "e.id = p.id");
 
 static const char drop_deliveries[] =
-    PICKED_DELIVERIES ", changed AS (UPDATE notify.deliveries d SET " LEDGER_DROPPED CHANGED(
+    PICKED_DELIVERIES("") ", changed AS (UPDATE notify.deliveries d SET " LEDGER_DROPPED CHANGED(
         "deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
 
 static const char count_deliveries[] =
     "SELECT count(*), NULL FROM notify.deliveries d WHERE" DEAD_IS_DELIVERY " AND ($7::int IS NULL OR true)";
+static const char count_wanted[] =
+    "SELECT count(*), NULL FROM notify.deliveries d WHERE" DEAD_IS_DELIVERY IS_WANTED
+    " AND ($7::int IS NULL OR true)";
 static const char count_events[] =
     "SELECT count(*), NULL FROM notify.events e WHERE" DEAD_IS_EVENT " AND ($7::int IS NULL OR true)";
 
@@ -165,16 +175,27 @@ static enum ctl_exit end(const struct change *c, long changed, long busy)
 static enum ctl_exit replay(struct change *c)
 {
     struct tally deliveries, events;
-    if (!change_all(c, replay_deliveries, count_deliveries, &deliveries) ||
+    if (!change_all(c, replay_deliveries, count_wanted, &deliveries) ||
         !change_all(c, replay_events, count_events, &events))
         return ctl_fail_db(&c->db);
-    long busy = deliveries.busy + events.busy;
+    long busy = deliveries.busy + events.busy, dead = run_batch(c, count_deliveries, 0, NULL);
+    bool limited = c->filter->limit && deliveries.changed >= c->filter->limit;
+    long kept = limited ? 0 : dead - deliveries.busy;
+    if (dead < 0)
+        return ctl_fail_db(&c->db);
     if (c->filter->json)
-        printf("{\"deliveries\":%ld,\"events\":%ld,\"busy\":%ld}\n", deliveries.changed, events.changed,
-               busy);
+        printf("{\"deliveries\":%ld,\"events\":%ld,\"kept\":%ld,\"busy\":%ld}\n", deliveries.changed,
+               events.changed, kept, busy);
     else
         printf("replayed %ld deliver%s and %ld event%s; a running notifyd sends them\n", deliveries.changed,
                deliveries.changed == 1 ? "y" : "ies", events.changed, plural(events.changed));
+    if (kept > 0)
+        fprintf(stderr,
+                "notifyctl: %ld stay%s dead, because the integration is disabled or was deleted; enable it "
+                "first, or drop them\n",
+                kept, kept == 1 ? "s" : "");
+    if (kept > 0 && c->filter->event && !deliveries.changed && !busy)
+        return CTL_NO;
     return end(c, deliveries.changed + events.changed, busy);
 }
 

@@ -216,7 +216,9 @@ const struct rest_member rest_members[] = {
     {"Change", "event_id", "text", NULL, "The event.", false},
     {"Change", "integration_id", "uuid", NULL, "The integration.", false},
     {"Change", "result", "text", NULL,
-     "What became of it: replayed, dropped, not_dead, busy (try again), not_found.", false},
+     "What became of it: replayed, dropped, not_dead, busy (try again), not_found; disabled or deleted: its "
+     "integration is, and it stays dead.",
+     false},
 
     {"Replayed", "replayed", "integer", NULL, "How many begin again.", false},
     {"Replayed", "deliveries", "Change[]", NULL, "Each.", false},

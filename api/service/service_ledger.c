@@ -146,14 +146,18 @@ void service_delivery_get(struct service_call *call, const struct service_caller
 
 /* ---- what is dead ---- */
 
-/* "replayed", "busy", "not_dead", "not_found": what became of one. */
+/* "replayed", "busy", "not_dead", "not_found", "disabled", "deleted": what became of one. */
 static const char *result_of(const struct service_call *call, const PGresult *rows, int row)
 {
     if (*PQgetvalue(rows, row, API_CHANGE_DONE) == 't')
         return call->own->is_drop ? "dropped" : "replayed";
     if (PQgetisnull(rows, row, API_CHANGE_STATE))
         return "not_found";
-    return strcmp(PQgetvalue(rows, row, API_CHANGE_STATE), "dead") == 0 ? "busy" : "not_dead";
+    if (strcmp(PQgetvalue(rows, row, API_CHANGE_STATE), "dead") != 0)
+        return "not_dead";
+    return call->own->is_drop || PQgetisnull(rows, row, API_CHANGE_WHY)
+               ? "busy"
+               : PQgetvalue(rows, row, API_CHANGE_WHY);
 }
 
 static void add_result(struct service_call *call, struct buf *out, const PGresult *rows, int row)
@@ -176,6 +180,12 @@ static void one_finish(struct service_call *call, const PGresult *rows)
         not_found(call);
     } else if (strcmp(result, "busy") == 0) {
         service_refuse(call, SERVICE_CONFLICT, "somebody is changing it just now; try again in a moment");
+    } else if (strcmp(result, "disabled") == 0) {
+        service_refuse(call, SERVICE_CONFLICT,
+                       "its integration is disabled, so it would be canceled; enable that first");
+    } else if (strcmp(result, "deleted") == 0) {
+        service_refuse(call, SERVICE_CONFLICT,
+                       "its integration was deleted, so it cannot be sent any more; it can be dropped");
     } else if (strcmp(result, "not_dead") == 0) {
         service_refuse(call, SERVICE_CONFLICT,
                        arena_printf(&call->arena, "only what is dead can be replayed; this is %s",

@@ -124,26 +124,31 @@ const char service_sql_delivery_attempts[] =
 
 /* ---- what is dead begins again, or is given up ---- */
 
-#define PICKED                                                                                               \
+#define PICKED(which)                                                                                        \
     "WITH asked AS MATERIALIZED (SELECT DISTINCT a.event_id, a.integration_id FROM unnest($2, $3)"           \
     " a (event_id, integration_id)),"                                                                        \
     " picked AS MATERIALIZED (SELECT p.event_id, p.integration_id FROM asked a CROSS JOIN LATERAL"           \
     " (SELECT d.event_id, d.integration_id FROM notify.api_deliveries d WHERE d.workspace_id = $1"           \
-    " AND d.event_id = a.event_id AND d.integration_id = a.integration_id AND d.state = 'dead'"              \
+    " AND d.event_id = a.event_id AND d.integration_id = a.integration_id AND d.state = 'dead'" which        \
     " FOR NO KEY UPDATE OF d SKIP LOCKED) p)"
+/* What a worker would cancel at once, and nobody could begin again, stays dead: its integration is disabled, or gone. */
+#define IS_WANTED                                                                                            \
+    " AND EXISTS (SELECT FROM notify.api_integrations i WHERE i.workspace_id = $1 AND i.id = a.integration_id AND i.enabled)"
 /* Columns as enum api_change_column. */
 #define TOLD(verb)                                                                                           \
     ", logged AS (INSERT INTO notify.api_audit (workspace_id, actor, actor_name, verb, object)"              \
     " SELECT $1, $4, $5, '" verb "', c.event_id || ' ' || c.integration_id FROM changed c)"                  \
-    " SELECT a.event_id, a.integration_id, c.event_id IS NOT NULL, d.state FROM asked a"                     \
+    " SELECT a.event_id, a.integration_id, c.event_id IS NOT NULL, d.state,"                                 \
+    " CASE WHEN i.enabled THEN NULL WHEN i.enabled IS NULL THEN 'deleted' ELSE 'disabled' END FROM asked a"  \
     " LEFT JOIN changed c ON c.event_id = a.event_id AND c.integration_id = a.integration_id"                \
     " LEFT JOIN LATERAL (SELECT o.state FROM notify.api_deliveries o WHERE o.workspace_id = $1"              \
-    " AND o.event_id = a.event_id AND o.integration_id = a.integration_id OFFSET 0) d ON true"                        \
-    " ORDER BY a.event_id, a.integration_id"
+    " AND o.event_id = a.event_id AND o.integration_id = a.integration_id OFFSET 0) d ON true"               \
+    " LEFT JOIN LATERAL (SELECT o.enabled FROM notify.api_integrations o WHERE o.workspace_id = $1"          \
+    " AND o.id = a.integration_id OFFSET 0) i ON true ORDER BY a.event_id, a.integration_id"
 #define OF_PICKED(row) " FROM picked p WHERE " row ".event_id = p.event_id AND " row ".integration_id = p.integration_id"
 
 const char service_sql_replay[] =
-    PICKED ", numbers AS (SELECT p.event_id, p.integration_id, n.lowest, n.highest FROM picked p CROSS JOIN LATERAL"
+    PICKED(IS_WANTED) ", numbers AS (SELECT p.event_id, p.integration_id, n.lowest, n.highest FROM picked p CROSS JOIN LATERAL"
     " (SELECT min(a.attempt) AS lowest, max(a.attempt) AS highest FROM notify.api_attempts a"
     " WHERE a.event_id = p.event_id AND a.integration_id = p.integration_id) n),"
     " earlier AS (UPDATE notify.api_attempts a SET attempt = " LEDGER_EARLIER_LIFE("a", "p")
@@ -152,7 +157,7 @@ const char service_sql_replay[] =
     " RETURNING d.event_id, d.integration_id)" TOLD("replay");
 
 const char service_sql_drop[] =
-    PICKED ", changed AS (UPDATE notify.api_deliveries d SET " LEDGER_DROPPED OF_PICKED("d")
+    PICKED("") ", changed AS (UPDATE notify.api_deliveries d SET " LEDGER_DROPPED OF_PICKED("d")
     " RETURNING d.event_id, d.integration_id)" TOLD("drop");
 
 /* ---- explain ---- */

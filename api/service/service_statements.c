@@ -38,9 +38,14 @@
     row ".id, " row ".org_id, " row ".workspace_id, " row ".kind, " row ".name, " row                        \
         ".config_encrypted, " row ".enabled, " row ".severity_filter, " row ".target_ids, " row              \
         ".events, " row ".target_kinds, " row ".created_at"
-/* An If-Match (NULL: none was sent) has the version. */
+/*
+ * An If-Match (NULL: none was sent) has the version. A weak one is as good, though RFC 9110 section 13.1.1 wants strong ones: ours
+ * stand for the row and not for the bytes, and proxies that compress answers make them weak (nginx), or write their own ending into
+ * them (Apache's mod_deflate: "…-gzip").
+ */
 #define MATCHES(etag, sent)                                                                                  \
-    sent " IS NULL OR " sent " = '*' OR " etag " = ANY (string_to_array(replace(" sent ", ' ', ''), ','))"
+    sent " IS NULL OR " sent " = '*' OR " etag " = ANY (string_to_array(replace(replace(replace(" sent       \
+         ", ' ', ''), 'W/', ''), '-gzip\"', '\"'), ','))"
 #define LOG "INSERT INTO notify.api_audit (workspace_id, actor, actor_name, verb, object, fields) SELECT "
 
 /* Nobody reads it. Where the role of the session was dropped it is an error that says so, and pg_link makes a new one. */

@@ -105,6 +105,7 @@ enum api_change_column {
     API_CHANGE_INTEGRATION,
     API_CHANGE_DONE,  /* t: it was dead, and is not now */
     API_CHANGE_STATE, /* before; NULL: there is no such delivery */
+    API_CHANGE_WHY,   /* it cannot begin again: disabled or deleted, its integration; NULL: it can */
 };
 enum api_export_column {
     API_EXPORT_KIND,    /* NULL: there is no such integration */

@@ -63,6 +63,18 @@ def test_two_editors_do_not_overwrite_each_other(api, token):
     assert late.status == 412 and "detail" in late.json() and api.ask("GET", path, None, mine).json()["name"] == "first"
 
 
+def test_what_proxies_that_compress_make_of_a_version_is_that_version(api, token):
+    mine = token()
+    path = f"/integrations/{created(api, mine)['id']}"
+    first = api.ask("GET", path, None, mine).headers["etag"]
+    for number, form in enumerate(("W/{0}", '{1}-gzip"', 'W/"other", W/{1}-gzip"')):
+        seen = api.ask("GET", path, None, mine).headers["etag"]
+        sent = {"If-Match": form.format(seen, seen[:-1])}
+        assert api.ask("PATCH", path, {"name": f"name {number}"}, mine, sent).status == 200, sent
+        assert api.ask("PATCH", path, {"name": "late"}, mine, sent).status == 412, sent
+    assert api.ask("DELETE", path, None, mine, {"If-Match": f"W/{first}"}).status == 412
+
+
 def test_a_create_that_is_sent_again_makes_no_second(stage, api, token):
     mine, key = token(), {"Idempotency-Key": str(uuid.uuid4())}
     first, again = (api.ask("POST", "/integrations", SLACK, mine, key) for _ in range(2))

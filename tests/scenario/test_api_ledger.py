@@ -183,6 +183,25 @@ def test_lists_of_dead_deliveries_begin_again_or_are_given_up_and_each_is_answer
     stage.database.execute("DELETE FROM notify.deliveries; DELETE FROM notify.events")
 
 
+def test_what_is_for_an_integration_that_is_disabled_or_gone_stays_dead_when_it_is_replayed(stage, api, token):
+    """A worker would cancel it, and then it could never begin again."""
+    good, off, gone = stage.webhook("/good"), stage.webhook("/off", enabled=False), stage.webhook("/gone")
+    event, = rows(stage, 1, [good.id, off.id, gone.id], "dead")
+    stage.database.execute("DELETE FROM integrations WHERE id = %s", (gone.id,))
+    mine, path = token(), f"/deliveries/{event}"
+    for integration, word in ((off.id, "enable that first"), (gone.id, "was deleted")):
+        answer = api.ask("POST", f"{path}/{integration}/replay", None, mine)
+        assert answer.status == 409 and word in answer.json()["detail"], answer
+    asked = {"deliveries": [{"event_id": event, "integration_id": one.id} for one in (good, off, gone)]}
+    answer = api.ask("POST", "/deliveries/replay", asked, mine).json()
+    assert answer["replayed"] == 1 and {row["integration_id"]: row["result"] for row in answer["deliveries"]} == {good.id: "replayed", off.id: "disabled", gone.id: "deleted"}
+    assert dict(stage.database.query("SELECT integration_id::text, state FROM notify.deliveries")) == {good.id: "waiting", off.id: "dead", gone.id: "dead"}
+    stage.database.execute("UPDATE integrations SET enabled = true WHERE id = %s", (off.id,))
+    assert api.ask("POST", f"{path}/{off.id}/replay", None, mine).status == 200
+    assert api.ask("POST", "/deliveries/drop", asked, mine).json()["dropped"] == 1, "what is gone can be given up"
+    stage.database.execute("DELETE FROM notify.deliveries; DELETE FROM notify.events")
+
+
 def test_explain_says_why_each_integration_was_told_or_not(stage, notifyd, api, token, ctl):
     wanted = {"told": stage.webhook("/told", name="told"), "off": stage.webhook("/off", name="off", enabled=False),
               "scans": stage.webhook("/scans", name="scans", events=["scan_done"]), "refused": stage.webhook("/refused", name="refused")}

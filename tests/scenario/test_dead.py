@@ -32,7 +32,7 @@ def listed(ctl: Notifyctl, *words: str) -> list[dict[str, Any]]:
 
 def make_dead(stage: Stage, count: int, *, reason: str = "rejected", age: float = 0, prefix: str = "e") -> str:
     """COUNT events with one dead delivery each, to one integration, after two failed attempts; the integration's id."""
-    integration = str(uuid.uuid4())
+    integration = stage.webhook("/made", name="made").id
     stage.database.execute(
         "INSERT INTO notify.events (id, content_hash, event_type, state, first_seen, accepted_at, finished_at, considered, matched)"
         " SELECT %(prefix)s || n, '', 'scan_done', 'done', now(), now(), now(), 1, 1 FROM generate_series(1, %(count)s) n;"
@@ -133,7 +133,7 @@ def test_a_replayed_delivery_starts_again_and_keeps_its_story(stage: Stage, ctl:
         "UPDATE notify.deliveries SET state = 'dead', attempt = 3, reason = 'gone', owed = false, due_at = NULL WHERE event_id = 'e1';"
         "INSERT INTO notify.attempts (event_id, integration_id, attempt, error) SELECT 'e1', %s, n, 'dns' FROM generate_series(1, 3) n",
         (integration,))
-    assert good(ctl("dead", "replay", "--json", "--reason", "gone")) == {"deliveries": 1, "events": 0, "busy": 0}
+    assert good(ctl("dead", "replay", "--json", "--reason", "gone")) == {"deliveries": 1, "events": 0, "kept": 0, "busy": 0}
     assert attempts(stage, "e1") == [-5, -4, -3, -2, -1]
     stage.database.execute("INSERT INTO notify.attempts (event_id, integration_id, attempt, error) VALUES ('e1', %s, 1, 'tls');"
                            "UPDATE notify.deliveries SET attempt = 1 WHERE event_id = 'e1'", (integration,))
@@ -157,10 +157,27 @@ def test_a_replayed_event_is_open_again(stage: Stage, notifyd: Any, ctl: Notifyc
     assert rows(stage, "e1")[0]["state"] == "dead"
 
 
+def test_what_is_for_an_integration_that_is_disabled_or_gone_stays_dead_until_it_can_be_sent(stage: Stage, ctl: Notifyctl) -> None:
+    """A worker would cancel it, and then it could never begin again."""
+    good_one, off, gone = make_dead(stage, 2, prefix="good"), make_dead(stage, 3, prefix="off"), make_dead(stage, 1, prefix="gone")
+    stage.database.execute("UPDATE integrations SET enabled = false WHERE id = %s", (off,))
+    stage.database.execute("DELETE FROM integrations WHERE id = %s", (gone,))
+    states = lambda: {(i, s): n for i, s, n in stage.database.query("SELECT integration_id::text, state, count(*) FROM notify.deliveries GROUP BY 1, 2")}
+    answer = ctl("dead", "replay", "--all", "--json")
+    assert answer.code == 0 and answer.json() == {"deliveries": 2, "events": 0, "kept": 4, "busy": 0} and "enable it first" in answer.err, answer
+    assert states() == {(good_one, "waiting"): 2, (off, "dead"): 3, (gone, "dead"): 1}
+    answer = ctl("dead", "replay", "gone1")
+    assert answer.code == 1 and "1 stays dead" in answer.err, answer
+    stage.database.execute("UPDATE integrations SET enabled = true WHERE id = %s", (off,))
+    assert ctl("dead", "replay", "--all", "--json").json()["deliveries"] == 3
+    assert ctl("dead", "drop", "--all", "--json").json()["deliveries"] == 1 and states()[(gone, "dropped")] == 1
+    stage.database.execute("UPDATE notify.deliveries SET state = 'canceled', owed = false, due_at = NULL")
+
+
 def test_replay_takes_what_the_filters_name_and_no_more(stage: Stage, ctl: Notifyctl) -> None:
     old, young = make_dead(stage, 3, age=7200, prefix="old"), make_dead(stage, 4, reason="gone", prefix="young")
     replayed = lambda: {name for name, in stage.database.query("SELECT event_id FROM notify.deliveries WHERE state = 'waiting'")}
-    assert good(ctl("dead", "replay", "--json", "--older-than", "3h")) == {"deliveries": 0, "events": 0, "busy": 0}
+    assert good(ctl("dead", "replay", "--json", "--older-than", "3h")) == {"deliveries": 0, "events": 0, "kept": 0, "busy": 0}
     assert good(ctl("dead", "replay", "--json", "--reason", "gone", "--integration", old))["deliveries"] == 0 and not replayed()
     assert good(ctl("dead", "replay", "--json", "--older-than", "1h", "--limit", "2"))["deliveries"] == 2
     assert len(replayed()) == 2 and replayed() < {"old1", "old2", "old3"}
@@ -176,7 +193,7 @@ def test_a_replay_of_many_skips_rows_that_others_hold_and_says_so(stage: Stage, 
         cursor.execute("SELECT FROM notify.deliveries WHERE event_id IN ('e7', 'e1700') FOR UPDATE")
     started = time.monotonic()
     answer = ctl("dead", "replay", "--all", "--json")
-    assert answer.code == 75 and answer.json() == {"deliveries": 2498, "events": 0, "busy": 2} and "2 more are being changed" in answer.err, answer
+    assert answer.code == 75 and answer.json() == {"deliveries": 2498, "events": 0, "kept": 0, "busy": 2} and "2 more are being changed" in answer.err, answer
     assert time.monotonic() - started < 20
     holder.close()
     assert good(ctl("dead", "replay", "--all", "--json"))["deliveries"] == 2
@@ -191,7 +208,7 @@ def test_what_dies_again_during_a_replay_is_left_alone(stage: Stage, ctl: Notify
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.state := 'dead'; NEW.owed := false; NEW.due_at := NULL;"
         " NEW.updated_at := clock_timestamp(); NEW.attempt := 1; RETURN NEW; END $$;"
         "CREATE TRIGGER die BEFORE UPDATE ON notify.deliveries FOR EACH ROW EXECUTE FUNCTION die()")
-    assert good(ctl("dead", "replay", "--all", "--json", timeout=30)) == {"deliveries": 2100, "events": 0, "busy": 0}
+    assert good(ctl("dead", "replay", "--all", "--json", timeout=30)) == {"deliveries": 2100, "events": 0, "kept": 0, "busy": 0}
 
 
 def test_two_replays_and_workers_at_once_share_the_rows_without_a_deadlock(stage: Stage, ctl: Notifyctl) -> None:
@@ -248,7 +265,7 @@ def test_dropped_deliveries_are_over_and_dead_events_stay(stage: Stage, ctl: Not
     answer = ctl("dead", "drop", "--all", "--json")
     assert answer.code == 0 and answer.json() == {"deliveries": 2, "events_kept": 1, "busy": 0}, answer
     assert [row["event_id"] for row in listed(ctl)] == ["lost"]
-    assert good(ctl("dead", "replay", "--all", "--json")) == {"deliveries": 0, "events": 1, "busy": 0}, "dropped is for good"
+    assert good(ctl("dead", "replay", "--all", "--json")) == {"deliveries": 0, "events": 1, "kept": 0, "busy": 0}, "dropped is for good"
 
 
 # --- messages that never became an event

@@ -218,7 +218,7 @@ def test_no_statement_about_the_ledger_reaches_another_workspaces(served: Any, s
     assert ledger["ours"][0] in str(run("api_delivery_recent", *page)) and run("api_delivery_get", other, event, integration) == []
     before = served.database.query("SELECT d::text, a::text FROM notify.deliveries d JOIN notify.attempts a USING (event_id, integration_id) WHERE workspace_id = %s", (other,))
     for name in ("api_delivery_replay", "api_delivery_drop"):
-        assert run(name, served.ours.id, "{" + event + "}", "{" + integration + "}", "a", "b") == [(event, integration, False, None)]
+        assert run(name, served.ours.id, "{" + event + "}", "{" + integration + "}", "a", "b") == [(event, integration, False, None, "deleted")]
         run(name, other, "{" + event + "}", "{" + integration + "}", "a", "b")
     assert served.database.query("SELECT d::text, a::text FROM notify.deliveries d JOIN notify.attempts a USING (event_id, integration_id) WHERE workspace_id = %s", (other,)) == before
 
