@@ -158,10 +158,10 @@ void export_wait_begin(struct call *call, struct export_wait *wait,
     call->own = wait;
     call->on_cancel = on_cancel;
     call->on_end = end_wait;
-    if (call_is_hurried(call)) {
+    if (call_is_hurried(call) || seconds_left(wait) <= 0) {
         end_wait(call);
         return;
     }
     call_tell(call, 0, wait->count, "the findings wait for their delivery");
-    call_later(call, seconds_left(wait) < first_pause_s ? 0 : first_pause_s, look);
+    call_later(call, seconds_left(wait) < 2 * first_pause_s ? 0 : first_pause_s, look);
 }

@@ -84,8 +84,8 @@ static bool take_line(void *owner, const char *line, size_t n)
 }
 
 /*
- * While nothing is read, nothing says that the client has gone: with data that waits, poll(2) would say so of every look. A client that
- * has closed its end has mcp.grace to make room, else nobody will.
+ * Nothing is read while the outlet is full, so the end of the input is not seen; poll(2) tells of it all the same. A client that has
+ * closed its end has mcp.grace to make room, else nobody will.
  */
 static void on_blocked(evutil_socket_t fd, short what, void *arg)
 {

@@ -14,6 +14,7 @@ from typing import Any, Callable
 import pytest
 from sandbox.answers import Answer
 from sandbox.receiver import Receiver
+from test_mcp_client import HOSTILE
 
 JSON = (("Content-Type", "application/json"),)
 ROOM, SCAN, EXPORT = (f"00000000-0000-4000-8000-00000000000{number}" for number in (1, 2, 3))
@@ -80,6 +81,16 @@ def test_an_answer_of_a_wrong_form_ends_an_export_in_words(api, one):
         assert a.tool("send_webhook", **THERE)["isError"] is False
     serve(api, Answer(body=b"<html>"))
     assert "do not call it again before" in a.refused("send_webhook", **THERE)
+
+
+def test_an_answer_of_any_kind_ends_an_export_in_words(api, one):
+    a = one(wait=0.6, timeout=4.0, answer_bytes=4194304)
+    for answer, _ in HOSTILE:
+        serve(api, answer)
+        assert a.refused("send_webhook", **THERE), answer
+        serve(api, exported(1), answer)
+        found = a.good("send_webhook", **THERE)
+        assert (found["count"], found["delivered"], found["finished"]) == (1, 0, False), answer
 
 
 def test_a_result_of_an_export_that_is_cut_tells_nobody_to_export_again(api, one):
@@ -231,11 +242,14 @@ def test_a_client_that_reads_nothing_and_leaves_is_noticed(build: Path):
 
 
 def test_an_export_is_answered_when_its_call_is_as_old_as_it_may_be(api, one):
-    serve(api, said(exported(1), delay=1.0), said(rows(1, deferred)), said(rows(1, deferred), held=True))
-    a = one(wait=2.0, timeout=30.0)
+    a = one(wait=1.0, timeout=30.0)
+    serve(api, exported(1), said(rows(1, deferred)), said(rows(1, deferred), held=True))
     began = time.monotonic()
     found = a.good("send_webhook", **THERE)
-    assert 1.5 < time.monotonic() - began < 3.5 and found["finished"] is False and found["findings"][0]["state"] == "deferred"
+    assert 0.8 < time.monotonic() - began < 10 and found["finished"] is False and found["findings"][0]["state"] == "deferred"
+    looks = api.count(LOOK)
+    serve(api, said(exported(1), delay=1.2))  # as long as all of it may take
+    assert a.good("send_webhook", **THERE)["finished"] is False and api.count(LOOK) == looks == 2
 
 
 def test_a_dry_run_promises_no_more_than_it_shows(api, one):
@@ -261,7 +275,7 @@ def test_a_call_keeps_no_more_of_its_line_than_it_needs(api, one, sanitized):
     api.script("/deliveries*", said([], held=True))
     a = one(grace=0.1)
     for _ in range(12):
-        number = a.begin("tools/call", {"name": "list_deliveries", "other": [[]] * 80_000})
+        number = a.begin("tools/call", {"name": "list_deliveries", "other": [[]] * 60_000})
     api.wait_for(12)
     peak = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{a.process.pid}/status").read_text())[1])
     assert peak < 60_000 or sanitized, peak
