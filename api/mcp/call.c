@@ -50,13 +50,29 @@ const char *call_query(struct call *call, const char *path, const char *name, co
                         dest_url_escape(call->arena, value));
 }
 
-const char *call_key(struct call *call)
+const char *call_key(struct call *call, const char *what)
 {
     struct uuid id;
+    const char *kept = keys_find(call->owner->keys, what);
+    if (kept)
+        return arena_strdup(call->arena, kept);
     char *text = arena_alloc(call->arena, UUID_TEXT);
     uuid_random(&id);
     uuid_format(&id, text);
     return text;
+}
+
+void call_key_done(struct call *call, const char *what, bool known)
+{
+    if (known)
+        keys_forget(call->owner->keys, what);
+    else
+        keys_keep(call->owner->keys, what, call->ask.key);
+}
+
+bool call_is_hurried(const struct call *call)
+{
+    return call->owner->leaving;
 }
 
 static void on_answer(struct client_ask *ask, const struct client_answer *answer)
@@ -73,6 +89,12 @@ void call_ask(struct call *call, const char *method, const char *path, const cha
     call->ask = (struct client_ask){
         .method = method, .path = path, .key = key, .body = body, .arena = call->arena, .done = on_answer};
     client_start(call->owner->settings.client, &call->ask);
+}
+
+void call_ask_again(struct call *call, const char *path, const char *body, call_then_fn *then)
+{
+    call_ask(call, "POST", path, body, NULL, then);
+    call->ask.repeats = true;
 }
 
 void call_later(struct call *call, double seconds, void (*then)(struct call *call))
@@ -150,9 +172,18 @@ void call_finish(struct call *call, struct json_object *result, bool failed)
         call_drop(call);
         return;
     }
-    result_bound(result, (size_t)call->conf->mcp_result_bytes);
-    const char *text = json_print(result);
-    answer(call, text, text, failed);
+    struct result_form form = {.page = call->page, .advice = call->cut};
+    if (result_bound(result, (size_t)call->conf->mcp_result_bytes, &form)) {
+        const char *text = json_print(result);
+        answer(call, text, text, failed);
+    } else {
+        bool looks = strcmp(call->ask.method, "GET") == 0;
+        const char *what = call->too_large ? call->too_large
+                           : looks         ? "ask for less"
+                                           : "it was done all the same";
+        answer(call, arena_printf(call->arena, "the answer is too large (mcp.result_bytes): %s", what), NULL,
+               true);
+    }
     json_object_put(result);
 }
 
@@ -189,15 +220,21 @@ static const char *text_of(struct json_object *error, const char *name)
     return json_is_text(value) ? json_object_get_string(value) : "";
 }
 
-const char *call_refusal(struct call *call, const struct client_answer *a)
+/* REFUSAL, and what to do where it may have been carried out all the same. */
+static const char *with_doubt(struct call *call, const struct client_answer *a, const char *refusal)
+{
+    const char *unsure = call->unsure ? call->unsure
+                                      : "it may have happened all the same: look before you ask again "
+                                        "(list_integrations, list_deliveries)";
+    return a->maybe_done ? arena_printf(call->arena, "%s; %s", refusal, unsure) : refusal;
+}
+
+/* What the API itself said. */
+static const char *words_of(struct call *call, const struct client_answer *a)
 {
     struct buf b;
     const char *said = json_object_get_string(json_get(a->body, "detail"));
     struct json_object *errors = json_get(a->body, "errors");
-    if (a->fault)
-        return a->fault;
-    if (token_advice(a->status))
-        return token_advice(a->status);
     buf_init(&b, REFUSAL_MAX);
     buf_printf(&b, "the API refused it (%ld): ", a->status);
     buf_add_text(&b, said ? said : "it did not say why");
@@ -213,6 +250,16 @@ const char *call_refusal(struct call *call, const struct client_answer *a)
     const char *text = utf8_storable_copy(call->arena, buf_text(&b), b.len, REFUSAL_MAX);
     buf_free(&b);
     return text;
+}
+
+const char *call_refusal(struct call *call, const struct client_answer *a)
+{
+    const char *text = a->fault ? a->fault : token_advice(a->status);
+    /* Its words for a change whose outcome is not known speak to programs that choose their keys. */
+    if (!text && a->status >= 500 && strcmp(call->ask.method, "GET") != 0)
+        text = arena_printf(call->arena, "the API failed (%ld)%s", a->status,
+                            a->maybe_done ? "" : "; nothing came of it: ask again later");
+    return with_doubt(call, a, text ? text : words_of(call, a));
 }
 
 void call_refuse(struct call *call, const struct client_answer *a)

@@ -12,6 +12,7 @@
 #include "api/mcp/calls_parts.h"
 #include "api/mcp/value.h"
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 
 enum { ARENA_BLOCK = 4096 };
@@ -19,7 +20,9 @@ enum { ARENA_BLOCK = 4096 };
 static void free_call(struct call *call)
 {
     json_object_put(call->kept);
-    json_object_put(call->request);
+    json_object_put(call->id);
+    json_object_put(call->progress_token);
+    json_object_put(call->arguments);
     event_free(call->timer);
     arena_wipe(&call->memory); /* arguments may hold settings */
     free(call);
@@ -49,6 +52,7 @@ struct calls *calls_new(const struct calls_settings *settings)
     cs->settings = *settings;
     list_init(&cs->running);
     list_init(&cs->gone);
+    cs->keys = keys_new();
     cs->bury = event_new(settings->base, -1, 0, on_bury, cs);
     return cs;
 }
@@ -66,6 +70,7 @@ void calls_free(struct calls *cs)
     }
     on_bury(-1, 0, cs);
     event_free(cs->bury);
+    keys_free(cs->keys);
     free(cs);
 }
 
@@ -104,16 +109,15 @@ static struct json_object *progress_token(const struct rpc_message *message)
     return good ? token : NULL;
 }
 
-void calls_begin(struct calls *cs, const struct tool *tool, const struct rpc_message *message,
-                 struct json_object *request, void *batch)
+void calls_begin(struct calls *cs, const struct tool *tool, const struct rpc_message *message, void *batch)
 {
     struct call *call = mem_zalloc(sizeof *call);
     call->owner = cs;
     call->tool = tool;
-    call->request = request;
-    call->id = message->id;
-    call->arguments = json_get(message->params, "arguments");
-    call->progress_token = progress_token(message);
+    call->id = json_object_get(message->id);
+    call->arguments = json_object_get(json_get(message->params, "arguments"));
+    call->progress_token = json_object_get(progress_token(message));
+    call->begun_us = clock_mono_us();
     call->batch = batch;
     call->conf = cs->settings.conf;
     arena_init(&call->memory, ARENA_BLOCK);
@@ -139,6 +143,7 @@ void calls_cancel(struct calls *cs, struct json_object *id)
         return; /* it has ended meanwhile, as the specification allows */
     LOG(LOG_INFO, "call_canceled", LOG_TEXT("tool", call->tool->name));
     call->canceled = true;
+    json_object_put(call->id);
     call->id = NULL; /* which may be used again, and is found no more */
     if (call->on_cancel)
         call->on_cancel(call);
@@ -146,9 +151,19 @@ void calls_cancel(struct calls *cs, struct json_object *id)
         call_drop(call);
 }
 
+bool calls_are_canceling(const struct calls *cs)
+{
+    struct list *at;
+    list_for_each (at, &cs->running)
+        if (list_entry(at, struct call, link)->canceled)
+            return true;
+    return false;
+}
+
 void calls_end(struct calls *cs)
 {
     struct list *at, *next;
+    cs->leaving = true;
     list_for_each_safe (at, next, &cs->running) {
         struct call *call = list_entry(at, struct call, link);
         if (call->on_end)

@@ -2,6 +2,7 @@
 #define NOTIFY_API_MCP_CALLS_PARTS_H
 
 #include "api/mcp/calls.h"
+#include "api/mcp/keys.h"
 
 /* Between calls.c and call.c. */
 struct calls {
@@ -10,6 +11,8 @@ struct calls {
     struct list running, gone;
     size_t count; /* running */
     struct event *bury;
+    struct keys *keys;
+    bool leaving;
 };
 
 /* It has ended: it is gone after this turn of the loop. */

@@ -6,7 +6,11 @@
  * because it carries the token in clear.
  *
  * A request is made again, within its time, when that cannot do it twice: nothing of it was sent, it was refused as too much
- * (429), or it is one that may be repeated (GET, or with an Idempotency-Key) whose answer was lost or says that a server is away.
+ * (429), or it is one that may be repeated (GET, `repeats`, or with an Idempotency-Key) whose answer was lost or says that a server is
+ * away.
+ *
+ * Whether something was carried out is remembered over the tries of a request: once one was sent to which no answer of 2xx or 4xx came,
+ * it may have been, whatever comes later. That no connection is made after it is no word on that.
  *
  * Owns the transfers. Knows no route and no tool. The token is in no text that it makes.
  */
@@ -153,6 +157,12 @@ static void end_ask(struct client_ask *ask, const struct client_answer *answer)
     ask->done(ask, answer);
 }
 
+/* Done twice, it is as if it was done once. */
+static bool is_harmless(const struct client_ask *ask)
+{
+    return ask->repeats || strcmp(ask->method, "GET") == 0;
+}
+
 /* The time is over, or the pause before the next try. */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -165,12 +175,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
         send_request(ask);
         return;
     }
+    ask->maybe_done |= ask->transfer.state && !is_harmless(ask);
     transfers_cancel(ask->client->transfers, &ask->transfer);
     struct client_answer answer = {
-        .fault = arena_printf(ask->arena,
-                              "the API at %s did not answer in %.15g s; what was asked of it may "
-                              "have happened all the same: look before you ask again",
-                              ask->client->settings.url, ask->client->settings.timeout_s)};
+        .fault = arena_printf(ask->arena, "the API at %s did not answer in %.15g s",
+                              ask->client->settings.url, ask->client->settings.timeout_s),
+        .maybe_done = ask->maybe_done};
     end_ask(ask, &answer);
 }
 
@@ -182,7 +192,7 @@ static bool is_repeatable(const struct client_ask *ask, const struct dest_respon
     if (r->status == 429 || (r->error != ERROR_NONE && !r->sent))
         return r->error != ERROR_ADDRESS_REFUSED && r->error != ERROR_URL && r->error != ERROR_TLS;
     bool lost = r->error == ERROR_CONNECTION_LOST || r->status == 502 || r->status == 503 || r->status == 504;
-    return lost && (ask->key || strcmp(ask->method, "GET") == 0);
+    return lost && (ask->key || is_harmless(ask));
 }
 
 static bool ask_again(struct client_ask *ask, const struct dest_response *r)
@@ -196,6 +206,16 @@ static bool ask_again(struct client_ask *ask, const struct dest_response *r)
     struct timeval tv = clock_timeval(pause);
     event_add(ask->timer, &tv);
     return true;
+}
+
+/* Is it known from this answer that it was carried out, or that it was refused? */
+static bool is_definite(const struct dest_response *r, struct json_object *body)
+{
+    if (r->error != ERROR_NONE)
+        return !r->sent;
+    if (r->status >= 200 && r->status < 300)
+        return !r->truncated && (r->body_size == 0 || body);
+    return r->status >= 400 && r->status < 500;
 }
 
 static const char *fault_of(const struct client_ask *ask, const struct dest_response *r)
@@ -215,16 +235,36 @@ static const char *fault_of(const struct client_ask *ask, const struct dest_resp
     case ERROR_DNS:
     case ERROR_CONNECT:
     case ERROR_URL:
+        if (ask->maybe_done)
+            return arena_printf(
+                ask->arena,
+                "the answer of the API at %s was lost, and then it could not be reached again (%s)", url,
+                text);
         return arena_printf(ask->arena,
                             "the API cannot be reached at %s (%s): is notify-api running there, "
                             "and is --api-url right?",
                             url, text);
     default:
-        return arena_printf(ask->arena,
-                            "no answer came from the API at %s (%s: %s); what was asked of it may have "
-                            "happened all the same: look before you ask again",
-                            url, error_word_name(r->error), text);
+        return arena_printf(ask->arena, "no answer came from the API at %s (%s: %s)", url,
+                            error_word_name(r->error), text);
     }
+}
+
+/* Of an answer that came and cannot be read. */
+static const char *unread(const struct client_ask *ask, const struct dest_response *r)
+{
+    const char *url = ask->client->settings.url;
+    if (r->truncated)
+        return ask->maybe_done ? "the API's answer is longer than mcp.answer_bytes, and was not read"
+                               : "the API's answer is longer than mcp.answer_bytes: ask for less, with a "
+                                 "smaller limit or for one integration";
+    if (r->status >= 500)
+        return arena_printf(ask->arena, "what answers at %s, or stands before it, failed (%ld)", url,
+                            r->status);
+    return arena_printf(
+        ask->arena,
+        "what answers at %s with status %ld is no notify-api: its answer is no JSON; is --api-url right?",
+        url, r->status);
 }
 
 /* What stands behind "cursor=" in the Link header; NULL when there is none. */
@@ -245,26 +285,21 @@ static void on_answer(struct transfer *transfer)
     const struct dest_response *r = &transfer->response;
     struct client_answer answer = {.status = r->status};
     const char *why = "";
-    if (ask_again(ask, r))
-        return;
-    if (r->error != ERROR_NONE) {
-        answer.status = 0;
-        answer.fault = fault_of(ask, r);
-    } else if (r->truncated) {
-        answer.status = 0;
-        answer.fault = "the API's answer is longer than mcp.answer_bytes: ask for less, with a smaller limit "
-                       "or for one integration";
-    } else if (r->body_size > 0) {
+    if (r->error == ERROR_NONE && !r->truncated && r->body_size > 0) {
         answer.body = json_parse(r->body, r->body_size, &why);
         answer.next = next_of(ask, r);
     }
-    if (!answer.fault && r->body_size > 0 && !answer.body) {
-        answer.status = 0;
-        answer.fault = arena_printf(ask->arena,
-                                    "what answers at %s with status %ld is no notify-api: its "
-                                    "answer is no JSON; is --api-url right?",
-                                    ask->client->settings.url, r->status);
+    ask->maybe_done |= !is_harmless(ask) && !is_definite(r, answer.body);
+    if (ask_again(ask, r)) {
+        json_object_put(answer.body);
+        return;
     }
+    if (r->error != ERROR_NONE || r->truncated || (r->body_size > 0 && !answer.body)) {
+        answer.status = 0;
+        answer.fault = r->error != ERROR_NONE ? fault_of(ask, r) : unread(ask, r);
+    }
+    bool done = answer.status >= 200 && answer.status < 300;
+    answer.maybe_done = ask->maybe_done && !done;
     end_ask(ask, &answer);
     json_object_put(answer.body);
 }
@@ -274,6 +309,7 @@ void client_start(struct client *c, struct client_ask *ask)
     struct timeval tv = clock_timeval(c->settings.timeout_s);
     ask->client = c;
     ask->tries = 0;
+    ask->maybe_done = false;
     ask->under_way = true;
     ask->deadline_us = clock_mono_us() + clock_us(c->settings.timeout_s);
     ask->transfer.done = on_answer;

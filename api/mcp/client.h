@@ -28,6 +28,7 @@ struct client_answer {
     struct json_object *body; /* NULL: there is none */
     const char *next;         /* the cursor of the next page; NULL: this is the last */
     const char *fault;
+    bool maybe_done; /* no word came on whether it was carried out, and it is no request to be made twice */
 };
 
 /* One request, embedded in what makes it. */
@@ -36,6 +37,7 @@ struct client_ask {
     const char *method, *path;
     const char *key;     /* its Idempotency-Key: sent again, it is carried out once; NULL: none */
     const char *body;    /* JSON; NULL: none */
+    bool repeats;        /* carried out twice it is as if once: made again whatever became of it */
     struct arena *arena; /* for what the request is made of; lives until `done` */
     /* Called once, from the loop, unless it is broken off. */
     void (*done)(struct client_ask *ask, const struct client_answer *answer);
@@ -46,7 +48,7 @@ struct client_ask {
     struct event *timer;
     int64_t deadline_us;
     int tries;
-    bool under_way;
+    bool under_way, maybe_done;
 };
 
 /* Why URL or TOKEN cannot be used, as the rest of a sentence; NULL: it can. */

@@ -11,21 +11,13 @@
 #include "api/mcp/pick.h"
 #include "api/mcp/value.h"
 #include "common/base/clock.h"
+#include "common/base/log.h"
 
 enum { PAGES_MAX = 200 /* of 500: a hundred thousand findings */ };
 
 static const double first_pause_s = 0.25, pause_factor = 1.6, longest_pause_s = 5;
 
 /* ---- looking ---- */
-
-static void end_wait(struct call *call)
-{
-    struct export_wait *w = call->own;
-    call_stop(call);
-    call->on_cancel = NULL;
-    call->on_end = NULL;
-    w->done(call, w);
-}
 
 static bool is_over(const char *state)
 {
@@ -48,7 +40,23 @@ static void count_rows(struct export_wait *w)
     }
 }
 
+/* Also in the middle of a look: what it has seen so far counts. */
+static void end_wait(struct call *call)
+{
+    struct export_wait *w = call->own;
+    call_stop(call);
+    count_rows(w);
+    call->on_cancel = NULL;
+    call->on_end = NULL;
+    w->done(call, w);
+}
+
 static void look(struct call *call);
+
+static double seconds_left(const struct export_wait *w)
+{
+    return (double)(w->until_us - clock_mono_us()) / 1e6;
+}
 
 static void after_look(struct call *call)
 {
@@ -62,11 +70,15 @@ static void after_look(struct call *call)
                                (long long)w->count, (long long)w->failed));
         w->told = over;
     }
-    if (over >= w->count || clock_mono_us() >= w->until_us) {
+    double left = seconds_left(w);
+    if (over >= w->count || left <= 0) {
         end_wait(call);
-        return;
+    } else if (left <= first_pause_s) {
+        call_later(call, left, end_wait);
+    } else { /* the last look comes before the end, with time for its answer */
+        double most = left - first_pause_s;
+        call_later(call, w->pause < most ? w->pause : most, look);
     }
-    call_later(call, w->pause, look);
     w->pause = w->pause * pause_factor < longest_pause_s ? w->pause * pause_factor : longest_pause_s;
 }
 
@@ -82,7 +94,9 @@ static void on_page(struct call *call, const struct client_answer *answer)
     }
     for (size_t i = 0; i < json_object_array_length(answer->body); i++) {
         struct json_object *row = json_object_array_get_idx(answer->body, i);
-        value_set(w->rows, pick_text(row, "event_id"), json_object_get(row));
+        const char *event = pick_text(row, "event_id");
+        if (*event)
+            value_set(w->rows, event, json_object_get(row));
     }
     if (answer->next && ++w->pages < PAGES_MAX)
         ask_page(call, answer->next);
@@ -100,7 +114,9 @@ static void ask_page(struct call *call, const char *cursor)
 static void look(struct call *call)
 {
     struct export_wait *w = call->own;
+    double left = seconds_left(w);
     w->pages = 0;
+    call_later(call, left > 0 ? left : 0, end_wait);
     ask_page(call, NULL);
 }
 
@@ -108,7 +124,10 @@ static void look(struct call *call)
 
 static void on_canceled(struct call *call, const struct client_answer *answer)
 {
-    (void)answer; /* nobody hears it, and what goes on is in the ledger */
+    if (answer->status < 200 ||
+        answer->status > 299) /* the client hears nothing of a call that it canceled */
+        LOG(LOG_WARN, "export_not_canceled", LOG_TEXT("export", call->own),
+            LOG_TEXT("reason", call_refusal(call, answer)));
     call_drop(call);
 }
 
@@ -117,9 +136,10 @@ void export_wait_cancel(struct call *call, const char *export_id)
     call_stop(call);
     call->on_cancel = NULL;
     call->on_end = NULL;
-    call_ask(call, "POST",
-             arena_printf(call->arena, "/exports/%s/cancel", dest_url_escape(call->arena, export_id)), NULL,
-             NULL, on_canceled);
+    call->own = arena_strdup(call->arena, export_id);
+    call_ask_again(call,
+                   arena_printf(call->arena, "/exports/%s/cancel", dest_url_escape(call->arena, export_id)),
+                   NULL, on_canceled);
 }
 
 static void on_cancel(struct call *call)
@@ -133,11 +153,15 @@ void export_wait_begin(struct call *call, struct export_wait *wait,
 {
     wait->done = done;
     wait->pause = first_pause_s;
-    wait->until_us = clock_mono_us() + clock_us(call->conf->mcp_wait);
+    wait->until_us = call->begun_us + clock_us(call->conf->mcp_wait);
     wait->rows = call_keep(call, value_object());
     call->own = wait;
     call->on_cancel = on_cancel;
     call->on_end = end_wait;
+    if (call_is_hurried(call) || seconds_left(wait) <= 0) {
+        end_wait(call);
+        return;
+    }
     call_tell(call, 0, wait->count, "the findings wait for their delivery");
-    call_later(call, first_pause_s, look);
+    call_later(call, seconds_left(wait) < 2 * first_pause_s ? 0 : first_pause_s, look);
 }

@@ -19,8 +19,8 @@ struct export_wait {
 };
 
 /*
- * Look until all of WAIT->count are over, or for mcp.wait seconds, or until the client leaves; then DONE, once. Says progress
- * meanwhile. When the client cancels, what has not begun is canceled, and the call is dropped.
+ * Look until all of WAIT->count are over, or until the call is mcp.wait seconds old, or the client leaves; then DONE, once. Says
+ * progress meanwhile. When the client cancels, what has not begun is canceled, and the call is dropped.
  */
 void export_wait_begin(struct call *call, struct export_wait *wait,
                        void (*done)(struct call *call, struct export_wait *wait));

@@ -2,8 +2,8 @@
  * mcp - the loop between the client's lines and the API
  *
  * Reads standard input when there is something and room for what it leads to, so that a client that writes and never reads holds up
- * itself alone. Ends, always with 0, when the client closes its end and what is under way is answered (mcp.grace), when nobody reads
- * what it writes, or by TERM, INT and HUP at once.
+ * itself alone. Ends, always with 0, when the client closes its end and what is under way is answered (mcp.grace, but what was canceled
+ * is seen to for mcp.timeout), when nobody reads what it writes, or by TERM, INT and HUP at once.
  *
  * Nothing but lines of the protocol goes to standard output; the log goes to standard error. Waits by poll(2), since standard input may
  * be a file, which epoll does not take.
@@ -13,6 +13,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@
 #include "common/base/log.h"
 #include "common/libraries.h"
 
-enum { READ_MOST = 65536, SIGNALS = 3 };
+enum { READ_MOST = 65536, SIGNALS = 3, BLOCKED_LOOK_US = 200000 };
 
 struct mcp {
     const struct conf *conf;
@@ -36,8 +37,9 @@ struct mcp {
     struct session *session;
     struct lines lines;
     struct outlet *outlet;
-    struct event *readable, *look, *grace, *signals[SIGNALS];
-    bool leaving; /* the client has closed its end */
+    struct event *readable, *look, *grace, *blocked, *signals[SIGNALS];
+    bool leaving;      /* the client has closed its end */
+    int64_t leaves_us; /* when: for what may take longer than mcp.grace */
     char bytes[READ_MOST];
     size_t begin, end; /* of BYTES, those that no line was made of yet */
 };
@@ -81,6 +83,35 @@ static bool take_line(void *owner, const char *line, size_t n)
     return !outlet_is_full(m->outlet);
 }
 
+/*
+ * Nothing is read while the outlet is full, so the end of the input is not seen; poll(2) tells of it all the same. A client that has
+ * closed its end has mcp.grace to make room, else nobody will.
+ */
+static void on_blocked(evutil_socket_t fd, short what, void *arg)
+{
+    struct mcp *m = arg;
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLRDHUP};
+    (void)fd;
+    (void)what;
+    if (poll(&input, 1, 0) == 1 && !event_pending(m->grace, EV_TIMEOUT, NULL)) {
+        struct timeval grace = clock_timeval(m->conf->mcp_grace);
+        event_add(m->grace, &grace);
+    }
+}
+
+static void watch_blocked(struct mcp *m)
+{
+    struct timeval often = {0, BLOCKED_LOOK_US};
+    if (m->leaving)
+        return;
+    if (!outlet_is_full(m->outlet)) {
+        event_del(m->blocked);
+        event_del(m->grace);
+    } else if (!event_pending(m->blocked, EV_TIMEOUT, NULL)) {
+        event_add(m->blocked, &often);
+    }
+}
+
 /* As many as there is room to answer, and read on only when that is all. */
 static void take_lines(struct mcp *m)
 {
@@ -94,6 +125,14 @@ static void take_lines(struct mcp *m)
         event_add(m->readable, NULL);
     else
         event_del(m->readable);
+    watch_blocked(m);
+}
+
+/* What a client did not want any more is to be stopped, also when it has gone. */
+static bool may_cancel_on(const struct mcp *m)
+{
+    return m->leaving && session_is_canceling(m->session) &&
+           clock_mono_us() < m->leaves_us + clock_us(m->conf->mcp_timeout);
 }
 
 /* Once the client is leaving: whether there is still something to wait for. */
@@ -104,20 +143,26 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (session_is_idle(m->session) && outlet_is_empty(m->outlet))
         leave(m, "standard input is closed");
+    else if (!event_pending(m->grace, EV_TIMEOUT, NULL) && !may_cancel_on(m))
+        leave(m, "standard input is closed, and mcp.grace is over");
 }
 
 static void on_grace(evutil_socket_t fd, short what, void *arg)
 {
+    struct mcp *m = arg;
     (void)fd;
     (void)what;
-    leave(arg, "standard input is closed, and mcp.grace is over");
+    if (!may_cancel_on(m))
+        leave(m, "standard input is closed, and mcp.grace is over");
 }
 
 static void on_input_end(struct mcp *m)
 {
     struct timeval often = {0, 10000}, grace = clock_timeval(m->conf->mcp_grace);
     m->leaving = true;
+    m->leaves_us = clock_mono_us();
     event_del(m->readable);
+    event_del(m->blocked);
     lines_end(&m->lines, take_line, m);
     session_end(m->session);
     event_add(m->look, &often);
@@ -189,6 +234,7 @@ static void make(struct mcp *m, const struct mcp_options *options)
     m->readable = event_new(m->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_readable, m);
     m->look = event_new(m->base, -1, EV_PERSIST, on_look, m);
     m->grace = event_new(m->base, -1, 0, on_grace, m);
+    m->blocked = event_new(m->base, -1, EV_PERSIST, on_blocked, m);
     for (int i = 0; i < SIGNALS; i++) {
         m->signals[i] = evsignal_new(m->base, numbers[i], on_signal, m);
         mem_check(event_add(m->signals[i], NULL) == 0);
@@ -205,6 +251,7 @@ static void free_all(struct mcp *m)
     event_free(m->readable);
     event_free(m->look);
     event_free(m->grace);
+    event_free(m->blocked);
     for (int i = 0; i < SIGNALS; i++)
         event_free(m->signals[i]);
     event_base_free(m->base);

@@ -8,6 +8,7 @@
 #include "api/mcp/value.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/base/buf.h"
@@ -15,6 +16,8 @@
 
 enum {
     NOTE_MAX = 1024,  /* bytes for what is said of cuts */
+    CUTS_MAX = 512,   /* of these, for naming them */
+    NAME_MOST = 40,   /* bytes of a name that is told */
     TEXT_LEAST = 512, /* bytes that are left of a text */
     ROUNDS_MAX = 64,
 };
@@ -45,14 +48,45 @@ static void look(struct json_object *value, const char *name, enum json_type typ
     }
 }
 
+/* A member's name in a sentence; it came from the API, and may be anything. */
+static const char *shown(const char *name)
+{
+    return strlen(name) <= NAME_MOST ? name : "something";
+}
+
+/* Of a finding, a delivery: what is good news needs no look. */
+static bool went_well(struct json_object *entry)
+{
+    struct json_object *state = json_get(entry, "state");
+    if (json_is_text(state))
+        return strcmp(json_object_get_string(state), "delivered") == 0;
+    return json_object_get_boolean(json_get(entry, "ok"));
+}
+
 /* At least EXCESS bytes, but one entry stays. */
 static void cut_list(const struct longest *l, size_t excess, struct buf *note)
 {
-    size_t all = json_object_array_length(l->value), left = all, gone = 0;
-    while (left > 1 && gone < excess)
-        gone += strlen(json_print(json_object_array_get_idx(l->value, --left))) + 1;
-    json_object_array_del_idx(l->value, left, all - left);
-    buf_printf(note, "%s%s shows %zu of %zu", note->len ? ", " : "", l->name, left, all);
+    size_t all = json_object_array_length(l->value), left = all, gone = 0, stay = 0;
+    bool *out = mem_zalloc(all * sizeof *out);
+    struct json_object **entries = mem_zalloc(all * sizeof *entries);
+    for (int bad_too = 0; bad_too < 2; bad_too++)
+        for (size_t i = all; i-- > 0 && left > 1 && gone < excess;) {
+            struct json_object *one = json_object_array_get_idx(l->value, i);
+            if (out[i] || (!bad_too && !went_well(one)))
+                continue;
+            out[i] = true;
+            left--;
+            gone += strlen(json_print(one)) + 1;
+        }
+    for (size_t i = 0; i < all; i++)
+        if (!out[i])
+            entries[stay++] = json_object_get(json_object_array_get_idx(l->value, i));
+    json_object_array_del_idx(l->value, 0, all);
+    for (size_t i = 0; i < stay; i++)
+        value_append(l->value, entries[i]);
+    free(entries);
+    free(out);
+    buf_printf(note, "%s%s shows %zu of %zu", note->len ? ", " : "", shown(l->name), left, all);
 }
 
 static void cut_text(const struct longest *l, size_t excess, struct buf *note)
@@ -65,7 +99,7 @@ static void cut_text(const struct longest *l, size_t excess, struct buf *note)
     buf_init(&copy, keep + 8);
     buf_add(&copy, text, keep);
     buf_add_text(&copy, "\xE2\x80\xA6");
-    buf_printf(note, "%s%s shows %zu of %zu bytes", note->len ? ", " : "", l->name, keep, l->size);
+    buf_printf(note, "%s%s shows %zu of %zu bytes", note->len ? ", " : "", shown(l->name), keep, l->size);
     mem_check(json_object_set_string_len(l->value, buf_text(&copy), (int)copy.len) == 1);
     buf_free(&copy);
 }
@@ -96,30 +130,55 @@ static void drop_no_numbers(struct json_object *value)
     }
 }
 
-void result_bound(struct json_object *result, size_t max)
+/* Cut what is longest until SIZE, that of RESULT, is within LIMIT; the size then. */
+static size_t cut_down(struct json_object *result, size_t size, size_t limit, struct buf *note)
 {
-    struct buf note;
-    size_t limit = max > 2 * NOTE_MAX ? max - NOTE_MAX : max / 2;
-    buf_init(&note, NOTE_MAX / 2);
-    drop_no_numbers(result);
-    size_t size = strlen(json_print(result));
-    bool cut = size > max;
-    for (int round = 0; cut && size > limit && round < ROUNDS_MAX; round++) {
+    for (int round = 0; size > limit && round < ROUNDS_MAX; round++) {
         struct longest list = {0}, text = {0};
         look(result, "it", json_type_array, &list);
         look(result, "it", json_type_string, &text);
         if (!list.size && !text.size)
             break;
         if (list.size >= text.size)
-            cut_list(&list, size - limit, &note);
+            cut_list(&list, size - limit, note);
         else
-            cut_text(&text, size - limit, &note);
+            cut_text(&text, size - limit, note);
         size = strlen(json_print(result));
     }
-    if (cut) {
-        buf_add_text(&note,
-                     note.overflow ? "" : "; ask again with a smaller limit or for less to see the rest");
-        value_set(result, "cut", value_text(buf_text(&note)));
+    return size;
+}
+
+bool result_bound(struct json_object *result, size_t max, const struct result_form *form)
+{
+    struct buf note;
+    size_t limit = max > 2 * NOTE_MAX ? max - NOTE_MAX : max / 2;
+    struct json_object *page = form->page ? json_get(result, form->page) : NULL;
+    if (!json_object_is_type(page, json_type_array))
+        page = NULL;
+    size_t entries = page ? json_object_array_length(page) : 0;
+    drop_no_numbers(result);
+    size_t size = strlen(json_print(result));
+    if (size <= max)
+        return true;
+    buf_init(&note, CUTS_MAX);
+    size = cut_down(result, size, limit, &note);
+    bool named = note.len > 0;
+    if (note.overflow)
+        named = false; /* more was cut than a note can say */
+    struct buf said;
+    buf_init(&said, NOTE_MAX);
+    buf_add_text(&said, named ? buf_text(&note) : "much is left out");
+    if (page && json_object_array_length(page) < entries) {
+        value_set(result, "next", NULL);
+        buf_printf(&said,
+                   "; next is null, since it leads behind what is left out: to see that, ask again with the "
+                   "same cursor and a smaller limit: %zu",
+                   json_object_array_length(page));
+    } else {
+        buf_printf(&said, "; %s", form->advice ? form->advice : "ask again for less to see the rest");
     }
+    value_set(result, "cut", value_text(buf_text(&said)));
+    buf_free(&said);
     buf_free(&note);
+    return size <= limit && strlen(json_print(result)) <= max;
 }

@@ -172,44 +172,39 @@ static void say_no_tool(struct session *s, const struct rpc_message *m, struct b
     say_error(s, batch, m->id, RPC_INVALID_PARAMS, text);
 }
 
-/* REQUEST is taken when a call begins. */
-static bool call_tool(struct session *s, const struct rpc_message *m, struct json_object *request,
-                      struct batch *batch)
+static void call_tool(struct session *s, const struct rpc_message *m, struct batch *batch)
 {
     struct json_object *name = json_get(m->params, "name"), *arguments = NULL;
     if (!json_is_text(name)) {
         say_error(s, batch, m->id, RPC_INVALID_PARAMS, "name must be a text: the name of a tool");
-        return false;
+        return;
     }
     const struct tool *tool = tool_find(json_object_get_string(name));
     if (!tool || (tool->needs & ~s->settings.open)) {
         char text[256];
         if (!tool) {
             say_no_tool(s, m, batch, json_object_get_string(name));
-            return false;
+            return;
         }
         snprintf(
             text, sizeof text,
             "Unknown tool: %s is there only when notify-mcp was started with %s, by the person who runs it",
             tool->name, tool_flag(tool->needs));
         say_error(s, batch, m->id, RPC_INVALID_PARAMS, text);
-        return false;
+        return;
     }
     bool given = json_object_object_get_ex(m->params, "arguments", &arguments);
     if (given && !json_object_is_type(arguments, json_type_object)) {
         say_error(s, batch, m->id, RPC_INVALID_PARAMS, "arguments must be an object");
-        return false;
+        return;
     }
     if (batch)
         batch->open++;
-    calls_begin(s->calls, tool, m, request, batch);
-    return true;
+    calls_begin(s->calls, tool, m, batch);
 }
 
-static bool take_request(struct session *s, const struct rpc_message *m, struct json_object *request,
-                         struct batch *batch)
+static void take_request(struct session *s, const struct rpc_message *m, struct batch *batch)
 {
-    bool taken = false;
     if (strcmp(m->method, "ping") == 0)
         say_result(s, batch, m->id, "{}");
     else if (strcmp(m->method, "initialize") == 0)
@@ -222,11 +217,10 @@ static bool take_request(struct session *s, const struct rpc_message *m, struct 
     else if (strcmp(m->method, "tools/list") == 0)
         list_tools(s, m, batch);
     else if (strcmp(m->method, "tools/call") == 0)
-        taken = call_tool(s, m, request, batch);
+        call_tool(s, m, batch);
     else
         say_error(s, batch, m->id, RPC_UNKNOWN_METHOD,
                   "this server has tools alone: tools/list, tools/call, ping");
-    return taken;
 }
 
 static void take_notification(struct session *s, const struct rpc_message *m)
@@ -242,11 +236,10 @@ static void take_notification(struct session *s, const struct rpc_message *m)
 static void take_value(struct session *s, struct json_object *value, struct batch *batch)
 {
     struct rpc_message m;
-    bool taken = false;
     rpc_read(&m, value);
     switch (m.kind) {
     case RPC_REQUEST:
-        taken = take_request(s, &m, value, batch);
+        take_request(s, &m, batch);
         break;
     case RPC_NOTIFICATION:
         take_notification(s, &m);
@@ -257,8 +250,7 @@ static void take_value(struct session *s, struct json_object *value, struct batc
         say_error(s, batch, m.id, m.code, m.why);
         break;
     }
-    if (!taken)
-        json_object_put(value);
+    json_object_put(value);
 }
 
 /* LIST is given away. */
@@ -330,6 +322,11 @@ void session_free(struct session *s)
 void session_end(struct session *s)
 {
     calls_end(s->calls);
+}
+
+bool session_is_canceling(const struct session *s)
+{
+    return calls_are_canceling(s->calls);
 }
 
 bool session_is_idle(const struct session *s)

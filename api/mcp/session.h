@@ -25,6 +25,8 @@ void session_free(struct session *s);
 void session_take(struct session *s, const char *line, size_t n);
 /* The client is leaving: what only waits ends with what is known. */
 void session_end(struct session *s);
+/* Something that was canceled has still to be stopped. */
+bool session_is_canceling(const struct session *s);
 /* Nothing is under way. */
 bool session_is_idle(const struct session *s);
 

@@ -54,6 +54,10 @@ static const char *shown(struct faults *f, const char *name)
 static void add_unknown(struct faults *f, const struct tool *tool, unsigned open, const char *name)
 {
     const char *best = NULL, *all = "";
+    if (f->count >= FAULTS_MAX) { /* not told: there may be as many as a line holds */
+        f->count++;
+        return;
+    }
     size_t best_distance = SIZE_MAX;
     for (const struct tool_arg *a = tool->args; a->name; a++) {
         if (a->needs & ~open)

@@ -59,7 +59,7 @@ static const struct tool_arg export_args[] = {
     {"finding_ids", "uuid[500]", NULL, "Send these findings.", 0, false},
     {"severity", "words:severities", "\"info\"", "Only findings at or above it.", 0, false},
     {"dry_run", "boolean", "false",
-     "Send nothing, and return exactly what would be sent, with stars for secrets.", 0, false},
+     "Send nothing, and return the first request of each conversation, with stars for secrets.", 0, false},
     {"wait", "boolean", "true", "Wait for the outcome of each finding, as long as mcp.wait says.", 0, false},
     {"config", "object", NULL,
      "Settings that are not saved, instead of an integration: sent at once, at most 20 findings, not in the "
@@ -116,7 +116,7 @@ static const struct tool_arg delete_args[] = {
     {                                                                                                        \
         schema, "cut", "text",                                                                               \
             "What was left out of this result, which would be longer than "                                  \
-            "mcp.result_bytes.",                                                                             \
+            "mcp.result_bytes, and how to see it.",                                                          \
             true                                                                                             \
     }
 
@@ -125,14 +125,16 @@ const struct tool_member tool_members[] = {
     {"Export", "export_id", "uuid?", "Under which list_deliveries shows it; null: nothing was kept of it.",
      false},
     {"Export", "integration_id", "uuid?", "Where it went; null: to settings that are not saved.", false},
-    {"Export", "count", "integer", "How many findings are sent.", false},
+    {"Export", "count", "integer", "How many findings are chosen.", false},
     {"Export", "finished", "boolean", "Nothing of it is still to be done.", false},
     {"Export", "delivered", "integer", "How many were taken by the destination.", false},
-    {"Export", "failed", "integer", "How many will not be delivered.", false},
+    {"Export", "failed", "integer",
+     "How many will not be delivered; with config, also those that had no answer.", false},
     {"Export", "left_out", "object", "How many were left out: by severity, and because they are suppressed.",
      true},
     {"Export", "findings", "ExportFinding[]", "What is sent, and what became of it.", false},
-    {"Export", "requests", "ExportRequest[]", "Of a dry run: what would be sent.", true},
+    {"Export", "requests", "ExportRequest[]",
+     "Of a dry run: the first request of each conversation; findings may share one.", true},
     {"Export", "detail", "text?", "What a person should know.", true},
     CUT("Export"),
     {"ExportFinding", "finding_id", "uuid", "The finding.", false},
@@ -152,7 +154,8 @@ const struct tool_member tool_members[] = {
     {"ExportRequest", "body", "any", "The body.", true},
 
     {"Integrations", "integrations", "Integration[]", "Those that were found.", false},
-    {"Integrations", "next", "text?", "The cursor of the next page; null: this is the last.", false},
+    {"Integrations", "next", "text?",
+     "The cursor of the next page; null: this is the last, or cut says how to go on.", false},
     CUT("Integrations"),
     {"Integration", "id", "uuid", "Its id.", false},
     {"Integration", "kind", "text", "Where it leads.", false},
@@ -177,7 +180,8 @@ const struct tool_member tool_members[] = {
      "Each integration with the verdict of its filters, and what happened there.", true},
 
     {"Deliveries", "deliveries", "Delivery[]", "Latest change first.", false},
-    {"Deliveries", "next", "text?", "The cursor of the next page; null: this is the last.", false},
+    {"Deliveries", "next", "text?",
+     "The cursor of the next page; null: this is the last, or cut says how to go on.", false},
     CUT("Deliveries"),
     {"Delivery", "event_id", "text", "The event.", false},
     {"Delivery", "integration_id", "uuid", "Where it leads.", false},
@@ -258,7 +262,10 @@ const struct tool tool_table[] = {
     {
         .name = "create_integration",
         .title = "Create an integration",
-        .help = "Save another integration. Test it afterwards. Needs a token of scope write.",
+        .help =
+            "Save another integration: findings go where it leads from then on. Test it afterwards. Needs a "
+            "token of scope write.",
+        .hints = TOOL_REACHES_OUT,
         .needs = TOOL_ALLOW_WRITE,
         .args = create_args,
         .result = "Integration",
@@ -267,9 +274,10 @@ const struct tool tool_table[] = {
     {
         .name = "update_integration",
         .title = "Change an integration",
-        .help = "Change what is given and nothing else; config is replaced as a whole. Needs a token of "
-                "scope write.",
-        .hints = TOOL_DESTROYS | TOOL_REPEATS,
+        .help =
+            "Change what is given and nothing else; config is replaced as a whole, and findings go where it "
+            "leads from then on. Needs a token of scope write.",
+        .hints = TOOL_DESTROYS | TOOL_REPEATS | TOOL_REACHES_OUT,
         .needs = TOOL_ALLOW_WRITE,
         .args = update_args,
         .result = "Integration",

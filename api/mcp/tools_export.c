@@ -1,8 +1,8 @@
 /*
  * tools_export - findings to one destination
  *
- * One request to the API makes the export, with an Idempotency-Key, so that it is one whatever becomes of the answer; then the ledger
- * is looked at (export_wait.c). Where it goes, what it holds and from which severity on is in the arguments alone, which were checked
+ * One request to the API makes the export, with an Idempotency-Key, so that it is one whatever becomes of the answer; while that is not
+ * known, the same call has the same key (keys.c). Then the ledger is looked at (export_wait.c). Where it goes, what it holds and from which severity on is in the arguments alone, which were checked
  * before anything was read: no text of a finding comes before that, and none is looked at after it.
  */
 #include <string.h>
@@ -10,12 +10,14 @@
 #include "api/mcp/export_wait.h"
 #include "api/mcp/pick.h"
 #include "api/mcp/value.h"
+#include "common/base/log.h"
 
 struct export
 {
     struct json_object *integration; /* NULL: settings that are not saved */
     struct json_object *answer;      /* of the API; lives as long as the call */
     bool dry_run;
+    const char *what; /* all that is asked, for its key; NULL: it has none */
     struct export_wait wait;
 };
 
@@ -53,6 +55,47 @@ static const char *findings(struct call *call, int64_t count)
     return arena_printf(call->arena, "%lld finding%s", (long long)count, count == 1 ? "" : "s");
 }
 
+/* How many there was no answer to: with settings that are not saved nobody asks again. */
+static int64_t unanswered(const struct export *e)
+{
+    struct json_object *list = json_get(e->answer, "findings");
+    int64_t count = 0;
+    for (size_t i = 0; !e->integration && i < json_object_array_length(list); i++) {
+        struct json_object *one = json_object_array_get_idx(list, i), *ok = json_get(one, "ok");
+        count += ok && !json_object_get_boolean(ok) && !json_get(one, "status");
+    }
+    return count;
+}
+
+static const char *dry_summary(struct call *call, const struct export *e)
+{
+    int64_t count = number_of(e->answer, "count");
+    const char *detail = pick_text(e->answer, "detail");
+    return arena_printf(call->arena, "nothing was sent: this was a dry run; %s %s chosen for %s%s%s%s",
+                        findings(call, count), count == 1 ? "is" : "are", where_to(call, e),
+                        left_out(call, e->answer), *detail ? "; " : "", detail);
+}
+
+static const char *failed_summary(struct call *call, const struct export *e, int64_t delivered,
+                                  int64_t failed, bool finished)
+{
+    int64_t count = number_of(e->answer, "count"), open = unanswered(e);
+    const char *rest = "", *doubt = "";
+    if (!finished)
+        rest = arena_printf(call->arena,
+                            ", %lld still under way: that goes on by itself, and list_deliveries with "
+                            "export_id shows it",
+                            (long long)(count - delivered - failed));
+    if (open)
+        doubt = arena_printf(call->arena,
+                             "; %lld of these had no answer and are not confirmed: it may have arrived",
+                             (long long)open);
+    return arena_printf(call->arena,
+                        "of %s to %s %lld delivered, %lld failed (see their reason and detail)%s%s%s",
+                        findings(call, count), where_to(call, e), (long long)delivered, (long long)failed,
+                        doubt, rest, left_out(call, e->answer));
+}
+
 static const char *summary_of(struct call *call, const struct export *e, int64_t delivered, int64_t failed,
                               bool finished)
 {
@@ -60,16 +103,13 @@ static const char *summary_of(struct call *call, const struct export *e, int64_t
     int64_t count = number_of(e->answer, "count");
     const char *all = findings(call, count);
     if (e->dry_run)
-        return arena_printf(call->arena, "nothing was sent: this was a dry run; %s would go to %s%s", all, to,
-                            out);
+        return dry_summary(call, e);
     if (count == 0)
         return arena_printf(call->arena, "nothing was sent to %s: no finding is left%s", to, out);
-    if (finished && failed == 0)
-        return arena_printf(call->arena, "%s delivered to %s%s", all, to, out);
+    if (failed > 0)
+        return failed_summary(call, e, delivered, failed, finished);
     if (finished)
-        return arena_printf(call->arena,
-                            "%lld of %s delivered to %s, %lld failed: their reason and detail say why%s",
-                            (long long)delivered, all, to, (long long)failed, out);
+        return arena_printf(call->arena, "%s delivered to %s%s", all, to, out);
     return arena_printf(
         call->arena,
         "%lld of %s delivered to %s so far; the rest goes on by itself, and list_deliveries with "
@@ -77,11 +117,28 @@ static const char *summary_of(struct call *call, const struct export *e, int64_t
         (long long)delivered, all, to, out);
 }
 
+/* What a reader is told whom the result does not show all: an export has no limit, and made again it sends all of it again. */
+static void set_words(struct call *call, const struct export *e, int64_t delivered, int64_t failed)
+{
+    const char *id = pick_text(e->answer, "export_id");
+    long long count = number_of(e->answer, "count");
+    call->too_large = "choose fewer findings; nothing was sent";
+    call->cut = "nothing was sent: choose fewer findings to see the rest";
+    if (e->dry_run)
+        return;
+    call->cut = *id ? "it was done: do not repeat it, list_deliveries with export_id shows the rest"
+                    : "it was done: do not repeat it";
+    call->too_large = arena_printf(call->arena,
+                                   "the export was made all the same: do not repeat it; %lld findings, %lld "
+                                   "delivered, %lld failed, export_id %.40s",
+                                   count, (long long)delivered, (long long)failed, *id ? id : "none");
+}
+
 /* Put what the ledger says of a delivery behind what the export said of its finding. */
 static void add_row(struct json_object *finding, struct json_object *row)
 {
     static const char *const names[] = {"state", "status", "reason", "detail", "reference"};
-    for (size_t i = 0; row && i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; json_object_is_type(row, json_type_object) && i < sizeof names / sizeof names[0]; i++)
         value_set(finding, names[i], json_object_get(json_get(row, names[i])));
 }
 
@@ -111,7 +168,8 @@ static void finish(struct call *call, struct export *e, int64_t delivered, int64
     copy_member(result, a, "detail");
     if (e->wait.fault)
         value_set(result, "detail", value_text(e->wait.fault));
-    call_finish(call, result, finished && failed > 0 && delivered == 0);
+    set_words(call, e, delivered, failed);
+    call_finish(call, result, failed > 0 && delivered == 0);
 }
 
 static void on_waited(struct call *call, struct export_wait *wait)
@@ -136,21 +194,38 @@ static void finish_sent(struct call *call, struct export *e)
 
 static bool is_export(const struct client_answer *answer)
 {
-    return answer->status == 200 && json_object_is_type(json_get(answer->body, "count"), json_type_int) &&
-           json_object_is_type(json_get(answer->body, "findings"), json_type_array);
+    struct json_object *count = json_get(answer->body, "count"), *list = json_get(answer->body, "findings");
+    bool good = answer->status == 200 && json_object_is_type(count, json_type_int) &&
+                json_object_get_int64(count) >= 0 && json_object_is_type(list, json_type_array);
+    for (size_t i = 0; good && i < json_object_array_length(list); i++)
+        good = json_object_is_type(json_object_array_get_idx(list, i), json_type_object);
+    return good;
+}
+
+static void fail_export(struct call *call, const struct export *e, const struct client_answer *answer)
+{
+    bool taken = answer->status >= 200 && answer->status < 300;
+    if (call->canceled && (taken || answer->maybe_done))
+        LOG(LOG_WARN, "export_not_canceled", LOG_TEXT("export", NULL),
+            LOG_TEXT("reason", "no answer says which it is"));
+    if (taken)
+        call_fail(call, arena_printf(call->arena,
+                                     "the API answered in a way that this notify-mcp does not know: are both "
+                                     "of one version?%s%s",
+                                     e->dry_run ? "" : " ", e->dry_run ? "" : call->unsure));
+    else
+        call_refuse(call, answer);
 }
 
 static void on_exported(struct call *call, const struct client_answer *answer)
 {
     struct export *e = export_of(call);
+    bool good = is_export(answer);
     call->on_cancel = NULL;
-    if (!is_export(answer)) {
-        if (answer->status == 200)
-            call_fail(
-                call,
-                "the API answered in a way that this notify-mcp does not know: are both of one version?");
-        else
-            call_refuse(call, answer);
+    if (e->what)
+        call_key_done(call, e->what, good || (answer->status / 100 != 2 && !answer->maybe_done));
+    if (!good) {
+        fail_export(call, e, answer);
         return;
     }
     e->answer = call_keep(call, json_object_get(answer->body));
@@ -194,9 +269,20 @@ static void ask_export(struct call *call, struct json_object *integration)
                             dest_url_escape(call->arena, pick_text(integration, "id")));
     else
         value_set(body, "kind", value_text(call->tool->kind));
+    const char *text = json_print(body);
     call->on_cancel = on_cancel;
-    call_ask(call, "POST", path, json_print(body), integration && !e->dry_run ? call_key(call) : NULL,
-             on_exported);
+    call->unsure = integration
+                       ? "it is not known whether the export happened: do not call it again before "
+                         "list_deliveries (with scan_id or finding_id, and the integration) shows "
+                         "nothing of it"
+                       : "it is not known whether anything was sent, and list_deliveries does not "
+                         "have it: do not call it again before somebody has looked at the destination";
+    if (e->dry_run) {
+        call_ask_again(call, path, text, on_exported);
+        return;
+    }
+    e->what = integration ? arena_printf(call->arena, "%s %s", path, text) : NULL;
+    call_ask(call, "POST", path, text, e->what ? call_key(call, e->what) : NULL, on_exported);
 }
 
 void tool_export(struct call *call)

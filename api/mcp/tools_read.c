@@ -16,6 +16,7 @@ static void finish_page(struct call *call, const char *name, struct json_object 
     struct json_object *result = value_object();
     value_set(result, name, list);
     value_set(result, "next", value_text(next));
+    call->page = name;
     call_finish(call, result, false);
 }
 
@@ -138,6 +139,8 @@ static void ask_test(struct call *call, struct json_object *integration)
 {
     const char *id = pick_text(integration, "id");
     call->own = integration;
+    call->unsure = "a test may have been sent: look before you ask again";
+    call->cut = call->too_large = "the test was made all the same";
     call_ask(call, "POST",
              arena_printf(call->arena, "/integrations/%s/test", dest_url_escape(call->arena, id)), NULL, NULL,
              on_tested);

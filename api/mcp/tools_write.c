@@ -28,7 +28,11 @@ static void on_shown(struct call *call, const struct client_answer *answer)
 
 void tool_create_integration(struct call *call)
 {
-    call_ask(call, "POST", "/integrations", json_print(call->arguments), call_key(call), on_shown);
+    struct uuid id;
+    char *key = arena_alloc(call->arena, UUID_TEXT);
+    uuid_random(&id);
+    uuid_format(&id, key);
+    call_ask(call, "POST", "/integrations", json_print(call->arguments), key, on_shown);
 }
 
 static void ask_update(struct call *call, struct json_object *integration)

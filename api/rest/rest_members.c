@@ -100,10 +100,7 @@ const struct rest_member rest_members[] = {
     {"Export", "left_out", "LeftOut", NULL, "How many are not.", false},
     {"Export", "findings", "Exported[]", NULL, "Each that is sent, worst first.", false},
     {"Export", "requests", "PreviewRequest[]", NULL,
-     "Of a dry run: the first request of each conversation, as if nothing had been told there before; "
-     "several "
-     "findings may share one.",
-     false},
+     "Of a dry run: the first request of each conversation; several findings may share one.", false},
     {"Export", "detail", "text?", NULL, "Of a dry run: of what is not shown, or would not be sent.", false},
 
     {"LeftOut", "severity", "integer", NULL, "Below the severity.", false},

@@ -277,23 +277,22 @@
         "takes "                                                                                             \
         "up to api.test_timeout, and clients wait some 60 for a tool.")                                      \
     NUM(mcp_wait, "mcp.wait", 40, 0, 3600,                                                                   \
-        "Seconds that an export by a tool waits for its deliveries, then it says how far they are; with "    \
-        "what "                                                                                              \
-        "comes before, less than the 60 that clients wait for a tool.")                                      \
+        "Seconds from the beginning of an export by a tool after which it looks no longer for its "          \
+        "deliveries, and says how far they are; clients wait some 60 for a tool.")                           \
     NUM(mcp_grace, "mcp.grace", 1.5, 0, 60,                                                                  \
         "Seconds for what is under way to be answered after the client has closed its end; clients kill a "  \
-        "server that is still there after two.")                                                             \
+        "server that is still there after two. What was canceled is still stopped, within mcp.timeout.")     \
     INT(mcp_calls, "mcp.calls", 16, 1, 256,                                                                  \
         "Calls of tools at a time, each a request to the API; an agent makes a few. More are refused.")      \
-    INT(mcp_line_bytes, "mcp.line_bytes", 4194304, 1024, 67108864,                                           \
+    INT(mcp_line_bytes, "mcp.line_bytes", 262144, 1024, 67108864,                                            \
         "Longest line from the client; a longer one is refused and skipped. Calls have some hundred bytes, " \
-        "and one with the longest lists 60,000.")                                                            \
+        "and one with the longest lists 60,000; reading one takes many times its length of memory.")         \
     INT(mcp_answer_bytes, "mcp.answer_bytes", 8388608, 65536, 67108864,                                      \
         "Bytes of an answer of the API that are read; a page of 500 deliveries has some 400,000, and what "  \
         "explains an event to 5,000 integrations a few millions.")                                           \
     INT(mcp_result_bytes, "mcp.result_bytes", 65536, 4096, 1048576,                                          \
-        "Bytes of a tool's result; what is cut off is said. A model reads some 20,000 tokens of it, and "    \
-        "clients cut at 25,000.")                                                                            \
+        "Bytes of each of the two forms in which a tool's result stands in its answer, text and structure; " \
+        "what is cut off is said. A model reads some 20,000 tokens of it, and clients cut at 25,000.")       \
     TEXT(mcp_ca_file, "mcp.ca_file", "",                                                                     \
          "PEM file of authorities that notify-mcp trusts. Empty: the system's.")                             \
     BOOL(mcp_allow_http, "mcp.allow_http", false,                                                            \

@@ -80,8 +80,9 @@ static bool take(void *owner, const char *line, size_t n)
     if (value) {
         check_arguments(value, seen->open);
         if (json_object_is_type(value, json_type_object)) {
-            result_bound(value, RESULT_MAX);
-            check(json_print(value) != NULL);
+            static const struct result_form form = {.page = "params"};
+            bool bounded = result_bound(value, RESULT_MAX, &form);
+            check(!bounded || strlen(json_print(value)) <= RESULT_MAX);
         }
     }
     json_object_put(value);

@@ -117,6 +117,8 @@ static void an_id_is_the_same_only_with_its_type(void)
 
 /* ---- results ---- */
 
+static const struct result_form plain = {NULL, NULL};
+
 static struct json_object *parse(const char *text)
 {
     const char *why;
@@ -128,7 +130,7 @@ static struct json_object *parse(const char *text)
 static void what_fits_is_left_as_it_is(void)
 {
     struct json_object *value = parse("{\"a\":[1,2,3],\"b\":\"text\"}");
-    result_bound(value, 4096);
+    EXPECT(result_bound(value, 4096, &plain));
     EXPECT_TEXT(json_print(value), "{\"a\":[1,2,3],\"b\":\"text\"}");
     json_object_put(value);
 }
@@ -136,7 +138,7 @@ static void what_fits_is_left_as_it_is(void)
 static void what_is_no_number_of_json_becomes_null(void)
 {
     struct json_object *value = parse("{\"a\":[NaN,1],\"b\":Infinity,\"c\":{\"d\":NaN}}");
-    result_bound(value, 4096);
+    EXPECT(result_bound(value, 4096, &plain));
     EXPECT_TEXT(json_print(value), "{\"a\":[null,1],\"b\":null,\"c\":{\"d\":null}}");
     json_object_put(value);
 }
@@ -158,7 +160,7 @@ static void a_list_that_is_too_long_loses_its_end_and_says_so(void)
         struct json_object *value = value_object(), *list = texts(count, 100);
         value_set(value, "rows", list);
         value_set(value, "next", value_text("here"));
-        result_bound(value, 4096);
+        EXPECT(result_bound(value, 4096, &plain));
         size_t left = json_object_array_length(list);
         EXPECT(strlen(json_print(value)) <= 4096);
         EXPECT(left > 20 && left < count);
@@ -179,13 +181,60 @@ static void a_text_that_is_too_long_is_cut_between_characters(void)
         buf_add_text(&text, "\xC3\xA9");
     value_append(list, value_text(buf_text(&text)));
     value_set(value, "requests", list);
-    result_bound(value, 4096);
+    EXPECT(result_bound(value, 4096, &plain));
     const char *printed = json_print(value);
     EXPECT(strlen(printed) <= 4096 && strlen(printed) > 2000);
     EXPECT(strstr(printed, "\xC3\xA9\xE2\x80\xA6\"") != NULL);
     EXPECT(strstr(printed, "of 12000 bytes") != NULL);
     json_object_put(value);
     buf_free(&text);
+}
+
+static void a_page_that_is_cut_leads_no_further(void)
+{
+    static const struct result_form page = {.page = "rows"};
+    struct json_object *value = value_object(), *list = texts(500, 100);
+    char wanted[64];
+    value_set(value, "rows", list);
+    value_set(value, "next", value_text("here"));
+    EXPECT(result_bound(value, 4096, &page));
+    EXPECT(json_get(value, "next") == NULL);
+    snprintf(wanted, sizeof wanted, "a smaller limit: %zu", json_object_array_length(list));
+    EXPECT(strstr(json_object_get_string(json_get(value, "cut")), wanted) != NULL);
+    json_object_put(value);
+}
+
+static void what_went_well_is_cut_first(void)
+{
+    struct json_object *value = value_object(), *list = value_list();
+    for (int i = 0; i < 500; i++) {
+        struct json_object *row = value_object();
+        value_set(row, "state", value_text(i % 100 == 99 ? "dead" : "delivered"));
+        value_set(row, "number", value_number(i));
+        value_append(list, row);
+    }
+    value_set(value, "rows", list);
+    EXPECT(result_bound(value, 4096, &plain));
+    size_t left = json_object_array_length(list);
+    EXPECT(left > 20 && left < 200);
+    for (size_t i = 0; i < 5; i++) { /* the bad ones, and the first of the others, in their order */
+        struct json_object *row = json_object_array_get_idx(list, left - 5 + i);
+        EXPECT(json_object_get_int(json_get(row, "number")) == (int)i * 100 + 99 || i == 0);
+    }
+    EXPECT(json_object_get_int(json_get(json_object_array_get_idx(list, 0), "number")) == 0);
+    json_object_put(value);
+}
+
+static void what_cannot_be_cut_is_no_result(void)
+{
+    struct json_object *value = value_object();
+    for (int i = 0; i < 500; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "k%d", i);
+        value_set(value, name, value_text("0123456789"));
+    }
+    EXPECT(!result_bound(value, 4096, &plain));
+    json_object_put(value);
 }
 
 /* ---- tools ---- */
@@ -213,4 +262,5 @@ UNIT_MAIN(UNIT_CASE(lines_are_the_same_whatever_the_pieces_they_come_in),
           UNIT_CASE(what_fits_is_left_as_it_is), UNIT_CASE(what_is_no_number_of_json_becomes_null),
           UNIT_CASE(a_list_that_is_too_long_loses_its_end_and_says_so),
           UNIT_CASE(a_text_that_is_too_long_is_cut_between_characters),
-          UNIT_CASE(every_tool_is_well_formed_and_has_its_result))
+          UNIT_CASE(a_page_that_is_cut_leads_no_further), UNIT_CASE(what_went_well_is_cut_first),
+          UNIT_CASE(what_cannot_be_cut_is_no_result), UNIT_CASE(every_tool_is_well_formed_and_has_its_result))
