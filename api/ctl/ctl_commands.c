@@ -161,9 +161,3 @@ const struct ctl_command ctl_commands[] = {
      .run = ctl_token_revoke},
     {.name = NULL},
 };
-
-const char *const ctl_commands_later[] = {
-    "rotate-keys",
-    "prune",
-    NULL,
-};

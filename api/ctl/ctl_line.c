@@ -71,11 +71,6 @@ static bool is_group(const char *name)
 static bool refuse_command(const char *name)
 {
     struct guess g = {.wrong = name};
-    for (const char *const *later = ctl_commands_later; *later; later++)
-        if (strcmp(name, *later) == 0) {
-            fprintf(stderr, "notifyctl: %s is not in this version; notifyctl --help lists what is\n", name);
-            return false;
-        }
     for (const struct ctl_command *c = ctl_commands; c->name; c++)
         guess(&g, c->name);
     fprintf(stderr, "notifyctl: no command '%s'%s%s; see notifyctl --help\n", name,

@@ -22,6 +22,8 @@ enum {
     ROUNDS_MAX = 64,
 };
 
+#define MORE "\xE2\x80\xA6" /* an ellipsis */
+
 /* The list or the text that has most to give. */
 struct longest {
     struct json_object *value;
@@ -89,16 +91,18 @@ static void cut_list(const struct longest *l, size_t excess, struct buf *note)
     buf_printf(note, "%s%s shows %zu of %zu", note->len ? ", " : "", shown(l->name), left, all);
 }
 
+/* At least EXCESS bytes, what is put behind it counted, but TEXT_LEAST stay. */
 static void cut_text(const struct longest *l, size_t excess, struct buf *note)
 {
     struct buf copy;
-    size_t keep = l->size > excess + TEXT_LEAST ? l->size - excess : TEXT_LEAST;
+    size_t less = excess + strlen(MORE);
+    size_t keep = l->size > less + TEXT_LEAST ? l->size - less : TEXT_LEAST;
     const char *text = json_object_get_string(l->value);
     while (keep > 0 && ((unsigned char)text[keep] & 0xc0) == 0x80)
         keep--; /* not within a character */
     buf_init(&copy, keep + 8);
     buf_add(&copy, text, keep);
-    buf_add_text(&copy, "\xE2\x80\xA6");
+    buf_add_text(&copy, MORE);
     buf_printf(note, "%s%s shows %zu of %zu bytes", note->len ? ", " : "", shown(l->name), keep, l->size);
     mem_check(json_object_set_string_len(l->value, buf_text(&copy), (int)copy.len) == 1);
     buf_free(&copy);

@@ -46,7 +46,8 @@ def test_every_order_of_events_ends_as_the_finding_is(stage, notifyd, kind):
     made = lives(stage, 5)
     vendor.connect(stage, Answer(like=Unsteady(vendor.plays, 0.05, kind != "discord")))
     patience = 10.0 if kind == "discord" else 1.0  # a machine that is busy is not to make it a lost answer
-    notifyd({**QUICK, "shutdown_grace": 20, "delivery": {**QUICK["delivery"], "look_after": 1.0, "timeout": patience, "connect_timeout": patience}})
+    notifyd({**QUICK, "shutdown_grace": 20, "delivery": {**QUICK["delivery"], "look_after": 1.0, "timeout": patience, "connect_timeout": patience},
+             "gate": {**QUICK["gate"], "digest_above": 500}})  # what a digest tells of has no message of its own
     told = 0
     for number in range(len(DEEDS)):
         events = [weakness.do(order[number]) for weakness, order in made if len(order) > number]

@@ -113,12 +113,6 @@ def test_wrong_use_is_exit_2_with_a_hint(offline: Notifyctl, words: list[str], s
     assert answer.code == 2 and said in answer.err and not answer.out, answer
 
 
-@pytest.mark.parametrize("name", ["rotate-keys", "prune"])
-def test_a_command_of_a_later_version_is_said_to_be_one(offline: Notifyctl, name: str) -> None:
-    answer = offline(name, "list", "--json")
-    assert answer.code == 2 and answer.err == f"notifyctl: {name} is not in this version; notifyctl --help lists what is\n", answer
-
-
 @pytest.fixture
 def run(build: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """run(WORD...): notifyctl without any configuration file."""
