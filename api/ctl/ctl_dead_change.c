@@ -44,17 +44,15 @@ static const double batch_timeout =
 #define IS_WANTED                                                                                            \
     " AND EXISTS (SELECT FROM public.integrations i WHERE i.id = d.integration_id AND i.enabled)"
 
-static const char replay_deliveries[] = PICKED_DELIVERIES(
-    IS_WANTED) ", numbers AS (SELECT a.event_id, a.integration_id, min(a.attempt) AS lowest, max(a.attempt) "
-               "AS highest"
-               " FROM picked JOIN notify.attempts a USING (event_id, integration_id) GROUP BY 1, 2)"
-               ", earlier AS (UPDATE notify.attempts a SET attempt = " LEDGER_EARLIER_LIFE(
-                   "a", "n") " FROM numbers n WHERE a.event_id = n.event_id AND a.integration_id = "
-                             "n.integration_id AND "
-                             "a.attempt > 0)"
-                             ", changed AS (UPDATE notify.deliveries d SET " LEDGER_REPLAYED CHANGED(
-                                 "deliveries",
-                                 "d.event_id = p.event_id AND d.integration_id = p.integration_id");
+/* clang-format off */
+static const char replay_deliveries[] =
+    PICKED_DELIVERIES(IS_WANTED) ", numbers AS (SELECT a.event_id, a.integration_id, min(a.attempt) AS lowest,"
+    " max(a.attempt) AS highest FROM picked JOIN notify.attempts a USING (event_id, integration_id) GROUP BY 1, 2)"
+    ", earlier AS (UPDATE notify.attempts a SET attempt = " LEDGER_EARLIER_LIFE("a", "n")
+    " FROM numbers n WHERE a.event_id = n.event_id AND a.integration_id = n.integration_id AND a.attempt > 0)"
+    ", changed AS (UPDATE notify.deliveries d SET " LEDGER_REPLAYED
+    CHANGED("deliveries", "d.event_id = p.event_id AND d.integration_id = p.integration_id");
+/* clang-format on */
 
 static const char replay_events[] =
     "WITH picked AS MATERIALIZED (SELECT e.id, e.finished_at AS at FROM notify.events e WHERE" DEAD_IS_EVENT
@@ -180,9 +178,9 @@ static enum ctl_exit replay(struct change *c)
         return ctl_fail_db(&c->db);
     long busy = deliveries.busy + events.busy, dead = run_batch(c, count_deliveries, 0, NULL);
     bool limited = c->filter->limit && deliveries.changed >= c->filter->limit;
-    long kept = limited ? 0 : dead - deliveries.busy;
     if (dead < 0)
         return ctl_fail_db(&c->db);
+    long kept = limited ? 0 : dead - deliveries.busy;
     if (c->filter->json)
         printf("{\"deliveries\":%ld,\"events\":%ld,\"kept\":%ld,\"busy\":%ld}\n", deliveries.changed,
                events.changed, kept, busy);

@@ -58,12 +58,6 @@ const char *keys_find(const struct keys *k, const char *what)
     return i < KEYS_MAX ? k->kept[i].key : NULL;
 }
 
-static char *copy(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    return memcpy(mem_alloc(size), text, size);
-}
-
 void keys_keep(struct keys *k, const char *what, const char *key)
 {
     if (find(k, what) < KEYS_MAX)
@@ -71,7 +65,7 @@ void keys_keep(struct keys *k, const char *what, const char *key)
     struct kept *one = &k->kept[k->next];
     k->next = (k->next + 1) % KEYS_MAX;
     drop(one);
-    *one = (struct kept){copy(what), copy(key)};
+    *one = (struct kept){mem_strdup(what), mem_strdup(key)};
 }
 
 void keys_forget(struct keys *k, const char *what)

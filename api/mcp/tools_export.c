@@ -2,8 +2,9 @@
  * tools_export - findings to one destination
  *
  * One request to the API makes the export, with an Idempotency-Key, so that it is one whatever becomes of the answer; while that is not
- * known, the same call has the same key (keys.c). Then the ledger is looked at (export_wait.c). Where it goes, what it holds and from which severity on is in the arguments alone, which were checked
- * before anything was read: no text of a finding comes before that, and none is looked at after it.
+ * known, the same call has the same key (keys.c). Then the ledger is looked at (export_wait.c). Where it goes, what it holds and from
+ * which severity on is in the arguments alone, which were checked before anything was read: no text of a finding comes before that, and
+ * none is looked at after it.
  */
 #include <string.h>
 

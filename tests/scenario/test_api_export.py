@@ -135,6 +135,20 @@ def test_a_dry_run_knows_what_was_told_before(kind, stage, notifyd, exporter):
     assert compared[0][1] and not compared[-1][1], compared
 
 
+def test_a_dry_run_shows_the_look_for_what_nobody_knows_of(stage, notifyd, exporter):
+    """A request that may have made an issue was not answered: before another is made, it is looked for."""
+    stage.receiver.script(PATHS["github"], Answer(like="github"))
+    one = stage.integration(settings(stage.receiver.url)["github"], kind="github", name="github")
+    notifyd(FAST)
+    exporter.wait(exporter.export(one, finding_ids=[stage.high]))
+    stage.database.execute("UPDATE notify.external_refs SET state = 'none', key = NULL, unsure_since = now() - interval '1 hour'")
+    shown, = exporter.export(one, finding_ids=[stage.high], dry_run=True)["requests"]
+    sent = new_requests(stage, lambda: exporter.wait(exporter.export(one, finding_ids=[stage.high])))
+    path = shown["url"].removeprefix(stage.receiver.url(""))
+    assert shown["method"] == sent[0].method == "GET", (shown, sent)
+    assert re.fullmatch(re.escape(path.split("?")[0]).replace(re.escape("***"), "[^/]+"), sent[0].path.split("?")[0]), (shown, sent)
+
+
 def test_a_dry_run_tells_by_itself_what_a_room_was_told_before(stage, notifyd, exporter):
     stage.receiver.script(PATHS["discord"], Answer(like="discord"))
     room = stage.integration(settings(stage.receiver.url)["discord"], kind="discord", name="room")
