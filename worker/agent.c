@@ -273,6 +273,7 @@ int agent_run(const struct conf *conf, int slot)
     struct agent a = {.conf = conf};
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "agent");
     shared_adopt(slot);
+    shared_mine()->resident = process_resident();
     make_agent(&a);
     pg_link_start(a.link);
     pg_link_start(a.ledger);

@@ -46,7 +46,8 @@
     X(CRASH, "crash", "a signal, or an exit status that nobody asked for")                                   \
     X(WATCHDOG, "watchdog", "its loop stood still for longer than watchdog")                                 \
     X(MEMORY, "memory", "the machine has no more memory or other resources")                                 \
-    X(RECYCLED, "recycled", "recycle_events or recycle_memory")                                              \
+    X(RECYCLED, "recycled",                                                                                  \
+      "it drained by itself: recycle_events, recycle_memory, or a TERM that was sent to it alone")           \
     X(ASKED, "reload", "drained for new settings, or for a smaller pool")
 
 #define PROCESS_LIST(X)                                                                                      \
@@ -168,16 +169,19 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(RULES_HITS, COUNTER, NONE, "rules_hits",                                                               \
       "questions for a workspace's integrations that the cache "                                             \
       "answered")                                                                                            \
-    X(RULES_MISSES, COUNTER, NONE, "rules_misses", "those that the database had to answer")                  \
+    X(RULES_MISSES, COUNTER, NONE, "rules_misses",                                                           \
+      "questions for a workspace's integrations that the database had to answer")                            \
     X(RULES_CACHED, GAUGE, NONE, "rules_workspaces",                                                         \
       "workspaces whose integrations are cached, summed over the workers")                                   \
-    X(RULES_BYTES, GAUGE, NONE, "rules_bytes", "memory of these caches (see rules.cache_bytes)")             \
+    X(RULES_BYTES, GAUGE, NONE, "rules_bytes",                                                               \
+      "memory of the caches of integrations (see rules.cache_bytes), summed over the workers")               \
     X(STATEMENTS, COUNTER, BATCH, "database_requests", "requests to the database, of many events each")      \
     X(SPLITS, COUNTER, BATCH, "database_splits",                                                             \
-      "of those, refused and taken apart to find what the database refuses")                                 \
-    X(BATCH_ITEMS, ITEMS, BATCH, "database_batch_items", "events, rows or questions of such a request")      \
+      "requests that the database refused, taken apart to find what it refuses")                             \
+    X(BATCH_ITEMS, ITEMS, BATCH, "database_batch_items",                                                     \
+      "events, rows or questions in a request to the database")                                              \
     X(BATCH_TIME, SECONDS, BATCH, "database_round_trip_seconds",                                             \
-      "from sending such a request to its last answer")                                                      \
+      "from sending a request to the database to its last answer")                                           \
     X(CONFIRM_TIME, SECONDS, NONE, "broker_round_trip_seconds",                                              \
       "from publishing a message to the broker's confirm")                                                   \
     X(PUBLISHED, COUNTER, NONE, "publishes_confirmed", "messages published and confirmed")                   \
@@ -185,7 +189,7 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(OWED, COUNTER, NONE, "publishes_given_up",                                                             \
       "messages that the broker did not take in time; the sweep publishes them")                             \
     X(CONNECTED, COUNTER, SERVER, "connections_made", "connections of workers and agent made and usable")    \
-    X(LOST, COUNTER, SERVER, "connections_lost", "of those, lost")                                           \
+    X(LOST, COUNTER, SERVER, "connections_lost", "connections of workers and agent lost")                    \
     X(SWEPT, COUNTER, FOUND, "rows_swept", "rows that the sweep found, and whose message it published")      \
     X(DUE_LATE, ASKED, NONE, "due_lateness_seconds",                                                         \
       "how late retries came out of notify.due: the worst that this host saw in the last ten minutes")       \
@@ -196,7 +200,8 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(WORKER_ENDS, COUNTER, CAUSE, "worker_restarts",                                                        \
       "workers that ended while the pool goes on, by cause; another takes the place unless the pool "        \
       "shrinks")                                                                                             \
-    X(AGENT_ENDS, COUNTER, CAUSE, "agent_restarts", "the same of the agent")                                 \
+    X(AGENT_ENDS, COUNTER, CAUSE, "agent_restarts",                                                          \
+      "agents that ended while the pool goes on, by cause; another takes the place")                         \
     X(WORKERS, ASKED, NONE, "workers", "worker processes")                                                   \
     X(CONSUMING, ASKED, NONE, "workers_consuming", "workers that consume")                                   \
     X(WITH_DATABASE, ASKED, NONE, "workers_with_database", "workers that are connected to the database")     \
@@ -204,7 +209,8 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(HEALTHY, ASKED, NONE, "healthy", "1 when /healthz answers 200, else 0")                                \
     X(MEMORY, ASKED, PROCESS, "resident_memory_bytes",                                                       \
       "resident memory; pages that processes share count for each of them")                                  \
-    X(MEMORY_MOST, ASKED, PROCESS, "resident_memory_most_bytes", "the same of the largest process")          \
+    X(MEMORY_MOST, ASKED, PROCESS, "resident_memory_most_bytes",                                             \
+      "resident memory of the largest process of the group")                                                 \
     X(BUILD, ASKED, VERSION, "build_info", "the version that runs; always 1")                                \
     X(STARTED, ASKED, NONE, "start_time_seconds", "when the pool was started")
 

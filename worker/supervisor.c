@@ -411,6 +411,7 @@ static void note_memory(struct supervisor *s)
 static void say_ended(int status)
 {
     LOG(LOG_INFO, "ended", LOG_NUM("status", status), LOG_NUM("received", shared_sum_cells(FIGURE_RECEIVED)),
+        LOG_NUM("settled", shared_sum(COUNT_SETTLED)), LOG_NUM("requeued", shared_sum(COUNT_REQUEUED)),
         LOG_NUM("rejected", shared_sum_cells(FIGURE_REJECTED)),
         LOG_NUM("delivered", shared_sum_cells(FIGURE_DELIVERED)),
         LOG_NUM("retried", shared_sum_cells(FIGURE_RETRIED)),

@@ -268,6 +268,7 @@ int worker_run(const struct conf *conf, int slot)
     snprintf(name, sizeof name, "worker-%d", slot);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, name);
     shared_adopt(slot);
+    shared_mine()->resident = process_resident();
     make_worker(&w, conf);
     pg_link_start(w.database);
     publisher_start(w.parts.publisher);
