@@ -74,7 +74,9 @@ void agent_health_tick(struct agent_health *h)
     }
     if (!h->suspect_us)
         h->suspect_us = now;
-    if (h->bad || now - h->suspect_us < clock_us(patience(h)))
+    /* Without a connection it takes a login since then: the last one before may be what has ended. */
+    bool proven = s.broker_links > 0 || s.broker_us > h->suspect_us;
+    if (h->bad || !proven || now - h->suspect_us < clock_us(patience(h)))
         return;
     h->bad = true;
     LOG(LOG_ERROR, "not_consuming", LOG_NUM("workers", s.workers), LOG_NUM("draining", s.draining),

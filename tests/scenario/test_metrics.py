@@ -150,6 +150,7 @@ def test_workers_that_end_are_counted_by_cause_and_take_no_count_with_them(stage
     os.kill(one.workers()[0], signal.SIGTERM)
     wait_until(lambda: one.counter("worker_restarts", cause="recycled") == 1 and len(one.workers()) == 2, 15, "asked to drain, and replaced")
     one.signal(signal.SIGHUP)
+    one.wait_event("agent_listening", count=2)  # the new agent, when the old one has left the port
     wait_until(lambda: one.counter("worker_restarts", cause="reload") == 2 and len(one.workers()) == 2, 15, "reloaded")
     wait_until(lambda: one.counter("agent_restarts", cause="reload") == 1, 15, "and the agent")
     found = ask(one)
