@@ -13,6 +13,8 @@ from sandbox import bulk, seed
 from sandbox.receiver import Answer
 from stage import dead_letters
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 QUICK = {"circuit_pause": 1.0, "circuit_max": 2.0}
 
 
