@@ -120,6 +120,14 @@ static int run(int slot)
     return status;
 }
 
+/* While the process lives, and after its slot is free again. */
+static void expect_gauges(uint64_t bytes, uint64_t windows)
+{
+    shared_totals(words);
+    EXPECT_INT(words[COUNT_RULES_BYTES], bytes);
+    EXPECT_INT(words[COUNT_WINDOWS], windows);
+}
+
 static void sums_outlive_their_process_and_gauges_do_not(void)
 {
     size_t times = COUNT_REQUEST_TIME + FIGURE_KIND_jira * HISTOGRAM_WORDS;
@@ -129,26 +137,29 @@ static void sums_outlive_their_process_and_gauges_do_not(void)
         int slot = shared_slot_claim(SHARED_WORKER);
         EXPECT_INT(slot, 0); /* the same again */
         EXPECT_INT(run(slot), 0);
-        shared_totals(words);
-        EXPECT_INT(words[COUNT_RULES_BYTES], 4096);
-        EXPECT_INT(words[COUNT_WINDOWS], 2);
+        expect_gauges(4096, 2);
         shared_slot_release(slot);
-        shared_totals(words);
-        EXPECT_INT(words[COUNT_RULES_BYTES], 0);
-        EXPECT_INT(words[COUNT_WINDOWS], 0);
+        expect_gauges(0, 0);
         EXPECT_INT(words[times], 2 * round);
         EXPECT_INT(words[times + HISTOGRAM_SUM], 300 * round); /* what is negative adds nothing */
         EXPECT_INT(words[items + HISTOGRAM_BOUNDS], round);
         EXPECT_INT(words[COUNT_FILTERED + MATCH_SEVERITY], 5 * round);
         EXPECT_INT(words[COUNT_LAST_RECEIVED], 77); /* the latest, no sum, and kept */
     }
-    shared_count_cell(COUNT_WORKER_ENDS, END_CRASH); /* the supervisor's own */
-    EXPECT_INT(shared_sum_cells(FIGURE_WORKER_ENDS), 1);
-    EXPECT_INT(shared_sum_cells(FIGURE_FILTERED), 15);
+}
+
+static void the_supervisor_counts_in_a_slot_of_its_own(void)
+{
+    uint64_t before = shared_sum_cells(FIGURE_WORKER_ENDS);
+    shared_count_cell(COUNT_WORKER_ENDS, END_CRASH);
+    shared_count_cell(COUNT_WORKER_ENDS, END_WATCHDOG);
+    EXPECT_INT(shared_sum_cells(FIGURE_WORKER_ENDS) - before, 2);
+    EXPECT(shared_slots_used() < SHARED_SUPERVISOR);
 }
 
 UNIT_MAIN(UNIT_CASE(each_value_is_in_the_first_bucket_whose_bound_holds_it),
           UNIT_CASE(figures_have_words_of_their_own),
           UNIT_CASE(a_histogram_is_shown_cumulative_with_what_is_beyond_its_last_bound),
           UNIT_CASE(what_may_count_is_shown_before_it_does),
-          UNIT_CASE(sums_outlive_their_process_and_gauges_do_not))
+          UNIT_CASE(sums_outlive_their_process_and_gauges_do_not),
+          UNIT_CASE(the_supervisor_counts_in_a_slot_of_its_own))
