@@ -18,7 +18,7 @@ STATES = ("delivered", "canceled", "dead")
 
 NOTE_ENDS = """
 CREATE SCHEMA counted;
-CREATE UNLOGGED TABLE counted.ends (state text NOT NULL);
+CREATE TABLE counted.ends (state text NOT NULL);
 CREATE FUNCTION counted.note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF current_setting('application_name') LIKE 'pencheff-notify worker%' THEN

@@ -134,14 +134,13 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(THROTTLED, COUNTER, KIND, "requests_throttled", "requests answered with: too many")                    \
     X(SENDING, ASKED, NONE, "requests_in_flight", "requests under way")                                      \
     X(FIRST_TIME, SECONDS, NONE, "first_attempt_seconds",                                                    \
-      "until the first attempt of a delivery: from the time that its message carries (AMQP timestamp, "      \
-      "whole "                                                                                               \
-      "seconds of the producer's clock), else from when a worker read it first, else from its eta")          \
+      "until the first attempt of a delivery: from its message's AMQP timestamp (whole seconds of the "      \
+      "producer's clock), else from when a worker read the event first, or from its eta when that is "       \
+      "later")                                                                                               \
     X(DELIVERED, COUNTER, KIND, "deliveries_delivered", "deliveries that a destination accepted")            \
     X(DELIVERED_TIME, SECONDS, KIND, "delivery_seconds",                                                     \
-      "from when a worker read the event first, or from its eta while no attempt has failed, until its "     \
-      "delivery "                                                                                            \
-      "is recorded as delivered; retries and waiting included")                                              \
+      "from when a worker read the event first, or from its eta while no attempt has failed, until it is "   \
+      "recorded as delivered; retries and waiting included")                                                 \
     X(RETRIED, COUNTER, KIND, "deliveries_retried", "attempts that failed and are tried again")              \
     X(DEAD, COUNTER, KIND_REASON, "deliveries_dead", "deliveries given up")                                  \
     X(CANCELED, COUNTER, KIND, "deliveries_canceled",                                                        \

@@ -88,7 +88,7 @@ class Notifyd:
         self._child = Child([*wrapper, program, "-c", self.conf, *args], log=self.log, env={**environment, **(env or {})},
                             cwd=self.folder)
         self.expected_exit: int | None = 0  # what close() insists on; None: anything
-        self.scrapes: list[str] = []  # what its metrics said, each time that somebody asked
+        self.scrapes: list[str] = []  # what its metrics said first, and the last ten times
 
     def write_conf(self, settings: Mapping[str, Any]) -> None:
         """A new configuration file; the running notifyd reads it on HUP."""
@@ -110,6 +110,7 @@ class Notifyd:
         """What /metrics says now."""
         with urllib.request.urlopen(f"{self.agent_url}/metrics", timeout=timeout) as answer:
             self.scrapes.append(answer.read().decode())
+        del self.scrapes[1:-10]
         return self.scrapes[-1]
 
     def counter(self, name: str, **labels: str) -> int:
