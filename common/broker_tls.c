@@ -189,8 +189,7 @@ static bool prepare(SSL_CTX *context, const struct conf *conf, struct broker_tls
 bool broker_tls_open(amqp_connection_state_t connection, const struct conf *conf, const char *host, int fd,
                      int seconds, struct broker_tls_peer *peer, struct broker_tls_failure *failure)
 {
-    struct handshake h = {
-        .host = host, .is_address = is_address(host), .peer = peer, .failure = failure};
+    struct handshake h = {.host = host, .is_address = is_address(host), .peer = peer, .failure = failure};
     struct timeval limit = {seconds, 0};
     char address[NI_MAXHOST];
     int port;
@@ -232,8 +231,9 @@ const char *broker_tls_hint(amqp_connection_state_t connection, const struct con
         return NULL;
     if (!tls)
         return "it did not speak AMQP; if that is its port for TLS, write amqps:// in broker.url";
-    return conf->broker_cert_file[0] ? "it may have refused our certificate (broker.cert_file); its log says why"
-                                     : "it may demand a certificate of its clients (broker.cert_file)";
+    return conf->broker_cert_file[0]
+               ? "it may have refused our certificate (broker.cert_file); its log says why"
+               : "it may demand a certificate of its clients (broker.cert_file)";
 }
 
 /*

@@ -13,8 +13,8 @@
 
 /* With whom we speak, once it is open. */
 struct broker_tls_peer {
-    char version[16];   /* as TLSv1.3 */
-    int64_t until_s;    /* Unix time at which the broker's certificate ends */
+    char version[16];    /* as TLSv1.3 */
+    int64_t until_s;     /* Unix time at which the broker's certificate ends */
     int64_t own_until_s; /* the same of ours; 0: we have none */
 };
 
@@ -42,7 +42,8 @@ bool broker_tls_explain(const struct conf *conf, struct broker_tls_failure *fail
  * What to do about a login that failed with STATUS because one side speaks TLS and the other does not, or because a
  * certificate is missed; static text. NULL: the broker has spoken AMQP, or there is nothing to say.
  */
-const char *broker_tls_hint(amqp_connection_state_t connection, const struct conf *conf, bool tls, int status);
+const char *broker_tls_hint(amqp_connection_state_t connection, const struct conf *conf, bool tls,
+                            int status);
 
 /* What BYTES of AMQP are as TLS records, at most. */
 size_t broker_tls_size(size_t bytes);

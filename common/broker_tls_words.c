@@ -32,8 +32,7 @@ static void add_name(struct buf *out, const GENERAL_NAME *name)
     const ASN1_STRING *s = is_address ? name->d.iPAddress : name->d.dNSName;
     const unsigned char *data = ASN1_STRING_get0_data(s);
     int n = ASN1_STRING_length(s);
-    if (is_address && (n == 4 || n == 16) &&
-        !inet_ntop(n == 4 ? AF_INET : AF_INET6, data, text, sizeof text))
+    if (is_address && (n == 4 || n == 16) && !inet_ntop(n == 4 ? AF_INET : AF_INET6, data, text, sizeof text))
         return;
     if (out->len)
         buf_add_text(out, ", ");
@@ -98,7 +97,8 @@ static void say_unknown_issuer(struct broker_tls_failure *f, X509 *certificate)
 {
     char issuer[ISSUER_MAX];
     name_issuer(certificate, issuer);
-    snprintf(f->why, sizeof f->why, "the broker's certificate is of an issuer that is not trusted: %s", issuer);
+    snprintf(f->why, sizeof f->why, "the broker's certificate is of an issuer that is not trusted: %s",
+             issuer);
     f->advice = "name the PEM file of its authority in broker.ca_file; if it is that one, the broker has to "
                 "send the certificates between, too";
 }
@@ -150,10 +150,12 @@ static const struct {
     const char *advice;
 } reasons[] = {
     {SSL_R_WRONG_VERSION_NUMBER, "the broker speaks no TLS on that port",
-     "write the port of its TLS listener in broker.url and broker.hosts (as a rule 5671), or amqp:// where nobody "
+     "write the port of its TLS listener in broker.url and broker.hosts (as a rule 5671), or amqp:// where "
+     "nobody "
      "else can listen"},
     {SSL_R_UNEXPECTED_EOF_WHILE_READING, "the broker closed the connection",
-     "if it does so at each attempt, the broker's log says why: has its TLS listener a certificate and a key?"},
+     "if it does so at each attempt, the broker's log says why: has its TLS listener a certificate and a "
+     "key?"},
     {SSL_R_TLSV1_ALERT_PROTOCOL_VERSION, "the broker speaks no TLS 1.2 and none newer",
      "let it speak TLS 1.2 or 1.3 (ssl_options.versions)"},
     {SSL_R_UNSUPPORTED_PROTOCOL, "the broker speaks no TLS 1.2 and none newer",

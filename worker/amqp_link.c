@@ -309,7 +309,7 @@ static void on_dialed(void *owner, int fd, const char *why)
     l->connection = amqp_new_connection();
     mem_check(l->connection != NULL);
     bool opened = link_socket_open(&l->socket, l->connection, l->conf, l->nodes.tls ? node_of(l)->host : NULL,
-                                        fd, RPC_SECONDS, unopened);
+                                   fd, RPC_SECONDS, unopened);
     shared_alive();
     if (!opened) {
         amqp_link_fail(l, unopened);
@@ -330,7 +330,8 @@ static void on_dialed(void *owner, int fd, const char *why)
     struct timeval half = {(int)l->conf->broker_heartbeat / 2, (int)l->conf->broker_heartbeat % 2 * 500000};
     event_add(l->pulse, &half);
     LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", node_of(l)->host),
-        LOG_NUM("port", node_of(l)->port), LOG_NUM("epoch", l->epoch), LOG_TEXT("tls", l->socket.peer.version));
+        LOG_NUM("port", node_of(l)->port), LOG_NUM("epoch", l->epoch),
+        LOG_TEXT("tls", l->socket.peer.version));
     link_socket_warn(&l->socket, l->conf, l->name, node_of(l)->host);
     if (!l->calls->up(l->owner, l)) {
         amqp_link_fail(l, "what is needed could not be declared");

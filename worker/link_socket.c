@@ -14,9 +14,8 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 
-bool link_socket_open(struct link_socket *socket, amqp_connection_state_t connection,
-                           const struct conf *conf, const char *host, int fd, int seconds,
-                           char why[LINK_SOCKET_WORDS])
+bool link_socket_open(struct link_socket *socket, amqp_connection_state_t connection, const struct conf *conf,
+                      const char *host, int fd, int seconds, char why[LINK_SOCKET_WORDS])
 {
     struct broker_tls_failure failure;
     memset(socket, 0, sizeof *socket);

@@ -20,9 +20,8 @@ enum { LINK_SOCKET_WORDS = 640 }; /* room for a failure and what to do about it,
  * Give CONNECTION the connected socket FD, over TLS when HOST (whom the certificate must name) is not NULL: that blocks
  * for SECONDS at most. FD is the connection's, or closed, from here on. False: WHY says why, and what to do.
  */
-bool link_socket_open(struct link_socket *socket, amqp_connection_state_t connection,
-                           const struct conf *conf, const char *host, int fd, int seconds,
-                           char why[LINK_SOCKET_WORDS]);
+bool link_socket_open(struct link_socket *socket, amqp_connection_state_t connection, const struct conf *conf,
+                      const char *host, int fd, int seconds, char why[LINK_SOCKET_WORDS]);
 /* The words of an error of the library on that connection. To be asked at once after the failure. */
 void link_socket_describe(const struct link_socket *socket, amqp_connection_state_t connection,
                           const struct conf *conf, int status, char *out, size_t size);

@@ -6,6 +6,7 @@
 
 #include "api/ctl/ctl.h"
 #include "common/db/pg_advice.h"
+#include "common/db/pg_tls.h"
 
 static bool is_state(const struct db *db, const char *sqlstate)
 {
@@ -16,7 +17,10 @@ enum ctl_exit ctl_fail_db(const struct db *db)
 {
     const char *advice = "is the server up, and is database.url right?";
     enum ctl_exit code = CTL_AWAY;
-    if (db->failure == DB_LOCKED) {
+    if (db->failure == DB_UNTRUSTED) {
+        advice = pg_tls_advice(db->why);
+        code = CTL_BAD_CONF;
+    } else if (db->failure == DB_LOCKED) {
         advice = "try again";
     } else if (db->failure == DB_ROLE) {
         advice = "run schema/roles.sql, grant that role to the login role, or correct database.role";

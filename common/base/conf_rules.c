@@ -133,8 +133,9 @@ static void check_broker_tls(struct conf_reader *r)
         conf_refuse(r, CONF_ROW_broker_key_file, "needs broker.cert_file as well");
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         if (files[i].file[0] && starts_with(conf->broker_url, "amqp://"))
-            conf_refuse(r, files[i].row,
-                        "is for TLS, but broker.url begins with amqp://, which is without it; write amqps://");
+            conf_refuse(
+                r, files[i].row,
+                "is for TLS, but broker.url begins with amqp://, which is without it; write amqps://");
 }
 
 static void check_database_url(struct conf_reader *r)
