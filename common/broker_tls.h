@@ -34,7 +34,8 @@ bool broker_tls_open(amqp_connection_state_t connection, const struct conf *conf
 
 /*
  * Why a call of librabbitmq failed on an open connection (AMQP_STATUS_SSL_ERROR), as OpenSSL noted it: with TLS 1.3 the
- * broker refuses our certificate only after the handshake. To be asked at once. False: it noted nothing.
+ * broker refuses our certificate only after the handshake. To be asked at once. False: it noted nothing, as when the
+ * connection is reset.
  */
 bool broker_tls_explain(const struct conf *conf, struct broker_tls_failure *failure);
 

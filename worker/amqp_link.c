@@ -331,7 +331,7 @@ static void on_dialed(void *owner, int fd, const char *why)
     event_add(l->pulse, &half);
     LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", node_of(l)->host),
         LOG_NUM("port", node_of(l)->port), LOG_NUM("epoch", l->epoch),
-        LOG_TEXT("tls", l->socket.peer.version));
+        LOG_TEXT("tls", l->nodes.tls ? l->socket.peer.version : "none"));
     link_socket_warn(&l->socket, l->conf, l->name, node_of(l)->host);
     if (!l->calls->up(l->owner, l)) {
         amqp_link_fail(l, "what is needed could not be declared");

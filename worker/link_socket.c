@@ -35,12 +35,15 @@ bool link_socket_open(struct link_socket *socket, amqp_connection_state_t connec
 void link_socket_describe(const struct link_socket *socket, amqp_connection_state_t connection,
                           const struct conf *conf, int status, char *out, size_t size)
 {
-    struct broker_tls_failure failure;
-    const char *hint = broker_tls_hint(connection, conf, socket->tls, status);
-    if (socket->tls && status == AMQP_STATUS_SSL_ERROR && broker_tls_explain(conf, &failure))
-        snprintf(out, size, "%s; %s", failure.why, failure.advice);
-    else
-        snprintf(out, size, "%s%s%s", amqp_error_string2(status), hint ? "; " : "", hint ? hint : "");
+    struct broker_tls_failure failure = {.why = "the connection is broken"};
+    const char *words = amqp_error_string2(status);
+    const char *advice = broker_tls_hint(connection, conf, socket->tls, status);
+    if (socket->tls && status == AMQP_STATUS_SSL_ERROR) {
+        if (broker_tls_explain(conf, &failure) && failure.lasting)
+            advice = failure.advice;
+        words = failure.why;
+    }
+    snprintf(out, size, "%s%s%s", words, advice ? "; " : "", advice ? advice : "");
 }
 
 static void warn(const struct conf *conf, const char *link, const char *host, const char *whose,
