@@ -13,7 +13,6 @@
 #include "common/base/buf.h"
 #include "common/base/clock.h"
 #include "common/base/fernet.h"
-#include "common/db/pg_tls.h"
 
 enum { TEXT_MAX = 65536 }; /* bytes of one line: a right on every column of a wide table has a thousand */
 
@@ -90,7 +89,7 @@ void report_fail_db(struct report *report, const char *subject, const struct db 
         break;
     case DB_UNTRUSTED:
         report->bad_conf = true;
-        report_fail(report, subject, "%s; %s", db->why, pg_tls_advice(db->why));
+        report_fail(report, subject, "%s; %s", db->why, db->advice);
         break;
     case DB_ROLE:
         report->bad_conf = true;

@@ -6,7 +6,6 @@
 
 #include "api/ctl/ctl.h"
 #include "common/db/pg_advice.h"
-#include "common/db/pg_tls.h"
 
 static bool is_state(const struct db *db, const char *sqlstate)
 {
@@ -18,7 +17,7 @@ enum ctl_exit ctl_fail_db(const struct db *db)
     const char *advice = "is the server up, and is database.url right?";
     enum ctl_exit code = CTL_AWAY;
     if (db->failure == DB_UNTRUSTED) {
-        advice = pg_tls_advice(db->why);
+        advice = db->advice;
         code = CTL_BAD_CONF;
     } else if (db->failure == DB_LOCKED) {
         advice = "try again";

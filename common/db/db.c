@@ -177,12 +177,12 @@ static bool fail_to_connect(struct db *db)
 {
     const char *text = db->link ? PQerrorMessage(db->link) : "out of memory";
     const char *refusal = strstr(text, "FATAL:  ");
-    bool untrusted = pg_tls_advice(text) != NULL;
+    db->advice = pg_tls_advice(text);
     if (!refusal || strlen(refusal) < strlen("FATAL:  28P01: "))
-        return fail(db, untrusted ? DB_UNTRUSTED : DB_AWAY, text);
+        return fail(db, db->advice ? DB_UNTRUSTED : DB_AWAY, text);
     refusal += strlen("FATAL:  ");
     snprintf(db->sqlstate, sizeof db->sqlstate, "%.5s", refusal);
-    return fail(db, untrusted ? DB_UNTRUSTED : judge(db->sqlstate), refusal + strlen("28P01: "));
+    return fail(db, db->advice ? DB_UNTRUSTED : judge(db->sqlstate), refusal + strlen("28P01: "));
 }
 
 static bool connect_within(struct db *db, int64_t deadline_us)

@@ -122,7 +122,7 @@ void pg_link_fail_by_server(struct pg_link *l, const char *what)
     reason[strcspn(reason, "\n")] = 0;
     /* A server that answers and refuses the login; libpq 15 does not give the error's code here. */
     bool refused = l->state != PG_UP && (strstr(reason, "FATAL:") || strstr(reason, "ERROR:"));
-    const char *advice = l->state != PG_UP ? pg_tls_advice(reason) : NULL;
+    const char *advice = l->state != PG_UP ? pg_tls_advice(PQerrorMessage(l->conn)) : NULL;
     if (!advice && refused)
         advice = "if it stays so: notifyctl check says what is wrong";
     fail(l, reason, advice);
