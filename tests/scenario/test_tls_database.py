@@ -159,3 +159,23 @@ def test_a_certificate_that_is_renewed_needs_no_restart(stage, notifyd, authorit
     finally:
         put(authority.files(HOST), postgres.data.parent)
         stage.database.execute("SELECT pg_reload_conf()")
+
+
+def test_the_login_can_be_bound_to_the_channel(stage, build, tmp_path, authority, postgres):
+    """channel_binding=require: whoever is between cannot pass a login on, even with a certificate that is taken for good."""
+    rules = postgres.data / "pg_hba.conf"
+    before = rules.read_text()
+    postgres.create_role("bound", "LOGIN PASSWORD 'top-secret'")
+    try:
+        rules.write_text("hostssl all bound 127.0.0.1/32 scram-sha-256\n" + before)
+        stage.database.execute("SELECT pg_reload_conf()")
+        ctl = on_stage(build, tmp_path, stage)
+        stage.database.execute("GRANT notify_worker TO bound")
+        url = verified(stage.database.url.replace("postgres@", "bound:top-secret@"), authority, channel_binding="require")
+        answer = ctl("check", database={"url": url})
+        assert any(line.startswith("database: reachable") for line in answer.lines("ok")), answer
+        answer = ctl("check", database={"url": url.replace("bound:top-secret@", "postgres@")})  # who needs no password
+        assert answer.code == 78 and "it needs TLS and a password of the kind scram-sha-256" in " ".join(answer.lines("FAIL")), answer
+    finally:
+        rules.write_text(before)
+        stage.database.execute("SELECT pg_reload_conf()")
