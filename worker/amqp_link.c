@@ -15,14 +15,10 @@
 #include "worker/amqp_link.h"
 
 #include <amqp_framing.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -32,7 +28,7 @@
 #include "worker/send_room.h"
 #include "worker/shared.h"
 
-enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256, CLOSE_BYTES = 64, CLOSE_MS = 400 };
+enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256, CLOSE_BYTES = 64 };
 
 enum link_state { LINK_DOWN, LINK_DIALING, LINK_UP };
 
@@ -354,33 +350,6 @@ void amqp_link_start(struct amqp_link *l)
     dial(l);
 }
 
-/*
- * Until the broker has closed its side, which it does when it has read all of ours, or time is up. A socket that is
- * closed before is reset by whatever still comes for it, and a broker that then fails to send reads nothing more:
- * acknowledgements would be lost.
- */
-static void wait_for_close(int fd)
-{
-    int64_t end_us = clock_mono_us() + CLOSE_MS * 1000LL;
-    for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
-        char unread[4096];
-        struct pollfd one = {.fd = fd, .events = POLLIN};
-        poll(&one, 1, (int)(left_us / 1000) + 1);
-        ssize_t got = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
-        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-            return;
-    }
-}
-
-static void close_in_order(struct amqp_link *l)
-{
-    amqp_connection_close_t method = {.reply_code = AMQP_REPLY_SUCCESS};
-    int fd = amqp_get_sockfd(l->connection);
-    if (amqp_send_method(l->connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &method) == AMQP_STATUS_OK &&
-        shutdown(fd, SHUT_WR) == 0)
-        wait_for_close(fd);
-}
-
 void amqp_link_free(struct amqp_link *l)
 {
     if (!l)
@@ -388,7 +357,7 @@ void amqp_link_free(struct amqp_link *l)
     if (l->dial)
         dial_cancel(l->dial);
     if (l->connection && l->state == LINK_UP && amqp_link_has_room(l, CLOSE_BYTES))
-        close_in_order(l);
+        link_socket_close(&l->socket, l->connection);
     destroy_connection(l);
     event_free(l->redial);
     event_free(l->pulse);

@@ -7,12 +7,19 @@
  */
 #include "worker/link_socket.h"
 
+#include <amqp_framing.h>
 #include <amqp_tcp_socket.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
+
+enum { CLOSE_MS = 400 };
 
 bool link_socket_open(struct link_socket *socket, amqp_connection_state_t connection, const struct conf *conf,
                       const char *host, int fd, int seconds, char why[LINK_SOCKET_WORDS])
@@ -60,4 +67,52 @@ void link_socket_warn(const struct link_socket *socket, const struct conf *conf,
 {
     warn(conf, link, host, "broker", socket->peer.until_s);
     warn(conf, link, host, "ours", socket->peer.own_until_s);
+}
+
+/*
+ * Until the broker has closed its side, which it does when it has read all of ours, or time is up. A socket that is
+ * closed before is reset by whatever still comes for it, and a broker that then fails to send reads nothing more:
+ * acknowledgements would be lost.
+ */
+static void wait_for_end(int fd, int64_t end_us)
+{
+    for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
+        char unread[4096];
+        struct pollfd one = {.fd = fd, .events = POLLIN};
+        poll(&one, 1, (int)(left_us / 1000) + 1);
+        ssize_t got = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+            return;
+    }
+}
+
+/*
+ * The same over TLS, where half of a connection cannot be closed: until the broker says that it has read our close. To
+ * RabbitMQ the end of the socket alone is an end in the middle, and it reads no further.
+ */
+static void wait_for_close_ok(amqp_connection_state_t connection, int64_t end_us)
+{
+    amqp_frame_t frame;
+    for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
+        struct timeval limit = {left_us / 1000000, left_us % 1000000};
+        if (amqp_simple_wait_frame_noblock(connection, &frame, &limit) != AMQP_STATUS_OK)
+            return;
+        if (frame.frame_type == AMQP_FRAME_METHOD &&
+            frame.payload.method.id == AMQP_CONNECTION_CLOSE_OK_METHOD)
+            return;
+        amqp_maybe_release_buffers_on_channel(connection, frame.channel);
+    }
+}
+
+void link_socket_close(const struct link_socket *socket, amqp_connection_state_t connection)
+{
+    amqp_connection_close_t method = {.reply_code = AMQP_REPLY_SUCCESS};
+    int fd = amqp_get_sockfd(connection);
+    int64_t end_us = clock_mono_us() + CLOSE_MS * 1000LL;
+    if (amqp_send_method(connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &method) != AMQP_STATUS_OK)
+        return;
+    if (socket->tls)
+        wait_for_close_ok(connection, end_us);
+    else if (shutdown(fd, SHUT_WR) == 0)
+        wait_for_end(fd, end_us);
 }

@@ -28,5 +28,7 @@ void link_socket_describe(const struct link_socket *socket, amqp_connection_stat
 /* Log that a certificate ends soon (broker.cert_days). */
 void link_socket_warn(const struct link_socket *socket, const struct conf *conf, const char *link,
                       const char *host);
+/* Tell the broker that we go, and wait, for 0.4 s at most, until it has read all of ours. There must be room for it. */
+void link_socket_close(const struct link_socket *socket, amqp_connection_state_t connection);
 
 #endif

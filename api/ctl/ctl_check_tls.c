@@ -12,7 +12,7 @@
 /* Does the connection stay within this host? */
 static bool is_local(int fd)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof peer;
     if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0)
         return false;

@@ -22,8 +22,8 @@ struct db {
         DB_REFUSED,   /* the server refuses the login (in db_open) or the statement: see sqlstate */
     } failure;
     const char *advice; /* of DB_UNTRUSTED: what to do, to follow a semicolon; static text */
-    char sqlstate[6]; /* "" when the server said none */
-    char why[512];    /* one line, for people; never holds the password */
+    char sqlstate[6];   /* "" when the server said none */
+    char why[512];      /* one line, for people; never holds the password */
 };
 
 enum db_role { DB_AS_LOGIN, DB_AS_CONFIGURED, DB_AS_API };

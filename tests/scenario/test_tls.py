@@ -66,7 +66,7 @@ def client_certificate(files: tuple[Path, Path]) -> dict[str, str]:
     return {"cert_file": str(files[0]), "key_file": str(files[1])}
 
 
-def test_events_are_delivered_and_retried_over_tls(stage, notifyd, broker, authority, port, vhost):
+def test_events_are_delivered_and_retried_over_tls(stage, notifyd, rabbit, broker, authority, port, vhost):
     stage.webhook(secret=None)
     stage.receiver.script("/hook", Answer(status=503), Answer())
     one = notifyd({"broker": settings(stage, authority, port)})
@@ -76,6 +76,10 @@ def test_events_are_delivered_and_retried_over_tls(stage, notifyd, broker, autho
     assert {c["tls"] for c in broker.connections(vhost)} == {"tlsv1.3"}, broker.connections(vhost)
     assert {e["tls"] for e in one.events("broker_link_up")} == {"TLSv1.3"}
     assert not one.events("broker_link_down")
+    before = len(rabbit.log.read_text())
+    one.terminate()
+    assert one.wait(20) == 0
+    assert "closed" not in rabbit.log.read_text()[before:], "a connection ended before the broker had read all of it"
 
 
 def test_messages_of_many_records_come_and_go(stage, notifyd, authority, port):
@@ -87,6 +91,13 @@ def test_messages_of_many_records_come_and_go(stage, notifyd, authority, port):
     found = dead_letters(stage.broker_url, len(sizes))
     assert sorted(len(body) for _, _, body in found) == sorted(
         min(65536, len('{"event_type": ""}') + size) for size in sizes)
+
+
+def test_what_a_certificate_says_of_itself_does_no_harm(stage, build, tmp_path, broker, authority):
+    at = broker.listen(authority.files("evil\x1b[31m\nlevel=error" + "x" * 500))
+    answer = on_stage(build, tmp_path, stage)("check", broker=settings(stage, authority, at))
+    line, = [line for line in answer.lines("FAIL") if line.startswith("broker: ")]
+    assert "is not for localhost but for evil?[31m?level=errorxxx" in line and len(line) < 600, answer
 
 
 CASES = {
