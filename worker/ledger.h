@@ -60,6 +60,7 @@ struct ledger_write {
     enum ledger_write_kind kind;
     struct ledger_event *event; /* for EVENT, ROW and FIRST */
     const char *event_id;
+    const struct event *about; /* for the log */
     bool has_row; /* for OWE */
     struct uuid integration;
     struct uuid workspace;
