@@ -27,6 +27,7 @@
 #include "common/db/pg_link.h"
 #include "common/net/dial.h"
 #include "worker/agent_http.h"
+#include "worker/log_level.h"
 #include "worker/retention.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
@@ -114,6 +115,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     shared_alive();
+    log_level_follow();
     if (!pg_link_is_up(a->link))
         return;
     if (!a->waiting && !a->under_way)
@@ -258,6 +260,7 @@ int agent_run(const struct conf *conf, int slot)
     struct agent a = {.conf = conf};
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "agent");
     shared_adopt(slot);
+    log_level_follow();
     make_agent(&a);
     pg_link_start(a.link);
     pg_link_start(a.ledger);
