@@ -3,7 +3,7 @@
  *
  * Pure. Nothing of the message that came in is copied: its expiration would cut a delay short, its CC would make
  * copies, its x-death would look like a cycle. Only ids and the event's own fields travel, no settings and nothing
- * that was rendered. Only the dead letter of what never became an event carries bytes of the original.
+ * that was rendered; of the original's headers its trace, which is read and printed again. Only the dead letter of what never became an event carries bytes of the original.
  */
 #include "worker/own_message.h"
 

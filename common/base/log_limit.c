@@ -29,6 +29,8 @@ struct entry {
 
 static struct entry entries[ENTRIES];
 static size_t pending;
+static int64_t
+    due_us; /* before this, no interval of a pending entry is over; a storm need not look at each of its lines */
 static long burst;
 static int64_t interval_us;
 
@@ -86,6 +88,15 @@ static uint64_t take(struct entry *e)
     return lines;
 }
 
+static void note_left_out(struct entry *e, uint64_t lines)
+{
+    int64_t end_us = e->since_us + interval_us;
+    if (pending == 0 || end_us < due_us)
+        due_us = end_us;
+    pending += e->left_out == 0;
+    e->left_out += lines;
+}
+
 bool log_limit_admit(const char *event, int level, int64_t now_us, uint64_t *left_out)
 {
     *left_out = 0;
@@ -99,8 +110,7 @@ bool log_limit_admit(const char *event, int level, int64_t now_us, uint64_t *lef
         e->lines = 0;
     }
     if (burst && e->lines >= burst) {
-        pending += e->left_out == 0;
-        e->left_out++;
+        note_left_out(e, 1);
         return false;
     }
     e->lines++;
@@ -111,21 +121,27 @@ bool log_limit_admit(const char *event, int level, int64_t now_us, uint64_t *lef
 void log_limit_put_back(const struct log_left_out *left_out)
 {
     struct entry *e = find(left_out->event, left_out->level);
-    if (!e) /* it is there: entries stay */
-        return;
-    pending += e->left_out == 0;
-    e->left_out += left_out->lines;
+    if (e) /* it is there: entries stay */
+        note_left_out(e, left_out->lines);
 }
 
 bool log_limit_take(bool all, int64_t now_us, struct log_left_out *out)
 {
-    for (size_t i = 0; pending > 0 && i < ENTRIES; i++) {
+    int64_t next_us = INT64_MAX;
+    if (pending == 0 || (!all && now_us < due_us))
+        return false;
+    for (size_t i = 0; i < ENTRIES; i++) {
         struct entry *e = &entries[i];
-        if (!e->left_out || (!all && !is_over(e, now_us)))
+        if (!e->left_out)
             continue;
+        if (!all && !is_over(e, now_us)) {
+            next_us = e->since_us + interval_us < next_us ? e->since_us + interval_us : next_us;
+            continue;
+        }
         *out = (struct log_left_out){e->event, e->level, 0};
         out->lines = take(e);
         return true;
     }
+    due_us = next_us;
     return false;
 }

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/log_limit.h"
@@ -313,6 +314,36 @@ static void a_step_is_said_at_every_level_and_goes_no_further_than_there_are(voi
     EXPECT(strstr(text, "event=log_level now=debug configured=error\n"));
 }
 
+/* ---- the last line ---- */
+
+static void say_last_line(bool json)
+{
+    struct limited l = limit(0);
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0) {
+        log_setup("info", json, "worker-7");
+        mem_failed("a \"word\" \\ or\n two");
+    }
+    EXPECT(child > 0 && waitpid(child, &status, 0) == child);
+    read_all(l.reader);
+    end_limit(&l);
+    EXPECT_INT(WEXITSTATUS(status), EXIT_NO_RESOURCES);
+    char *pid = strstr(text, json ? "\"pid\":" : "pid="), *end = pid + strcspn(pid, json ? "," : " ");
+    EXPECT_INT(strtol(pid + (json ? 6 : 4), NULL, 10), child);
+    memmove(pid, end + 1, strlen(end)); /* it differs from run to run */
+}
+
+static void a_process_without_memory_says_so_in_the_logs_own_form(void)
+{
+    say_last_line(false);
+    EXPECT_TEXT(text, "2026-11-22T01:59:15.291Z level=fatal process=worker-7 event=out_of_memory "
+                      "wanted=\"a 'word' ' or' two\"\n");
+    say_last_line(true);
+    EXPECT_TEXT(text, "{\"time\":\"2026-11-22T01:59:15.291Z\",\"level\":\"fatal\",\"process\":\"worker-7\","
+                      "\"event\":\"out_of_memory\",\"wanted\":\"a 'word' ' or' two\"}\n");
+}
+
 UNIT_MAIN(UNIT_CASE(a_pipe_that_nobody_reads_loses_lines_and_stops_nobody),
           UNIT_CASE(a_socket_that_nobody_reads_loses_lines_and_stops_nobody),
           UNIT_CASE(a_line_that_was_cut_ends_before_the_next_one),
@@ -322,4 +353,5 @@ UNIT_MAIN(UNIT_CASE(a_pipe_that_nobody_reads_loses_lines_and_stops_nobody),
           UNIT_CASE(what_could_not_be_said_is_said_later), UNIT_CASE(what_must_be_known_is_never_left_out),
           UNIT_CASE(a_limit_of_0_is_none_and_forgets_nothing),
           UNIT_CASE(a_child_says_nothing_of_what_its_parent_left_out),
-          UNIT_CASE(a_step_is_said_at_every_level_and_goes_no_further_than_there_are))
+          UNIT_CASE(a_step_is_said_at_every_level_and_goes_no_further_than_there_are),
+          UNIT_CASE(a_process_without_memory_says_so_in_the_logs_own_form))
