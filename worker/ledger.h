@@ -61,7 +61,7 @@ struct ledger_write {
     struct ledger_event *event; /* for EVENT, ROW and FIRST */
     const char *event_id;
     const struct event *about; /* for the log */
-    bool has_row; /* for OWE */
+    bool has_row;              /* for OWE */
     struct uuid integration;
     struct uuid workspace;
     enum delivery_state state;

@@ -38,8 +38,7 @@ int64_t refusals_add(struct refusals *r, const struct publish_message *m, int64_
         m->returned != r->ways[way].returned) {
         const struct event event = event_of(m);
         LOG(LOG_WARN, m->returned ? "publish_returned" : "publish_refused", LOG_TEXT("exchange", m->exchange),
-            LOG_TEXT("key", m->routing_key), LOG_EVENT(&event),
-            LOG_NUM("messages", r->ways[way].unsaid));
+            LOG_TEXT("key", m->routing_key), LOG_EVENT(&event), LOG_NUM("messages", r->ways[way].unsaid));
         r->ways[way].said_us = now_us;
         r->ways[way].returned = m->returned;
         r->ways[way].unsaid = 0;

@@ -171,8 +171,8 @@ void trip_end_dead(struct trip *t, enum reason reason, const char *detail)
 
 void trip_end_without_row(struct trip *t, enum reason reason, const char *detail)
 {
-    LOG(LOG_WARN, "message_rejected", LOG_EVENT(&t->decoded.event),
-        LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
+    LOG(LOG_WARN, "message_rejected", LOG_EVENT(&t->decoded.event), LOG_TEXT("reason", reason_name(reason)),
+        LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
     shared_count(COUNT_REJECTED);
     trip_make_dead_letter(t, reason, detail);
     trip_publish(t);
@@ -181,9 +181,8 @@ void trip_end_without_row(struct trip *t, enum reason reason, const char *detail
 void trip_reject_raw(struct trip *t, enum reason reason, const char *detail)
 {
     struct own_dead dead = {.reason = reason, .detail = detail, .queue = t->raw.queue};
-    LOG(LOG_WARN, "message_rejected", LOG_EVENT(&t->decoded.event),
-        LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue),
-        LOG_NUM("bytes", t->raw.announced_size));
+    LOG(LOG_WARN, "message_rejected", LOG_EVENT(&t->decoded.event), LOG_TEXT("reason", reason_name(reason)),
+        LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue), LOG_NUM("bytes", t->raw.announced_size));
     shared_count(COUNT_REJECTED);
     own_message_dead_raw(&t->message, &t->arena, &t->raw, t->decoded.event.id, &dead, clock_wall_us());
     trip_publish(t);

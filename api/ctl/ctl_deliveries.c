@@ -36,7 +36,8 @@ static const char json_sql[] =
         "d.due_at") " AS due_at,"
                     " " OUTPUT_UTC("d.lease_until") " AS lease_until, " OUTPUT_UTC(
                         "d.created_at") " AS created_at,"
-                                        " " OUTPUT_UTC("d.updated_at") " AS updated_at, d.response, " LEDGER_TRACE ROWS;
+                                        " " OUTPUT_UTC(
+                                            "d.updated_at") " AS updated_at, d.response, " LEDGER_TRACE ROWS;
 
 static bool filters_are_good(const struct ctl *ctl, long *limit)
 {

@@ -49,10 +49,9 @@ const char *rest_trace_text(const struct asked *a, char out[TRACE_ID_TEXT])
 
 static void finish(struct asked *a, int status)
 {
-    LOG(status >= 500 ? LOG_WARN : LOG_DEBUG, "request", LOG_ASKED(a),
-        LOG_TEXT("method", a->x->method), LOG_TEXT("route", a->route->path), LOG_NUM("status", status),
-        LOG_TEXT("token", a->auth.id), LOG_TEXT("peer", a->x->peer),
-        LOG_NUM("ms", (double)(clock_mono_us() - a->begun_us) / 1e3));
+    LOG(status >= 500 ? LOG_WARN : LOG_DEBUG, "request", LOG_ASKED(a), LOG_TEXT("method", a->x->method),
+        LOG_TEXT("route", a->route->path), LOG_NUM("status", status), LOG_TEXT("token", a->auth.id),
+        LOG_TEXT("peer", a->x->peer), LOG_NUM("ms", (double)(clock_mono_us() - a->begun_us) / 1e3));
 }
 
 static void free_asked(struct asked *a)

@@ -36,11 +36,12 @@ static void say(const char *event, const char *key, const char *value)
         if (*p == '"' || *p == '\\' || (unsigned char)*p < ' ')
             *p = '\'';
     iso8601_format(clock_wall_us(), time);
-    int n = snprintf(text, sizeof text,
-                     as_json ? "{\"time\":\"%s\",\"level\":\"fatal\",\"process\":\"%s\",\"pid\":%d,\"event\":\"%s\","
-                               "\"%s\":\"%s\"}\n"
-                             : "%s level=fatal process=%s pid=%d event=%s %s=\"%s\"\n",
-                     time, process_name, (int)getpid(), event, key, plain);
+    int n = snprintf(
+        text, sizeof text,
+        as_json ? "{\"time\":\"%s\",\"level\":\"fatal\",\"process\":\"%s\",\"pid\":%d,\"event\":\"%s\","
+                  "\"%s\":\"%s\"}\n"
+                : "%s level=fatal process=%s pid=%d event=%s %s=\"%s\"\n",
+        time, process_name, (int)getpid(), event, key, plain);
     if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0) {
         /* Nobody is left to tell. */
     }

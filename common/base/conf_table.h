@@ -305,7 +305,8 @@
         "What is left out is counted and said; debug, and what happens to processes, is written always. "    \
         "0: no limit.")                                                                                      \
     NUM(log_interval, "log.interval", 10, 0.1, 3600,                                                         \
-        "Seconds in which log.burst lines may be written, and after which at the latest it is said how many "\
+        "Seconds in which log.burst lines may be written, and after which at the latest it is said how "     \
+        "many "                                                                                              \
         "were left out.")                                                                                    \
     NUM(retention_deliveries_days, "retention.deliveries_days", 30, 0.0001, 36500,                           \
         "Days that events with their finished deliveries stay in the ledger, counted from the last thing "   \

@@ -20,7 +20,8 @@ enum {
     FLAGS_AT = SPAN_AT + 2 * TRACE_SPAN_SIZE + 1,
     PARENT_SIZE = FLAGS_AT + 2,
     VERSION_INVALID = 0xff, /* section 3.2.2.1 */
-    FLAGS_KNOWN = 0x03,     /* sampled, and level 2's random; others are zero in what we write (section 3.2.2.5) */
+    FLAGS_KNOWN =
+        0x03, /* sampled, and level 2's random; others are zero in what we write (section 3.2.2.5) */
     STATE_MEMBERS_MAX = 32, /* section 3.3.1.1 */
     STATE_KEY_MAX = 256,    /* section 3.3.1.3.1; so is the next */
     STATE_VALUE_MAX = 256,
@@ -141,7 +142,7 @@ void trace_id_format(const struct trace *t, char out[TRACE_ID_TEXT])
 void trace_parent_format(const struct trace *t, const unsigned char span[TRACE_SPAN_SIZE],
                          char out[TRACE_PARENT_TEXT])
 {
-    memcpy(out, "00-", 3);
+    snprintf(out, TRACE_PARENT_TEXT, "00-");
     hash_hex(t->id, sizeof t->id, out + ID_AT);
     out[SPAN_AT - 1] = '-';
     hash_hex(span, TRACE_SPAN_SIZE, out + SPAN_AT);
