@@ -185,3 +185,9 @@ const struct ctl_command ctl_commands[] = {
      .needs_no_conf = true},
     {.name = NULL},
 };
+
+const struct ctl_exit_help ctl_exits[CTL_EXIT_COUNT] = {{CTL_DONE, "done"},
+                                                        {CTL_NO, "the answer is no"},
+                                                        {CTL_WRONG_USE, "wrong use"},
+                                                        {CTL_AWAY, "a server is away"},
+                                                        {CTL_BAD_CONF, "bad configuration"}};

@@ -42,9 +42,11 @@ static void print_help(FILE *out, const struct ctl *ctl)
                 c->words ? " " : "", c->words ? c->words : "", c->help);
         print_options(out, "    ", c->options, CTL_OPTIONS_MAX);
     }
-    if (all)
-        fputs("\nExit: 0 done, 1 the answer is no, 2 wrong use, 75 a server is away, 78 bad configuration.\n",
-              out);
+    if (!all)
+        return;
+    for (size_t i = 0; i < CTL_EXIT_COUNT; i++)
+        fprintf(out, "%s%d %s", i ? ", " : "\nExit: ", (int)ctl_exits[i].code, ctl_exits[i].help);
+    fputs(".\n", out);
 }
 
 /* WITH_LIST: a column says which list a word is of. */
