@@ -6,7 +6,7 @@
  * very most, besides what came since the last one; the state of integrations, a row each, is read whole. Where the database is
  * slower than that all the same, it gives up after STATEMENT_SECONDS. Nothing is locked or written.
  *
- * Rates are differences over a window of at least two reports of the workers (gate.report), who add to notify.stats_hourly that
+ * Rates are differences of the workspaces' sums over a window of at least two reports of the workers (gate.report), who add to notify.stats_hourly that
  * often; events are counted by their own rows, a second late, when rows of longer transactions are there too.
  */
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static const char figures_sql[] =
     " coalesce(sum(s.delivered) FILTER (WHERE s.hour >= t.hours), 0) AS delivered,"
     " coalesce(sum(s.failed) FILTER (WHERE s.hour >= t.hours), 0) AS failed,"
     " coalesce(sum(s.dead) FILTER (WHERE s.hour >= t.hours), 0) AS dead"
-    " FROM t JOIN notify.stats_hourly s ON s.hour >= least($2, t.hours)),"
+    " FROM t JOIN notify.stats_hourly s ON s.hour >= least($2, t.hours) AND s.integration_id = s.workspace_id),"
     " o AS (SELECT count(*) FILTER (WHERE x.state = 'sending') AS sending,"
     " count(*) FILTER (WHERE x.state = 'waiting') AS waiting,"
     " count(*) FILTER (WHERE x.state = 'waiting' AND x.due_at < now() - $3::float8 * interval '1 second') AS overdue,"

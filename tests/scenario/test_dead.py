@@ -12,6 +12,7 @@ from typing import Any
 import pika
 import pytest
 from ctl import Answer, Notifyctl
+from dead_rows import make_dead
 from sandbox import producer
 from sandbox.answers import Answer as Reply
 
@@ -28,21 +29,6 @@ def good(answer: Answer) -> Any:
 
 def listed(ctl: Notifyctl, *words: str) -> list[dict[str, Any]]:
     return good(ctl("dead", "list", "--json", *words))
-
-
-def make_dead(stage: Stage, count: int, *, reason: str = "rejected", age: float = 0, prefix: str = "e") -> str:
-    """COUNT events with one dead delivery each, to one integration, after two failed attempts; the integration's id."""
-    integration = stage.webhook("/made", name="made").id
-    stage.database.execute(
-        "INSERT INTO notify.events (id, content_hash, event_type, state, first_seen, accepted_at, finished_at, considered, matched)"
-        " SELECT %(prefix)s || n, '', 'scan_done', 'done', now(), now(), now(), 1, 1 FROM generate_series(1, %(count)s) n;"
-        "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason, error, detail, status, response,"
-        " swept_at, updated_at) SELECT %(prefix)s || n, %(integration)s, %(workspace)s, 'dead', 2, 'gone:1', %(reason)s, 'http_status', 'words',"
-        " 404, 'no', now(), now() - %(age)s * interval '1 second' FROM generate_series(1, %(count)s) n;"
-        "INSERT INTO notify.attempts (event_id, integration_id, attempt, error) SELECT %(prefix)s || n, %(integration)s, a, 'timeout'"
-        " FROM generate_series(1, %(count)s) n, generate_series(1, 2) a",
-        {"prefix": prefix, "count": count, "integration": integration, "workspace": stage.workspace.id, "reason": reason, "age": age})
-    return integration
 
 
 def rows(stage: Stage, event: str) -> list[dict[str, Any]]:
