@@ -226,7 +226,8 @@ def test_a_turn_takes_a_second_to_a_day(ctl: Notifyctl, words: list[str]) -> Non
 
 def test_a_turn_costs_the_same_however_much_is_in_the_ledger(stage: Stage, watch: Any) -> None:
     """Of each kind ten thousand rows are counted at the most, from indexes that hold nothing else, and no table is read whole."""
-    make_dead(stage, 60000)
+    hook = make_dead(stage, 60000)
+    stage.database.execute("INSERT INTO notify.integration_state (integration_id, workspace_id, wake_at) VALUES (%s, %s, now())", (hook, stage.workspace.id))
     stage.database.execute("UPDATE notify.deliveries SET state = 'delivered', reason = NULL WHERE right(event_id, 1) IN ('1', '2', '3', '4');"
                            "UPDATE notify.deliveries SET state = 'waiting', reason = NULL, due_at = now() WHERE right(event_id, 1) IN ('5', '6');"
                            "UPDATE notify.deliveries SET state = 'deferred', reason = NULL, rank = 1, due_at = now() WHERE right(event_id, 1) IN ('7', '8')")
