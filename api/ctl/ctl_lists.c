@@ -1,7 +1,7 @@
 /*
  * ctl_lists - all words that notifyctl knows, for --list, for checks of values, and for completion
  *
- * Pure. Owns no word but those of its own command line: the product's stand in lists.h, kinds in the destinations, counters in
+ * Pure. Owns no word but those of its own command line: the product's stand in lists.h, kinds in the destinations, metrics in
  * the worker's table.
  */
 #include "api/ctl/ctl_lists.h"
@@ -11,15 +11,15 @@
 #include "common/destinations/dest.h"
 #include "worker/counters.h"
 
-#define LISTS_ENTRY(e, w, h) {w, h},
-#define COUNT(entries)       (sizeof(entries) / sizeof((entries)[0]))
+#define LISTS_METRIC(e, t, l, w, h) {FIGURE_NAME(t, w), h},
+#define COUNT(entries)              (sizeof(entries) / sizeof((entries)[0]))
 
 enum { KINDS_MAX = 64, LISTS_MAX = 64 };
 
 static struct word_list_entry
     kinds[KINDS_MAX]; /* filled when first asked for: their titles are the destinations' */
 
-static const struct word_list_entry counters[] = {COUNTER_LIST(LISTS_ENTRY)};
+static const struct word_list_entry metrics[] = {COUNTER_LIST(LISTS_METRIC)};
 static const struct word_list_entry scopes[] = {
     {"read", "look at everything of its workspace, change nothing"},
     {"write", "also change its integrations, replay, drop and send"},
@@ -33,7 +33,7 @@ static const struct word_list_entry truths[] = {{"true", "yes"}, {"false", "no"}
 
 static struct word_list own[] = {
     {"kinds", kinds, 0},
-    {"counters", counters, COUNT(counters)},
+    {"metrics", metrics, COUNT(metrics)},
     {"scopes", scopes, COUNT(scopes)},
     {"shells", shells, COUNT(shells)},
 };
