@@ -41,8 +41,8 @@ def _ended(one: Any) -> dict[str, int] | None:
 
 
 def _was_calm(one: Any) -> bool:
-    unasked = [e for e in one.events("child_ended") if e["level"] != "info" or e["status"] not in ("0",)]
-    return not (unasked or one.events("database_link_down") or one.events("broker_link_down"))
+    killed = [e for e in one.events("child_ended") if e["how"] != "drained"]
+    return not (killed or one.events("database_link_down") or one.events("broker_link_down"))
 
 
 def compare(daemons: list[Any], written: dict[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import subprocess
 from pathlib import Path
@@ -99,7 +100,7 @@ def check_scrapes(one: Notifyd, page: str, reasons: set[str], ask_promtool: bool
     before: dict[Series, float] = {}
     try:
         one.metrics(timeout=1)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         pass  # it has ended, hangs, or listens nowhere
     metrics, words = listed(page)
     for text in one.scrapes:

@@ -21,7 +21,8 @@ enum { LOGIN_SECONDS = 10 }; /* dialing and logging in, more than that takes */
 
 struct agent_health {
     const struct conf *conf;
-    int64_t suspect_us; /* monotonic; since when; 0: it is not */
+    int64_t idle_us;    /* monotonic; when a worker consumed last, or the first look */
+    int64_t suspect_us; /* monotonic; since when it is; 0: it is not */
     bool bad;
 };
 
@@ -37,11 +38,14 @@ void agent_health_free(struct agent_health *h)
     free(h);
 }
 
-/* A connection is up, or was let in since all of them have tried again. */
+/*
+ * A connection is up, or was let in since nobody consumes, and lately: all of them try again within that time. A login from before
+ * says nothing, for it may have been the broker's last.
+ */
 static bool broker_is_there(const struct agent_health *h, const struct survey *s, int64_t now_us)
 {
     double seconds = 2 * h->conf->broker_reconnect_max + LOGIN_SECONDS;
-    return s->broker_links > 0 || (s->broker_us && now_us - s->broker_us < clock_us(seconds));
+    return s->broker_links > 0 || (s->broker_us > h->idle_us && now_us - s->broker_us < clock_us(seconds));
 }
 
 static double patience(const struct agent_health *h)
@@ -60,27 +64,36 @@ static const char *why_bad(const struct survey *s)
            "notifyctl check";
 }
 
+static void be_good(struct agent_health *h, const struct survey *s)
+{
+    if (h->bad)
+        LOG(LOG_INFO, "healthy", LOG_NUM("consuming", s->consuming));
+    h->suspect_us = 0;
+    h->bad = false;
+}
+
+static void suspect(struct agent_health *h, const struct survey *s, int64_t now_us)
+{
+    if (!h->suspect_us)
+        h->suspect_us = now_us;
+    if (h->bad || now_us - h->suspect_us < clock_us(patience(h)))
+        return;
+    h->bad = true;
+    LOG(LOG_ERROR, "not_consuming", LOG_NUM("workers", s->workers), LOG_NUM("draining", s->draining),
+        LOG_TEXT("why", why_bad(s)), LOG_TEXT("advice", "/healthz answers 503 until a worker consumes"));
+}
+
 void agent_health_tick(struct agent_health *h)
 {
     struct survey s;
     int64_t now = clock_mono_us();
     survey_take(&s);
-    if (s.consuming > 0 || !broker_is_there(h, &s, now)) {
-        if (h->bad)
-            LOG(LOG_INFO, "healthy", LOG_NUM("consuming", s.consuming));
-        h->suspect_us = 0;
-        h->bad = false;
-        return;
-    }
-    if (!h->suspect_us)
-        h->suspect_us = now;
-    /* Without a connection it takes a login since then: the last one before may be what has ended. */
-    bool proven = s.broker_links > 0 || s.broker_us > h->suspect_us;
-    if (h->bad || !proven || now - h->suspect_us < clock_us(patience(h)))
-        return;
-    h->bad = true;
-    LOG(LOG_ERROR, "not_consuming", LOG_NUM("workers", s.workers), LOG_NUM("draining", s.draining),
-        LOG_TEXT("why", why_bad(&s)), LOG_TEXT("advice", "/healthz answers 503 until a worker consumes"));
+    if (s.consuming > 0 || !h->idle_us)
+        h->idle_us = now;
+    if (s.consuming > 0 || !broker_is_there(h, &s, now))
+        be_good(h, &s);
+    else
+        suspect(h, &s, now);
 }
 
 bool agent_health_is_good(const struct agent_health *h)

@@ -46,7 +46,7 @@ static void answer(struct evhttp_request *request, int status, const char *type,
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     struct evbuffer *body = evbuffer_new();
-    check(body != NULL && evbuffer_add(body, buf_text(text), text->len) == 0);
+    mem_check(body && evbuffer_add(body, buf_text(text), text->len) == 0);
     buf_free(text);
     evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "Cache-Control", "no-store");

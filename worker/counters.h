@@ -213,6 +213,15 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(BUILD, ASKED, VERSION, "build_info", "the version that runs; always 1")                                \
     X(STARTED, ASKED, NONE, "start_time_seconds", "when the pool was started")
 
+/* As Prometheus has it, of a row's type and name. */
+#define FIGURE_SUFFIX_COUNTER "_total"
+#define FIGURE_SUFFIX_SECONDS ""
+#define FIGURE_SUFFIX_ITEMS   ""
+#define FIGURE_SUFFIX_GAUGE   ""
+#define FIGURE_SUFFIX_LATEST  ""
+#define FIGURE_SUFFIX_ASKED   ""
+#define FIGURE_NAME(t, w)     "notify_" w FIGURE_SUFFIX_##t
+
 /* The first word of each figure in shared memory; a figure's cells follow one another, and so do the words of a cell. */
 #define COUNTER_ENUM(e, t, l, w, h) COUNT_##e, COUNT_##e##_END = COUNT_##e + CELLS_##l * WORDS_##t - 1,
 enum counter { COUNTER_LIST(COUNTER_ENUM) COUNTER_COUNT };

@@ -10,14 +10,7 @@
 
 #include "common/base/figures.h"
 
-#define NAME_COUNTER "_total"
-#define NAME_SECONDS ""
-#define NAME_ITEMS   ""
-#define NAME_GAUGE   ""
-#define NAME_LATEST  ""
-#define NAME_ASKED   ""
-
-#define ROW(e, t, l, w, h) {"notify_" w NAME_##t, h, FIGURE_TYPE_##t, LABELS_##l, COUNT_##e, CELLS_##l},
+#define ROW(e, t, l, w, h) {FIGURE_NAME(t, w), h, FIGURE_TYPE_##t, LABELS_##l, COUNT_##e, CELLS_##l},
 const struct figure figure_table[] = {COUNTER_LIST(ROW)};
 
 struct word {

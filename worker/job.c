@@ -398,7 +398,7 @@ void job_start_retry(struct job_event *e, struct rules_integration *integration,
 {
     struct job *j = new_job(e, &integration->row.id, attempt);
     j->integration = integration;
-    j->is_first = attempt == 1 && e->from_mailbox; /* else it is replayed */
+    j->is_first = attempt == 1 && last_error == ERROR_NONE; /* of one that is replayed the error stays */
     j->exists = true;
     begin(j, last_error);
 }

@@ -1,8 +1,8 @@
 /*
  * ctl_lists - all words that notifyctl knows, for --list, for checks of values, and for completion
  *
- * Pure. Owns no word but those of its own command line: the product's stand in lists.h, kinds in the destinations, metrics
- * in the worker's table, which leaves out the notify_ before a name and the _total behind it.
+ * Pure. Owns no word but those of its own command line: the product's stand in lists.h, kinds in the destinations, metrics in
+ * the worker's table.
  */
 #include "api/ctl/ctl_lists.h"
 
@@ -11,15 +11,15 @@
 #include "common/destinations/dest.h"
 #include "worker/counters.h"
 
-#define LISTS_FIGURE(e, type, labels, w, h) {w, h},
-#define COUNT(entries)                      (sizeof(entries) / sizeof((entries)[0]))
+#define LISTS_METRIC(e, t, l, w, h) {FIGURE_NAME(t, w), h},
+#define COUNT(entries)              (sizeof(entries) / sizeof((entries)[0]))
 
 enum { KINDS_MAX = 64, LISTS_MAX = 64 };
 
 static struct word_list_entry
     kinds[KINDS_MAX]; /* filled when first asked for: their titles are the destinations' */
 
-static const struct word_list_entry metrics[] = {COUNTER_LIST(LISTS_FIGURE)};
+static const struct word_list_entry metrics[] = {COUNTER_LIST(LISTS_METRIC)};
 static const struct word_list_entry scopes[] = {
     {"read", "look at everything of its workspace, change nothing"},
     {"write", "also change its integrations, replay, drop and send"},
