@@ -267,6 +267,7 @@ static void urls_must_have_the_right_form(void)
         WITH_BROKER("amqp://h"),
         WITH_BROKER("amqp://u:p@h:5672/%2F"),
         WITH_BROKER("amqp://u@[::1]:1/v"),
+        WITH_BROKER("amqps://u:p@h/v"),
         WITH_DATABASE("postgres://u@/d"),
         WITH_DATABASE("host=/run dbname=notify"),
         WITH_DATABASE("postgresql://"),
