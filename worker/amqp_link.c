@@ -156,7 +156,8 @@ static void go_down(struct amqp_link *l)
     destroy_connection(l);
     schedule_dial(l);
     if (was_up) {
-        shared_count(COUNT_BROKER_DOWN);
+        shared_mine()->broker_links--;
+        shared_count_cell(COUNT_LOST, SERVER_BROKER);
         l->calls->down(l->owner, l);
     }
 }
@@ -288,6 +289,7 @@ static bool log_in(struct amqp_link *l)
         amqp_link_fail(l, reason);
         return false;
     }
+    shared_mine()->broker_us = clock_mono_us();
     take_larger_frames(l);
     amqp_channel_open(l->connection, AMQP_LINK_CHANNEL);
     return amqp_link_replied(l, AMQP_LINK_CHANNEL, "channel.open", NULL);
@@ -317,6 +319,7 @@ static void on_dialed(void *owner, int fd, const char *why)
         return;
     l->epoch++;
     l->state = LINK_UP;
+    shared_mine()->broker_links++;
     l->heard_us = clock_mono_us();
     l->readable = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
     if (event_add(l->readable, NULL) != 0) {
@@ -334,6 +337,7 @@ static void on_dialed(void *owner, int fd, const char *why)
         return;
     }
     l->failures = 0;
+    shared_count_cell(COUNT_CONNECTED, SERVER_BROKER);
     amqp_link_drain(l); /* what arrived during the RPCs lies in the library */
 }
 

@@ -232,6 +232,10 @@
     LIST(tasks_notify_scan_findings, "tasks.notify_scan_findings", "notify_scan_findings",                   \
          "Last dotted component of the task that stands for a scan's findings.")                             \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
+    NUM(agent_not_consuming, "agent.not_consuming", 60, 1, 86400,                                            \
+        "Seconds that the broker is there and no worker consumes after which /healthz answers 503; never "   \
+        "less than two heartbeats. Starting takes a few; with a single worker, one that is recycled may "    \
+        "take shutdown_grace until the next one starts.")                                                    \
     TEXT(api_listen, "api.listen", "127.0.0.1:8080", "Address of the REST API.")                             \
     TEXT(                                                                                                    \
         api_role, "api.role", "",                                                                            \
