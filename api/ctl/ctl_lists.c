@@ -12,6 +12,7 @@
 #include "worker/counters.h"
 
 #define LISTS_ENTRY(e, w, h) {w, h},
+#define LISTS_COUNTER(e, type, labels, w, h) {w, h},
 #define COUNT(entries)       (sizeof(entries) / sizeof((entries)[0]))
 
 enum { KINDS_MAX = 64, LISTS_MAX = 64 };
@@ -19,7 +20,7 @@ enum { KINDS_MAX = 64, LISTS_MAX = 64 };
 static struct word_list_entry
     kinds[KINDS_MAX]; /* filled when first asked for: their titles are the destinations' */
 
-static const struct word_list_entry counters[] = {COUNTER_LIST(LISTS_ENTRY)};
+static const struct word_list_entry counters[] = {COUNTER_LIST(LISTS_COUNTER)};
 static const struct word_list_entry scopes[] = {
     {"read", "look at everything of its workspace, change nothing"},
     {"write", "also change its integrations, replay, drop and send"},
