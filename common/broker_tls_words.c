@@ -118,7 +118,7 @@ void broker_tls_say_certificate(struct broker_tls_failure *f, X509 *certificate,
                                 const char *host)
 {
     f->lasting = true;
-    switch (error) {
+    switch (certificate ? error : X509_V_ERR_UNSPECIFIED) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         say_wrong_name(f, certificate, host);

@@ -26,15 +26,15 @@ class TlsBroker:
         self.rabbit, self.authority = rabbit, authority
         self._ports: list[HeldPort] = []
 
-    def listen(self, files: Files, clients: Authority | None = None) -> int:
-        """Opens a further TLS listener of the node; its port."""
+    def listen(self, files: Files, clients: Authority | None = None, versions: str = "'tlsv1.2', 'tlsv1.3'") -> int:
+        """Opens a further TLS listener of the node; its port. CLIENTS: whose certificates it demands. VERSIONS: as Erlang writes them."""
         port = HeldPort()
         self._ports.append(port)
         demand = f"{{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}, {{cacertfile, \"{clients.file}\"}}" if clients else \
             "{verify, verify_none}"
         self.rabbit.evaluate(
             f"{{ok, _}} = application:ensure_all_started(ssl), rabbit_networking:start_ssl_listener({{\"127.0.0.1\", {port.number}}},"
-            f" [{{certfile, \"{files[0]}\"}}, {{keyfile, \"{files[1]}\"}}, {demand}], 1)")
+            f" [{{certfile, \"{files[0]}\"}}, {{keyfile, \"{files[1]}\"}}, {{versions, [{versions}]}}, {demand}], 1)")
         return port.number
 
     def forget_files(self) -> None:

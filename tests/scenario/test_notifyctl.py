@@ -220,7 +220,7 @@ def test_check_is_content_when_everything_is_there(ctl: Notifyctl, broker_url: s
     answer = ctl("check")
     assert answer.code == 0 and not answer.lines("FAIL") and not answer.err, answer
     subjects = [line.split(":")[0] for line in answer.lines("ok")]
-    assert subjects == ["configuration", "keys", "broker", *["queue"] * 6, "broker rights", "database", "schema", "rights", "triggers", "clock", "settings", "api"]
+    assert subjects == ["configuration", "keys", "broker", "broker TLS", *["queue"] * 6, "broker rights", "database", "database TLS", "schema", "rights", "triggers", "clock", "settings", "api"]
     assert "settings: 2 integrations decrypt, 1 have none" in answer.out
     assert ", as notify_worker" in answer.out
     as_json = ctl("check", "--json")

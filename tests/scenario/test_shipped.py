@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from authority import Authority
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "deploy" / "notify.conf.sample"
@@ -54,7 +55,14 @@ def test_what_the_sample_shows_are_the_defaults_and_its_remarks_are_settings(bui
     conf = tmp_path / "notify.conf"
     authorities = tmp_path / "our-own.pem"
     authorities.write_text("")
-    conf.write_text(everything.replace("/etc/ssl/certs/our-own.pem", str(authorities)))
+    authority = Authority(tmp_path / "authority")
+    certificate, key = authority.files("notifyd")
+    for there, here in (("/etc/ssl/certs/our-own.pem", authorities), ("/etc/pencheff-notify/broker-ca.pem", authority.file),
+                        ("/etc/pencheff-notify/notifyd.pem", certificate), ("/etc/pencheff-notify/notifyd.key", key),
+                        ('"amqp://guest', '"amqps://guest')):
+        assert there in everything
+        everything = everything.replace(there, str(here))
+    conf.write_text(everything)
     done = check(build, conf, FERNET_KEY=fernet_key)
     assert done.returncode == 0, done.stderr
 

@@ -82,15 +82,31 @@ def test_events_are_delivered_and_retried_over_tls(stage, notifyd, rabbit, broke
     assert "closed" not in rabbit.log.read_text()[before:], "a connection ended before the broker had read all of it"
 
 
-def test_messages_of_many_records_come_and_go(stage, notifyd, authority, port):
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_messages_of_many_records_come_and_go(stage, notifyd, broker, authority, version):
     """More than a record (16 KiB) and than a frame (128 KiB) holds; what is kept of each in its dead letter takes several, too."""
-    notifyd({"workers": 1, "broker": settings(stage, authority, port)})
+    port = broker.listen(authority.files(HOST), versions=f"'tlsv{version}'")
+    one = notifyd({"workers": 1, "broker": settings(stage, authority, port)})
+    assert {e["tls"] for e in one.events("broker_link_up")} == {f"TLSv{version}"}
     sizes = [16384, 40000, 131064, 131072, 500000]
     for size in sizes:
         stage.plain({"event_type": "x" * size}, f"long-{size}")
     found = dead_letters(stage.broker_url, len(sizes))
     assert sorted(len(body) for _, _, body in found) == sorted(
         min(65536, len('{"event_type": ""}') + size) for size in sizes)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_the_broker_s_own_certificate_may_stand_for_its_authority(stage, build, tmp_path, broker, authority, own):
+    """Signed by itself or by somebody whom we do not know; and each command that asks the broker goes the same way."""
+    files = authority.files(HOST, own=own)
+    chosen = {**settings(stage, authority, broker.listen(files)), "ca_file": str(files[0])}
+    ctl = on_stage(build, tmp_path, stage)
+    for words in (["check"], ["audit"], ["dead", "list", "--unread"]):
+        answer = ctl(*words, broker=chosen)
+        assert answer.code == 0 and not answer.err, answer
+    other = {**chosen, "ca_file": str(authority.files(HOST)[0])}
+    assert ctl("audit", broker=other).code == 78 and "not trusted" in ctl("audit", broker=other).err
 
 
 def test_what_a_certificate_says_of_itself_does_no_harm(stage, build, tmp_path, broker, authority):

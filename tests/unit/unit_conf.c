@@ -264,11 +264,9 @@ static void urls_must_have_the_right_form(void)
 #define WITH_BROKER(url)   "broker = { url = \"" url "\"; }; database = { url = \"postgresql://d\"; };"
 #define WITH_DATABASE(url) "broker = { url = \"amqp://h\"; }; database = { url = \"" url "\"; };"
     static const char *const good[] = {
-        WITH_BROKER("amqp://h"),
-        WITH_BROKER("amqp://u:p@h:5672/%2F"),
-        WITH_BROKER("amqp://u@[::1]:1/v"),
-        WITH_DATABASE("postgres://u@/d"),
-        WITH_DATABASE("host=/run dbname=notify"),
+        WITH_BROKER("amqp://h"),           WITH_BROKER("amqp://u:p@h:5672/%2F"),
+        WITH_BROKER("amqp://u@[::1]:1/v"), WITH_BROKER("amqps://u:p@h/v"),
+        WITH_DATABASE("postgres://u@/d"),  WITH_DATABASE("host=/run dbname=notify"),
         WITH_DATABASE("postgresql://"),
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
