@@ -50,6 +50,11 @@
     X(PUT_OFF, "deliveries_put_off", "deliveries that waited for another one about the same finding")        \
     X(REF_STATEMENTS, "reference_statements", "transactions that claim what stands for findings")            \
     X(REF_SPLITS, "reference_splits", "of those, split to find a claim that the database refuses")           \
+    X(SHADOWED, "events_shadowed", "events judged in shadow mode, of scans' findings each one")              \
+    X(SHADOW_SENT, "deliveries_shadowed", "requests that would have been sent in another mode")              \
+    X(FORWARDED, "messages_forwarded", "messages passed on to the queue of another worker in shadow mode")   \
+    X(SHADOW_STATEMENTS, "shadow_statements", "statements that write or read for shadow mode")               \
+    X(SHADOW_SPLITS, "shadow_splits", "of those, split to find a row that the database refuses")             \
     X(BROKER_DOWN, "broker_links_lost", "broker connections lost")                                           \
     X(DATABASE_DOWN, "database_links_lost", "database connections lost")
 
