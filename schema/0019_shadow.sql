@@ -30,6 +30,7 @@ CREATE TABLE notify.shadow (
   PRIMARY KEY (event_id, integration_id)
 );
 CREATE INDEX shadow_age ON notify.shadow (created_at);
+CREATE INDEX shadow_scan ON notify.shadow (scan_id);
 
 COMMENT ON TABLE notify.shadow IS 'What shadow mode found: a row for each event, and one for each integration that it matched.';
 COMMENT ON COLUMN notify.shadow.event_id IS 'Of a message without an id that can be read: sha256: and the hash of its body.';
