@@ -103,15 +103,45 @@ size_t publish_foreign_size(const struct publish_message *m)
     return FIXED + strlen(m->routing_key) + raw->properties_size + raw->body_size + frames * PER_FRAME;
 }
 
+static int send_body(amqp_connection_state_t connection, const struct raw_message *raw)
+{
+    enum { MOST = AMQP_LINK_FRAME_MAX - 8 };
+    int status = AMQP_STATUS_OK;
+    for (size_t at = 0; at < raw->body_size && status >= 0; at += MOST) {
+        size_t left = raw->body_size - at;
+        amqp_frame_t frame = {.frame_type = AMQP_FRAME_BODY, .channel = AMQP_LINK_CHANNEL};
+        frame.payload.body_fragment = (amqp_bytes_t){left < MOST ? left : MOST, (char *)raw->body + at};
+        status = amqp_send_frame(connection, &frame);
+    }
+    return status;
+}
+
 /*
- * A body of many frames finds room only when the socket is empty, and then may wait in the library for a broker that stops
- * reading in the middle: until the watchdog, which is the bound. Events have a few hundred bytes.
+ * Frame by frame, for the library would cut a body only at what it takes from the broker (AMQP_LINK_FRAME_TAKEN). One of many
+ * frames finds room only when the socket is empty, and then may wait in the library for a broker that stops reading in the
+ * middle: until the watchdog, which is the bound. Events have a few hundred bytes.
  */
+static int send_all(amqp_connection_state_t connection, const struct publish_message *m,
+                    amqp_basic_properties_t *properties)
+{
+    const struct raw_message *raw = m->foreign->raw;
+    amqp_basic_publish_t method = {.exchange = amqp_cstring_bytes(m->exchange),
+                                   .routing_key = amqp_cstring_bytes(m->routing_key),
+                                   .mandatory = 1};
+    amqp_frame_t header = {.frame_type = AMQP_FRAME_HEADER, .channel = AMQP_LINK_CHANNEL};
+    header.payload.properties.class_id = AMQP_BASIC_CLASS;
+    header.payload.properties.body_size = raw->body_size;
+    header.payload.properties.decoded = properties;
+    int status = amqp_send_method(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_PUBLISH_METHOD, &method);
+    if (status >= 0)
+        status = amqp_send_frame(connection, &header);
+    return status >= 0 ? send_body(connection, raw) : status;
+}
+
 bool publish_foreign_send(struct amqp_link *link, const struct publish_message *m, uint64_t sequence)
 {
     const struct raw_message *raw = m->foreign->raw;
-    amqp_bytes_t encoded = {raw->properties_size, (char *)raw->properties},
-                 body = {raw->body_size, (char *)raw->body};
+    amqp_bytes_t encoded = {raw->properties_size, (char *)raw->properties};
     amqp_pool_t pool;
     void *decoded = NULL;
     char mark[24];
@@ -121,9 +151,7 @@ bool publish_foreign_send(struct amqp_link *link, const struct publish_message *
     mem_check(status != AMQP_STATUS_NO_MEMORY);
     check(status >= 0); /* they were encoded here */
     change_properties(decoded, &pool, m->foreign, mark);
-    status =
-        amqp_basic_publish(amqp_link_connection(link), AMQP_LINK_CHANNEL, amqp_cstring_bytes(m->exchange),
-                           amqp_cstring_bytes(m->routing_key), 1, 0, decoded, body);
+    status = send_all(amqp_link_connection(link), m, decoded);
     empty_amqp_pool(&pool);
     return amqp_link_sent(link, status, "basic.publish");
 }

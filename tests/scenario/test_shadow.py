@@ -8,6 +8,7 @@ import json
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any, Iterator
 
 import pika
@@ -121,18 +122,21 @@ def test_what_would_be_sent_is_what_is_sent_when_the_mode_changes(stage, notifyd
 
 # --- what is passed on
 
-def test_a_message_is_passed_on_as_it_came_but_for_what_would_lead_it_elsewhere(stage, notifyd, celery_queue):
+def test_a_message_is_passed_on_as_it_came_but_for_what_would_lead_it_elsewhere(stage, notifyd, celery_queue, rabbit, vhost):
     """CC makes the broker route copies, another's user_id closes the channel, x-death counts another queue's trips."""
-    notifyd(SHADOW)
-    from decimal import Decimal
+    rabbit.evaluate(f'rabbit_auth_backend_internal:add_user(<<"other">>, <<"pw">>, <<"test">>), rabbit_auth_backend_internal:set_permissions('
+                    f'<<"other">>, <<"{vhost}">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)')
+    other = pika.URLParameters(stage.broker_url)
+    notifyd({**SHADOW, "broker": {"url": f"amqp://other:pw@{other.host}:{other.port}/{vhost}"}})
     copies = Queue(stage.broker_url, "copies").make()
     kept = {"task": "x", "list": [1, None, {"deep": [True, "a"]}], "number": -3, "long": 2**40, "text": "grüße", "none": None,
             "yes": True, "price": Decimal("1.25"), "when": datetime(2026, 1, 2, 3, 4, 5), "table": {"a": {"b": [2]}}, "bytes": b"\x00\xff"}
+    user = pika.URLParameters(stage.broker_url).credentials.username
     led = {"x-death": [{"count": 3, "queue": "notify", "reason": "rejected"}], "x-first-death-queue": "other", "x-last-death-reason": "expired",
            "x-delivery-count": 7}
     properties = pika.BasicProperties(
         content_type="application/x-python-serialize", content_encoding="binary", delivery_mode=1, priority=7, correlation_id="12",
-        reply_to="amq.rabbitmq.reply-to.abc", message_id="m-1", timestamp=1700000000, type="t", user_id="guest", app_id="a",
+        reply_to="amq.rabbitmq.reply-to.abc", message_id="m-1", timestamp=1700000000, type="t", user_id=user, app_id="a",
         headers={**kept, **led})
     body = bytes(range(256)) * 4
     copied = pika.BasicProperties(headers={"CC": ["copies"]}, message_id="cc", content_type="application/json")
@@ -196,7 +200,8 @@ def test_headers_that_fill_a_frame_and_bodies_of_many_frames_are_passed_on(stage
     frame = 131072
     for size in (frame - 8, 3 * (frame - 8), 1_000_000):
         producer.publish_raw(stage.broker_url, "notify", b"x" * size, pika.BasicProperties(message_id=f"b{size}"))
-        assert len(celery_queue.take()[0][1]) == size
+        (_, body), = celery_queue.take()
+        assert body == b"x" * size
     for filling in (100_000, 130_600, 130_950):
         headers = {"a": "y" * filling}
         producer.publish_raw(stage.broker_url, "notify", b"z", pika.BasicProperties(headers=headers, message_id="h"))
