@@ -45,12 +45,12 @@ static const struct part {
     " ours AS (SELECT s.integration_id, s.event_type, s.scan_id, coalesce(s.finding_id, " NIL ") AS finding_id, count(*) AS n" \
     " FROM notify.shadow s WHERE s.verdict = 'would_send' AND " CHOSEN " GROUP BY 1, 2, 3, 4)," \
     " compared AS (SELECT integration_id, event_type, scan_id, nullif(finding_id, " NIL ") AS finding_id," \
-    " least(coalesce(theirs.n, 0), coalesce(ours.n, 0)) AS both, greatest(coalesce(theirs.n, 0) - coalesce(ours.n, 0), 0)" \
+    " least(coalesce(theirs.n, 0), coalesce(ours.n, 0)) AS agreed, greatest(coalesce(theirs.n, 0) - coalesce(ours.n, 0), 0)" \
     " AS only_there, greatest(coalesce(ours.n, 0) - coalesce(theirs.n, 0), 0) AS only_here" \
     " FROM theirs FULL JOIN ours USING (integration_id, event_type, scan_id, finding_id))"
 
 static const char sums_sql[] = COMPARED
-    " SELECT coalesce(sum(both), 0), coalesce(sum(only_there), 0), coalesce(sum(only_here), 0) FROM compared";
+    " SELECT coalesce(sum(agreed), 0), coalesce(sum(only_there), 0), coalesce(sum(only_here), 0) FROM compared";
 
 static const char differences_sql[] = COMPARED
     " SELECT c.integration_id, i.name, c.event_type, c.scan_id, c.finding_id, c.only_there, c.only_here,"

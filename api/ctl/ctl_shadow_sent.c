@@ -60,9 +60,9 @@ static const char *add_line(struct buf *out, struct json_object *line, int64_t o
                 : "\"integration_id\" and \"scan_id\" must be UUIDs, and \"finding_id\" where there is one";
 }
 
-static bool is_blank(const char *line)
+static bool is_blank(const char *line, size_t n)
 {
-    return line[strspn(line, " \t\r\n")] == 0;
+    return strspn(line, " \t\r\n") == n;
 }
 
 static bool read_lines(FILE *in, const char *name, int64_t oldest_us, struct shadow_sent *out)
@@ -73,7 +73,7 @@ static bool read_lines(FILE *in, const char *name, int64_t oldest_us, struct sha
     const char *why = NULL;
     while (!why && (n = getline(&line, &room, in)) >= 0) {
         number++;
-        if (is_blank(line))
+        if (is_blank(line, (size_t)n))
             continue;
         bool old = false;
         const char *words;
