@@ -138,20 +138,27 @@ static int send_all(amqp_connection_state_t connection, const struct publish_mes
     return status >= 0 ? send_body(connection, raw) : status;
 }
 
+void publish_foreign_properties(const struct publish_foreign *f, const char *mark, amqp_pool_t *pool,
+                                amqp_basic_properties_t **out)
+{
+    amqp_bytes_t encoded = {f->raw->properties_size, (char *)f->raw->properties};
+    void *decoded = NULL;
+    int status = amqp_decode_properties(AMQP_BASIC_CLASS, pool, encoded, &decoded);
+    mem_check(status != AMQP_STATUS_NO_MEMORY);
+    check(status >= 0); /* they were encoded here */
+    change_properties(decoded, pool, f, mark);
+    *out = decoded;
+}
+
 bool publish_foreign_send(struct amqp_link *link, const struct publish_message *m, uint64_t sequence)
 {
-    const struct raw_message *raw = m->foreign->raw;
-    amqp_bytes_t encoded = {raw->properties_size, (char *)raw->properties};
+    amqp_basic_properties_t *properties;
     amqp_pool_t pool;
-    void *decoded = NULL;
     char mark[24];
     snprintf(mark, sizeof mark, "%" PRIu64, sequence);
     init_amqp_pool(&pool, POOL_PAGE);
-    int status = amqp_decode_properties(AMQP_BASIC_CLASS, &pool, encoded, &decoded);
-    mem_check(status != AMQP_STATUS_NO_MEMORY);
-    check(status >= 0); /* they were encoded here */
-    change_properties(decoded, &pool, m->foreign, mark);
-    status = send_all(amqp_link_connection(link), m, decoded);
+    publish_foreign_properties(m->foreign, mark, &pool, &properties);
+    int status = send_all(amqp_link_connection(link), m, properties);
     empty_amqp_pool(&pool);
     return amqp_link_sent(link, status, "basic.publish");
 }

@@ -342,11 +342,11 @@ struct shadows *shadows_new(struct event_base *base, struct pg_link *link, struc
 
 void shadows_free(struct shadows *all)
 {
+    struct list *at;
     if (!all)
         return;
-    while (!list_is_empty(&all->all)) {
-        free_message(list_entry(all->all.next, struct shadow_message, link));
-    }
+    while ((at = list_shift(&all->all)))
+        free_message(list_entry(at, struct shadow_message, link));
     shadow_rows_free(all->rows);
     free(all);
 }

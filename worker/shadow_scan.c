@@ -22,9 +22,9 @@ struct shadow_scan_event {
     struct event event;
 };
 
-static void drop_event(struct shadow_scan_event *e)
+/* It is out of its list. */
+static void free_event(struct shadow_scan_event *e)
 {
-    list_remove(&e->link);
     arena_free(&e->arena);
     free(e);
 }
@@ -35,7 +35,8 @@ static void on_judged(struct shadow_event *shadow)
 {
     struct shadow_scan_event *e = list_entry(shadow, struct shadow_scan_event, shadow);
     struct shadow_scan *scan = e->scan;
-    drop_event(e);
+    list_remove(&e->link);
+    free_event(e);
     scan->begun--;
     go_on(scan);
 }
@@ -125,10 +126,11 @@ void shadow_scan_begin(struct shadow_scan *scan)
 
 void shadow_scan_drop(struct shadow_scan *scan)
 {
+    struct list *at;
     if (!scan->events.next)
         return;
-    while (!list_is_empty(&scan->events))
-        drop_event(list_entry(scan->events.next, struct shadow_scan_event, link));
+    while ((at = list_shift(&scan->events)))
+        free_event(list_entry(at, struct shadow_scan_event, link));
     free(scan->findings.ids);
     scan->findings.ids = NULL;
     scan->findings.count = 0;

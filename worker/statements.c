@@ -455,7 +455,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
     /* Also notifyctl's: common/db/retire_sql.h. */
     [STATEMENT_RETIRE_SHADOW] = RETIRE_SHADOW_STATEMENT,
     [STATEMENT_RETIRE_MAY_SHADOW] = {"retire_may_shadow",
-        "SELECT has_table_privilege($1, 'SELECT') AND has_table_privilege($1, 'DELETE')", 1, {PG_TEXT}},
+        "SELECT bool_and(has_table_privilege($1, p)) FROM unnest(ARRAY['SELECT', 'DELETE']) AS p", 1, {PG_TEXT}},
     [STATEMENT_RETIRE_DELIVERIES] = RETIRE_DELIVERIES_STATEMENT,
     [STATEMENT_RETIRE_EVENTS] = RETIRE_EVENTS_STATEMENT,
     [STATEMENT_RETIRE_REFS] = RETIRE_REFS_STATEMENT,

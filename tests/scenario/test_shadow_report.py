@@ -11,8 +11,10 @@ from typing import Any, Callable, Iterator
 
 import pytest
 from sandbox import producer
+from test_pages import Desk, blocks
 from test_shadow import FORWARD, SHADOW, Queue, celery_queue, rows  # noqa: F401 (a fixture)
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "shadow.md"
 CELERY = Path(__file__).resolve().parents[1] / "bench" / "celery" / "run"
 
 pytestmark = pytest.mark.unbalanced
@@ -136,3 +138,21 @@ def test_a_line_that_cannot_be_compared_is_said_with_its_number(stage, ctl, line
 def test_a_file_that_is_not_there_is_said(stage, ctl):
     answer = ctl("shadow", "--compare", "/nowhere/x")
     assert answer.code == 2 and "/nowhere/x cannot be read" in answer.err
+
+
+def test_the_page_about_moving_over_can_be_followed(stage, notifyd, build, celery_queue, tmp_path):
+    hook = stage.webhook()
+    settings = {"broker": {"url": stage.broker_url}, "database": {"url": stage.database.url}, "secrets": {"fernet_keys": [stage.key]},
+                "delivery": {"allow_networks": ["127.0.0.0/8"], "allow_http": True}, **SHADOW}
+    desk = Desk(tmp_path / "desk", build, settings, {"INTEGRATION": str(hook.id), "SCAN": stage.scan.id, "FINDING": stage.high})
+    look, watch, compare = blocks(PAGE, "sh")
+    assert f"nobody reads the queue {FORWARD} (forward)" in desk.run(look)
+    notifyd(SHADOW)
+    stage.publish()
+    celery_queue.take()
+    assert "would_send" in desk.run(watch)
+    line, = blocks(PAGE, "json")
+    for word, here in desk.stands_for.items():
+        line = line.replace(word, here)
+    (desk.folder / "sent.jsonl").write_text(json.dumps({**json.loads(line), "at": "2126-11-24T09:00:00Z"}))
+    assert "By both 1, only by the other worker 0, only here 0" in desk.run(compare)
