@@ -21,18 +21,19 @@ pytestmark = pytest.mark.unbalanced
 
 
 @pytest.fixture
-def python_worker(stage: Any, tmp_path: Path) -> Iterator[Callable[[], None]]:
+def python_worker(stage: Any, tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
     """Starts a Celery worker that reads the queue `celery` and delivers to webhooks, as the incumbent does."""
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> None:
-        log = open(tmp_path / "celery.log", "w")
+    def start() -> subprocess.Popen[str]:
+        log = open(tmp_path / "celery.log", "a")
         one = subprocess.Popen(
             [sys.executable, CELERY], stdout=subprocess.PIPE, stderr=log, text=True, cwd=tmp_path,
             env={"AMQP_URL": stage.broker_url, "DATABASE_URL": stage.database.url, "FERNET_KEY": stage.key, "BENCH_QUEUE": FORWARD,
                  "BENCH_PREFETCH": "4", "BENCH_WORKERS": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)})
         started.append(one)
         assert one.stdout and one.stdout.readline() == "ready\n", (tmp_path / "celery.log").read_text()
+        return one
 
     yield start
     for one in started:
@@ -54,7 +55,7 @@ def test_the_report_agrees_with_what_a_celery_worker_sent_and_finds_what_differs
     hooks = {path: stage.webhook(path, name=path[1:], **options) for path, options in {
         "/all": {"severity_filter": "info"}, "/high": {}, "/scans": {"events": ["scan_done", "scan_failed"]},
         "/off": {"enabled": False}}.items()}
-    python_worker()
+    first = python_worker()
     notifyd(SHADOW)
     app = producer.celery_app(stage.broker_url).notify_event
     for _ in range(2):
@@ -69,19 +70,22 @@ def test_the_report_agrees_with_what_a_celery_worker_sent_and_finds_what_differs
     compare = agreed.json()["compare"]
     assert (compare["both"], compare["only_there"], compare["only_here"], compare["differences"]) == (count, 0, 0, [])
 
-    # Shadow mode saw it otherwise: the integration was changed in between.
+    # The integration is changed after shadow mode has judged, and before the Python worker does.
+    first.terminate()
+    assert first.wait(30) == 0
+    event = app.delay(stage.scan.id, "finding_new", finding_id=stage.findings["high"].id).id
+    stage.wait(lambda: len(rows(stage, "event_id = %s AND verdict = 'would_send'", event)) == 2)
     stage.database.execute("UPDATE integrations SET severity_filter = 'critical' WHERE id = %s", (hooks["/high"].id,))
-    app.delay(stage.scan.id, "finding_new", finding_id=stage.findings["high"].id)
-    stage.receiver.wait_for(count + 1, timeout=30)
-    lines = sent(stage, hooks) + json.dumps({"integration_id": str(hooks["/high"].id), "event_type": "finding_new", "scan_id": stage.scan.id,
-                                            "finding_id": stage.findings["high"].id}) + "\n"
-    differs = ctl("shadow", "--compare", "-", stdin=lines)
+    python_worker()
+    stage.receiver.wait_for(count + 1, timeout=60)
+    differs = ctl("shadow", "--compare", "-", "--json", stdin=sent(stage, hooks))
     assert differs.code == 1, differs
-    assert "only by the other worker 1, only here 0" in differs.out
-    assert "high" in differs.out
-    lines = "".join(line + "\n" for line in sent(stage, hooks).splitlines()[1:])
-    missing = ctl("shadow", "--compare", "-", "--json", stdin=lines)
-    assert missing.code == 1 and missing.json()["compare"]["only_here"] == 1 and missing.json()["compare"]["only_there"] == 0
+    compare = differs.json()["compare"]
+    assert (compare["both"], compare["only_there"], compare["only_here"]) == (count + 1, 0, 1)
+    difference, = compare["differences"]
+    assert (difference["integration_id"], difference["name"], difference["finding_id"]) == (
+        str(hooks["/high"].id), "high", stage.findings["high"].id)
+    assert "only by the other worker 0, only here 1" in ctl("shadow", "--compare", "-", stdin=sent(stage, hooks)).out
 
 
 def test_a_delivery_that_only_the_other_worker_made_says_what_stopped_it_here(stage, notifyd, ctl, celery_queue):
