@@ -336,7 +336,7 @@ static void pump(struct publisher *p)
         if (m->is_wanted && !m->is_wanted(m)) {
             list_remove(&m->link);
             p->pending--;
-            m->given_up(m);
+            m->unwanted(m);
             continue;
         }
         if (!amqp_link_is_lively(p->link)) {

@@ -24,7 +24,7 @@ struct publish_header {
 
 /*
  * Embedded in what wants to publish. All texts are borrowed and must live until `confirmed` was called.
- * `confirmed` or `given_up` is called exactly once, from the loop.
+ * `confirmed`, `given_up` or `unwanted` is called exactly once, from the loop.
  */
 struct publish_message {
     struct list link;
@@ -46,8 +46,9 @@ struct publish_message {
     /* Somebody else's message, to be passed on as it is (publish_foreign): its body and properties are sent, and of the rest only
        exchange and key count. NULL: it is ours. */
     const struct publish_foreign *foreign;
-    /* Asked each time before it is sent; false: it is not, and `given_up` is called. NULL: it is always wanted. */
+    /* Asked each time before it is sent; false: it is not, and `unwanted` is called instead of the other two. NULL: it always is. */
     bool (*is_wanted)(struct publish_message *message);
+    void (*unwanted)(struct publish_message *message);
     bool returned;      /* private: came back as unroutable */
     int64_t refused_us; /* private: monotonic, the first time; 0: it was not */
 };

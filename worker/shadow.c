@@ -185,7 +185,7 @@ static void forward(struct shadow_message *m)
                                           .message_id = m->id,
                                           .foreign = &m->foreign,
                                           .is_wanted = is_wanted,
-                                          .given_up = on_void};
+                                          .unwanted = on_void};
     publish(m, "written down");
 }
 

@@ -227,14 +227,15 @@ def test_a_message_that_is_too_large_stays_in_its_queue_and_others_pass(stage, n
 # --- the queue forward
 
 def test_without_the_queue_nothing_is_acknowledged_and_all_of_it_waits(stage, notifyd, ctl):
-    worker = notifyd({**SHADOW, "workers": 1})
+    worker = notifyd({**SHADOW, "workers": 1, "broker": {"publish_patience": 1.0}})
     check = ctl("check", **SHADOW)
     assert check.code == 1 and any("celery (forward) does not exist" in line for line in check.lines("FAIL"))
     events = {stage.publish("scan_done") for _ in range(3)}
     returned = worker.wait_event("publish_returned", key=FORWARD)
     assert returned[0]["level"] in ("warn", "warning")
     look = Queue(stage.broker_url, "notify")
-    time.sleep(1.5)
+    time.sleep(3)  # longer than a message of ours would wait
+    assert worker.counter("messages_settled") == 0 and worker.counter("publishes_given_up") == 0
     queue = Queue(stage.broker_url).make()
     assert {properties.headers["id"] for properties, _ in queue.take(3)} == events
     stage.wait(lambda: look.length() == 0)
@@ -242,6 +243,21 @@ def test_without_the_queue_nothing_is_acknowledged_and_all_of_it_waits(stage, no
     assert queue.is_empty(), "none was passed on twice"
     assert {row["times"] for row in rows(stage)} == {1}
     assert any("passed on to celery" in line or "nobody reads" in line for line in ctl("check", **SHADOW).out.splitlines())
+
+
+def test_what_waits_for_the_queue_is_passed_on_once_though_connections_are_lost(stage, notifyd, rabbit):
+    worker = notifyd({**SHADOW, "workers": 1})
+    events = {stage.publish("scan_done") for _ in range(20)}
+    worker.wait_event("publish_returned", key=FORWARD)
+    for count in (2, 3):
+        rabbit.close_connections()
+        worker.wait_event("worker_ready", count=count)
+    worker.wait_event("publish_returned", key=FORWARD, count=2)
+    queue = Queue(stage.broker_url).make()
+    assert {properties.headers["id"] for properties, _ in queue.take(20)} == events
+    time.sleep(1.5)
+    assert queue.is_empty(), "the broker delivered them again, and the copies that waited were dropped"
+    stage.wait(lambda: queue.length("notify") == 0)
 
 
 def test_a_worker_that_ends_while_the_queue_is_missing_hands_all_back(stage, notifyd):
