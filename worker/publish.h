@@ -50,6 +50,7 @@ struct publish_message {
     bool (*is_wanted)(struct publish_message *message);
     void (*unwanted)(struct publish_message *message);
     bool returned;      /* private: came back as unroutable */
+    int64_t sent_us;    /* private: monotonic, the last time */
     int64_t refused_us; /* private: monotonic, the first time; 0: it was not */
 };
 

@@ -286,7 +286,7 @@ static void end_loop(struct shadow_message *m)
                             .queue = m->raw.queue};
     LOG(LOG_ERROR, "shadow_loop", LOG_TEXT("id", m->id), LOG_TEXT("queue", m->raw.queue),
         LOG_TEXT("advice", "the queue forward leads back to this queue; it is in notify.dead"));
-    shared_count(COUNT_REJECTED);
+    shared_count_cell(COUNT_REJECTED, REASON_SHADOW_LOOP);
     own_message_dead_raw(&m->message, &m->arena, &m->raw, m->decoded.event.id, &dead, clock_wall_us());
     publish(m, "it was here before");
 }

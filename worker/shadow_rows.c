@@ -173,18 +173,14 @@ struct shadow_rows *shadow_rows_new(struct event_base *base, struct pg_link *lin
     static const struct pg_batch_calls reads = {send_questions, on_findings, on_answered,
                                                 on_question_refused};
     struct pg_batch_settings rows = {
-        .name = "shadow",
+        .batch = BATCH_SHADOW,
         .most = (size_t)conf->database_batch,
         .linger = conf->database_linger,
         .enough = (size_t)conf->broker_prefetch / LINGER_PARTS,
-        .requests = COUNT_SHADOW_STATEMENTS,
-        .splits = COUNT_SHADOW_SPLITS,
     };
     struct pg_batch_settings findings = {
-        .name = "shadow findings",
+        .batch = BATCH_SHADOW,
         .most = SCANS_AT_ONCE,
-        .requests = COUNT_SHADOW_STATEMENTS,
-        .splits = COUNT_SHADOW_SPLITS,
     };
     struct shadow_rows *r = mem_zalloc(sizeof *r);
     r->rows = pg_batch_new(base, link, &rows, &writes, r);
