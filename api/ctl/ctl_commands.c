@@ -119,7 +119,7 @@ const struct ctl_command ctl_commands[] = {
     {.name = "shadow",
      .help = "what a pool in shadow mode would have sent; with --compare exit 1 when another worker sent "
              "something else",
-     .options = {{"--since", "AGE", "only what came since: 90 (seconds), 30m, 2h, 3d (all)"},
+     .options = {{"--younger-than", "AGE", "only what came since then: 90 (seconds), 30m, 2h, 3d (all)"},
                  {"--scan", "UUID", "only what is about this scan"},
                  {"--compare", "FILE",
                   "what the other worker sent, a JSON object a line: integration_id, event_type, scan_id, "

@@ -11,7 +11,7 @@
 #include "common/destinations/dest.h"
 #include "worker/counters.h"
 
-#define LISTS_ENTRY(e, w, h) {w, h},
+#define LISTS_ENTRY(e, type, labels, w, h) {w, h},
 #define COUNT(entries)       (sizeof(entries) / sizeof((entries)[0]))
 
 enum { KINDS_MAX = 64, LISTS_MAX = 64 };

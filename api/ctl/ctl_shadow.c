@@ -149,7 +149,7 @@ enum ctl_exit ctl_shadow(const struct ctl *ctl)
     double since;
     enum ctl_exit code = CTL_WRONG_USE;
     s.values[1] = ctl_value(ctl, "--scan");
-    if (!ctl_age(ctl, "--since", &since) || !ctl_is_uuid("--scan", s.values[1]))
+    if (!ctl_age(ctl, "--younger-than", &since) || !ctl_is_uuid("--scan", s.values[1]))
         return CTL_WRONG_USE;
     snprintf(since_text, sizeof since_text, "%.3f", since);
     s.values[0] = since < 0 ? NULL : since_text;

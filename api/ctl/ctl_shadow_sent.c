@@ -55,7 +55,7 @@ static const char *add_line(struct buf *out, struct json_object *line, int64_t o
                 add_id(out, line, "finding_id", false);
     buf_add_char(out, '}');
     if (out->overflow)
-        return "there is more than can be compared; take a part with --since";
+        return "there is more than can be compared; take a part with --younger-than";
     return good ? NULL
                 : "\"integration_id\" and \"scan_id\" must be UUIDs, and \"finding_id\" where there is one";
 }

@@ -123,9 +123,9 @@ def test_the_report_counts_by_integration_and_can_be_cut(stage, notifyd, ctl, ce
     assert "What would be sent" in people and "would_send" in people and "hook" in people
     assert ctl("shadow", "--scan", str(uuid.uuid4()), "--json").json()["deliveries"] == []
     stage.database.execute("UPDATE notify.shadow SET created_at = now() - interval '3 hours'")
-    assert ctl("shadow", "--since", "2h", "--json").json()["events"] == []
+    assert ctl("shadow", "--younger-than", "2h", "--json").json()["events"] == []
     old = {"integration_id": str(hook.id), "event_type": "finding_new", "scan_id": stage.scan.id, "finding_id": stage.high, "at": "2020-01-01T00:00:00Z"}
-    answer = ctl("shadow", "--since", "2h", "--compare", "-", "--json", stdin=json.dumps(old))
+    answer = ctl("shadow", "--younger-than", "2h", "--compare", "-", "--json", stdin=json.dumps(old))
     assert answer.code == 0 and answer.json()["compare"]["older"] == 1
 
 
