@@ -45,6 +45,7 @@ GRANT SELECT, INSERT, UPDATE ON TABLE notify.attempts TO notify_worker;
 GRANT SELECT, INSERT, UPDATE ON TABLE notify.integration_state TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.stats_hourly TO notify_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.external_refs TO notify_worker;
+GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE notify.shadow TO notify_worker;
 GRANT SELECT ON TABLE notify.schema_migrations TO notify_worker;
 
 -- What the API keeps, to delete it when it is old; nothing of tokens but their age.

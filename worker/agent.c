@@ -280,7 +280,8 @@ int agent_run(const struct conf *conf, int slot)
     make_agent(&a);
     pg_link_start(a.link);
     pg_link_start(a.ledger);
-    sweep_start(a.sweep);
+    if (!conf_is_shadow(conf)) /* what is overdue belongs to a pool that delivers */
+        sweep_start(a.sweep);
     retention_start(a.retention);
     event_base_dispatch(a.base);
     free_agent(&a);

@@ -15,7 +15,13 @@
 #include "worker/amqp_link.h"
 
 /* Twice what a producer can put into one frame of RabbitMQ's default, since the frame grows on its way. */
-enum { HEADERS_MAX = 256, HEADER_BYTES_MAX = 2 * AMQP_LINK_FRAME_MAX, ARENA_BLOCK = 4096 };
+enum {
+    HEADERS_MAX = 256,
+    HEADER_BYTES_MAX = 2 * AMQP_LINK_FRAME_MAX,
+    ARENA_BLOCK = 4096,
+    HEADER_FRAME_REST =
+        64, /* of a header frame, beside its properties: 20 bytes, and room for a new expiration */
+};
 
 void amqp_frames_init(struct amqp_frames *f, size_t body_max)
 {
@@ -114,7 +120,19 @@ static void read_headers(struct arena *a, const amqp_table_t *table, struct raw_
     raw->headers_cut = all - n;
 }
 
-static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t *p, uint64_t body_size)
+/* Those that grew beyond the frame that was agreed cannot be sent again: they are not kept. */
+static void keep_properties(struct amqp_frames *f, amqp_basic_properties_t *p)
+{
+    char encoded[AMQP_LINK_FRAME_MAX - HEADER_FRAME_REST];
+    amqp_bytes_t room = {sizeof encoded, encoded};
+    int size = amqp_encode_properties(AMQP_BASIC_CLASS, p, room);
+    if (size < 0)
+        return;
+    f->message.raw.properties = arena_text(&f->arena, encoded, (size_t)size);
+    f->message.raw.properties_size = (size_t)size;
+}
+
+static void read_properties(struct amqp_frames *f, amqp_basic_properties_t *p, uint64_t body_size)
 {
     struct raw_message *raw = &f->message.raw;
     if (p->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG)
@@ -129,6 +147,8 @@ static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t
         read_headers(&f->arena, &p->headers, raw);
     if (f->message.returned && p->_flags & AMQP_BASIC_CORRELATION_ID_FLAG)
         f->message.return_correlation = copy(&f->arena, p->correlation_id);
+    if (f->keeps_properties && !f->message.returned)
+        keep_properties(f, p);
     raw->announced_size = body_size;
     raw->body_cut = body_size > f->body_max;
     if (raw->body_cut)

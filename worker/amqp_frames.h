@@ -27,6 +27,7 @@ struct amqp_frames_message {
 
 struct amqp_frames {
     size_t body_max;
+    bool keeps_properties; /* of deliveries: set after amqp_frames_init */
     struct arena arena;
     struct amqp_frames_message message;
     char *body;

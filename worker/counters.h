@@ -22,7 +22,8 @@
     X(EXPAND, "expand", "reads of a scan's findings, and how far it has come")                               \
     X(MAILBOX, "mailbox", "takes of deliveries from mailboxes")                                              \
     X(HEALTH, "health", "notes of how integrations fare")                                                    \
-    X(HOURS, "hours", "counts of deliveries by integration and hour")
+    X(HOURS, "hours", "counts of deliveries by integration and hour")                                        \
+    X(SHADOW, "shadow", "what shadow mode writes down, and findings that it reads")
 
 #define SERVER_LIST(X)                                                                                       \
     X(BROKER, "broker", "RabbitMQ")                                                                          \
@@ -183,6 +184,12 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
       "from sending a request to the database to its last answer")                                           \
     X(CONFIRM_TIME, SECONDS, NONE, "broker_round_trip_seconds",                                              \
       "from publishing a message to the broker's confirm")                                                   \
+    X(SHADOWED, COUNTER, NONE, "events_shadowed",                                                            \
+      "events judged in shadow mode, of a scan's findings each one")                                         \
+    X(SHADOW_SENT, COUNTER, NONE, "deliveries_shadowed",                                                     \
+      "requests that shadow mode would have sent in the mode deliver")                                       \
+    X(FORWARDED, COUNTER, NONE, "messages_forwarded",                                                        \
+      "messages that shadow mode passed on to another worker's queue")                                       \
     X(PUBLISHED, COUNTER, NONE, "publishes_confirmed", "messages published and confirmed")                   \
     X(RETURNED, COUNTER, NONE, "publishes_returned", "messages that the broker could not route or refused")  \
     X(OWED, COUNTER, NONE, "publishes_given_up",                                                             \

@@ -15,7 +15,7 @@
 
 enum { ID_DIGITS = 32 };
 
-static const char *make_id(struct arena *arena, const char *task_id, const char *which)
+const char *expand_page_id(struct arena *arena, const char *task_id, const char *which)
 {
     char digits[SHA256_HEX];
     if (strlen(task_id) > EXPAND_ID_WHOLE_MAX) {
@@ -43,7 +43,7 @@ void expand_page_scan_done(struct publish_message *m, struct arena *arena, const
                            const char *queue)
 {
     struct event event = {
-        .id = make_id(arena, task->id, event_type_name(EVENT_SCAN_DONE)),
+        .id = expand_page_id(arena, task->id, event_type_name(EVENT_SCAN_DONE)),
         .type = EVENT_SCAN_DONE,
         .scan_id = task->scan_id,
         .first_seen_us = task->first_seen_us,
@@ -58,7 +58,7 @@ void expand_page_finding(struct publish_message *m, struct arena *arena, const s
     char which[UUID_TEXT];
     uuid_format(&finding->id, which);
     struct event event = {
-        .id = make_id(arena, task->id, which),
+        .id = expand_page_id(arena, task->id, which),
         .type = EVENT_FINDING_NEW,
         .scan_id = task->scan_id,
         .has_finding = true,

@@ -20,6 +20,9 @@ struct expand_finding {
     enum severity severity;
 };
 
+/* The id of the event that WHICH of a task's becomes: a finding's id, or a word. In ARENA. */
+const char *expand_page_id(struct arena *arena, const char *task_id, const char *which);
+
 /*
  * Fill all of MESSAGE but `confirmed`: the first event of TASK, or that of one of its findings. QUEUE is where the task
  * came from. Texts are allocated in ARENA, or borrowed from QUEUE.

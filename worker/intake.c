@@ -69,6 +69,13 @@ static int share_of(const struct conf *conf, double share, size_t queues)
     return n < 1 ? 1 : n;
 }
 
+/* No other queues are consumed. */
+static int share_alone(const struct conf *conf, size_t queues)
+{
+    long n = conf->broker_prefetch / (long)queues;
+    return n < 1 ? 1 : (int)n;
+}
+
 static void add_consumer(struct intake *in, const char *queue, enum queue_class class, int prefetch)
 {
     struct consumer *c = &in->consumers[in->consumer_count];
@@ -103,7 +110,10 @@ static void plan_consumers(struct intake *in)
     in->consumers = mem_zalloc((producers + 4) * sizeof *in->consumers);
     for (size_t i = 0; i < producers; i++)
         add_consumer(in, conf->broker_queues.items[i], QUEUE_PRODUCERS,
-                     share_of(conf, conf->broker_share_producers, producers));
+                     conf_is_shadow(conf) ? share_alone(conf, producers)
+                                          : share_of(conf, conf->broker_share_producers, producers));
+    if (conf_is_shadow(conf)) /* what is ours may belong to a pool that delivers */
+        return;
     add_consumer(in, TOPOLOGY_DUE, QUEUE_DUE, share_of(conf, conf->broker_share_due, 1));
     add_consumer(in, TOPOLOGY_URGENT, QUEUE_URGENT, share_of(conf, conf->broker_share_urgent, 1));
     add_consumer(in, TOPOLOGY_BULK, QUEUE_BULK, share_of(conf, conf->broker_share_bulk, 1));
@@ -176,7 +186,7 @@ static void on_down(void *owner, struct amqp_link *link)
     forget_open(owner);
 }
 
-static bool is_current(const struct intake *in, const struct intake_receipt *r)
+bool intake_is_current(const struct intake *in, const struct intake_receipt *r)
 {
     return amqp_link_is_up(in->link) && r->epoch == amqp_link_epoch(in->link);
 }
@@ -256,7 +266,7 @@ static void settle(struct intake *in, struct intake_receipt *r, enum intake_stat
 {
     check(list_is_empty(&r->link) && r->state == INTAKE_HELD);
     r->state = state;
-    if (!is_current(in, r)) {
+    if (!intake_is_current(in, r)) {
         retire(r);
         return;
     }
@@ -329,6 +339,7 @@ struct intake *intake_new(struct event_base *base, struct dialer *dialer, const 
     in->tell = event_new(base, -1, 0, on_tell, in);
     plan_consumers(in);
     amqp_frames_init(&in->frames, (size_t)conf->limits_message_bytes);
+    in->frames.keeps_properties = conf_is_shadow(conf);
     in->link = amqp_link_new(base, dialer, conf, "pencheff-notify consumer", &link_calls, in);
     return in;
 }
@@ -363,7 +374,7 @@ void intake_requeue(struct intake *in, struct intake_receipt *r)
 
 void intake_drop(struct intake *in, struct intake_receipt *r)
 {
-    if (is_current(in, r))
+    if (intake_is_current(in, r))
         r->state = INTAKE_DROPPED; /* stays open, until the connection goes */
     else
         retire(r);

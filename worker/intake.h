@@ -51,6 +51,8 @@ void intake_requeue(struct intake *in, struct intake_receipt *receipt);
 void intake_drop(struct intake *in, struct intake_receipt *receipt);
 /* Take no more messages; what is held can still be settled. */
 void intake_stop(struct intake *in);
+/* The broker still counts on RECEIPT being settled: it has not given the message to somebody else. */
+bool intake_is_current(const struct intake *in, const struct intake_receipt *receipt);
 bool intake_is_consuming(const struct intake *in);
 
 #endif

@@ -32,6 +32,7 @@
 #include "common/base/log.h"
 #include "worker/amqp_frames.h"
 #include "worker/amqp_link.h"
+#include "worker/publish_foreign.h"
 #include "worker/publish_wire.h"
 #include "worker/refusals.h"
 #include "worker/shared.h"
@@ -67,7 +68,17 @@ static void pump(struct publisher *p);
 
 static size_t weight(const struct publish_message *m)
 {
-    return m->body_size + PUBLISH_OVERHEAD;
+    return (m->foreign ? m->foreign->raw->body_size : m->body_size) + PUBLISH_OVERHEAD;
+}
+
+static size_t wire_size(const struct publish_message *m)
+{
+    return m->foreign ? publish_foreign_size(m) : publish_wire_size(m);
+}
+
+static bool wire_send(struct amqp_link *link, const struct publish_message *m, uint64_t sequence)
+{
+    return m->foreign ? publish_foreign_send(link, m, sequence) : publish_wire_send(link, m, sequence);
 }
 
 static struct publish_message **ring_at(struct publisher *p, uint64_t sequence)
@@ -218,7 +229,11 @@ static void settle(struct publisher *p, uint64_t sequence, bool multiple, bool a
  */
 static bool mark_returned(struct publisher *p, const struct amqp_frames_message *r)
 {
-    uint64_t sequence = r->return_correlation ? strtoull(r->return_correlation, NULL, 10) : 0;
+    /* What is passed on keeps its own correlation id, and has the number in our mark. */
+    const char *number = raw_message_header_text(&r->raw, PUBLISH_FOREIGN_MARK);
+    if (!number || strcmp(r->return_exchange, "") != 0)
+        number = r->return_correlation;
+    uint64_t sequence = number ? strtoull(number, NULL, 10) : 0;
     if (sequence < 1 || sequence >= p->next_sequence)
         return false;
     if (sequence >= p->first_sequence && *ring_at(p, sequence)) /* else it was given up */
@@ -319,11 +334,17 @@ static void pump(struct publisher *p)
     amqp_link_drain(p->link);
     while (may_send(p) && !list_is_empty(&p->waiting)) {
         struct publish_message *m = list_entry(p->waiting.next, struct publish_message, link);
+        if (m->is_wanted && !m->is_wanted(m)) {
+            list_remove(&m->link);
+            p->pending--;
+            m->unwanted(m);
+            continue;
+        }
         if (!amqp_link_is_lively(p->link)) {
             later(p);
             break;
         }
-        if (!amqp_link_has_room(p->link, publish_wire_size(m))) {
+        if (!amqp_link_has_room(p->link, wire_size(m))) {
             event_add(p->pump, &(struct timeval){0, AMQP_LINK_ROOM_MS * 1000});
             break;
         }
@@ -335,7 +356,7 @@ static void pump(struct publisher *p)
         *ring_at(p, sequence) = m;
         p->unconfirmed_bytes += weight(m);
         m->sent_us = clock_mono_us();
-        if (!publish_wire_send(p->link, m, sequence))
+        if (!wire_send(p->link, m, sequence))
             break; /* the link has failed: on_down has put it back */
     }
     p->sending = false;

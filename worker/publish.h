@@ -8,6 +8,7 @@
 #include "common/base/conf.h"
 #include "common/base/list.h"
 #include "common/net/dial.h"
+#include "worker/raw_message.h"
 
 /*
  * The publishing side: a connection of its own, every message persistent, mandatory and confirmed. A message
@@ -23,7 +24,7 @@ struct publish_header {
 
 /*
  * Embedded in what wants to publish. All texts are borrowed and must live until `confirmed` was called.
- * `confirmed` or `given_up` is called exactly once, from the loop.
+ * `confirmed`, `given_up` or `unwanted` is called exactly once, from the loop.
  */
 struct publish_message {
     struct list link;
@@ -42,9 +43,22 @@ struct publish_message {
      * NULL: it has to be confirmed.
      */
     void (*given_up)(struct publish_message *message);
+    /* Somebody else's message, to be passed on as it is (publish_foreign): its body and properties are sent, and of the rest only
+       exchange and key count. NULL: it is ours. */
+    const struct publish_foreign *foreign;
+    /* Asked each time before it is sent; false: it is not, and `unwanted` is called instead of the other two. NULL: it always is. */
+    bool (*is_wanted)(struct publish_message *message);
+    void (*unwanted)(struct publish_message *message);
     bool returned;      /* private: came back as unroutable */
     int64_t sent_us;    /* private: monotonic, the last time */
     int64_t refused_us; /* private: monotonic, the first time; 0: it was not */
+};
+
+/* What is passed on. Borrowed, as above. */
+struct publish_foreign {
+    const struct raw_message *raw;
+    const char
+        *expiration; /* milliseconds that are left of its life, in digits; NULL: as the property says */
 };
 
 struct publisher;

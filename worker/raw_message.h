@@ -36,6 +36,9 @@ struct raw_message {
     const struct raw_header *headers;
     size_t header_count;
     size_t headers_cut; /* further headers, which are not kept */
+    /* All properties as the broker sent them, in AMQP's encoding, to publish it once more; NULL: they are not kept. */
+    const char *properties;
+    size_t properties_size;
     bool redelivered;
     bool from_own_queue; /* notify.due, .bulk, .urgent, .wake: x-notify-* headers are ours and believed */
     const char *queue;

@@ -19,6 +19,8 @@
  *     replayed while the first one ran;
  *   - any number of agents may do this; what one finds locked or gone, another has.
  *
+ * Rows of shadow mode go like events, when they are as old. In shadow mode nothing else does: the rest belongs to a pool that delivers.
+ *
  * The place that a walk has come to is kept in memory only: what it passed over it sees again in the next.
  */
 #include "worker/retention.h"
@@ -48,11 +50,12 @@ struct retention {
     int64_t sent_us;
     char at[AT_SIZE]; /* where the walk is: accepted_at and id of the last event that was looked at */
     char id[ID_SIZE];
-    long long events, deliveries, refs, answers, changes, tokens, hours; /* deleted in this walk */
-    int looked_at;                                                       /* events in this batch */
+    long long events, deliveries, refs, answers, changes, tokens, hours, shadows; /* deleted in this walk */
+    int looked_at;                                                                /* events in this batch */
     bool full; /* as many of something else went in this batch as may, so there is more */
     bool walking;
     bool may, may_kept;           /* delete from the ledger; delete what the API keeps */
+    bool may_shadow;              /* delete what shadow mode wrote */
     bool said_not, said_not_kept; /* that it may not */
 };
 
@@ -67,15 +70,16 @@ static void rewind_walk(struct retention *r)
     snprintf(r->at, sizeof r->at, "-infinity");
     r->id[0] = 0;
     r->walking = false;
-    r->events = r->deliveries = r->refs = r->answers = r->changes = r->tokens = r->hours = 0;
+    r->events = r->deliveries = r->refs = r->answers = r->changes = r->tokens = r->hours = r->shadows = 0;
 }
 
 static void end_walk(struct retention *r)
 {
-    if (r->events || r->deliveries || r->refs || r->answers || r->changes || r->tokens || r->hours)
+    if (r->events || r->deliveries || r->refs || r->answers || r->changes || r->tokens || r->hours ||
+        r->shadows)
         LOG(LOG_INFO, "old_rows_deleted", LOG_NUM("events", r->events), LOG_NUM("deliveries", r->deliveries),
             LOG_NUM("references", r->refs), LOG_NUM("answers", r->answers), LOG_NUM("changes", r->changes),
-            LOG_NUM("tokens", r->tokens), LOG_NUM("hours", r->hours));
+            LOG_NUM("tokens", r->tokens), LOG_NUM("hours", r->hours), LOG_NUM("shadows", r->shadows));
     rewind_walk(r);
     set_timer(r, r->conf->retention_interval);
 }
@@ -118,6 +122,49 @@ static void pause_or_end(struct retention *r)
     set_timer(r, pause > PAUSE_LEAST_S ? pause : PAUSE_LEAST_S);
 }
 
+static void on_shadow_rows(struct pg_request *request, int index, const PGresult *rows)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    long long deleted = strtoll(PQgetvalue(rows, 0, 0), NULL, 10);
+    (void)index;
+    r->shadows += deleted;
+    r->full |= deleted >= r->conf->retention_batch;
+}
+
+static void on_shadow_done(struct pg_request *request)
+{
+    struct retention *r = list_entry(request, struct retention, request);
+    if (request->outcome == PG_LINK_LOST) {
+        end_walk(r);
+        return;
+    }
+    if (request->outcome != PG_DONE) {
+        say_kept(request->words, request->sqlstate);
+        r->may_shadow = r->full = false;
+    }
+    pause_or_end(r);
+}
+
+static void delete_shadows(struct retention *r)
+{
+    char days[32], most[16];
+    const char *values[] = {days, most};
+    snprintf(days, sizeof days, "%.6f", r->conf->retention_deliveries_days);
+    snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
+    r->request = (struct pg_request){.result = on_shadow_rows, .done = on_shadow_done};
+    pg_link_begin(r->link, &r->request);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_SHADOW, 2, values, NULL, NULL);
+    pg_link_end(r->link, &r->request);
+}
+
+static void delete_shadows_or_end(struct retention *r)
+{
+    if (r->may_shadow)
+        delete_shadows(r);
+    else
+        pause_or_end(r);
+}
+
 static void on_kept_rows(struct pg_request *request, int index, const PGresult *rows)
 {
     struct retention *r = list_entry(request, struct retention, request);
@@ -139,7 +186,7 @@ static void on_kept_done(struct pg_request *request)
         say_kept(request->words, request->sqlstate);
         r->may_kept = r->full = false;
     }
-    pause_or_end(r);
+    delete_shadows_or_end(r);
 }
 
 static void delete_kept(struct retention *r)
@@ -168,20 +215,16 @@ static void on_done(struct pg_request *request)
     } else if (r->may_kept) {
         delete_kept(r);
     } else {
-        pause_or_end(r);
+        delete_shadows_or_end(r);
     }
 }
 
-static void delete_some(struct retention *r)
+static void delete_from_ledger(struct retention *r)
 {
     char days[32], most[16];
     const char *values[] = {days, r->at, r->id, most}, *passing[] = {days, most};
     snprintf(days, sizeof days, "%.6f", r->conf->retention_deliveries_days);
     snprintf(most, sizeof most, "%ld", (long)r->conf->retention_batch);
-    r->sent_us = clock_mono_us();
-    r->looked_at = 0;
-    r->full = false;
-    r->walking = true;
     r->request = (struct pg_request){.result = on_rows, .done = on_done};
     pg_link_begin(r->link, &r->request);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_DELIVERIES, 4, values, NULL, NULL);
@@ -191,10 +234,23 @@ static void delete_some(struct retention *r)
     pg_link_end(r->link, &r->request);
 }
 
+static void walk(struct retention *r)
+{
+    r->sent_us = clock_mono_us();
+    r->looked_at = 0;
+    r->full = false;
+    r->walking = true;
+    if (conf_is_shadow(r->conf))
+        delete_shadows_or_end(r);
+    else
+        delete_from_ledger(r);
+}
+
 static void on_allowed(struct pg_request *request, int index, const PGresult *rows)
 {
     struct retention *r = list_entry(request, struct retention, request);
-    *(index == 0 ? &r->may : &r->may_kept) = *PQgetvalue(rows, 0, 0) == 't';
+    bool *const answers[] = {&r->may, &r->may_kept, &r->may_shadow}; /* as ask asks */
+    *answers[index] = *PQgetvalue(rows, 0, 0) == 't';
 }
 
 /* Once, until it is mended: *SAID. */
@@ -212,13 +268,18 @@ static void on_answer(struct pg_request *request)
         end_walk(r);
         return;
     }
+    if (conf_is_shadow(r->conf)) {
+        say_not_allowed(r->may_shadow, &r->said_not, "the right to delete from notify.shadow is missing");
+        walk(r);
+        return;
+    }
     say_not_allowed(r->may, &r->said_not, "the right to delete from the ledger is missing");
     if (!r->may) {
         end_walk(r);
         return;
     }
     say_not_allowed(r->may_kept, &r->said_not_kept, "the right to delete what the API keeps is missing");
-    delete_some(r);
+    walk(r);
 }
 
 static void ask(struct retention *r)
@@ -229,11 +290,13 @@ static void ask(struct retention *r)
         "{notify.kept_answers,notify.kept_answers,notify.changes,notify.changes,notify.tokens,"
         "notify.tokens,notify.tokens,notify.stats_hourly,notify.stats_hourly}",
         "{ctid,created_at,id,at,id,revoked_at,expires_at,ctid,hour}"};
-    r->may = r->may_kept = false;
+    const char *shadow[] = {"notify.shadow"};
+    r->may = r->may_kept = r->may_shadow = false;
     r->request = (struct pg_request){.result = on_allowed, .done = on_answer};
     pg_link_begin(r->link, &r->request);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_MAY, 1, tables, NULL, NULL);
     pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_MAY_KEPT, 2, kept, NULL, NULL);
+    pg_link_execute(r->link, &r->request, STATEMENT_RETIRE_MAY_SHADOW, 1, shadow, NULL, NULL);
     pg_link_end(r->link, &r->request);
 }
 
@@ -245,7 +308,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
     if (!pg_link_is_up(r->link))
         end_walk(r);
     else if (r->walking)
-        delete_some(r);
+        walk(r);
     else
         ask(r);
 }

@@ -454,6 +454,9 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         2, {PG_TEXTS, PG_TEXTS}},
 
     /* Also notifyctl's: common/db/retire_sql.h. */
+    [STATEMENT_RETIRE_SHADOW] = RETIRE_SHADOW_STATEMENT,
+    [STATEMENT_RETIRE_MAY_SHADOW] = {"retire_may_shadow",
+        "SELECT bool_and(has_table_privilege($1, p)) FROM unnest(ARRAY['SELECT', 'DELETE']) AS p", 1, {PG_TEXT}},
     [STATEMENT_RETIRE_DELIVERIES] = RETIRE_DELIVERIES_STATEMENT,
     [STATEMENT_RETIRE_EVENTS] = RETIRE_EVENTS_STATEMENT,
     [STATEMENT_RETIRE_REFS] = RETIRE_REFS_STATEMENT,
@@ -498,6 +501,34 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ORDER BY r.rank DESC, r.id LIMIT x.most) w) p"
         " WHERE e.state = 'open'",
         3, {PG_INT4S, PG_TEXTS, PG_INT4S}},
+
+    /* A message may come again, and an event that was not found is judged again: the last word counts. */
+    [STATEMENT_SHADOW] = {"shadow",
+        "INSERT INTO notify.shadow AS s (event_id, integration_id, workspace_id, integration_name, kind, event_type, scan_id,"
+        " finding_id, queue, verdict, reason, detail, considered, matched, filtered_disabled, filtered_target, filtered_event,"
+        " filtered_target_kind, filtered_severity, method, url, body_size, body_sha256, body, times)"
+        " SELECT x.* FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,"
+        " $22, $23, $24, $25) AS x(event, integration, workspace, name, kind, type, scan, finding, queue, verdict, reason, detail,"
+        " considered, matched, disabled, target, wrong_event, target_kind, severity, method, url, size, hash, body, times)"
+        " ON CONFLICT (event_id, integration_id) DO UPDATE SET workspace_id = excluded.workspace_id,"
+        " integration_name = excluded.integration_name, kind = excluded.kind, event_type = excluded.event_type,"
+        " scan_id = excluded.scan_id, finding_id = excluded.finding_id, queue = excluded.queue, verdict = excluded.verdict,"
+        " reason = excluded.reason, detail = excluded.detail, considered = excluded.considered, matched = excluded.matched,"
+        " filtered_disabled = excluded.filtered_disabled, filtered_target = excluded.filtered_target,"
+        " filtered_event = excluded.filtered_event, filtered_target_kind = excluded.filtered_target_kind,"
+        " filtered_severity = excluded.filtered_severity, method = excluded.method, url = excluded.url,"
+        " body_size = excluded.body_size, body_sha256 = excluded.body_sha256, body = excluded.body,"
+        " times = s.times + excluded.times",
+        25, {PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS,
+             PG_TEXTS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_INT4S,
+             PG_BYTEAS, PG_BYTEAS, PG_INT4S}},
+
+    /* The findings that a task notify_scan_findings stands for, one id behind the other. */
+    [STATEMENT_SHADOW_FINDINGS] = {"shadow_findings",
+        "SELECT x.n, coalesce(p.findings, '') FROM unnest($1, $2, $3) AS x(n, scan, most)"
+        " CROSS JOIN LATERAL (SELECT string_agg(w.id::text, '') AS findings FROM (SELECT f.id FROM public.findings f"
+        " WHERE f.scan_id = x.scan AND NOT f.suppressed LIMIT x.most) w) p",
+        3, {PG_INT4S, PG_UUIDS, PG_INT4S}},
 
     [STATEMENT_REF_MAKE] = {"ref_make",
         "INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id)"

@@ -252,6 +252,9 @@ static bool declare_all(struct declaring *d, const struct conf *conf)
     bool good = true;
     for (size_t i = 0; good && i < conf->broker_queues.count; i++)
         good = producers_queue(d, conf->broker_queues.items[i]);
+    if (conf_is_shadow(conf)) /* nothing else is used; the queue forward is somebody else's, and never made */
+        return good && own_queue(d, TOPOLOGY_DEAD, FIRST_LEVEL - 1) && exchange(d, TOPOLOGY_DEAD, "fanout") &&
+               bind_queue(d, TOPOLOGY_DEAD, TOPOLOGY_DEAD, "");
     for (int i = 0; good && i < FIRST_LEVEL; i++)
         good = own_queue(d, own[i], i);
     good = good && exchange(d, TOPOLOGY_DEAD, "fanout") && bind_queue(d, TOPOLOGY_DEAD, TOPOLOGY_DEAD, "") &&

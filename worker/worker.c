@@ -36,6 +36,7 @@
 #include "worker/log_level.h"
 #include "worker/mailbox.h"
 #include "worker/parts.h"
+#include "worker/shadow.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
 #include "worker/trip.h"
@@ -52,6 +53,7 @@ struct worker {
     struct parts parts;
     struct trips *trips;
     struct mailboxes *mailboxes;
+    struct shadows *shadows; /* NULL: the mode is to deliver */
     struct health *health;
     struct event *signals[3];
     struct event *tick;
@@ -66,13 +68,15 @@ static void start_draining(struct worker *w, const char *why)
 {
     if (w->drain_until_us)
         return;
-    LOG(LOG_INFO, "worker_draining", LOG_TEXT("why", why), LOG_NUM("in_hand", trips_count(w->trips)));
+    LOG(LOG_INFO, "worker_draining", LOG_TEXT("why", why),
+        LOG_NUM("in_hand", trips_count(w->trips) + shadows_count(w->shadows)));
     w->drain_until_us = clock_mono_us() + clock_us(w->conf->shutdown_grace);
     shared_mine()->draining = 1;
     /* The last resort, should the loop itself hang. */
     alarm((unsigned)w->conf->shutdown_grace + ALARM_EXTRA_S);
     intake_stop(w->parts.intake);
     mailboxes_stop(w->mailboxes);
+    shadows_drain(w->shadows);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -108,6 +112,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     w->hand_back_at_us = now + HAND_BACK_EVERY_S * 1000000LL;
     trips_hand_back(w->trips, clock_us(w->conf->held_max));
     mailboxes_hand_back(w->mailboxes, clock_us(w->conf->held_max));
+    shadows_hand_back(w->shadows, clock_us(w->conf->held_max));
 }
 
 static void on_message(void *owner, struct raw_message *raw, struct arena *arena,
@@ -116,6 +121,10 @@ static void on_message(void *owner, struct raw_message *raw, struct arena *arena
     struct worker *w = owner;
     struct uuid integration;
     int number;
+    if (w->shadows) {
+        shadows_begin(w->shadows, raw, arena, receipt);
+        return;
+    }
     if (!raw->from_own_queue || !decode_wake(raw, &integration, &number)) {
         trips_begin(w->trips, raw, arena, receipt);
         return;
@@ -136,6 +145,7 @@ static void on_database_up(void *owner, struct pg_link *link)
     ledger_resume(w->parts.ledger);
     expansions_resume(w->parts.expansions);
     mailboxes_resume(w->mailboxes);
+    shadows_resume(w->shadows);
     health_resume(w->health);
     hours_resume(w->parts.hours);
 }
@@ -183,6 +193,8 @@ static void make_parts(struct worker *w)
     p->expansions = expansions_new(w->base, w->database, c, p->publisher);
     p->intake = intake_new(w->base, w->dialer, c, &intake_calls, w);
     w->trips = trips_new(p);
+    if (conf_is_shadow(c))
+        w->shadows = shadows_new(w->base, w->database, p, &w->keys, &w->transfer);
     w->mailboxes = mailboxes_new(w->base, w->database, p, w->trips);
     w->health = health_new(w->base, w->database, c, p->gate);
 }
@@ -232,6 +244,7 @@ static void free_worker(struct worker *w)
     transfers_free(w->parts.transfers);
     gate_free(w->parts.gate);
     pg_link_free(w->database);
+    shadows_free(w->shadows);
     expansions_free(w->parts.expansions);
     ledger_free(w->parts.ledger);
     rules_free(w->parts.rules);
@@ -251,7 +264,7 @@ static void free_worker(struct worker *w)
 
 static size_t in_hand(const struct worker *w)
 {
-    return trips_count(w->trips) + mailboxes_count(w->mailboxes);
+    return trips_count(w->trips) + mailboxes_count(w->mailboxes) + shadows_count(w->shadows);
 }
 
 static bool is_finished(const struct worker *w)

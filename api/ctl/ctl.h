@@ -103,6 +103,7 @@ enum ctl_exit ctl_explain(const struct ctl *ctl);
 enum ctl_exit ctl_prune(const struct ctl *ctl);
 enum ctl_exit ctl_rotate_keys(const struct ctl *ctl);
 enum ctl_exit ctl_audit(const struct ctl *ctl);
+enum ctl_exit ctl_shadow(const struct ctl *ctl);
 enum ctl_exit ctl_integration_list(const struct ctl *ctl);
 enum ctl_exit ctl_integration_create(const struct ctl *ctl);
 enum ctl_exit ctl_integration_update(const struct ctl *ctl);

@@ -46,10 +46,12 @@ static void check_type(struct report *report, struct broker *broker, const char 
 }
 
 /* *ANY: one of our own queues exists, so notifyd has been here. False when the broker stopped answering. */
-static bool find_own(struct report *report, struct broker *broker, bool *any)
+static bool find_own(struct report *report, struct broker *broker, const struct conf *conf, bool *any)
 {
     struct broker_queue queue;
     *any = false;
+    if (conf_is_shadow(conf)) /* which makes only one of them */
+        return true;
     for (size_t i = 0; i < OWN_COUNT && !*any; i++) {
         if (!broker_look(broker, own_queues[i], &queue)) {
             check_broker_lost(report, "queue", broker);
@@ -90,11 +92,40 @@ static bool check_queues(struct report *report, struct broker *broker, const str
     return good;
 }
 
+/* What shadow mode passes on goes there; we do not make it, so that a slip of the pen makes no queue that nobody reads. */
+static bool check_forward(struct report *report, struct broker *broker, const struct conf *conf)
+{
+    struct broker_queue queue;
+    if (!conf_is_shadow(conf))
+        return true;
+    if (!conf->forward[0]) {
+        report_note(report, "shadow mode",
+                    "forward is empty: messages are acknowledged and passed on to nobody");
+        return true;
+    }
+    if (!broker_look(broker, conf->forward, &queue)) {
+        check_broker_lost(report, "shadow mode", broker);
+        return false;
+    }
+    if (!queue.exists)
+        report_fail(
+            report, "shadow mode",
+            "the queue %s (forward) does not exist; start the worker that reads it, or correct forward",
+            conf->forward);
+    else if (!queue.consumers)
+        report_note(report, "shadow mode", "nobody reads the queue %s (forward), which has %u messages",
+                    conf->forward, (unsigned)queue.messages);
+    else
+        report_ok(report, "shadow mode", "messages are passed on to %s, %u messages, %u consumers",
+                  conf->forward, (unsigned)queue.messages, (unsigned)queue.consumers);
+    return true;
+}
+
 static void check_all(struct report *report, struct broker *broker, const struct conf *conf)
 {
     bool started;
-    if (!find_own(report, broker, &started) || !check_queues(report, broker, conf, started) ||
-        !check_broker_rights(report, broker, conf))
+    if (!find_own(report, broker, conf, &started) || !check_queues(report, broker, conf, started) ||
+        !check_forward(report, broker, conf) || !check_broker_rights(report, broker, conf))
         return;
     if (strcmp(conf->broker_queue_type, "quorum") == 0)
         report_note(report, "queue policy",

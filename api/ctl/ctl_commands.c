@@ -116,6 +116,16 @@ const struct ctl_command ctl_commands[] = {
                  {"--batch", "N", "rows of one transaction, 1 to 1000 (100)"},
                  {"--json", NULL, "an object instead of sentences"}},
      .run = ctl_rotate_keys},
+    {.name = "shadow",
+     .help = "what a pool in shadow mode would have sent; with --compare exit 1 when another worker sent "
+             "something else",
+     .options = {{"--younger-than", "AGE", "only what came since then: 90 (seconds), 30m, 2h, 3d (all)"},
+                 {"--scan", "UUID", "only what is about this scan"},
+                 {"--compare", "FILE",
+                  "what the other worker sent, a JSON object a line: integration_id, event_type, scan_id, "
+                  "finding_id where there is one, at (a time) or none; -: standard input"},
+                 {"--json", NULL, "an object instead of tables"}},
+     .run = ctl_shadow},
     {.name = "audit",
      .help = "does the ledger add up, and does the broker hold a message for all that waits?",
      .options = {{"--json", NULL, "an object instead of lines"}},

@@ -21,13 +21,25 @@ enum { AT_SIZE = 64, ID_SIZE = 201 };
 static const double LEAST_DAYS = 1;
 
 /* In this order, whose place is that of what it counts. */
-enum prune_what { DELIVERIES, EVENTS, LEFT_REFS, PASSING_REFS, ANSWERS, CHANGES, TOKENS, HOURS, PRUNE_COUNT };
+enum prune_what {
+    DELIVERIES,
+    EVENTS,
+    LEFT_REFS,
+    PASSING_REFS,
+    ANSWERS,
+    CHANGES,
+    TOKENS,
+    HOURS,
+    SHADOWS,
+    PRUNE_COUNT
+};
 
 static const struct pg_statement statements[PRUNE_COUNT] = {
     [DELIVERIES] = RETIRE_DELIVERIES_STATEMENT, [EVENTS] = RETIRE_EVENTS_STATEMENT,
     [LEFT_REFS] = RETIRE_REFS_STATEMENT,        [PASSING_REFS] = RETIRE_PASSING_REFS_STATEMENT,
     [ANSWERS] = RETIRE_ANSWERS_STATEMENT,       [CHANGES] = RETIRE_CHANGES_STATEMENT,
     [TOKENS] = RETIRE_TOKENS_STATEMENT,         [HOURS] = RETIRE_HOURS_STATEMENT,
+    [SHADOWS] = RETIRE_SHADOW_STATEMENT,
 };
 
 struct prune {
@@ -42,8 +54,8 @@ static long run(struct prune *p, enum prune_what what)
 {
     const char *of_events[] = {p->days, p->at, p->id, p->most}, *passing[] = {p->days, p->most};
     const char *changes[] = {p->changes_days, p->most}, *hours[] = {p->stats_days, p->most};
-    const char *const *values[PRUNE_COUNT] = {of_events,   of_events, &of_events[3], passing,
-                                              &passing[1], changes,   changes,       hours};
+    const char *const *values[PRUNE_COUNT] = {of_events, of_events, &of_events[3], passing, &passing[1],
+                                              changes,   changes,   hours,         passing};
     PGresult *rows = db_query_typed(&p->db, statements[what].sql, statements[what].params,
                                     statements[what].types, values[what]);
     if (!rows)
@@ -88,8 +100,8 @@ static bool prune_all(struct prune *p, long batch)
 
 static void tell(const struct ctl *ctl, const struct prune *p)
 {
-    static const char *const names[PRUNE_COUNT] = {"deliveries", "events",  "references", NULL,
-                                                   "answers",    "changes", "tokens",     "hours"};
+    static const char *const names[PRUNE_COUNT] = {"deliveries", "events", "references", NULL,     "answers",
+                                                   "changes",    "tokens", "hours",      "shadows"};
     bool json = ctl_value(ctl, "--json") != NULL;
     const char *between = json ? "{" : "deleted ";
     for (enum prune_what what = 0; what < PRUNE_COUNT; what++) {

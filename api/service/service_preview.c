@@ -4,11 +4,9 @@
  * Pure. Asks the destination for its first request about an event that is an example (service_sample) and of which nothing
  * was told before: for every kind the one that tells it, for what comes before and after depends on answers. Nothing leaves.
  *
- * Secrets become stars, whoever gave them: of the URL each piece of path and query that stands in the settings, the whole value
- * of a header that is not known to be harmless, and the credential of a vendor who wants it in the body.
+ * Secrets become stars (destinations/request_mask).
  */
 #include <string.h>
-#include <strings.h>
 
 #include "api/service/service_parts.h"
 #include "api/service/service_sample.h"
@@ -16,8 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/json.h"
-
-#define STARS "***"
+#include "common/destinations/request_mask.h"
 
 enum { URL_MAX = 16384 };
 
@@ -35,75 +32,13 @@ const struct service_field service_preview_fields[PREVIEW_FIELD_COUNT] = {
 
 /* ---- stars ---- */
 
-static const char between[] = "/?&=;#@:";
-
-/* Where in URL pieces of settings may stand: behind its host, or before, when credentials are there. */
-static const char *path_of(const char *url)
-{
-    const char *host = strstr(url, "://");
-    if (!host)
-        return url + strlen(url);
-    host += 3;
-    size_t n = strcspn(host, "/?#");
-    return memchr(host, '@', n) ? host : host + n;
-}
-
-/* Whether the N bytes at PIECE stand in the path or the query of URL, whole. */
-static bool url_has(const char *url, const char *piece, size_t n)
-{
-    const char *at = path_of(url);
-    while (*at) {
-        at += strspn(at, between);
-        size_t m = strcspn(at, between);
-        if (m == n && memcmp(at, piece, n) == 0)
-            return true;
-        at += m;
-    }
-    return false;
-}
-
-/* Whether some URL among the settings has that piece. */
-static bool settings_have(struct json_object *settings, const char *piece, size_t n)
-{
-    json_object_object_foreach(settings, key, value)
-    {
-        (void)key;
-        if (json_is_text(value) && url_has(json_object_get_string(value), piece, n))
-            return true;
-    }
-    return false;
-}
-
 static void add_url(struct buf *out, struct json_object *settings, const char *url)
 {
     struct buf shown;
-    const char *at = path_of(url);
     buf_init(&shown, URL_MAX);
-    buf_add(&shown, url, (size_t)(at - url));
-    while (*at) {
-        size_t gap = strspn(at, between);
-        buf_add(&shown, at, gap);
-        at += gap;
-        size_t n = strcspn(at, between);
-        if (n && settings_have(settings, at, n))
-            buf_add_text(&shown, STARS);
-        else
-            buf_add(&shown, at, n);
-        at += n;
-    }
-    buf_json_member(out, "url", shown.overflow ? STARS : buf_text(&shown));
+    request_mask_url(&shown, settings, url);
+    buf_json_member(out, "url", shown.overflow ? REQUEST_MASK_STARS : buf_text(&shown));
     buf_wipe(&shown);
-}
-
-static bool is_harmless(const char *header)
-{
-    static const char *const harmless[] = {"Content-Type",      "User-Agent",           "Accept",
-                                           "Accept-Language",   "X-GitHub-Api-Version", "webhook-id",
-                                           "webhook-timestamp", "X-Pencheff-Timestamp"};
-    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
-        if (strcasecmp(header, harmless[i]) == 0)
-            return true;
-    return false;
 }
 
 static void add_headers(struct buf *out, const struct dest_request *r)
@@ -111,20 +46,15 @@ static void add_headers(struct buf *out, const struct dest_request *r)
     buf_json_open_object(out, "headers");
     for (size_t i = 0; i < r->header_count; i++)
         buf_json_member(out, r->headers[i].name,
-                        is_harmless(r->headers[i].name) ? r->headers[i].value : STARS);
+                        request_mask_header_is_harmless(r->headers[i].name) ? r->headers[i].value
+                                                                            : REQUEST_MASK_STARS);
     buf_add_char(out, '}');
 }
 
 static void add_body(struct buf *out, struct arena *arena, const struct dest_request *r)
 {
-    size_t n = r->body_secret ? strlen(r->body_secret) : 0;
-    char *body = arena_text(arena, r->body ? r->body : "", r->body_size), *at = body;
-    while (n && (at = memmem(at, r->body_size - (size_t)(at - body), r->body_secret, n))) {
-        memset(at, '*', n);
-        at += n;
-    }
     buf_json_key(out, "body");
-    buf_json_bytes(out, body, r->body_size);
+    buf_json_bytes(out, request_mask_body(arena, r), r->body_size);
 }
 
 /* ---- the request ---- */

@@ -244,3 +244,8 @@ void conf_free(struct conf *conf)
     arena_wipe(&conf->arena);
     free(conf);
 }
+
+bool conf_is_shadow(const struct conf *conf)
+{
+    return strcmp(conf->mode, "shadow") == 0;
+}

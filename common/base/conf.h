@@ -54,6 +54,9 @@ void conf_errors_free(struct conf_errors *errors);
 /* Wipes the secrets, then frees. NULL is allowed. */
 void conf_free(struct conf *conf);
 
+/* mode = "shadow". */
+bool conf_is_shadow(const struct conf *conf);
+
 /* The reference: every setting with its type, default, range and help; as text, or as Markdown for docs. */
 void conf_print_help(FILE *out, bool markdown);
 

@@ -202,6 +202,24 @@ static void check_queues(struct conf_reader *r)
                     queues->count + OWN_CONSUMERS, OWN_CONSUMERS);
 }
 
+/* What it publishes there must not come back. */
+static void check_forward(struct conf_reader *r)
+{
+    const char *name = r->conf->forward;
+    if (!name[0])
+        return;
+    if (strlen(name) > QUEUE_NAME_MAX)
+        conf_refuse(r, CONF_ROW_forward, "must have at most %d bytes", QUEUE_NAME_MAX);
+    if (is_own_queue(name) || starts_with(name, "amq."))
+        conf_refuse(r, CONF_ROW_forward,
+                    "%.80s is not a queue that another worker reads; name that of the Python worker", name);
+    for (size_t i = 0; i < r->conf->broker_queues.count; i++)
+        if (strcmp(name, r->conf->broker_queues.items[i]) == 0)
+            conf_refuse(r, CONF_ROW_forward,
+                        "is one of broker.queues, so each message would come back for ever; name another "
+                        "queue, which the Python worker reads");
+}
+
 static void check_task_names(struct conf_reader *r, enum conf_row_id row, const struct conf_texts *names)
 {
     for (size_t i = 0; i < names->count; i++)
@@ -286,6 +304,7 @@ void conf_check_rules(struct conf_reader *r)
     check_database_url(r);
     check_fernet_keys(r);
     check_queues(r);
+    check_forward(r);
     check_task_names(r, CONF_ROW_tasks_notify_event, &r->conf->tasks_notify_event);
     check_task_names(r, CONF_ROW_tasks_notify_scan_findings, &r->conf->tasks_notify_scan_findings);
     check_timeouts(r);

@@ -18,8 +18,9 @@
 
 #define CONF_TABLE(INT, NUM, BOOL, TEXT, WORD, SECRET, LIST, SECRETS, NUMS)                                  \
     INT(workers, "workers", 0, 0, 256, "Worker processes. 0: one per core.")                                 \
-    WORD(mode, "mode", "deliver", "deliver",                                                                 \
-         "What to do with matches. Shadow mode comes with a later version.")                                 \
+    WORD(mode, "mode", "deliver", "deliver|shadow",                                                          \
+         "What to do with events. In shadow mode nothing is sent: what would be sent is written to "         \
+         "notify.shadow for notifyctl shadow, and each message is passed on to forward; for moving over.")   \
     NUM(shutdown_grace, "shutdown_grace", 30, 1, 3600,                                                       \
         "Seconds that a draining worker may finish what it has begun; never less than delivery.timeout + "   \
         "5.")                                                                                                \
@@ -209,7 +210,13 @@
     INT(expand_page, "expand.page", 500, 1, 5000,                                                            \
         "Findings published between two notes of how far a scan has come; after a crash at most so many "    \
         "are published again.")                                                                              \
-    TEXT(forward, "forward", "", "Queue that shadow mode passes messages on to. Without effect yet.")        \
+    TEXT(forward, "forward", "",                                                                             \
+         "Queue that shadow mode passes each message on to, as it came, for the worker that delivers. It "   \
+         "must exist, and not be among broker.queues. Empty: messages are only acknowledged, for queues "    \
+         "that get copies while the other worker reads its own. Without effect in the mode deliver.")        \
+    INT(shadow_body_bytes, "shadow.body_bytes", 2048, 0, 65536,                                              \
+        "Bytes of the body of each request that would be sent that are kept in notify.shadow: enough to "    \
+        "read a chat message whole, while a scan of 10,000 findings takes some 20 MB for each integration.") \
     NUM(retry_base, "retry.base", 5, 0.1, 86400, "Seconds before the second attempt.")                       \
     NUM(retry_factor, "retry.factor", 3, 1, 100, "Each further pause is this many times longer.")            \
     NUM(retry_max_delay, "retry.max_delay", 21600, 1, 65535, "Longest pause: six hours.")                    \

@@ -108,6 +108,16 @@
     " SELECT count(*) FROM gone", \
     2, {PG_FLOAT8, PG_INT4}}
 
+/* What a pool in shadow mode wrote. */
+#define RETIRE_SHADOW_STATEMENT \
+    {"retire_shadow", \
+    "WITH bounds AS (SELECT now() - $1 * interval '1 day' AS before, $2 AS most)," \
+    " rows AS MATERIALIZED (SELECT ctid AS row FROM notify.shadow WHERE created_at < (SELECT before FROM bounds)" \
+    " ORDER BY created_at LIMIT (SELECT most FROM bounds))," \
+    " gone AS (DELETE FROM notify.shadow s USING rows WHERE s.ctid = rows.row RETURNING 1)" \
+    " SELECT count(*) FROM gone", \
+    2, {PG_FLOAT8, PG_INT4}}
+
 /* clang-format on */
 
 /* Columns of RETIRE_EVENTS_STATEMENT, in order. */

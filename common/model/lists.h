@@ -61,6 +61,19 @@
     X(HEALTHY, "healthy", "what was sent last was taken")                                                    \
     X(UNKNOWN, "unknown", "nothing was sent yet")
 
+/* What shadow mode found: of an event, then of an integration that it matched. */
+#define SHADOW_VERDICT_LIST(X)                                                                               \
+    X(MATCHED, "matched", "an event that integrations want; each has a row of its own")                      \
+    X(FILTERED, "filtered", "an event that no integration wants")                                            \
+    X(EXPANDED, "expanded", "a task notify_scan_findings: the scan and each finding have rows of their own") \
+    X(EXPIRED, "expired", "an event whose expiry time had passed")                                           \
+    X(NOT_FOUND, "not_found",                                                                                \
+      "an event whose scan, target or finding was not in the database, also not in retry.not_found")         \
+    X(REJECTED, "rejected", "a message that is no acceptable event; reason says why")                        \
+    X(WOULD_SEND, "would_send", "a request would be sent; nobody knows what would be answered")              \
+    X(NOTHING_TO_DO, "nothing_to_do", "the destination has nothing to tell of this event")                   \
+    X(WOULD_FAIL, "would_fail", "no request could be made; reason says why")
+
 /* Why a message or a delivery is dead. X(ENUM, word, what it means and what to do) */
 #define REASON_LIST(X)                                                                                       \
     X(NONE, "none", "not dead")                                                                              \
@@ -105,6 +118,9 @@
     X(TOO_OLD, "too_old",                                                                                    \
       "it waited in the mailbox for gate.max_age: its integration allows too few requests, or is down; see " \
       "notify.integration_state")                                                                            \
+    X(SHADOW_LOOP, "shadow_loop",                                                                            \
+      "it came to a pool in shadow mode that had passed it on before: the queue forward leads back to one "  \
+      "of broker.queues")                                                                                    \
     X(ATTEMPTS_EXHAUSTED, "attempts_exhausted", "every attempt allowed by retry.max_attempts failed")
 
 /* The last error of an attempt: one word, safe to show anywhere. X(ENUM, word, help) */

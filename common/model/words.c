@@ -19,6 +19,7 @@ static const struct word_list_entry delivery_states[] = {DELIVERY_STATE_LIST(WOR
 static const struct word_list_entry health_states[] = {HEALTH_STATE_LIST(WORDS_ENTRY)};
 static const struct word_list_entry reasons[] = {REASON_LIST(WORDS_ENTRY)};
 static const struct word_list_entry error_words[] = {ERROR_WORD_LIST(WORDS_ENTRY)};
+static const struct word_list_entry shadow_verdicts[] = {SHADOW_VERDICT_LIST(WORDS_ENTRY)};
 
 const struct word_list word_lists[] = {
     {"events", event_types, EVENT_TYPE_COUNT},
@@ -29,6 +30,7 @@ const struct word_list word_lists[] = {
     {"health-states", health_states, HEALTH_STATE_COUNT},
     {"reasons", reasons + 1, REASON_COUNT - 1},
     {"errors", error_words + 1, ERROR_WORD_COUNT - 1},
+    {"shadow-verdicts", shadow_verdicts, SHADOW_VERDICT_COUNT},
     {NULL, NULL, 0},
 };
 static_assert(REASON_NONE == 0 && ERROR_NONE == 0, "the first entry is left out above");
@@ -90,6 +92,11 @@ const char *reason_name(enum reason reason)
 const char *error_word_name(enum error_word word)
 {
     return error_words[word].word;
+}
+
+const char *shadow_verdict_name(enum shadow_verdict verdict)
+{
+    return shadow_verdicts[verdict].word;
 }
 
 int event_type_parse(const char *word)

@@ -1,13 +1,15 @@
 /*
  * The broker's side of a connection: bytes, as the library makes frames of them, put together to messages. Whatever comes
  * out is whole: no more of a body than the limit, texts that end, and an arena that holds all of it; and the decoder
- * understands it or says why not (decode_check.h).
+ * understands it or says why not (decode_check.h). What is passed on of it fits a frame, bears our mark once and says nothing
+ * that would lead it elsewhere.
  *
  * Input: a byte for the limit of a body, and then what the broker sends.
  */
 #include "tests/fuzz/decode_check.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/amqp_frames.h"
+#include "worker/publish_foreign.h"
 
 enum { HEADERS_MOST = 256 };
 
@@ -41,6 +43,29 @@ static void check_whole(const struct amqp_frames_message *m, size_t body_max)
     check(seen < SIZE_MAX);
 }
 
+static bool is_called(amqp_bytes_t name, const char *text)
+{
+    return name.len == strlen(text) && memcmp(name.bytes, text, name.len) == 0;
+}
+
+static void check_foreign(const struct raw_message *raw)
+{
+    struct publish_foreign foreign = {.raw = raw, .expiration = "12345678901234567"};
+    amqp_basic_properties_t *p = NULL;
+    amqp_pool_t pool;
+    static char encoded[AMQP_LINK_FRAME_MAX - 20];
+    init_amqp_pool(&pool, 4096);
+    publish_foreign_properties(&foreign, "18446744073709551615", &pool, &p);
+    check(amqp_encode_properties(AMQP_BASIC_CLASS, p, (amqp_bytes_t){sizeof encoded, encoded}) >= 0);
+    check(!(p->_flags & AMQP_BASIC_USER_ID_FLAG));
+    for (int i = 0; i < p->headers.num_entries; i++) {
+        amqp_bytes_t name = p->headers.entries[i].key;
+        check(!is_called(name, "CC") && !is_called(name, "BCC") && !is_called(name, "x-death"));
+        check(i == 0 || !is_called(name, PUBLISH_FOREIGN_MARK));
+    }
+    empty_amqp_pool(&pool);
+}
+
 /* With properties and headers as the library reads them from the wire. */
 static void decode_both(struct arena *arena, struct raw_message *raw)
 {
@@ -59,6 +84,8 @@ static bool take(struct amqp_frames *frames, const amqp_frame_t *frame, size_t b
     enum amqp_frames_result result = amqp_frames_take(frames, frame, &message, &arena);
     if (result == FRAMES_WHOLE) {
         check_whole(&message, body_max);
+        if (message.raw.properties)
+            check_foreign(&message.raw);
         if (!message.returned)
             decode_both(&arena, &message.raw);
         arena_free(&arena);
@@ -76,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(connection != NULL);
     memcpy(all, in.data, left);
     amqp_frames_init(&frames, body_max);
+    frames.keeps_properties = true;
     while (left > 0) {
         amqp_frame_t frame;
         int eaten = amqp_handle_input(connection, (amqp_bytes_t){left, at}, &frame);

@@ -46,7 +46,7 @@ def test_the_pages_are_installed_and_every_link_in_them_leads_somewhere(build, t
     folder = tmp_path / "usr/share/doc/pencheff-notify"
     pages = sorted(folder.rglob("*.md"))
     assert {"README.md", "CONTRIBUTING.md", "docs/operate.md", "docs/configuration.md", "docs/architecture.md",
-            "docs/mcp.md", "docs/destinations/webhook.md", "docs/destinations/slack.md", "docs/destinations/teams.md",
+            "docs/mcp.md", "docs/shadow.md", "docs/destinations/webhook.md", "docs/destinations/slack.md", "docs/destinations/teams.md",
             "docs/destinations/google_chat.md", "docs/destinations/discord.md", "docs/destinations/pagerduty.md",
             "docs/destinations/opsgenie.md", "docs/destinations/splunk.md", "docs/destinations/github.md", "docs/destinations/jira.md",
             "docs/destinations/adding-one.md"} <= {str(page.relative_to(folder)) for page in pages}

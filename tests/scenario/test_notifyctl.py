@@ -156,7 +156,8 @@ def test_the_word_lists_are_those_of_the_tables(offline: Notifyctl) -> None:
     table = (ROOT / "common" / "model" / "lists.h").read_text()
     tables: dict[str, list[str]] = {}
     for name, macro in (("events", "EVENT_TYPE"), ("severities", "SEVERITY"), ("filters", "MATCH"), ("event-states", "EVENT_STATE"),
-                        ("states", "DELIVERY_STATE"), ("health-states", "HEALTH_STATE"), ("reasons", "REASON"), ("errors", "ERROR_WORD")):
+                        ("states", "DELIVERY_STATE"), ("health-states", "HEALTH_STATE"), ("reasons", "REASON"), ("errors", "ERROR_WORD"),
+                        ("shadow-verdicts", "SHADOW_VERDICT")):
         body = table.split(f"#define {macro}_LIST(X)")[1].split("#define")[0]
         tables[name] = [word for word in re.findall(r'X\(\w+,\s+"(\w+)"', body) if word != "none"]
         answer = offline("--list", name)

@@ -40,7 +40,7 @@ def test_no_statement_reads_a_whole_table_even_when_planned_on_empty_ones(migrat
         assert {"lookup", "rules", "new_events", "events", "lock", "take", "outcomes", "ends", "attempts", "owe",
                 "sweep_deliveries", "sweep_events", "swept", "expand_lock", "expand_place", "expand_read", "wakes",
                 "wake_lock", "wake_read", "wake_end", "sweep_wakes", "health", "hours", "hours_may", "retire_hours", "retire_may", "retire_may_kept", "retire_deliveries",
-                "retire_events", "retire_refs", "retire_passing_refs", "retire_answers", "retire_changes", "retire_tokens",
+                "retire_events", "retire_shadow", "retire_may_shadow", "shadow", "shadow_findings", "retire_refs", "retire_passing_refs", "retire_answers", "retire_changes", "retire_tokens",
                 "ref_make", "ref_claim", "ref_read", "ref_release"} == set(named)
         for name, (oids, sql) in named.items():
             prepare(cursor, name, oids, sql)

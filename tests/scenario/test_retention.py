@@ -268,9 +268,9 @@ def test_an_operator_has_what_is_old_deleted_at_once_and_nothing_else(stage, not
     stage.database.execute("INSERT INTO notify.external_refs (integration_id, fingerprint, workspace_id, state, key)"
                            " SELECT i.id, n::text, gen_random_uuid(), 'open', 'k' FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, 4)) i, generate_series(1, 12) n")
     batch = {"retention": {"batch": 5}}
-    assert ctl("prune", "--json", **batch).json() == {"deliveries": 10, "events": 10, "references": 48, "answers": 25, "changes": 0, "tokens": 0, "hours": 2}
+    assert ctl("prune", "--json", **batch).json() == {"deliveries": 10, "events": 10, "references": 48, "answers": 25, "changes": 0, "tokens": 0, "hours": 2, "shadows": 0}
     assert len(left(stage)) == 15 and some[0] in left(stage), "what still waits stays"
-    assert ctl("prune", **batch).out == "deleted deliveries 0, events 0, references 0, answers 0, changes 0, tokens 0, hours 0\n"
+    assert ctl("prune", **batch).out == "deleted deliveries 0, events 0, references 0, answers 0, changes 0, tokens 0, hours 0, shadows 0\n"
     assert ctl("prune", "--older-than", "2d", "--json").json()["events"] == 14 and left(stage) == {some[0]}
     stage.database.execute("UPDATE notify.deliveries SET state = 'canceled', due_at = NULL")
 

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "common/egress/address.h"
+#include "common/egress/url_check.h"
 #include "tests/unit/unit.h"
 
 static const struct address_policy nothing_listed = {NULL, 0};
@@ -334,6 +335,29 @@ static void addresses_are_printed_for_people(void)
     EXPECT_TEXT(text, "2001:db8::1");
 }
 
+static void a_url_that_is_not_called_is_judged_by_the_address_in_it(void)
+{
+    struct address_network network;
+    const char *why;
+    EXPECT(address_network_parse(&network, "10.1.0.0/16", &why));
+    struct transfer_settings settings = {.proxy = "", .policy = {&network, 1}};
+    EXPECT(url_check(&settings, "https://example.com/x") == REASON_NONE);
+    EXPECT(url_check(&settings, "https://10.1.2.3:8443/x?y") == REASON_NONE);
+    EXPECT(url_check(&settings, "https://10.2.0.1/") == REASON_ADDRESS_REFUSED);
+    EXPECT(url_check(&settings, "https://2130706433/") == REASON_ADDRESS_REFUSED);
+    EXPECT(url_check(&settings, "https://0x7f.1/") == REASON_ADDRESS_REFUSED);
+    EXPECT(url_check(&settings, "https://user:pw@[::1]:1/") == REASON_ADDRESS_REFUSED);
+    EXPECT(url_check(&settings, "https://[::ffff:127.0.0.1]/") == REASON_ADDRESS_REFUSED);
+    EXPECT(url_check(&settings, "http://example.com/") == REASON_URL_REFUSED);
+    EXPECT(url_check(&settings, "ftp://example.com/") == REASON_URL_REFUSED);
+    EXPECT(url_check(&settings, "https://") == REASON_URL_REFUSED);
+    EXPECT(url_check(&settings, "") == REASON_URL_REFUSED);
+    settings.allow_http = true;
+    EXPECT(url_check(&settings, "http://example.com/") == REASON_NONE);
+    settings.proxy = "http://proxy:3128";
+    EXPECT(url_check(&settings, "https://127.0.0.1/") == REASON_NONE); /* the proxy's to refuse */
+}
+
 UNIT_MAIN(UNIT_CASE(special_ipv4_blocks_are_refused_from_end_to_end),
           UNIT_CASE(their_ipv4_neighbours_are_public),
           UNIT_CASE(special_ipv6_blocks_are_refused_from_end_to_end),
@@ -342,4 +366,5 @@ UNIT_MAIN(UNIT_CASE(special_ipv4_blocks_are_refused_from_end_to_end),
           UNIT_CASE(a_listed_network_is_allowed_and_nothing_beside_it),
           UNIT_CASE(a_listed_ipv4_network_covers_its_mapped_form),
           UNIT_CASE(listing_nat64_opens_it_for_public_addresses_only),
-          UNIT_CASE(networks_are_written_in_one_way), UNIT_CASE(addresses_are_printed_for_people))
+          UNIT_CASE(networks_are_written_in_one_way), UNIT_CASE(addresses_are_printed_for_people),
+          UNIT_CASE(a_url_that_is_not_called_is_judged_by_the_address_in_it))
