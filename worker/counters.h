@@ -50,6 +50,8 @@
     X(PUT_OFF, "deliveries_put_off", "deliveries that waited for another one about the same finding")        \
     X(REF_STATEMENTS, "reference_statements", "transactions that claim what stands for findings")            \
     X(REF_SPLITS, "reference_splits", "of those, split to find a claim that the database refuses")           \
+    X(TASK_EVENTS_LOST, "task_events_lost",                                                                  \
+      "events of tasks that Celery's monitors did not get, because there were too many")                     \
     X(BROKER_DOWN, "broker_links_lost", "broker connections lost")                                           \
     X(DATABASE_DOWN, "database_links_lost", "database connections lost")
 

@@ -51,6 +51,8 @@ void intake_requeue(struct intake *in, struct intake_receipt *receipt);
 void intake_drop(struct intake *in, struct intake_receipt *receipt);
 /* Take no more messages; what is held can still be settled. */
 void intake_stop(struct intake *in);
+/* Consume what Celery's tools have added, and what they have cancelled no more; to be called now and then. */
+void intake_follow(struct intake *in);
 bool intake_is_consuming(const struct intake *in);
 
 #endif

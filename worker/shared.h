@@ -9,6 +9,7 @@
 #include "common/base/uuid.h"
 #include "worker/counters.h"
 #include "worker/limits.h"
+#include "worker/presence_shared.h"
 
 /*
  * The memory that the supervisor maps before it forks: what the processes of one host tell each other.
@@ -87,6 +88,9 @@ double shared_due_lateness(void);
  * the table is full, the one that was unused the longest gives way and is forgotten.
  */
 struct limits *shared_limits(const struct uuid *integration, int64_t now_us);
+
+/* The part that is for Celery's tools: presence_shared.h. */
+struct presence_shared *shared_presence(void);
 
 /* The generation of a workspace's integrations: changes whenever they may have changed. */
 uint64_t shared_generation(const struct uuid *workspace);

@@ -46,6 +46,7 @@ enum {
     CRASH_PAUSE_MAX_US = 30000000,
     KILL_EXTRA_S = 10,
     EXIT_BAD_CONFIGURATION = 78,
+    WORKERS_MAX = 256,
 };
 
 struct child {
@@ -197,6 +198,7 @@ static void start_ending(struct supervisor *s, int number)
     bool at_once = s->ending || number == SIGQUIT;
     double grace = at_once ? 1 : s->conf->shutdown_grace;
     s->ending = true;
+    shared_presence()->ending = 1;
     s->kill_at_us = clock_mono_us() + clock_us(grace) + (at_once ? 0 : KILL_EXTRA_S * 1000000LL);
     if (at_once)
         signal_children(s, SIGQUIT);
@@ -348,6 +350,17 @@ static void remove_worker(struct supervisor *s)
     }
 }
 
+/* What Celery's tools have asked the agent for, as TTIN and TTOU do it. */
+static void change_workers(struct supervisor *s)
+{
+    int change = presence_shared_take_change();
+    for (; change > 0; change--)
+        s->wanted += s->wanted < WORKERS_MAX;
+    for (; change < 0; change++)
+        remove_worker(s);
+    shared_presence()->workers_wanted = (int)s->wanted;
+}
+
 static void take_signal(struct supervisor *s, int number)
 {
     switch (number) {
@@ -360,7 +373,7 @@ static void take_signal(struct supervisor *s, int number)
         reload(s);
         break;
     case SIGTTIN:
-        s->wanted += s->wanted < 256;
+        s->wanted += s->wanted < WORKERS_MAX;
         break;
     case SIGTTOU:
         remove_worker(s);
@@ -405,6 +418,7 @@ int supervisor_run(const char *file, struct conf *conf)
         int number = sigtimedwait(&s->signals, NULL, &tick);
         if (number > 0)
             take_signal(s, number);
+        change_workers(s);
         reap(s);
         watch_pulses(s);
         finish_reload(s);
