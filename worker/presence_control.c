@@ -299,7 +299,7 @@ static void reply(struct presence *p, const struct presence_request *r, const st
 {
     amqp_table_entry_t entries[2] = {
         {amqp_cstring_bytes("clock"), {AMQP_FIELD_KIND_I64, {.i64 = presence_tick(p)}}},
-        {amqp_cstring_bytes("ticket"), {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes(r->ticket)}}},
+        {amqp_cstring_bytes("ticket"), {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes(r->ticket ? r->ticket : "")}}},
     };
     if (!amqp_link_is_up(p->link) || !amqp_link_has_room(p->link, PRESENCE_TEXT))
         return;
