@@ -64,9 +64,9 @@ class CelerySide:
     def pings(self) -> bool:
         """The pool answers, alone under its name."""
         try:
-            return self.inspect(timeout=1).ping() == {NODE: {"ok": "pong"}}
-        except AMQPError:  # it was cut with all others
-            self.app.pool.force_close_all()
+            with self.app.connection_for_write() as fresh:  # the pool's may have been cut with all others
+                return self.control.inspect(destination=[NODE], timeout=1, connection=fresh).ping() == {NODE: {"ok": "pong"}}
+        except AMQPError:
             return False
 
     def worker(self, name: str = "native", queue: str = "native") -> Child:
