@@ -60,7 +60,7 @@ struct intake {
     struct consumer *consumers;
     size_t consumer_count;
     size_t planned_count; /* the first of them, which are configured; the last of these is always on */
-    struct list open; /* deliveries of this connection, by tag, that the broker has not been told about */
+    struct list open;     /* deliveries of this connection, by tag, that the broker has not been told about */
     struct list
         settled; /* those of them that it is to be told about, in the order in which they were settled */
     struct event *tell;

@@ -24,7 +24,7 @@
 
 enum {
     DRAIN_MS = 100,
-    SOON_MS = 250,          /* until another agent of this pool is looked for again */
+    SOON_MS = 250,           /* until another agent of this pool is looked for again */
     SHORT_LIFE_US = 5000000, /* a connection that ends before has probably done what it may not */
     SHORT_LIVES = 3,
     LOCKED = 405,
@@ -33,7 +33,8 @@ enum {
     PUBLISH_EXTRA = 1024, /* frames, properties and headers of a publish, at most */
 };
 
-static const double soon = 1; /* seconds until the first refusal is tried again: our queue may be about to go */
+static const double soon =
+    1; /* seconds until the first refusal is tried again: our queue may be about to go */
 
 int64_t presence_tick(struct presence *p)
 {
@@ -52,7 +53,8 @@ static const char *advice_for(int code)
     case LOCKED:
         return "another pool or worker has this node name; give celery.node another one, such as notify-2@%h";
     case FORBIDDEN:
-        return "the broker's user needs configure, write and read on celery.node's queue and on both exchanges "
+        return "the broker's user needs configure, write and read on celery.node's queue and on both "
+               "exchanges "
                "of remote control and that of events; or set celery.presence = false";
     case 406:
         return "it exists with other settings than Celery gives it; delete it, or name another in "

@@ -247,8 +247,9 @@ static void answer_revoke(struct presence *p, const struct presence_question *q,
 {
     (void)p;
     (void)q;
-    presence_error(out, "not revoked: what waits here waits in the ledger. Disable or delete the integration, "
-                        "which cancels its deliveries, or publish with expires");
+    presence_error(out,
+                   "not revoked: what waits here waits in the ledger. Disable or delete the integration, "
+                   "which cancels its deliveries, or publish with expires");
 }
 
 static const struct command {
@@ -261,7 +262,9 @@ static const struct command {
     {.name = "stats", .answer = presence_stats},
     {.name = "active", .alias = "dump_active", .answer = presence_active},
     {.name = "reserved", .alias = "dump_reserved", .answer = presence_reserved},
-    {.name = "scheduled", .alias = "dump_schedule", .answer = answer_empty_list}, /* an eta is waited for in the broker */
+    {.name = "scheduled",
+     .alias = "dump_schedule",
+     .answer = answer_empty_list}, /* an eta is waited for in the broker */
     {.name = "revoked", .alias = "dump_revoked", .answer = answer_empty_list},
     {.name = "registered", .alias = "dump_tasks", .answer = presence_registered},
     {.name = "active_queues", .answer = presence_active_queues},
@@ -299,7 +302,8 @@ static void reply(struct presence *p, const struct presence_request *r, const st
 {
     amqp_table_entry_t entries[2] = {
         {amqp_cstring_bytes("clock"), {AMQP_FIELD_KIND_I64, {.i64 = presence_tick(p)}}},
-        {amqp_cstring_bytes("ticket"), {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes(r->ticket ? r->ticket : "")}}},
+        {amqp_cstring_bytes("ticket"),
+         {AMQP_FIELD_KIND_UTF8, {.bytes = amqp_cstring_bytes(r->ticket ? r->ticket : "")}}},
     };
     if (!amqp_link_is_up(p->link) || !amqp_link_has_room(p->link, PRESENCE_TEXT))
         return;

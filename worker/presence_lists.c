@@ -188,8 +188,8 @@ static void add_nulls(struct buf *out, const char *const *keys, size_t n)
 static void add_queue(struct buf *out, const char *name, const char *exchange, bool is_own)
 {
     static const char *const nulls[] = {
-        "queue_arguments", "binding_arguments", "consumer_arguments", "alias",     "no_declare",
-        "expires",         "message_ttl",       "max_length",         "max_length_bytes", "max_priority"};
+        "queue_arguments", "binding_arguments", "consumer_arguments", "alias",       "no_declare", "expires",
+        "message_ttl",     "max_length",        "max_length_bytes",   "max_priority"};
     static const char *const exchange_nulls[] = {"arguments", "delivery_mode"};
     buf_json_open_item(out);
     buf_json_member(out, "name", name);

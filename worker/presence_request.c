@@ -124,7 +124,8 @@ static enum presence_request_result is_ours(struct json_object *document, struct
         return names_us(destination, node) ? PRESENCE_REQUEST_OURS : PRESENCE_REQUEST_OTHERS;
     if (!pattern || !matcher)
         return PRESENCE_REQUEST_OURS;
-    const char *words = text_of(pattern, arena, PATTERN_BYTES), *kind = text_of(matcher, arena, PATTERN_BYTES);
+    const char *words = text_of(pattern, arena, PATTERN_BYTES),
+               *kind = text_of(matcher, arena, PATTERN_BYTES);
     if (!words || !kind)
         return PRESENCE_REQUEST_OTHERS;
     if (strcmp(kind, "glob") == 0)

@@ -110,11 +110,11 @@ static void add_rusage(struct buf *out)
     const struct {
         const char *key;
         long value;
-    } figures[] = {{"maxrss", u.ru_maxrss},     {"ixrss", u.ru_ixrss},       {"idrss", u.ru_idrss},
-                   {"isrss", u.ru_isrss},       {"minflt", u.ru_minflt},     {"majflt", u.ru_majflt},
-                   {"nswap", u.ru_nswap},       {"inblock", u.ru_inblock},   {"oublock", u.ru_oublock},
-                   {"msgsnd", u.ru_msgsnd},     {"msgrcv", u.ru_msgrcv},     {"nsignals", u.ru_nsignals},
-                   {"nvcsw", u.ru_nvcsw},       {"nivcsw", u.ru_nivcsw}};
+    } figures[] = {{"maxrss", u.ru_maxrss}, {"ixrss", u.ru_ixrss},     {"idrss", u.ru_idrss},
+                   {"isrss", u.ru_isrss},   {"minflt", u.ru_minflt},   {"majflt", u.ru_majflt},
+                   {"nswap", u.ru_nswap},   {"inblock", u.ru_inblock}, {"oublock", u.ru_oublock},
+                   {"msgsnd", u.ru_msgsnd}, {"msgrcv", u.ru_msgrcv},   {"nsignals", u.ru_nsignals},
+                   {"nvcsw", u.ru_nvcsw},   {"nivcsw", u.ru_nivcsw}};
     buf_json_open_object(out, "rusage");
     buf_json_key(out, "utime");
     buf_json_number(out, seconds(u.ru_utime));

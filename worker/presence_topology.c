@@ -63,8 +63,7 @@ int presence_declare(struct presence *p, const char **what)
                             events = exchange(p->conf->celery_event_exchange, "topic", true);
     amqp_exchange_unbind_t to_replies = may_publish(p->reply, p->control),
                            to_events = may_publish(p->conf->celery_event_exchange, p->control);
-    amqp_queue_declare_t mine = {
-        .queue = queue, .exclusive = 1, .auto_delete = 1, .arguments = {2, limits}};
+    amqp_queue_declare_t mine = {.queue = queue, .exclusive = 1, .auto_delete = 1, .arguments = {2, limits}};
     amqp_queue_bind_t bind = {.queue = queue, .exchange = control};
     amqp_basic_consume_t consume = {.queue = queue, .consumer_tag = amqp_cstring_bytes(TAG), .no_ack = 1};
     const struct step steps[] = {

@@ -63,8 +63,8 @@ struct trip {
     struct dest_body_cache *bodies[TRIP_DESTINATIONS_MAX]; /* in the arena, of the kinds that matched */
     int open;
     /* trip_show.c */
-    int shown_at;           /* its place in the list of messages in hand, plus one; 0: none */
-    bool shown;             /* as received; its end is to be told */
+    int shown_at; /* its place in the list of messages in hand, plus one; 0: none */
+    bool shown;   /* as received; its end is to be told */
     bool shown_started;
     enum reason end_reason; /* of its own dead letter */
 };

@@ -48,8 +48,8 @@ static bool replied(struct call *c, const char *what)
         c->broker.code = close->reply_code;
         text = close->reply_text;
     }
-    snprintf(c->broker.why, sizeof c->broker.why, "%.90s: %.*s", what,
-             (int)(text.len < 150 ? text.len : 150), (const char *)text.bytes);
+    snprintf(c->broker.why, sizeof c->broker.why, "%.90s: %.*s", what, (int)(text.len < 150 ? text.len : 150),
+             (const char *)text.bytes);
     return false;
 }
 
@@ -87,11 +87,12 @@ static bool prepare(struct call *c, const struct conf *conf)
 
 static bool ask(struct call *c, const char *queue)
 {
-    amqp_basic_properties_t properties = {
-        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_CONTENT_ENCODING_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG,
-        .content_type = amqp_cstring_bytes("application/json"),
-        .content_encoding = amqp_cstring_bytes("utf-8"),
-        .delivery_mode = 1};
+    amqp_basic_properties_t properties = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG |
+                                                    AMQP_BASIC_CONTENT_ENCODING_FLAG |
+                                                    AMQP_BASIC_DELIVERY_MODE_FLAG,
+                                          .content_type = amqp_cstring_bytes("application/json"),
+                                          .content_encoding = amqp_cstring_bytes("utf-8"),
+                                          .delivery_mode = 1};
     struct buf b;
     buf_init(&b, REQUEST_BYTES);
     buf_add_char(&b, '{');
@@ -118,17 +119,17 @@ static bool ask(struct call *c, const char *queue)
                                     amqp_empty_bytes, 0, 0, &properties, amqp_cstring_bytes(buf_text(&b)));
     buf_free(&b);
     if (status != AMQP_STATUS_OK)
-        snprintf(c->broker.why, sizeof c->broker.why, "%.80s: %.160s", c->exchange, amqp_error_string2(status));
+        snprintf(c->broker.why, sizeof c->broker.why, "%.80s: %.160s", c->exchange,
+                 amqp_error_string2(status));
     return status == AMQP_STATUS_OK;
 }
 
 static void take_reply(struct call *c, const amqp_bytes_t *body)
 {
     const char *why;
-    struct json_object *reply =
-        body->len < REPLY_MAX ? json_parse(body->bytes, body->len, &why) : NULL;
+    struct json_object *reply = body->len < REPLY_MAX ? json_parse(body->bytes, body->len, &why) : NULL;
     if (reply && json_object_is_type(reply, json_type_object)) {
-        json_object_object_foreach (reply, node, value)
+        json_object_object_foreach(reply, node, value)
             json_object_object_add(c->answers, node, json_object_get(value));
     }
     json_object_put(reply);
@@ -193,7 +194,8 @@ static enum ctl_exit show_all(const struct call *c)
     bool good = true;
     if (c->json)
         printf("%s\n", json_print(c->answers));
-    json_object_object_foreach (c->answers, node, answer) {
+    json_object_object_foreach(c->answers, node, answer)
+    {
         if (!c->json)
             good &= show_answer(node, answer);
         else
@@ -201,18 +203,18 @@ static enum ctl_exit show_all(const struct call *c)
     }
     if (json_object_object_length(c->answers) > 0)
         return good ? CTL_DONE : CTL_NO;
-    fprintf(stderr,
-            "notifyctl: no node answered: is notifyd running in this virtual host, celery.presence not false, "
-            "and celery.control_exchange the same%s?\n",
-            c->node ? ", and is that its node name (celery.node)" : "");
+    fprintf(
+        stderr,
+        "notifyctl: no node answered: is notifyd running in this virtual host, celery.presence not false, "
+        "and celery.control_exchange the same%s?\n",
+        c->node ? ", and is that its node name (celery.node)" : "");
     return CTL_NO;
 }
 
 static enum ctl_exit run(const struct ctl *ctl, const char *method)
 {
-    struct call c = {.method = method,
-                     .node = ctl_value(ctl, "--node"),
-                     .json = ctl_value(ctl, "--json") != NULL};
+    struct call c = {
+        .method = method, .node = ctl_value(ctl, "--node"), .json = ctl_value(ctl, "--json") != NULL};
     double wait;
     if (!ctl_age(ctl, "--wait", &wait))
         return CTL_WRONG_USE;

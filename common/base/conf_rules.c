@@ -266,7 +266,7 @@ static void check_celery(struct conf_reader *r)
 {
     static const struct {
         enum conf_row_id row;
-        size_t least, most; /* bytes */
+        size_t least, most;                      /* bytes */
     } names[] = {{CONF_ROW_celery_node, 0, 100}, /* %h may become 64 */
                  {CONF_ROW_celery_control_exchange, 1, 64},
                  {CONF_ROW_celery_event_exchange, 1, 64}};

@@ -27,8 +27,11 @@ static void check_request(struct fuzz_input *in, struct arena *a)
     clock.size = 1;
     clock.number = (int64_t)((uint64_t)fuzz_byte(in) << 56 | fuzz_byte(in));
     char *body = mem_dup(in->data, in->size); /* its own block, and no NUL behind it */
-    struct raw_message raw = {
-        .body = body, .body_size = in->size, .announced_size = in->size, .headers = &clock, .header_count = 1};
+    struct raw_message raw = {.body = body,
+                              .body_size = in->size,
+                              .announced_size = in->size,
+                              .headers = &clock,
+                              .header_count = 1};
     struct presence_request r;
     const char *why = NULL;
     enum presence_request_result result = presence_request_read(&raw, a, "celery@host", &r, &why);

@@ -437,3 +437,26 @@ def test_many_messages_in_hand_are_listed_as_far_as_a_reply_takes(stage, notifyd
     assert all(set(task) >= TASK_FIELDS for task in celery.ask("active"))
     stage.receiver.release()
     stage.wait_settled(450, 60)
+
+
+# --- notifyctl queue
+
+def test_notifyctl_lists_adds_and_removes_queues(pool, ctl, stage, rabbit, vhost):
+    listed = ctl("queue", "list")
+    assert listed.code == 0 and f"{NODE}  notify\n" in listed.out and f"{NODE}  notify.due\n" in listed.out, listed
+    assert ctl("queue", "add", "extra", "--node", NODE).out == f"{NODE}  add consumer extra\n"
+    stage.wait(lambda: len([c for c in rabbit.list_consumers(vhost) if c["queue"] == "extra"]) == 2)
+    answer = ctl("queue", "list", "--json", "--wait", "0.5").json()
+    assert "extra" in {q["name"] for q in answer[NODE]}
+    assert ctl("queue", "remove", "extra").out == f"{NODE}  no longer consuming from extra\n"
+    stage.wait(lambda: not [c for c in rabbit.list_consumers(vhost) if c["queue"] == "extra"])
+    refused = ctl("queue", "remove", "notify.due")
+    assert refused.code == 1 and "notify.due is a queue of the pool's own" in refused.out, refused
+
+
+def test_notifyctl_says_what_may_be_wrong_when_no_node_answers(pool, ctl):
+    silent = ctl("queue", "list", "--node", "celery@elsewhere")
+    assert silent.code == 1 and "celery.presence" in silent.err and "celery.node" in silent.err, silent
+    assert ctl("queue", "add").code == 2 and ctl("queue", "list", "--wait", "61").code == 2
+    away = ctl("queue", "list", broker={"url": "amqp://u:p@127.0.0.1:1"})
+    assert away.code == 75 and "notifyctl: broker: " in away.err, away

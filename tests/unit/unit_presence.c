@@ -201,6 +201,5 @@ UNIT_MAIN(UNIT_CASE(a_glob_matches_as_python_does_it),
           UNIT_CASE(more_than_there_is_room_for_is_left_out),
           UNIT_CASE(events_come_in_order_and_the_lost_are_counted),
           UNIT_CASE(an_event_that_is_never_finished_holds_up_the_others_for_a_second_only),
-          UNIT_CASE(several_processes_write_events_at_once),
-          UNIT_CASE(queues_keep_their_places),
+          UNIT_CASE(several_processes_write_events_at_once), UNIT_CASE(queues_keep_their_places),
           UNIT_CASE(one_agent_at_a_time_is_shown))
