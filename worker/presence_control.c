@@ -21,10 +21,8 @@
 
 enum { WORDS_BYTES = 1024, POOL_MAX = 256 };
 
-static void add_words(struct buf *out, const char *key, const char *format, va_list values)
+static void add_words(struct buf *out, const char *key, const char *words)
 {
-    char words[WORDS_BYTES];
-    vsnprintf(words, sizeof words, format, values);
     buf_add_char(out, '{');
     buf_json_member(out, key, words);
     buf_add_char(out, '}');
@@ -32,18 +30,22 @@ static void add_words(struct buf *out, const char *key, const char *format, va_l
 
 void presence_ok(struct buf *out, const char *format, ...)
 {
+    char words[WORDS_BYTES];
     va_list values;
     va_start(values, format);
-    add_words(out, "ok", format, values);
+    vsnprintf(words, sizeof words, format, values);
     va_end(values);
+    add_words(out, "ok", words);
 }
 
 void presence_error(struct buf *out, const char *format, ...)
 {
+    char words[WORDS_BYTES];
     va_list values;
     va_start(values, format);
-    add_words(out, "error", format, values);
+    vsnprintf(words, sizeof words, format, values);
     va_end(values);
+    add_words(out, "error", words);
 }
 
 static void answer_ping(struct presence *p, const struct presence_question *q, struct buf *out)
