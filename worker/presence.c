@@ -78,11 +78,6 @@ static void be_refused(struct presence *p, int code, const char *what)
     schedule(p, wait_first ? soon : p->conf->celery_retry);
 }
 
-static void beat(struct presence *p)
-{
-    presence_say_worker(p, "worker-heartbeat");
-}
-
 static void show(struct presence *p)
 {
     const char *what = "";
@@ -189,7 +184,8 @@ static void on_beat(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    beat(arg);
+    presence_shared_tidy_tasks();
+    presence_say_worker(arg, "worker-heartbeat");
 }
 
 static void on_again(evutil_socket_t fd, short what, void *arg)

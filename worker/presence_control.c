@@ -210,9 +210,12 @@ static void answer_shutdown(struct presence *p, const struct presence_question *
 {
     (void)q;
     (void)out;
+    /* Once: a second signal would mean at once. */
+    if (p->shutdown_asked || shared_presence()->ending || getppid() != p->supervisor)
+        return;
     LOG(LOG_INFO, "shutdown_asked", LOG_TEXT("node", p->node));
-    if (getppid() == p->supervisor)
-        kill(p->supervisor, SIGTERM);
+    p->shutdown_asked = true;
+    kill(p->supervisor, SIGTERM);
 }
 
 static void answer_autoscale(struct presence *p, const struct presence_question *q, struct buf *out)

@@ -54,6 +54,7 @@ struct presence {
     double tokens; /* requests that may still be answered now */
     int64_t tokens_us;
     uint64_t dropped; /* requests, said once */
+    bool shutdown_asked;
 };
 
 /* presence.c */

@@ -113,6 +113,13 @@ enum presence_task_state presence_shared_get_task(int place, struct presence_tas
     return same && (state == PRESENCE_RESERVED || state == PRESENCE_ACTIVE) ? state : PRESENCE_FREE;
 }
 
+void presence_shared_tidy_tasks(void)
+{
+    struct presence_task ignored;
+    for (int i = 0; i < PRESENCE_TASKS; i++)
+        presence_shared_get_task(i, &ignored);
+}
+
 void presence_shared_put_event(const struct presence_event *event)
 {
     struct presence_shared *p = shared_presence();

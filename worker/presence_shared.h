@@ -108,6 +108,8 @@ void presence_shared_free_task(int place);
  * Agent: a copy of what is in PLACE; FREE when it is nothing, or of a process that is gone (which is tidied up).
  */
 enum presence_task_state presence_shared_get_task(int place, struct presence_task *out);
+/* Agent: give places back that processes have left behind. */
+void presence_shared_tidy_tasks(void);
 
 /* Worker: never waits; an event that the agent has not taken before its place was needed again is lost. */
 void presence_shared_put_event(const struct presence_event *event);

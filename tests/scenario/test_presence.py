@@ -7,7 +7,8 @@ import os
 import time
 
 import pytest
-from celery_side import NODE, plain
+from celery_side import NODE, CelerySide, plain
+from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer
 from stage import HELD
 
@@ -190,6 +191,7 @@ def test_a_shutdown_is_warm(stage, notifyd, celery, monitor):
     stage.receiver.wait_for(1, "/hook")
     run = celery("control", "shutdown", "-d", NODE)
     assert run.returncode == 69, "as for Celery's own workers, nobody replies"
+    assert len(one.events("shutdown_asked")) == 1
     assert one.wait() == 0
     assert stage.arrivals() == {event: 1}
     stage.wait_settled(1)
@@ -311,12 +313,25 @@ def test_a_native_worker_beside_it_is_listed_too_and_goes_on_undisturbed(pool, c
     assert "Traceback" not in text and "ERROR" not in text and "drift" not in text and "missed" not in text, text
 
 
-def test_a_broker_that_restarts_has_it_back(stage, celery, rabbit, vhost, pool):
+def test_a_lost_connection_comes_back_with_the_queue_as_celery_has_it(stage, celery, rabbit, vhost, pool):
     rabbit.close_connections()
     pool.wait_event("presence_shown", 30, count=2)
     stage.wait(celery.pings)
     queue = [q for q in rabbit.definitions(vhost)["queues"] if q["name"] == f"{NODE}.celery.pidbox"]
     assert queue == [{"name": f"{NODE}.celery.pidbox", "durable": False, "arguments": {"x-expires": 10000, "x-message-ttl": 300000}}]
+
+
+def test_a_broker_that_restarts_has_it_back(stage, notifyd, server_folder, tmp_path):
+    with RabbitServer(server_folder / "presence") as server:  # whose transient exchanges are gone then
+        one = shown(notifyd({**QUICK, "broker": {"url": server.url, "heartbeat": 10, "reconnect_max": 1.0}}))
+        side = CelerySide(tmp_path / "side", server.url)
+        assert side.pings()
+        server.restart()
+        one.wait_event("presence_shown", 60, count=2)
+        stage.wait(side.pings)
+        side.close()
+        one.terminate()
+        assert one.wait() == 0
 
 
 def test_a_second_pool_with_the_name_says_so_and_works_on(pool, stage, notifyd, celery):
