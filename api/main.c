@@ -29,7 +29,7 @@ static const char usage[] =
 static int run(const char *file, bool only_test)
 {
     struct conf_errors errors;
-    struct conf *conf = conf_load_for_worker(file, &errors);
+    struct conf *conf = conf_load_for_api(file, &errors);
     for (size_t i = 0; i < errors.list.count; i++)
         fprintf(stderr, "notify-api: %s\n", errors.list.items[i]);
     conf_errors_free(&errors);

@@ -308,10 +308,8 @@ struct expansions *expansions_new(struct event_base *base, struct pg_link *link,
 {
     static const struct pg_batch_calls calls = {send_questions, on_result, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "expand",
+        .batch = BATCH_EXPAND,
         .most = AT_ONCE,
-        .requests = COUNT_EXPANSION_STATEMENTS,
-        .splits = COUNT_EXPANSION_SPLITS,
     };
     struct expansions *all = mem_zalloc(sizeof *all);
     all->conf = conf;

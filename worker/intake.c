@@ -42,7 +42,7 @@
 
 struct consumer {
     const char *queue;
-    bool own;
+    enum queue_class class;
     bool added;   /* by Celery's tools, beside the configuration */
     bool off;     /* consumes nothing: cancelled, or not begun */
     bool refused; /* it may not consume there, until somebody asks again */
@@ -79,11 +79,11 @@ static int share_of(const struct conf *conf, double share, size_t queues)
 }
 
 /* QUEUE must outlive the intake. */
-static void add_consumer(struct intake *in, const char *queue, bool own, int prefetch)
+static void add_consumer(struct intake *in, const char *queue, enum queue_class class, int prefetch)
 {
     struct consumer *c = &in->consumers[in->consumer_count];
     c->queue = queue;
-    c->own = own;
+    c->class = class;
     c->prefetch = prefetch;
     snprintf(c->tag, sizeof c->tag, "notify-%zu", in->consumer_count);
     in->consumer_count++;
@@ -112,13 +112,13 @@ static void plan_consumers(struct intake *in)
     size_t producers = conf->broker_queues.count;
     in->consumers = mem_zalloc((producers + 4 + PRESENCE_QUEUES) * sizeof *in->consumers);
     for (size_t i = 0; i < producers; i++)
-        add_consumer(in, conf->broker_queues.items[i], false,
+        add_consumer(in, conf->broker_queues.items[i], QUEUE_PRODUCERS,
                      share_of(conf, conf->broker_share_producers, producers));
-    add_consumer(in, TOPOLOGY_DUE, true, share_of(conf, conf->broker_share_due, 1));
-    add_consumer(in, TOPOLOGY_URGENT, true, share_of(conf, conf->broker_share_urgent, 1));
-    add_consumer(in, TOPOLOGY_BULK, true, share_of(conf, conf->broker_share_bulk, 1));
+    add_consumer(in, TOPOLOGY_DUE, QUEUE_DUE, share_of(conf, conf->broker_share_due, 1));
+    add_consumer(in, TOPOLOGY_URGENT, QUEUE_URGENT, share_of(conf, conf->broker_share_urgent, 1));
+    add_consumer(in, TOPOLOGY_BULK, QUEUE_BULK, share_of(conf, conf->broker_share_bulk, 1));
     fit_shares(in);
-    add_consumer(in, TOPOLOGY_WAKE, true, (int)conf->gate_wakes); /* no events: beside the prefetch */
+    add_consumer(in, TOPOLOGY_WAKE, QUEUE_WAKE, (int)conf->gate_wakes); /* no events: beside the prefetch */
     in->planned_count = in->consumer_count;
 }
 
@@ -178,7 +178,7 @@ static struct consumer *consumer_of(struct intake *in, const char *queue)
     if (in->consumer_count == in->planned_count + PRESENCE_QUEUES)
         return NULL;
     struct consumer *c = &in->consumers[in->consumer_count];
-    add_consumer(in, queue, false, (int)in->conf->celery_added_prefetch);
+    add_consumer(in, queue, QUEUE_PRODUCERS, (int)in->conf->celery_added_prefetch);
     c->added = c->off = true;
     return c;
 }
@@ -195,7 +195,7 @@ static void change_queues(struct intake *in)
     for (uint32_t i = 0; i < p->queue_count && amqp_link_is_up(in->link); i++) {
         struct consumer *c = consumer_of(in, p->queues[i].name);
         enum presence_queue_state state = (enum presence_queue_state)p->queues[i].state;
-        if (!c || c->own)
+        if (!c || c->class != QUEUE_PRODUCERS)
             continue;
         bool wanted = c->added ? state == PRESENCE_QUEUE_ADDED : state != PRESENCE_QUEUE_CANCELLED;
         if (wanted && c->off && (asked_again || !c->refused))
@@ -225,7 +225,7 @@ static bool on_up(void *owner, struct amqp_link *link)
         return false;
     for (size_t i = 0; i < in->planned_count; i++) {
         struct consumer *c = &in->consumers[i];
-        c->off = !c->own && is_cancelled(c->queue);
+        c->off = c->class == QUEUE_PRODUCERS && is_cancelled(c->queue);
         if (!c->off && !consume(link, c, i + 1 == in->planned_count))
             return false;
     }
@@ -366,7 +366,8 @@ static void take_message(struct intake *in, struct amqp_link *link, struct amqp_
         if (strcmp(in->consumers[i].tag, m->consumer_tag) != 0)
             continue;
         m->raw.queue = in->consumers[i].queue;
-        m->raw.from_own_queue = in->consumers[i].own;
+        m->raw.from_own_queue = in->consumers[i].class != QUEUE_PRODUCERS;
+        shared_count_cell(COUNT_RECEIVED, in->consumers[i].class);
     }
     struct intake_receipt *receipt = mem_zalloc(sizeof *receipt);
     list_init(&receipt->link);
@@ -374,7 +375,7 @@ static void take_message(struct intake *in, struct amqp_link *link, struct amqp_
     receipt->tag = m->delivery_tag;
     receipt->epoch = amqp_link_epoch(link);
     receipt->received_us = clock_mono_us();
-    shared_count(COUNT_RECEIVED);
+    shared_gauge(COUNT_LAST_RECEIVED, (uint64_t)receipt->received_us);
     shared_mine()->in_hand++;
     if (in->stopped || !m->raw.queue) {
         arena_free(arena);

@@ -7,9 +7,11 @@
  */
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
+#include "worker/figure_table.h"
 #include "worker/job_parts.h"
 #include "worker/ladder.h"
 #include "worker/own_message.h"
@@ -127,8 +129,14 @@ static void note_result(const struct job *j)
         j->event->comes_again = true;
 }
 
+static enum figure_kind kind_of(const struct job *j)
+{
+    return figure_kind(j->integration ? j->integration->row.dest : j->event->dest);
+}
+
 static void count_outcome(const struct job *j)
 {
+    enum figure_kind kind = kind_of(j);
     note_result(j);
     if (j->put_off)
         return; /* and counted */
@@ -136,20 +144,21 @@ static void count_outcome(const struct job *j)
         count_hour(j, HOURS_FAILED);
     switch (j->outcome.state) {
     case DELIVERY_DELIVERED:
-        shared_count(COUNT_DELIVERED);
+        shared_count_cell(COUNT_DELIVERED, kind);
+        shared_note_us(COUNT_DELIVERED_TIME, kind, clock_wall_us() - j->event->due_us);
         count_hour(j, HOURS_DELIVERED);
         break;
     case DELIVERY_WAITING:
-        shared_count(COUNT_RETRIED);
+        shared_count_cell(COUNT_RETRIED, kind);
         break;
     case DELIVERY_DEFERRED:
-        shared_count(j->decided ? COUNT_DEFERRED : COUNT_RETRIED);
+        shared_count_cell(j->decided ? COUNT_DEFERRED : COUNT_RETRIED, kind);
         break;
     case DELIVERY_CANCELED:
-        shared_count(COUNT_CANCELED);
+        shared_count_cell(COUNT_CANCELED, kind);
         break;
     default:
-        shared_count(COUNT_DEAD);
+        shared_count_cell(COUNT_DEAD, (size_t)kind * REASON_COUNT + j->outcome.reason);
         count_hour(j, HOURS_DEAD);
     }
 }

@@ -429,12 +429,10 @@ struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const s
 {
     static const struct pg_batch_calls calls = {send_writes, on_result, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "ledger",
+        .batch = BATCH_LEDGER,
         .most = (size_t)conf->database_batch,
         .linger = conf->database_linger,
         .enough = (size_t)conf->broker_prefetch / LINGER_PARTS,
-        .requests = COUNT_LEDGER_STATEMENTS,
-        .splits = COUNT_LEDGER_SPLITS,
     };
     struct ledger *l = mem_zalloc(sizeof *l);
     l->owner = owner;

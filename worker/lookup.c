@@ -231,10 +231,8 @@ struct lookups *lookups_new(struct event_base *base, struct pg_link *link, const
 {
     static const struct pg_batch_calls calls = {send_questions, on_rows, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "lookup",
+        .batch = BATCH_LOOKUP,
         .most = (size_t)conf->database_batch,
-        .requests = COUNT_LOOKUP_STATEMENTS,
-        .splits = COUNT_LOOKUP_SPLITS,
     };
     struct lookups *l = mem_zalloc(sizeof *l);
     l->batch = pg_batch_new(base, link, &settings, &calls, l);

@@ -17,7 +17,7 @@ enum { ITEM_BYTES = 4096, WORDS_BYTES = 256, IDS_MAX = 1000 };
 uint64_t presence_in_hand(void)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < SHARED_SLOTS; i++)
+    for (int i = 0; i < shared_slots_used(); i++)
         if (shared_slot_at(i)->role == SHARED_WORKER)
             sum += shared_slot_at(i)->in_hand;
     return sum;
@@ -26,7 +26,7 @@ uint64_t presence_in_hand(void)
 long presence_workers(void)
 {
     long n = 0;
-    for (int i = 0; i < SHARED_SLOTS; i++)
+    for (int i = 0; i < shared_slots_used(); i++)
         n += shared_slot_at(i)->role == SHARED_WORKER && shared_slot_at(i)->pid;
     return n;
 }

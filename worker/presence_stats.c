@@ -48,7 +48,7 @@ static void add_pool(struct presence *p, struct buf *out)
     add_int(out, "max-concurrency", s->workers_wanted);
     buf_json_open_list(out, "processes");
     bool first = true;
-    for (int i = 0; i < SHARED_SLOTS; i++) {
+    for (int i = 0; i < shared_slots_used(); i++) {
         struct shared_slot *slot = shared_slot_at(i);
         if (slot->role != SHARED_WORKER || !slot->pid)
             continue;

@@ -43,6 +43,7 @@ struct publish_message {
      */
     void (*given_up)(struct publish_message *message);
     bool returned;      /* private: came back as unroutable */
+    int64_t sent_us;    /* private: monotonic, the last time */
     int64_t refused_us; /* private: monotonic, the first time; 0: it was not */
 };
 

@@ -178,10 +178,8 @@ struct refs *refs_new(struct event_base *base, struct pg_link *link, const struc
 {
     static const struct pg_batch_calls calls = {send_claims, on_rows, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "refs",
+        .batch = BATCH_REFS,
         .most = (size_t)conf->database_batch,
-        .requests = COUNT_REF_STATEMENTS,
-        .splits = COUNT_REF_SPLITS,
     };
     struct refs *r = mem_zalloc(sizeof *r);
     r->batch = pg_batch_new(base, link, &settings, &calls, r);

@@ -18,10 +18,12 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
+#include "worker/figure_table.h"
 
 #define DUE_LATE_GOOD_US (600 * INT64_C(1000000))
 
-enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10, LIMITS_PROBES = 8 };
+enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10, LIMITS_PROBES = 8, LIMITS_GROUP = 64 };
+_Static_assert(SHARED_LIMITS % LIMITS_GROUP == 0, "a group must be whole");
 _Static_assert(SHARED_SLOTS < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
 
 struct poison {
@@ -30,7 +32,9 @@ struct poison {
 };
 
 struct shared {
-    struct shared_slot slots[SHARED_SLOTS];
+    struct shared_slot slots[SHARED_SLOTS + 1]; /* the last is the supervisor's */
+    _Atomic int slots_used;                     /* those beyond were never anybody's: nobody reads them */
+    int64_t started_us;                         /* wall clock */
     _Atomic uint64_t generation_all;
     _Atomic uint64_t generations[SHARED_GENERATIONS];
     _Atomic int64_t proven_until_us;
@@ -38,6 +42,7 @@ struct shared {
     _Atomic int64_t due_late_at_us;
     _Atomic uint64_t in_hand[SHARED_IN_HAND]; /* 0: free */
     struct limits limits[SHARED_LIMITS];
+    _Atomic bool limits_used[SHARED_LIMITS / LIMITS_GROUP];
     struct poison poison[SHARED_POISON];
     _Atomic unsigned poison_next;
     struct presence_shared presence;
@@ -51,6 +56,8 @@ void shared_map(void)
     void *p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     check(p != MAP_FAILED);
     shared = p;
+    shared->started_us = clock_wall_us();
+    my_slot = SHARED_SUPERVISOR;
 }
 
 int shared_slot_claim(enum shared_role role)
@@ -65,6 +72,9 @@ int shared_slot_claim(enum shared_role role)
         s->handling = 0;
         s->has_worked = s->consuming = s->database_up = s->draining = 0;
         s->in_hand = s->sending = s->unwritten = 0;
+        s->broker_us = 0;
+        if (i >= shared->slots_used)
+            shared->slots_used = i + 1;
         return i;
     }
     return -1;
@@ -91,6 +101,14 @@ static int note_kill(uint64_t hash)
     return 1;
 }
 
+static void clear_gauges(struct shared_slot *s)
+{
+    for (const struct figure *f = figure_table; f < figure_table + FIGURE_COUNT; f++)
+        for (size_t i = 0; f->type == FIGURE_TYPE_GAUGE && i < f->cells; i++)
+            s->counters[f->at + i] = 0;
+    s->broker_links = s->resident = 0;
+}
+
 int shared_slot_release(int slot)
 {
     struct shared_slot *s = &shared->slots[slot];
@@ -101,6 +119,7 @@ int shared_slot_release(int slot)
     s->handling = 0;
     s->in_hand = s->sending = s->unwritten = 0;
     s->consuming = s->database_up = 0;
+    clear_gauges(s);
     s->pid = 0;
     s->role = SHARED_FREE;
     return kills;
@@ -109,6 +128,11 @@ int shared_slot_release(int slot)
 struct shared_slot *shared_slot_at(int slot)
 {
     return &shared->slots[slot];
+}
+
+int shared_slots_used(void)
+{
+    return shared->slots_used;
 }
 
 void shared_adopt(int slot)
@@ -146,12 +170,93 @@ void shared_count_more(enum counter counter, uint64_t n)
     atomic_store_explicit(word, value + n, memory_order_relaxed);
 }
 
+void shared_count_cell(enum counter counter, size_t cell)
+{
+    shared_count_more((enum counter)(counter + cell), 1);
+}
+
+void shared_count_cell_more(enum counter counter, size_t cell, uint64_t n)
+{
+    shared_count_more((enum counter)(counter + cell), n);
+}
+
+static void note(const struct histogram_scale *scale, enum counter counter, size_t cell, int64_t value)
+{
+    size_t at = counter + cell * HISTOGRAM_WORDS;
+    shared_count_more((enum counter)(at + histogram_bucket(scale, value)), 1);
+    if (value > 0)
+        shared_count_more((enum counter)(at + HISTOGRAM_SUM), (uint64_t)value);
+}
+
+void shared_note_us(enum counter counter, size_t cell, int64_t us)
+{
+    note(&histogram_seconds, counter, cell, us);
+}
+
+void shared_note_items(enum counter counter, size_t cell, uint64_t items)
+{
+    note(&histogram_items, counter, cell, (int64_t)items);
+}
+
+void shared_gauge(enum counter counter, uint64_t value)
+{
+    atomic_store_explicit(&shared->slots[my_slot].counters[counter], value, memory_order_relaxed);
+}
+
+void shared_gauge_add(enum counter counter, int64_t change)
+{
+    shared_count_more(counter, (uint64_t)change); /* what is below zero wraps around, and back */
+}
+
+/* One slot after the other, the supervisor's last; -1 after it. */
+static int next_used(int slot)
+{
+    if (slot == SHARED_SUPERVISOR)
+        return -1;
+    return slot + 1 < shared->slots_used ? slot + 1 : SHARED_SUPERVISOR;
+}
+
 uint64_t shared_sum(enum counter counter)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < SHARED_SLOTS; i++)
+    for (int i = next_used(-1); i >= 0; i = next_used(i))
         sum += atomic_load_explicit(&shared->slots[i].counters[counter], memory_order_relaxed);
     return sum;
+}
+
+uint64_t shared_sum_cells(enum figure_id figure)
+{
+    const struct figure *f = &figure_table[figure];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->cells; i++)
+        sum += shared_sum((enum counter)(f->at + i));
+    return sum;
+}
+
+static uint64_t latest(size_t word)
+{
+    uint64_t most = 0;
+    for (int i = next_used(-1); i >= 0; i = next_used(i)) {
+        uint64_t value = atomic_load_explicit(&shared->slots[i].counters[word], memory_order_relaxed);
+        most = value > most ? value : most;
+    }
+    return most;
+}
+
+void shared_totals(uint64_t *out)
+{
+    memset(out, 0, COUNTER_COUNT * sizeof *out);
+    for (int i = next_used(-1); i >= 0; i = next_used(i))
+        for (size_t w = 0; w < COUNTER_COUNT; w++)
+            out[w] += atomic_load_explicit(&shared->slots[i].counters[w], memory_order_relaxed);
+    for (const struct figure *f = figure_table; f < figure_table + FIGURE_COUNT; f++)
+        if (f->type == FIGURE_TYPE_LATEST)
+            out[f->at] = latest(f->at);
+}
+
+int64_t shared_started_us(void)
+{
+    return shared->started_us;
 }
 
 void shared_handling(uint64_t hash)
@@ -168,7 +273,7 @@ void shared_handled(void)
 static int others_handling(uint64_t hash)
 {
     int count = 0;
-    for (int i = 0; i < SHARED_SLOTS; i++)
+    for (int i = 0; i < shared->slots_used; i++)
         count += i != my_slot && shared->slots[i].handling == hash;
     return count;
 }
@@ -263,19 +368,31 @@ struct limits *shared_limits(const struct uuid *integration, int64_t now_us)
 {
     uint64_t hash = hash_bytes(integration->bytes, sizeof integration->bytes), key = hash ? hash : 1;
     struct limits *oldest = NULL;
+    size_t at = 0;
     for (size_t i = 0; i < LIMITS_PROBES; i++) {
-        struct limits *l = &shared->limits[((hash ^ hash >> 32) + i) % SHARED_LIMITS];
+        size_t place = ((hash ^ hash >> 32) + i) % SHARED_LIMITS;
+        struct limits *l = &shared->limits[place];
         if (l->key == key) {
             l->used_us = now_us;
             return l;
         }
-        if (!oldest || (oldest->key && (!l->key || l->used_us < oldest->used_us)))
+        if (!oldest || (oldest->key && (!l->key || l->used_us < oldest->used_us))) {
             oldest = l;
+            at = place;
+        }
     }
+    shared->limits_used[at / LIMITS_GROUP] = true;
     limits_forget(oldest);
     oldest->key = key;
     oldest->used_us = now_us;
     return oldest;
+}
+
+void shared_limits_each(void (*seen)(void *owner, const struct limits *limits), void *owner)
+{
+    for (size_t i = 0; i < SHARED_LIMITS; i++)
+        if (shared->limits_used[i / LIMITS_GROUP] && shared->limits[i].key)
+            seen(owner, &shared->limits[i]);
 }
 
 uint64_t shared_generation(const struct uuid *workspace)

@@ -33,6 +33,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/conf_check.h"
 #include "worker/agent.h"
 #include "worker/shared.h"
@@ -46,6 +47,8 @@ enum {
     CRASH_PAUSE_MAX_US = 30000000,
     KILL_EXTRA_S = 10,
     EXIT_BAD_CONFIGURATION = 78,
+    EXIT_TIME_OVER = 75, /* a worker's: it has drained for as long as it may */
+    MEMORY_US = 1000000, /* between two looks at its own */
     WORKERS_MAX = 256,
 };
 
@@ -80,6 +83,7 @@ struct supervisor {
     int64_t looked_us;      /* at the children's pulses */
     int64_t watch_since_us; /* silence before this tells nothing */
     int64_t kill_at_us;
+    int64_t memory_us; /* when it looked at its own memory last */
     int status;
     sigset_t signals;
 };
@@ -206,9 +210,24 @@ static void start_ending(struct supervisor *s, int number)
         drain_child(&s->children[i]);
 }
 
+static enum end_cause cause_of(const struct child *c, int status)
+{
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (c->killed_by_watchdog)
+        return END_WATCHDOG;
+    if (code == EXIT_NO_RESOURCES)
+        return END_MEMORY;
+    if (code != 0 && code != EXIT_TIME_OVER)
+        return END_CRASH;
+    return c->asked_to_end ? END_ASKED : END_RECYCLED;
+}
+
 /* One line that says why, and what follows for the start of the next one. */
 static void note_death(struct supervisor *s, const struct child *c, int status)
 {
+    if (!s->ending)
+        shared_count_cell(c->role == SHARED_AGENT ? COUNT_AGENT_ENDS : COUNT_WORKER_ENDS,
+                          cause_of(c, status));
     struct throttle *t = &s->throttles[c->role];
     bool had_worked = c->role == SHARED_WORKER && shared_slot_at(c->slot)->has_worked;
     bool expected = c->asked_to_end || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
@@ -392,6 +411,28 @@ static void kill_the_late(struct supervisor *s)
     s->kill_at_us = clock_mono_us() + 1000000;
 }
 
+static void note_memory(struct supervisor *s)
+{
+    int64_t now = clock_mono_us();
+    if (now - s->memory_us < MEMORY_US)
+        return;
+    s->memory_us = now;
+    shared_mine()->resident = process_resident();
+}
+
+/* What was done from start to end: after it nobody can ask for the figures any more. */
+static void say_ended(int status)
+{
+    LOG(LOG_INFO, "ended", LOG_NUM("status", status), LOG_NUM("received", shared_sum_cells(FIGURE_RECEIVED)),
+        LOG_NUM("settled", shared_sum(COUNT_SETTLED)), LOG_NUM("requeued", shared_sum(COUNT_REQUEUED)),
+        LOG_NUM("rejected", shared_sum_cells(FIGURE_REJECTED)),
+        LOG_NUM("delivered", shared_sum_cells(FIGURE_DELIVERED)),
+        LOG_NUM("retried", shared_sum_cells(FIGURE_RETRIED)),
+        LOG_NUM("deferred", shared_sum_cells(FIGURE_DEFERRED)),
+        LOG_NUM("dead", shared_sum_cells(FIGURE_DEAD)),
+        LOG_NUM("canceled", shared_sum_cells(FIGURE_CANCELED)));
+}
+
 static void take_signals_over(struct supervisor *s)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGTTIN, SIGTTOU, SIGCHLD};
@@ -421,12 +462,13 @@ int supervisor_run(const char *file, struct conf *conf)
         change_workers(s);
         reap(s);
         watch_pulses(s);
+        note_memory(s);
         finish_reload(s);
         kill_the_late(s);
     } while (!s->ending ||
              count_children(s, SHARED_WORKER, false) + count_children(s, SHARED_AGENT, false) > 0);
     int status = s->status;
-    LOG(LOG_INFO, "ended", LOG_NUM("status", status));
+    say_ended(status);
     conf_free(s->conf);
     free(s);
     return status;

@@ -46,7 +46,8 @@ struct sweep_row {
     struct event event;
     bool owed;        /* and the broker has confirmed it, once all are settled */
     int64_t swept_us; /* the database's clock */
-    bool wake;        /* no row of these, but the mailbox of `integration` */
+    enum swept found;
+    bool wake; /* no row of these, but the mailbox of `integration` */
     bool has_integration;
     struct uuid integration;
 };
@@ -121,7 +122,7 @@ static void on_confirmed(struct publish_message *m)
     const struct sweep_row *row = list_entry(m, struct sweep_row, message);
     struct sweep *s = row->sweep;
     if (!row->wake)
-        shared_count(COUNT_SWEPT);
+        shared_count_cell(COUNT_SWEPT, row->found);
     if (--s->unconfirmed == 0)
         clear_owed(s);
 }
@@ -232,6 +233,17 @@ static bool has_next_attempt(const PGresult *r, int row)
     return false;
 }
 
+static enum swept what_was_found(const struct sweep_row *row, const char *state, bool dead)
+{
+    if (dead)
+        return SWEPT_LETTER;
+    if (row->owed)
+        return SWEPT_REPLAYED;
+    if (!row->has_integration)
+        return SWEPT_EVENT;
+    return strcmp(state, delivery_state_name(DELIVERY_SENDING)) == 0 ? SWEPT_LEASE : SWEPT_RETRY;
+}
+
 static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integration)
 {
     struct sweep_row *out = arena_alloc(&s->arena, sizeof *out);
@@ -248,6 +260,7 @@ static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integ
     if (has_integration && !dead && !has_next_attempt(r, row))
         return;
     out->owed = *PQgetvalue(r, row, SWEEP_OWED) == 't';
+    out->found = what_was_found(out, PQgetvalue(r, row, SWEEP_STATE), dead);
     out->swept_us = strtoll(PQgetvalue(r, row, SWEEP_SWEPT_AT_US), NULL, 10);
     if (dead)
         make_dead_letter(s, r, row, out);

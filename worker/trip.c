@@ -187,6 +187,17 @@ static bool is_crowded(const struct trip *t)
            (strcmp(t->raw.queue, TOPOLOGY_URGENT) == 0 || strcmp(t->raw.queue, TOPOLOGY_BULK) == 0);
 }
 
+/* What a producer says of its clock is believed within reason: a sum is no place for a message of the year 1. */
+static void note_times(struct trip *t)
+{
+    const int64_t oldest_us = 30 * INT64_C(86400000000);
+    struct job_event *e = &t->job_event;
+    const struct decoded *d = &t->decoded;
+    int64_t seen = d->event.first_seen_us, sent = t->raw.sent_us;
+    e->due_us = d->has_eta && d->eta_us > seen ? d->eta_us : seen;
+    e->sent_us = sent && sent <= seen && seen - sent < oldest_us && e->due_us == seen ? sent : e->due_us;
+}
+
 static void begin_event(struct trip *t)
 {
     struct event *e = &t->decoded.event;
@@ -205,6 +216,7 @@ static void begin_event(struct trip *t)
         .body_cache = body_cache,
         .job_done = on_job_done,
     };
+    note_times(t);
     t->ledger_event.event = e;
     t->ledger_event.queue = t->job_event.queue;
     if (first && memcmp(first->decoded.event.content_hash, e->content_hash, SHA256_SIZE) == 0) {

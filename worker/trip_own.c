@@ -161,7 +161,7 @@ void trip_end_dead(struct trip *t, enum reason reason, const char *detail)
 {
     LOG(LOG_WARN, "event_dead", LOG_TEXT("id", t->decoded.event.id), LOG_TEXT("reason", reason_name(reason)),
         LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
-    shared_count(COUNT_REJECTED);
+    shared_count_cell(COUNT_REJECTED, reason);
     trip_make_dead_letter(t, reason, detail);
     t->then_publish = true;
     trip_write_event(t, EVENT_STATE_DEAD, reason);
@@ -171,7 +171,7 @@ void trip_end_without_row(struct trip *t, enum reason reason, const char *detail
 {
     LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
         LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
-    shared_count(COUNT_REJECTED);
+    shared_count_cell(COUNT_REJECTED, reason);
     trip_make_dead_letter(t, reason, detail);
     trip_publish(t);
 }
@@ -182,7 +182,7 @@ void trip_reject_raw(struct trip *t, enum reason reason, const char *detail)
     LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
         LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue),
         LOG_NUM("bytes", t->raw.announced_size));
-    shared_count(COUNT_REJECTED);
+    shared_count_cell(COUNT_REJECTED, reason);
     t->end_reason = reason;
     own_message_dead_raw(&t->message, &t->arena, &t->raw, t->decoded.event.id, &dead, clock_wall_us());
     trip_publish(t);

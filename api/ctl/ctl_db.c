@@ -16,7 +16,10 @@ enum ctl_exit ctl_fail_db(const struct db *db)
 {
     const char *advice = "is the server up, and is database.url right?";
     enum ctl_exit code = CTL_AWAY;
-    if (db->failure == DB_LOCKED) {
+    if (db->failure == DB_UNTRUSTED) {
+        advice = db->advice;
+        code = CTL_BAD_CONF;
+    } else if (db->failure == DB_LOCKED) {
         advice = "try again";
     } else if (db->failure == DB_ROLE) {
         advice = "run schema/roles.sql, grant that role to the login role, or correct database.role";

@@ -17,6 +17,8 @@ from sandbox.answers import Answer as Reply
 
 from conftest import Stage
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 FAST = {"retry": {"base": 0.1, "factor": 1.0, "jitter": 0.0, "max_attempts": 2, "not_found": [0.1]}}
 BODY = b'{"scan_id": \x1b]0;owned\x07\xff\\ \n2'
 
