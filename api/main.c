@@ -24,7 +24,8 @@ static const char usage[] =
     "  -h, --help          this text\n"
     "  -V, --version       the version\n"
     "\n"
-    "signals: TERM, INT end when what has begun is answered (twice, or QUIT: at once)\n";
+    "signals: TERM, INT end when what has begun is answered (twice, or QUIT: at once), USR1, USR2 the log "
+    "one level more talkative, less\n";
 
 static int run(const char *file, bool only_test)
 {

@@ -29,6 +29,7 @@
 #include "common/net/dial.h"
 #include "worker/agent_health.h"
 #include "worker/agent_http.h"
+#include "worker/log_level.h"
 #include "worker/presence.h"
 #include "worker/retention.h"
 #include "worker/shared.h"
@@ -121,6 +122,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     shared_alive();
     shared_mine()->resident = process_resident();
     agent_health_tick(a->health);
+    log_level_follow();
     if (!pg_link_is_up(a->link))
         return;
     if (!a->waiting && !a->under_way)
@@ -278,6 +280,7 @@ int agent_run(const struct conf *conf, int slot)
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "agent");
     shared_adopt(slot);
     shared_mine()->resident = process_resident();
+    log_level_follow();
     make_agent(&a);
     pg_link_start(a.link);
     pg_link_start(a.ledger);

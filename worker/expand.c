@@ -49,7 +49,7 @@ static const char *const state_names[] = {"none", "admitted", "waiting", "asking
 
 static void move(struct expansion *x, enum expansion_state to, const char *why)
 {
-    LOG(LOG_DEBUG, "expansion", LOG_TEXT("id", x->task->id), LOG_TEXT("from", state_names[x->state]),
+    LOG(LOG_DEBUG, "expansion", LOG_EVENT(x->task), LOG_TEXT("from", state_names[x->state]),
         LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why), LOG_NUM("published", x->published));
     x->state = to;
 }
@@ -296,7 +296,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
 {
     struct expansion *x = expansion_of(item);
     (void)owner;
-    LOG(LOG_ERROR, "expansion_refused", LOG_TEXT("id", x->task->id), LOG_TEXT("sqlstate", why->sqlstate),
+    LOG(LOG_ERROR, "expansion_refused", LOG_EVENT(x->task), LOG_TEXT("sqlstate", why->sqlstate),
         LOG_TEXT("words", why->words));
     end(x, EXPANSION_REFUSED, "the database refuses it");
 }

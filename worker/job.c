@@ -66,7 +66,7 @@ void job_move(struct job *j, enum job_state to, const char *why)
     if (log_is_on(LOG_DEBUG)) {
         char integration[UUID_TEXT];
         uuid_format(&j->integration_id, integration);
-        LOG(LOG_DEBUG, "job", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
+        LOG(LOG_DEBUG, "job", LOG_EVENT(j->event->event), LOG_TEXT("integration", integration),
             LOG_TEXT("from", state_names[j->state]), LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
     }
     count_unwritten(j, to);

@@ -26,6 +26,7 @@ void job_start_write(struct job *j, enum ledger_write_kind kind, void (*written)
     w->kind = kind;
     w->event = j->exists ? NULL : j->event->ledger_event;
     w->event_id = j->event->event->id;
+    w->about = j->event->event;
     w->integration = j->integration_id;
     w->workspace = j->event->facts->scan.workspace_id;
     w->attempt = j->attempt;
@@ -173,7 +174,7 @@ static void log_outcome(const struct job *j)
     if (!log_is_on(level))
         return;
     uuid_format(&j->integration_id, integration);
-    LOG(level, "delivery", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
+    LOG(level, "delivery", LOG_EVENT(j->event->event), LOG_TEXT("integration", integration),
         LOG_TEXT("kind", j->integration ? j->integration->row.kind : NULL),
         LOG_TEXT("state", delivery_state_name(j->outcome.state)), LOG_NUM("attempt", j->attempt),
         LOG_TEXT("reason", reason_name(j->outcome.reason)),

@@ -389,6 +389,8 @@ static void judge(struct trip *t)
 void judge_looked_up(struct lookup *q)
 {
     struct trip *t = list_entry(q, struct trip, lookup);
+    if (q->trace.known) /* whatever this copy says, or if an older version passed on nothing */
+        t->decoded.event.trace = q->trace;
     trip_move(t, TRIP_WORKING, "looked up");
     t->ledger_event.is_new = !q->has_event && !t->decoded.redelivered;
     t->open++;

@@ -34,7 +34,8 @@ static const char usage[] =
     "  -V, --version       the version\n"
     "\n"
     "signals: TERM, INT drain (twice, or QUIT: at once), HUP read the file again, TTIN, TTOU one worker "
-    "more, fewer\n";
+    "more, fewer,\n"
+    "USR1, USR2 the log one level more talkative, less\n";
 
 static int test_configuration(const char *file)
 {

@@ -13,7 +13,7 @@
  * The publishing side: a connection of its own, every message persistent, mandatory and confirmed. A message
  * is published again until the broker has confirmed it; its caller hears of it once, then.
  */
-enum { PUBLISH_HEADERS_MAX = 14 };
+enum { PUBLISH_HEADERS_MAX = 18 };
 
 struct publish_header {
     const char *name;

@@ -165,7 +165,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
 {
     struct ref_claim *claim = claim_of(item);
     (void)owner;
-    LOG(LOG_ERROR, "claim_refused", LOG_TEXT("fingerprint", claim->asked),
+    LOG(LOG_ERROR, "claim_refused", LOG_EVENT(claim->about), LOG_TEXT("fingerprint", claim->asked),
         LOG_TEXT("sqlstate", why->sqlstate), LOG_TEXT("words", why->words));
     claim->granted = false;
     claim->refused = true;

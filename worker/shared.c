@@ -45,6 +45,7 @@ struct shared {
     _Atomic bool limits_used[SHARED_LIMITS / LIMITS_GROUP];
     struct poison poison[SHARED_POISON];
     _Atomic unsigned poison_next;
+    _Atomic int log_level;
     struct presence_shared presence;
 };
 
@@ -424,4 +425,14 @@ void shared_proven_set(int64_t until_us)
 bool shared_is_proven(int64_t now_us)
 {
     return now_us < shared->proven_until_us;
+}
+
+void shared_log_level_set(int word)
+{
+    shared->log_level = word;
+}
+
+int shared_log_level(void)
+{
+    return shared->log_level;
 }

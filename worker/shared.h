@@ -47,6 +47,10 @@ struct shared_slot {
         counters[COUNTER_COUNT]; /* kept when the slot changes hands, so sums never fall; but gauges */
 };
 
+/* The level of the log that an operator asked for, and 1; 0: nobody did. See log_level. */
+void shared_log_level_set(int word);
+int shared_log_level(void);
+
 /* Map the memory; called once by the supervisor. */
 void shared_map(void);
 /* Supervisor: a free slot for a new process, or -1. */

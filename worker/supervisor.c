@@ -14,6 +14,7 @@
  *   the file everything stays as it is; with settings by which no new worker comes to consume, the old ones go
  *   on beside them, until the next HUP, at which those that never came to consume drain.
  * - TTIN, TTOU: one worker more, one fewer.
+ * - USR1, USR2: the log one level more talkative, one less (log_level).
  *
  * A child is asked to drain once, however many reasons there are. Children get SIGTERM from the kernel when
  * the supervisor dies (PR_SET_PDEATHSIG), so none is left over.
@@ -33,9 +34,11 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/log_limit.h"
 #include "common/base/process.h"
 #include "common/conf_check.h"
 #include "worker/agent.h"
+#include "worker/log_level.h"
 #include "worker/shared.h"
 #include "worker/worker.h"
 
@@ -116,6 +119,7 @@ static _Noreturn void be_child(struct supervisor *s, enum shared_role role, int 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != s->pid)
         exit(0); /* it died before the line above */
+    log_level_ignore_signals();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     int status = role == SHARED_AGENT ? agent_run(s->conf, slot) : worker_run(s->conf, slot);
@@ -351,6 +355,8 @@ static void reload(struct supervisor *s)
     s->reload_us = clock_mono_us();
     memset(s->throttles, 0, sizeof s->throttles);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
+    log_limit_set(conf->log_burst, conf->log_interval);
+    log_level_reset();
     LOG(LOG_INFO, "reloading", LOG_NUM("generation", s->generation), LOG_NUM("workers", s->wanted));
 }
 
@@ -397,6 +403,10 @@ static void take_signal(struct supervisor *s, int number)
     case SIGTTOU:
         remove_worker(s);
         break;
+    case SIGUSR1:
+    case SIGUSR2:
+        log_level_signal(number);
+        break;
     default:
         break; /* SIGCHLD: reap is called in every turn */
     }
@@ -435,7 +445,8 @@ static void say_ended(int status)
 
 static void take_signals_over(struct supervisor *s)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGTTIN, SIGTTOU, SIGCHLD};
+    static const int numbers[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGTTIN,
+                                  SIGTTOU, SIGUSR1, SIGUSR2, SIGCHLD};
     sigemptyset(&s->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaddset(&s->signals, numbers[i]);
@@ -451,6 +462,7 @@ int supervisor_run(const char *file, struct conf *conf)
     s->conf = conf;
     s->wanted = workers_wanted(conf);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
+    log_limit_set(conf->log_burst, conf->log_interval);
     shared_map();
     take_signals_over(s);
     LOG(LOG_INFO, "started", LOG_TEXT("version", NOTIFY_VERSION), LOG_NUM("workers", s->wanted));
@@ -461,6 +473,7 @@ int supervisor_run(const char *file, struct conf *conf)
             take_signal(s, number);
         change_workers(s);
         reap(s);
+        log_tick();
         watch_pulses(s);
         note_memory(s);
         finish_reload(s);

@@ -172,6 +172,9 @@ static int word_at(const PGresult *r, int row, int column, int (*parse)(const ch
 static bool read_event(struct sweep *s, const PGresult *r, int row, struct event *e)
 {
     e->id = text_at(s, r, row, SWEEP_EVENT_ID);
+    if (!PQgetisnull(r, row, SWEEP_TRACE))
+        trace_row_parse(&e->trace, &s->arena, PQgetvalue(r, row, SWEEP_TRACE),
+                        (size_t)PQgetlength(r, row, SWEEP_TRACE));
     /* No NULLs but of an event that is gone. */
     if (!event_ledger_word_parse(e, PQgetvalue(r, row, SWEEP_EVENT_TYPE)) ||
         !uuid_parse(&e->scan_id, PQgetvalue(r, row, SWEEP_SCAN_ID)))
@@ -210,25 +213,24 @@ static void make_ladder_message(struct sweep *s, const PGresult *r, int row, str
     ladder_put(&out->message, &s->arena, 0);
 }
 
-static void say_unreadable(const PGresult *r, int row)
+static void say_unreadable(const PGresult *r, int row, const struct event *e)
 {
-    const char *id = PQgetvalue(r, row, SWEEP_EVENT_ID);
     if (PQgetisnull(r, row, SWEEP_EVENT_TYPE))
-        LOG(LOG_ERROR, "sweep_without_event", LOG_TEXT("id", id),
+        LOG(LOG_ERROR, "sweep_without_event", LOG_EVENT(e),
             LOG_TEXT("advice", "its row in notify.events is gone; see notifyctl audit"));
     else
-        LOG(LOG_ERROR, "sweep_event_unknown", LOG_TEXT("id", id),
+        LOG(LOG_ERROR, "sweep_event_unknown", LOG_EVENT(e),
             LOG_TEXT("type", PQgetvalue(r, row, SWEEP_EVENT_TYPE)),
             LOG_TEXT("scan_id", PQgetvalue(r, row, SWEEP_SCAN_ID)));
 }
 
 /* A message cannot hold another number: whoever got it would dead-letter it, and again after each grace. */
-static bool has_next_attempt(const PGresult *r, int row)
+static bool has_next_attempt(const PGresult *r, int row, const struct event *e)
 {
     int attempt = atoi(PQgetvalue(r, row, SWEEP_ATTEMPT));
     if (attempt >= 0 && attempt < OWN_ATTEMPT_MAX)
         return true;
-    LOG(LOG_ERROR, "sweep_attempt_impossible", LOG_TEXT("id", PQgetvalue(r, row, SWEEP_EVENT_ID)),
+    LOG(LOG_ERROR, "sweep_attempt_impossible", LOG_EVENT(e),
         LOG_TEXT("integration", PQgetvalue(r, row, SWEEP_INTEGRATION)), LOG_NUM("attempt", attempt));
     return false;
 }
@@ -252,12 +254,12 @@ static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integ
     out->sweep = s;
     out->has_integration = has_integration;
     if (!read_event(s, r, row, &out->event)) {
-        say_unreadable(r, row);
+        say_unreadable(r, row, &out->event);
         return;
     }
     if (has_integration && !uuid_parse(&out->integration, PQgetvalue(r, row, SWEEP_INTEGRATION)))
         return;
-    if (has_integration && !dead && !has_next_attempt(r, row))
+    if (has_integration && !dead && !has_next_attempt(r, row, &out->event))
         return;
     out->owed = *PQgetvalue(r, row, SWEEP_OWED) == 't';
     out->found = what_was_found(out, PQgetvalue(r, row, SWEEP_STATE), dead);

@@ -58,7 +58,7 @@ static bool may_be_joined(enum trip_state state)
 void trip_move(struct trip *t, enum trip_state to, const char *why)
 {
     check(may_follow[t->state] & 1u << to);
-    LOG(LOG_DEBUG, "trip", LOG_TEXT("id", t->decoded.event.id), LOG_TEXT("from", state_names[t->state]),
+    LOG(LOG_DEBUG, "trip", LOG_EVENT(&t->decoded.event), LOG_TEXT("from", state_names[t->state]),
         LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
     if (may_be_joined(t->state) && !may_be_joined(to))
         table_remove(&t->trips->by_key, &t->by_key);
@@ -139,6 +139,7 @@ static void look_up(struct trip *t)
     const struct event *e = &t->decoded.event;
     q->arena = &t->arena;
     q->event_id = e->id;
+    q->about = e;
     q->scan_id = e->scan_id;
     q->has_finding = e->has_finding;
     q->finding_id = e->finding_id;
@@ -283,6 +284,7 @@ void trips_begin_woken(struct trips *all, const struct trip_woken *woken, struct
     d->event.id = arena_strdup(&t->arena, event->id);
     d->event.change_summary = arena_strdup(&t->arena, event->change_summary);
     d->event.error = arena_strdup(&t->arena, event->error);
+    d->event.trace.state = arena_strdup(&t->arena, event->trace.state);
     event_hash_content(&d->event);
     d->origin_queue = arena_strdup(&t->arena, woken->queue);
     d->has_integration = true;
@@ -307,7 +309,7 @@ void trips_begin(struct trips *all, struct raw_message *raw, struct arena *arena
     switch (decode(t)) {
     case DECODE_EVENT:
         if (t->decoded.has_canvas)
-            LOG(LOG_WARN, "canvas_ignored", LOG_TEXT("id", t->decoded.event.id),
+            LOG(LOG_WARN, "canvas_ignored", LOG_EVENT(&t->decoded.event),
                 LOG_TEXT("advice", "callbacks, chains and chords of this task are not followed"));
         begin_event(t);
         break;

@@ -33,6 +33,7 @@
 #include "common/net/dial.h"
 #include "worker/decode.h"
 #include "worker/health.h"
+#include "worker/log_level.h"
 #include "worker/mailbox.h"
 #include "worker/parts.h"
 #include "worker/shared.h"
@@ -100,6 +101,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     shared_mine()->resident = process_resident();
+    log_level_follow();
     recycle_if_due(w);
     intake_follow(w->parts.intake);
     if (now < w->hand_back_at_us)
@@ -270,6 +272,7 @@ int worker_run(const struct conf *conf, int slot)
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, name);
     shared_adopt(slot);
     shared_mine()->resident = process_resident();
+    log_level_follow();
     make_worker(&w, conf);
     pg_link_start(w.database);
     publisher_start(w.parts.publisher);
@@ -285,6 +288,7 @@ int worker_run(const struct conf *conf, int slot)
     if (left) {
         /* Closing the connection hands the messages back; what else is in hand is of no more use. */
         intake_free(w.parts.intake);
+        log_end();
         _exit(w.leave_now ? 0 : EXIT_UNFINISHED);
     }
     free_worker(&w);

@@ -201,6 +201,17 @@ bool broker_look(struct broker *b, const char *queue, struct broker_queue *out)
     return true;
 }
 
+const char *broker_queue_name(const struct conf *conf, size_t index)
+{
+    static const char *const own[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_WAKE,
+                                      TOPOLOGY_DEAD};
+    const struct conf_texts *producers = &conf->broker_queues;
+    if (index < producers->count)
+        return producers->items[index];
+    index -= producers->count;
+    return index < sizeof own / sizeof own[0] ? own[index] : NULL;
+}
+
 bool broker_fits(struct broker *b, const char *queue, bool quorum, bool *fits)
 {
     amqp_table_entry_t entry = {

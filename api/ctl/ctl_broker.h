@@ -42,6 +42,8 @@ const char *broker_advice(const struct broker *broker);
 /* Ask for a queue by a passive declaration, which changes nothing. False when there was no answer, or another
  * one than "it is there" and "it is not". */
 bool broker_look(struct broker *broker, const char *queue, struct broker_queue *out);
+/* The queues that matter, one after the other: the producers', then our own; NULL behind the last. Points into CONF, or static. */
+const char *broker_queue_name(const struct conf *conf, size_t index);
 /*
  * Whether an existing queue of ours has the arguments that the configuration asks for, in *FITS. Declares it
  * again, which changes nothing on a queue that exists. False when there was no answer, or when the user may not

@@ -346,6 +346,15 @@
          "Whether notify-mcp may speak http:// to other hosts than its own: the token is sent in clear.")    \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
+    INT(log_burst, "log.burst", 100, 0, 1000000,                                                             \
+        "Lines of the same event= and level that one process writes in log.interval: more than anybody "     \
+        "reads, and few enough that a destination which fails a thousand times a second fills no disk. "     \
+        "What is left out is counted and said; debug, and what happens to processes, is written always. "    \
+        "0: no limit.")                                                                                      \
+    NUM(log_interval, "log.interval", 10, 0.1, 3600,                                                         \
+        "Seconds in which log.burst lines may be written, and after which at the latest it is said how "     \
+        "many "                                                                                              \
+        "were left out.")                                                                                    \
     NUM(retention_deliveries_days, "retention.deliveries_days", 30, 0.0001, 36500,                           \
         "Days that events with their finished deliveries stay in the ledger, counted from the last thing "   \
         "that "                                                                                              \
