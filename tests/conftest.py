@@ -36,7 +36,7 @@ from sandbox.postgres import PostgresServer  # noqa: E402
 from sandbox.rabbit import RabbitServer  # noqa: E402
 from sandbox.receiver import Receiver  # noqa: E402
 
-pytest_plugins = ["unit_programs", "counts", "stage", "ctl", "served", "fast_receiver", "agent", "counted"]
+pytest_plugins = ["unit_programs", "counts", "stage", "ctl", "served", "fast_receiver", "agent", "counted", "celery_side"]
 
 
 def seeds(text: str) -> range:

@@ -30,6 +30,7 @@
 #include "worker/agent_health.h"
 #include "worker/agent_http.h"
 #include "worker/log_level.h"
+#include "worker/presence.h"
 #include "worker/retention.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
@@ -50,6 +51,7 @@ struct agent {
     struct agent_http *http;
     struct sweep *sweep;
     struct retention *retention;
+    struct presence *presence;
     struct event *tick;
     struct event *term;
     struct event *interrupt;
@@ -245,6 +247,7 @@ static void make_agent(struct agent *a)
     a->ledger = ledger_link(a);
     a->sweep = sweep_new(a->base, a->dialer, a->ledger, a->conf);
     a->retention = retention_new(a->base, a->ledger, a->conf);
+    a->presence = presence_new(a->base, a->dialer, a->conf);
     a->tick = event_new(a->base, -1, EV_PERSIST, on_tick, a);
     event_add(a->tick, &(struct timeval){0, PING_MS * 1000});
     a->term = watch_signal(a, SIGTERM);
@@ -256,7 +259,8 @@ static void make_agent(struct agent *a)
 
 static void free_agent(struct agent *a)
 {
-    pg_link_free(a->ledger); /* first: requests under way belong to the next two */
+    presence_free(a->presence);
+    pg_link_free(a->ledger); /* before: requests under way belong to the next two */
     retention_free(a->retention);
     sweep_free(a->sweep);
     agent_http_free(a->http);
@@ -283,6 +287,7 @@ int agent_run(const struct conf *conf, int slot)
     if (!conf_is_shadow(conf)) /* what is overdue belongs to a pool that delivers */
         sweep_start(a.sweep);
     retention_start(a.retention);
+    presence_start(a.presence);
     event_base_dispatch(a.base);
     free_agent(&a);
     return 0;

@@ -194,6 +194,8 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(RETURNED, COUNTER, NONE, "publishes_returned", "messages that the broker could not route or refused")  \
     X(OWED, COUNTER, NONE, "publishes_given_up",                                                             \
       "messages that the broker did not take in time; the sweep publishes them")                             \
+    X(TASK_EVENTS_LOST, COUNTER, NONE, "task_events_lost",                                                   \
+      "events of tasks that Celery's monitors did not get, because there were too many")                     \
     X(CONNECTED, COUNTER, SERVER, "connections_made", "connections of workers and agent made and usable")    \
     X(LOST, COUNTER, SERVER, "connections_lost", "connections of workers and agent lost")                    \
     X(SWEPT, COUNTER, FOUND, "rows_swept", "rows that the sweep found, and whose message it published")      \

@@ -19,6 +19,10 @@
  * The worker's prefetch is split over its consumers, so that a flood of first attempts, retries or expanded
  * findings leaves room for the others; each consumer's share is its own limit at the broker. Wakes of mailboxes have a
  * limit of their own.
+ *
+ * Queues that Celery's tools have added or cancelled stand in a table in shared memory, which every worker follows
+ * (change_queues). An added one must not cost us the others, so what may go wrong with it is tried on the scratch channel; a
+ * cancelled one stays known, for its messages in hand are finished.
  */
 #include "worker/intake.h"
 
@@ -39,6 +43,9 @@
 struct consumer {
     const char *queue;
     enum queue_class class;
+    bool added;   /* by Celery's tools, beside the configuration */
+    bool off;     /* consumes nothing: cancelled, or not begun */
+    bool refused; /* it may not consume there, until somebody asks again */
     int prefetch;
     char tag[32];
 };
@@ -52,10 +59,12 @@ struct intake {
     struct topology topology;
     struct consumer *consumers;
     size_t consumer_count;
-    struct list open; /* deliveries of this connection, by tag, that the broker has not been told about */
+    size_t planned_count; /* the first of them, which are configured; the last of these is always on */
+    struct list open;     /* deliveries of this connection, by tag, that the broker has not been told about */
     struct list
         settled; /* those of them that it is to be told about, in the order in which they were settled */
     struct event *tell;
+    uint32_t seen_version; /* of the table of queues that Celery's tools have added and cancelled */
     bool stopped;
 };
 
@@ -76,6 +85,7 @@ static int share_alone(const struct conf *conf, size_t queues)
     return n < 1 ? 1 : (int)n;
 }
 
+/* QUEUE must outlive the intake. */
 static void add_consumer(struct intake *in, const char *queue, enum queue_class class, int prefetch)
 {
     struct consumer *c = &in->consumers[in->consumer_count];
@@ -107,7 +117,7 @@ static void plan_consumers(struct intake *in)
 {
     const struct conf *conf = in->conf;
     size_t producers = conf->broker_queues.count;
-    in->consumers = mem_zalloc((producers + 4) * sizeof *in->consumers);
+    in->consumers = mem_zalloc((producers + 4 + PRESENCE_QUEUES) * sizeof *in->consumers);
     for (size_t i = 0; i < producers; i++)
         add_consumer(in, conf->broker_queues.items[i], QUEUE_PRODUCERS,
                      conf_is_shadow(conf) ? share_alone(conf, producers)
@@ -119,6 +129,7 @@ static void plan_consumers(struct intake *in)
     add_consumer(in, TOPOLOGY_BULK, QUEUE_BULK, share_of(conf, conf->broker_share_bulk, 1));
     fit_shares(in);
     add_consumer(in, TOPOLOGY_WAKE, QUEUE_WAKE, (int)conf->gate_wakes); /* no events: beside the prefetch */
+    in->planned_count = in->consumer_count;
 }
 
 /* The answer to the last one proves the others: the broker closes the channel at one that it refuses. */
@@ -141,6 +152,79 @@ static bool consume(struct amqp_link *link, const struct consumer *c, bool last)
     return amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.consume", NULL);
 }
 
+static bool is_cancelled(const char *queue)
+{
+    return presence_shared_queue_state(queue) == PRESENCE_QUEUE_CANCELLED;
+}
+
+static void begin_consumer(struct intake *in, struct consumer *c)
+{
+    c->refused = c->added && !topology_adopt(in->link, c->queue);
+    if (c->refused || !amqp_link_is_up(in->link))
+        return;
+    c->refused = c->added; /* should the broker close the channel for it, it is not tried on the next one */
+    c->off = !consume(in->link, c, true);
+    c->refused = c->off;
+    if (!c->off)
+        LOG(LOG_INFO, "queue_added", LOG_TEXT("queue", c->queue), LOG_NUM("prefetch", c->prefetch));
+}
+
+/* nowait: deliveries that are on their way are worked on as they come. */
+static bool cancel(struct intake *in, const struct consumer *c)
+{
+    amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(c->tag), .nowait = 1};
+    return amqp_link_has_room(in->link, SETTLING_BYTES) &&
+           amqp_link_sent(in->link,
+                          amqp_send_method(amqp_link_connection(in->link), AMQP_LINK_CHANNEL,
+                                           AMQP_BASIC_CANCEL_METHOD, &method),
+                          "basic.cancel");
+}
+
+static struct consumer *consumer_of(struct intake *in, const char *queue)
+{
+    for (size_t i = 0; i < in->consumer_count; i++)
+        if (strcmp(in->consumers[i].queue, queue) == 0)
+            return &in->consumers[i];
+    if (in->consumer_count == in->planned_count + PRESENCE_QUEUES)
+        return NULL;
+    struct consumer *c = &in->consumers[in->consumer_count];
+    add_consumer(in, queue, QUEUE_PRODUCERS, (int)in->conf->celery_added_prefetch);
+    c->added = c->off = true;
+    return c;
+}
+
+/*
+ * As the table of queues says. An added queue costs three round trips, each bounded by the RPC timeout, as all
+ * declarations do.
+ */
+static void change_queues(struct intake *in)
+{
+    struct presence_shared *p = shared_presence();
+    uint32_t version = p->queue_version;
+    bool asked_again = version != in->seen_version;
+    for (uint32_t i = 0; i < p->queue_count && amqp_link_is_up(in->link); i++) {
+        struct consumer *c = consumer_of(in, p->queues[i].name);
+        enum presence_queue_state state = (enum presence_queue_state)p->queues[i].state;
+        if (!c || c->class != QUEUE_PRODUCERS)
+            continue;
+        bool wanted = c->added ? state == PRESENCE_QUEUE_ADDED : state != PRESENCE_QUEUE_CANCELLED;
+        if (wanted && c->off && (asked_again || !c->refused))
+            begin_consumer(in, c);
+        else if (!wanted && !c->off && cancel(in, c)) {
+            c->off = true;
+            LOG(LOG_INFO, "queue_cancelled", LOG_TEXT("queue", c->queue));
+        }
+    }
+    in->seen_version = version;
+}
+
+void intake_follow(struct intake *in)
+{
+    if (amqp_link_is_up(in->link) && !in->stopped && shared_mine()->consuming &&
+        shared_presence()->queue_version != in->seen_version)
+        change_queues(in);
+}
+
 static bool on_up(void *owner, struct amqp_link *link)
 {
     struct intake *in = owner;
@@ -149,10 +233,14 @@ static bool on_up(void *owner, struct amqp_link *link)
         return true;
     if (!topology_declare(&in->topology, link, in->conf))
         return false;
-    for (size_t i = 0; i < in->consumer_count; i++)
-        if (!consume(link, &in->consumers[i], i + 1 == in->consumer_count))
+    for (size_t i = 0; i < in->planned_count; i++) {
+        struct consumer *c = &in->consumers[i];
+        c->off = c->class == QUEUE_PRODUCERS && is_cancelled(c->queue);
+        if (!c->off && !consume(link, c, i + 1 == in->planned_count))
             return false;
+    }
     shared_mine()->consuming = 1;
+    change_queues(in);
     LOG(LOG_INFO, "worker_ready", LOG_NUM("consumers", in->consumer_count),
         LOG_NUM("prefetch", in->conf->broker_prefetch));
     return true;
@@ -182,8 +270,11 @@ static void forget_open(struct intake *in)
 static void on_down(void *owner, struct amqp_link *link)
 {
     (void)link;
+    struct intake *in = owner;
     shared_mine()->consuming = 0;
-    forget_open(owner);
+    for (size_t i = in->planned_count; i < in->consumer_count; i++)
+        in->consumers[i].off = true;
+    forget_open(in);
 }
 
 bool intake_is_current(const struct intake *in, const struct intake_receipt *r)
@@ -387,14 +478,8 @@ void intake_stop(struct intake *in)
     in->stopped = true;
     shared_mine()->consuming = 0;
     for (size_t i = 0; i < in->consumer_count && amqp_link_is_up(in->link); i++) {
-        /* nowait: deliveries that are on their way are handed back as they come */
-        amqp_basic_cancel_t cancel = {.consumer_tag = amqp_cstring_bytes(in->consumers[i].tag), .nowait = 1};
-        if (!amqp_link_has_room(in->link, SETTLING_BYTES))
-            return; /* the link is as good as gone; what it still brings is handed back, too */
-        amqp_link_sent(in->link,
-                       amqp_send_method(amqp_link_connection(in->link), AMQP_LINK_CHANNEL,
-                                        AMQP_BASIC_CANCEL_METHOD, &cancel),
-                       "basic.cancel");
+        if (!in->consumers[i].off && !cancel(in, &in->consumers[i]))
+            return; /* the link is as good as gone; what it still brings is handed back, as what is on its way is */
     }
 }
 

@@ -25,6 +25,8 @@ struct job_event {
     bool seen_before; /* another copy may be in hand elsewhere: the row is written before the first request */
     bool from_mailbox;
     bool stays;            /* result: it could not start, and is still in the mailbox */
+    bool comes_again;      /* result: one of its deliveries waits for another attempt */
+    enum reason died;      /* result: why one of them was given up */
     bool crowded;          /* one of a scan's findings, and others follow */
     struct bundle *bundle; /* from the mailbox, until it has joined: others wait for it; NULL: nobody does */
     /* The rendered body of a kind, shared by the event's jobs. */

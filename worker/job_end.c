@@ -121,6 +121,15 @@ static void count_hour(const struct job *j, enum hours_what what)
     hours_count(j->parts->hours, &j->integration_id, &j->write.workspace, what);
 }
 
+static void note_result(const struct job *j)
+{
+    enum delivery_state state = j->outcome.state;
+    if (state == DELIVERY_DEAD)
+        j->event->died = j->outcome.reason;
+    else if (state == DELIVERY_WAITING || state == DELIVERY_DEFERRED)
+        j->event->comes_again = true;
+}
+
 static enum figure_kind kind_of(const struct job *j)
 {
     return figure_kind(j->integration ? j->integration->row.dest : j->event->dest);
@@ -129,6 +138,7 @@ static enum figure_kind kind_of(const struct job *j)
 static void count_outcome(const struct job *j)
 {
     enum figure_kind kind = kind_of(j);
+    note_result(j);
     if (j->put_off)
         return; /* and counted */
     if (j->write.failed_attempt)

@@ -46,6 +46,7 @@ struct shared {
     struct poison poison[SHARED_POISON];
     _Atomic unsigned poison_next;
     _Atomic int log_level;
+    struct presence_shared presence;
 };
 
 static struct shared *shared;
@@ -399,6 +400,11 @@ uint64_t shared_generation(const struct uuid *workspace)
 {
     /* Both only ever grow, so an equal sum means that neither changed. */
     return *generation_word(workspace) + shared->generation_all;
+}
+
+struct presence_shared *shared_presence(void)
+{
+    return &shared->presence;
 }
 
 void shared_generation_bump(const struct uuid *workspace)

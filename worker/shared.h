@@ -9,6 +9,7 @@
 #include "common/base/uuid.h"
 #include "worker/counters.h"
 #include "worker/limits.h"
+#include "worker/presence_shared.h"
 
 /*
  * The memory that the supervisor maps before it forks: what the processes of one host tell each other.
@@ -115,6 +116,9 @@ double shared_due_lateness(void);
 struct limits *shared_limits(const struct uuid *integration, int64_t now_us);
 /* Calls SEEN for each integration that has a place, without touching memory that none ever had. */
 void shared_limits_each(void (*seen)(void *owner, const struct limits *limits), void *owner);
+
+/* The part that is for Celery's tools: presence_shared.h. */
+struct presence_shared *shared_presence(void);
 
 /* The generation of a workspace's integrations: changes whenever they may have changed. */
 uint64_t shared_generation(const struct uuid *workspace);

@@ -52,6 +52,7 @@ enum {
     EXIT_BAD_CONFIGURATION = 78,
     EXIT_TIME_OVER = 75, /* a worker's: it has drained for as long as it may */
     MEMORY_US = 1000000, /* between two looks at its own */
+    WORKERS_MAX = 256,
 };
 
 struct child {
@@ -205,6 +206,7 @@ static void start_ending(struct supervisor *s, int number)
     bool at_once = s->ending || number == SIGQUIT;
     double grace = at_once ? 1 : s->conf->shutdown_grace;
     s->ending = true;
+    shared_presence()->ending = 1;
     s->kill_at_us = clock_mono_us() + clock_us(grace) + (at_once ? 0 : KILL_EXTRA_S * 1000000LL);
     if (at_once)
         signal_children(s, SIGQUIT);
@@ -373,6 +375,17 @@ static void remove_worker(struct supervisor *s)
     }
 }
 
+/* What Celery's tools have asked the agent for, as TTIN and TTOU do it. */
+static void change_workers(struct supervisor *s)
+{
+    int change = presence_shared_take_change();
+    for (; change > 0; change--)
+        s->wanted += s->wanted < WORKERS_MAX;
+    for (; change < 0; change++)
+        remove_worker(s);
+    shared_presence()->workers_wanted = (int)s->wanted;
+}
+
 static void take_signal(struct supervisor *s, int number)
 {
     switch (number) {
@@ -385,7 +398,7 @@ static void take_signal(struct supervisor *s, int number)
         reload(s);
         break;
     case SIGTTIN:
-        s->wanted += s->wanted < 256;
+        s->wanted += s->wanted < WORKERS_MAX;
         break;
     case SIGTTOU:
         remove_worker(s);
@@ -458,6 +471,7 @@ int supervisor_run(const char *file, struct conf *conf)
         int number = sigtimedwait(&s->signals, NULL, &tick);
         if (number > 0)
             take_signal(s, number);
+        change_workers(s);
         reap(s);
         log_tick();
         watch_pulses(s);

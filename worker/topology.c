@@ -287,3 +287,26 @@ bool topology_declare(struct topology *topology, struct amqp_link *link, const s
     d.one_by_one = true;
     return amqp_link_is_up(link) && declare_all(&d, conf) && close_scratch(&d);
 }
+
+/* Whoever may not read a queue is told so before the broker looks at the arguments, which it refuses: no message moves. */
+static bool may_consume(struct declaring *d, const char *queue)
+{
+    amqp_table_entry_t entries[ARGUMENTS_MAX];
+    amqp_table_t arguments = {0, entries};
+    add_text(&arguments, "x-priority", "only a question");
+    amqp_basic_consume_t method = {.queue = amqp_cstring_bytes(queue), .arguments = arguments};
+    d->code = 0;
+    return ask(d, queue, AMQP_BASIC_CONSUME_METHOD, AMQP_BASIC_CONSUME_OK_METHOD, &method) ||
+           d->code == PRECONDITION_FAILED;
+}
+
+bool topology_adopt(struct amqp_link *link, const char *queue)
+{
+    struct declaring d = {.link = link, .one_by_one = true};
+    bool good = producers_queue(&d, queue) && may_consume(&d, queue);
+    if (!good)
+        LOG(LOG_ERROR, "queue_refused", LOG_TEXT("queue", queue), LOG_NUM("code", d.code),
+            LOG_TEXT("advice", "403: the broker's user needs configure, write and read on it; 405: it is "
+                               "exclusive to another connection. Repair that, then add it again"));
+    return close_scratch(&d) && good;
+}

@@ -33,4 +33,10 @@ struct topology {
 enum { TOPOLOGY_BYTES = 65536 };
 bool topology_declare(struct topology *topology, struct amqp_link *link, const struct conf *conf);
 
+/*
+ * A producers' queue beside the configured ones: made, as Celery makes it, if it is missing, and allowed to be consumed. False,
+ * and said in the log, when it is not; the link stays as it is. Up to five answers are waited for.
+ */
+bool topology_adopt(struct amqp_link *link, const char *queue);
+
 #endif

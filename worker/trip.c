@@ -64,6 +64,7 @@ void trip_move(struct trip *t, enum trip_state to, const char *why)
         table_remove(&t->trips->by_key, &t->by_key);
     if (!may_be_joined(t->state) && may_be_joined(to))
         table_insert(&t->trips->by_key, &t->by_key, t->event_hash);
+    trip_show(t, to);
     t->state = to;
 }
 
@@ -96,6 +97,7 @@ static void settle(struct trip *t)
 {
     struct list *at;
     fault_here(FAULT_ACK, t->decoded.event.id);
+    trip_show_end(t);
     while ((at = list_shift(&t->receipts)))
         intake_ack(t->parts->intake, list_entry(at, struct intake_receipt, link));
     free_trip(t, "acknowledged");

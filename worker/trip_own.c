@@ -80,6 +80,7 @@ void trip_make_dead_letter(struct trip *t, enum reason reason, const char *detai
         .integration = t->decoded.has_integration ? &t->decoded.integration : NULL,
         .queue = t->job_event.queue,
     };
+    t->end_reason = reason;
     own_message_dead_event(&t->message, &t->arena, &t->decoded.event, &dead);
 }
 
@@ -184,6 +185,7 @@ void trip_reject_raw(struct trip *t, enum reason reason, const char *detail)
     LOG(LOG_WARN, "message_rejected", LOG_EVENT(&t->decoded.event), LOG_TEXT("reason", reason_name(reason)),
         LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue), LOG_NUM("bytes", t->raw.announced_size));
     shared_count_cell(COUNT_REJECTED, reason);
+    t->end_reason = reason;
     own_message_dead_raw(&t->message, &t->arena, &t->raw, t->decoded.event.id, &dead, clock_wall_us());
     trip_publish(t);
 }

@@ -62,6 +62,11 @@ struct trip {
     bool end_written;                                      /* by end_with_refused_rows */
     struct dest_body_cache *bodies[TRIP_DESTINATIONS_MAX]; /* in the arena, of the kinds that matched */
     int open;
+    /* trip_show.c */
+    int shown_at; /* its place in the list of messages in hand, plus one; 0: none */
+    bool shown;   /* as received; its end is to be told */
+    bool shown_started;
+    enum reason end_reason; /* of its own dead letter */
 };
 
 /* The one place where `state` changes. */
@@ -72,6 +77,10 @@ void trip_move(struct trip *t, enum trip_state to, const char *why);
  * while more is being started. This closes one; with the last the message is acknowledged and T is gone.
  */
 void trip_close_one(struct trip *t);
+
+/* trip_show.c: for Celery's tools; T is about to go on to state TO, and it is about to be acknowledged. */
+void trip_show(struct trip *t, enum trip_state to);
+void trip_show_end(struct trip *t);
 
 /* judge.c: the look-up of a trip has been answered. */
 void judge_looked_up(struct lookup *lookup);

@@ -107,6 +107,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     shared_mine()->resident = process_resident();
     log_level_follow();
     recycle_if_due(w);
+    intake_follow(w->parts.intake);
     if (now < w->hand_back_at_us)
         return;
     w->hand_back_at_us = now + HAND_BACK_EVERY_S * 1000000LL;

@@ -296,6 +296,24 @@ static void check_api(struct conf_reader *r)
                 i + 1);
 }
 
+/* The longest name that is made of them is a queue's, "NODE.EXCHANGE.pidbox". */
+static void check_celery(struct conf_reader *r)
+{
+    static const struct {
+        enum conf_row_id row;
+        size_t least, most;                      /* bytes */
+    } names[] = {{CONF_ROW_celery_node, 0, 100}, /* %h may become 64 */
+                 {CONF_ROW_celery_control_exchange, 1, 64},
+                 {CONF_ROW_celery_event_exchange, 1, 64}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *name = *(const char **)((char *)r->conf + conf_rows[names[i].row].offset);
+        size_t n = strlen(name);
+        if (n < names[i].least || n > names[i].most || has_blank_or_control(name))
+            conf_refuse(r, names[i].row, "must have %zu to %zu bytes, without blanks", names[i].least,
+                        names[i].most);
+    }
+}
+
 void conf_check_rules(struct conf_reader *r)
 {
     check_broker_url(r);
@@ -311,4 +329,5 @@ void conf_check_rules(struct conf_reader *r)
     check_addresses(r);
     conf_check_api_address(r);
     check_api(r);
+    check_celery(r);
 }

@@ -238,6 +238,34 @@
          "Last dotted component of the task that carries one event.")                                        \
     LIST(tasks_notify_scan_findings, "tasks.notify_scan_findings", "notify_scan_findings",                   \
          "Last dotted component of the task that stands for a scan's findings.")                             \
+    BOOL(celery_presence, "celery.presence", true,                                                           \
+         "Let Celery's tools see the pool of this host as one worker, and steer it: heartbeats, events, "    \
+         "remote "                                                                                           \
+         "control. Off: nothing of it is declared or sent.")                                                 \
+    BOOL(celery_steer, "celery.steer", true,                                                                 \
+         "Whether they may change the pool: workers, queues, shutdown. Whoever may publish to the virtual "  \
+         "host "                                                                                             \
+         "can, as with Celery's workers.")                                                                   \
+    TEXT(celery_node, "celery.node", "",                                                                     \
+         "Its node name, each %h in it the host's name. Empty: celery@%h, which probes in use expect. "      \
+         "Unique "                                                                                           \
+         "per virtual host: two pools on one host need two.")                                                \
+    NUM(celery_heartbeat, "celery.heartbeat", 2, 0.5, 600,                                                   \
+        "Seconds between two heartbeats, as Celery's workers send them; monitors call a worker lost after "  \
+        "twice that.")                                                                                       \
+    TEXT(celery_control_exchange, "celery.control_exchange", "celery",                                       \
+         "As the application's control_exchange: the exchange is this with .pidbox behind it.")              \
+    TEXT(celery_event_exchange, "celery.event_exchange", "celeryev", "As the application's event_exchange.") \
+    NUM(celery_requests, "celery.requests", 50, 1, 10000,                                                    \
+        "Requests of remote control that are answered in a second; more are dropped, so that a flood costs " \
+        "the agent little. Flower makes some ten for each worker it shows.")                                 \
+    INT(celery_added_prefetch, "celery.added_prefetch", 32, 1, 65535,                                        \
+        "Messages that a worker may hold of each queue that was added by add_consumer, beside "              \
+        "broker.prefetch.")                                                                                  \
+    NUM(celery_retry, "celery.retry", 30, 1, 86400,                                                          \
+        "Seconds before it is tried again when the broker has refused an exchange, a queue or the node "     \
+        "name: "                                                                                             \
+        "it will hardly get better by itself.")                                                              \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
     NUM(agent_not_consuming, "agent.not_consuming", 60, 1, 86400,                                            \
         "Seconds that the broker is there and no worker consumes after which /healthz answers 503; never "   \

@@ -33,7 +33,7 @@ def channel_to(url):
 
 @pytest.mark.parametrize("kind", ["classic", "quorum"])
 def test_everything_is_declared_as_the_architecture_says(stage, notifyd, rabbit, vhost, kind):
-    notifyd({"broker": {"queue_type": kind}})
+    notifyd({"broker": {"queue_type": kind}, "celery": {"presence": False}})  # what that declares: test_presence.py
     made = rabbit.definitions(vhost)
     type_ = {"x-queue-type": "quorum"} if kind == "quorum" else {}
     safe = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"} if kind == "quorum" else {}

@@ -31,6 +31,7 @@ def ask(one):
 def test_an_idle_pool_shows_every_figure_that_has_no_labels_and_those_that_may_count(stage, notifyd, figure_words, build):
     one = notifyd()
     wait_until(lambda: value(parse(one.metrics()), "workers_with_database") == 2, 5, "both are connected")
+    one.wait_event("presence_shown")
     found = ask(one)
     metrics, words = listed(figure_words[0])
     named = {re.sub("_(bucket|sum|count)$", "", name) for name, _ in found}
@@ -38,7 +39,7 @@ def test_an_idle_pool_shows_every_figure_that_has_no_labels_and_those_that_may_c
     assert value(found, "workers") == value(found, "workers_consuming") == 2 and value(found, "healthy") == 1
     assert value(found, "deliveries_dead_total") == 0
     assert {dict(labels)["kind"] for name, labels in found if name == "notify_deliveries_dead_total"} == words["kind"]
-    assert value(found, "connections_made_total", server="broker") == 5 and value(found, "connections_made_total", server="database") == 4
+    assert value(found, "connections_made_total", server="broker") == 6 and value(found, "connections_made_total", server="database") == 4
     version = subprocess.run([build / "notifyd", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
     assert found["notify_build_info", frozenset({("version", version)})] == 1
     assert 0 <= time.time() - value(found, "start_time_seconds") < 60 and value(found, "last_message_timestamp_seconds") == 0

@@ -1,0 +1,205 @@
+/*
+ * What Celery's tools see, in shared memory: messages in hand, events, queues; and the globs that choose a node.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+#include "worker/presence_request.h"
+#include "worker/shared.h"
+
+static const struct {
+    const char *pattern, *text;
+    bool matches;
+} globs[] = {
+    {"", "", true},
+    {"", "a", false},
+    {"*", "", true},
+    {"celery@*", "celery@host", true},
+    {"celery@*", "celer@host", false},
+    {"*host", "celery@host", true},
+    {"*h*t*", "celery@host", true},
+    {"c?l*y@h?st", "celery@host", true},
+    {"[a-d]elery*", "celery@host", true},
+    {"[!a-d]elery*", "celery@host", false},
+    {"[]]x", "]x", true},
+    {"[", "[", true},
+    {"[!", "[!", true},
+    {"a[", "a[", true},
+    {"*[a-]", "x-", true},
+    {"host", "hosts", false},
+};
+
+static void a_glob_matches_as_python_does_it(void)
+{
+    for (size_t i = 0; i < sizeof globs / sizeof globs[0]; i++)
+        EXPECT(presence_glob(globs[i].pattern, globs[i].text) == globs[i].matches);
+}
+
+/* Fresh memory, and this process as one of its workers. */
+static void set_up(void)
+{
+    shared_map();
+    shared_adopt(shared_slot_claim(SHARED_WORKER));
+}
+
+static struct presence_task task_called(const char *id)
+{
+    struct presence_task t = {.pid = getpid(), .attempt = 1};
+    snprintf(t.id, sizeof t.id, "%s", id);
+    return t;
+}
+
+static void a_message_in_hand_is_listed_until_it_is_given_back(void)
+{
+    set_up();
+    struct presence_task t = task_called("one"), out;
+    int place = presence_shared_put_task(&t);
+    EXPECT(place >= 0);
+    EXPECT(presence_shared_get_task(place, &out) == PRESENCE_RESERVED && strcmp(out.id, "one") == 0);
+    presence_shared_start_task(place, 5);
+    presence_shared_start_task(place, 7);
+    EXPECT(presence_shared_get_task(place, &out) == PRESENCE_ACTIVE && out.started_us == 5);
+    presence_shared_move_task(place, PRESENCE_RESERVED);
+    EXPECT(presence_shared_get_task(place, &out) == PRESENCE_RESERVED);
+    presence_shared_free_task(place);
+    EXPECT(presence_shared_get_task(place, &out) == PRESENCE_FREE);
+}
+
+static void what_a_dead_process_held_is_tidied_up(void)
+{
+    set_up();
+    struct presence_task t = task_called("lost"), out;
+    int place = presence_shared_put_task(&t);
+    shared_mine()->pid = 1; /* the slot is another process's now */
+    EXPECT(presence_shared_get_task(place, &out) == PRESENCE_FREE);
+    shared_mine()->pid = getpid();
+    EXPECT(presence_shared_get_task(place, &out) == PRESENCE_FREE);
+}
+
+static void more_than_there_is_room_for_is_left_out(void)
+{
+    set_up();
+    struct presence_task t = task_called("many");
+    int kept = 0;
+    for (int i = 0; i < PRESENCE_TASKS + 100; i++)
+        kept += presence_shared_put_task(&t) >= 0;
+    EXPECT(kept == PRESENCE_TASKS);
+    for (int i = 0; i < PRESENCE_TASKS; i++)
+        presence_shared_free_task(i);
+}
+
+static void put_event(const char *id)
+{
+    struct presence_event e = {.kind = PRESENCE_RECEIVED, .task = task_called(id)};
+    presence_shared_put_event(&e);
+}
+
+static void events_come_in_order_and_the_lost_are_counted(void)
+{
+    set_up();
+    struct presence_reader r = {0};
+    struct presence_event e;
+    char id[16];
+    presence_shared_skip_events(&r);
+    EXPECT(!presence_shared_get_event(&r, 1, &e));
+    put_event("first");
+    put_event("second");
+    EXPECT(presence_shared_get_event(&r, 1, &e) && strcmp(e.task.id, "first") == 0);
+    EXPECT(presence_shared_get_event(&r, 1, &e) && strcmp(e.task.id, "second") == 0);
+    EXPECT(!presence_shared_get_event(&r, 1, &e) && r.lost == 0);
+    for (int i = 0; i < PRESENCE_EVENTS + 10; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        put_event(id);
+    }
+    EXPECT(presence_shared_get_event(&r, 1, &e) && strcmp(e.task.id, "10") == 0 && r.lost == 10);
+}
+
+static void an_event_that_is_never_finished_holds_up_the_others_for_a_second_only(void)
+{
+    set_up();
+    struct presence_reader r = {0};
+    struct presence_event e;
+    presence_shared_skip_events(&r);
+    atomic_fetch_add(&shared_presence()->events_begun, 1); /* its writer was killed */
+    put_event("next");
+    EXPECT(!presence_shared_get_event(&r, 1, &e));
+    EXPECT(!presence_shared_get_event(&r, 900000, &e));
+    EXPECT(presence_shared_get_event(&r, 1100000, &e) && strcmp(e.task.id, "next") == 0 && r.lost == 1);
+}
+
+enum { WRITERS = 3, EACH = 20000 };
+
+/* Events of several processes at once: each that comes is whole, and what does not come is counted. */
+static void several_processes_write_events_at_once(void)
+{
+    set_up();
+    struct presence_reader r = {0};
+    struct presence_event e;
+    uint64_t got = 0, torn = 0;
+    presence_shared_skip_events(&r);
+    for (int w = 0; w < WRITERS; w++) {
+        if (fork() == 0) {
+            struct presence_event mine = {.kind = PRESENCE_STARTED, .matched = w};
+            memset(mine.task.id, 'a' + w, sizeof mine.task.id - 1);
+            memset(mine.task.queue, 'a' + w, sizeof mine.task.queue - 1);
+            for (int i = 0; i < EACH; i++)
+                presence_shared_put_event(&mine);
+            _exit(0);
+        }
+    }
+    for (int left = WRITERS; left > 0 || presence_shared_get_event(&r, 1, &e);) {
+        while (presence_shared_get_event(&r, 1, &e)) {
+            got++;
+            torn += e.task.id[0] != 'a' + e.matched || strspn(e.task.id, (char[]){e.task.id[0], 0}) != 200 ||
+                    e.task.queue[0] != e.task.id[0];
+        }
+        left -= left > 0 && waitpid(-1, NULL, WNOHANG) > 0;
+    }
+    EXPECT(torn <= got / 100); /* a writer that slept for a whole round of the ring can tear one */
+    EXPECT(got + r.lost >= (uint64_t)WRITERS * EACH - 1 && got > 0);
+}
+
+static void queues_keep_their_places(void)
+{
+    set_up();
+    char name[16];
+    EXPECT(presence_shared_queue_state("q") == PRESENCE_QUEUE_AS_CONFIGURED);
+    uint32_t version = shared_presence()->queue_version;
+    EXPECT(presence_shared_set_queue("q", PRESENCE_QUEUE_ADDED));
+    EXPECT(presence_shared_queue_state("q") == PRESENCE_QUEUE_ADDED);
+    EXPECT(presence_shared_set_queue("q", PRESENCE_QUEUE_CANCELLED));
+    EXPECT(presence_shared_queue_state("q") == PRESENCE_QUEUE_CANCELLED);
+    EXPECT(shared_presence()->queue_version == version + 2 && shared_presence()->queue_count == 1);
+    for (int i = 1; i < PRESENCE_QUEUES; i++) {
+        snprintf(name, sizeof name, "q%d", i);
+        EXPECT(presence_shared_set_queue(name, PRESENCE_QUEUE_ADDED));
+    }
+    EXPECT(!presence_shared_set_queue("one too many", PRESENCE_QUEUE_ADDED));
+    EXPECT(presence_shared_set_queue("q", PRESENCE_QUEUE_ADDED));
+}
+
+static void one_agent_at_a_time_is_shown(void)
+{
+    set_up();
+    int first = shared_slot_claim(SHARED_AGENT), second = shared_slot_claim(SHARED_AGENT);
+    shared_slot_at(first)->pid = shared_slot_at(second)->pid = getpid();
+    EXPECT(presence_shared_hold(first) && presence_shared_hold(first) && !presence_shared_hold(second));
+    presence_shared_let_go(second);
+    EXPECT(!presence_shared_hold(second));
+    presence_shared_let_go(first);
+    EXPECT(presence_shared_hold(second));
+    shared_slot_release(second); /* it died without a word */
+    EXPECT(presence_shared_hold(first));
+}
+
+UNIT_MAIN(UNIT_CASE(a_glob_matches_as_python_does_it),
+          UNIT_CASE(a_message_in_hand_is_listed_until_it_is_given_back),
+          UNIT_CASE(what_a_dead_process_held_is_tidied_up),
+          UNIT_CASE(more_than_there_is_room_for_is_left_out),
+          UNIT_CASE(events_come_in_order_and_the_lost_are_counted),
+          UNIT_CASE(an_event_that_is_never_finished_holds_up_the_others_for_a_second_only),
+          UNIT_CASE(several_processes_write_events_at_once), UNIT_CASE(queues_keep_their_places),
+          UNIT_CASE(one_agent_at_a_time_is_shown))
