@@ -1,7 +1,7 @@
 /*
  * agent_http - health and counters over HTTP
  *
- * Owns the listening socket. Reads the shared memory and nothing else, so an answer never waits for a server:
+ * Listens on the socket that the supervisor holds (agent_listen), else on one of its own. Reads the shared memory and nothing else, so an answer never waits for a server:
  * /healthz says that the agent lives, /readyz whether at least one worker consumes and both servers are
  * reachable, /metrics the counters in Prometheus's text format (version 0.0.4). No secrets are in reach here.
  */
@@ -19,6 +19,7 @@
 #include "common/base/check.h"
 #include "common/base/figures.h"
 #include "common/base/log.h"
+#include "worker/agent_listen.h"
 #include "worker/shared.h"
 
 enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5, FIGURES_MAX = 1 << 20 };
@@ -136,6 +137,16 @@ static int port_of(struct evhttp_bound_socket *bound)
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
+/* The supervisor listens for us: both generations accept from its socket. */
+static bool take_listening(struct agent_http *h)
+{
+    int fd = agent_listen_descriptor();
+    struct evhttp_bound_socket *bound = fd >= 0 ? evhttp_accept_socket_with_handle(h->server, fd) : NULL;
+    if (bound)
+        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(bound)));
+    return bound != NULL;
+}
+
 static void try_bind(struct agent_http *h)
 {
     struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port);
@@ -178,7 +189,8 @@ struct agent_http *agent_http_new(struct event_base *base, const char *listen)
     evhttp_set_cb(h->server, "/readyz", on_ready, h);
     evhttp_set_cb(h->server, "/metrics", on_metrics, h);
     h->bind_again = event_new(base, -1, 0, on_bind_again, h);
-    try_bind(h);
+    if (!take_listening(h))
+        try_bind(h);
     return h;
 }
 

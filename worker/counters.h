@@ -1,8 +1,14 @@
 #ifndef NOTIFY_WORKER_COUNTERS_H
 #define NOTIFY_WORKER_COUNTERS_H
 
+/* What a build with another list has before it (tests/fault/next_build.h); nothing in the one that is shipped. */
+#ifndef COUNTER_LIST_FIRST
+#define COUNTER_LIST_FIRST(X)
+#endif
+
 /* Everything that a worker counts, once. X(ENUM, word, help); shown by the agent as notify_<word>_total. */
 #define COUNTER_LIST(X)                                                                                      \
+    COUNTER_LIST_FIRST(X)                                                                                    \
     X(RECEIVED, "messages_received", "messages taken from the broker")                                       \
     X(JOINED, "messages_joined", "copies of a message that was in hand already")                             \
     X(REJECTED, "messages_rejected", "messages that were no acceptable event")                               \
@@ -55,5 +61,8 @@
 
 #define COUNTER_ENUM(e, w, h) COUNT_##e,
 enum counter { COUNTER_LIST(COUNTER_ENUM) COUNTER_COUNT };
+
+/* The word of the figure INDEX, from 0 to COUNTER_COUNT - 1. */
+const char *counter_name(int index);
 
 #endif
