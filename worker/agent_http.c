@@ -17,12 +17,14 @@
 #include <sys/socket.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/figures.h"
 #include "common/base/log.h"
 #include "worker/agent_listen.h"
 #include "worker/shared.h"
 
 enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5, FIGURES_MAX = 1 << 20 };
+enum { ANSWER_MS = 100 }; /* from a connection to its request, and to the answer, of a client of this host or near it */
 
 struct agent_http {
     struct evhttp *server;
@@ -30,6 +32,8 @@ struct agent_http {
     char host[64];
     int port;
     bool complained;
+    struct evhttp_bound_socket *bound; /* NULL: it does not listen */
+    int64_t accepted_us;               /* the last connection */
 };
 
 struct readiness {
@@ -141,17 +145,17 @@ static int port_of(struct evhttp_bound_socket *bound)
 static bool take_listening(struct agent_http *h)
 {
     int fd = agent_listen_descriptor();
-    struct evhttp_bound_socket *bound = fd >= 0 ? evhttp_accept_socket_with_handle(h->server, fd) : NULL;
-    if (bound)
-        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(bound)));
-    return bound != NULL;
+    h->bound = fd >= 0 ? evhttp_accept_socket_with_handle(h->server, fd) : NULL;
+    if (h->bound)
+        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(h->bound)));
+    return h->bound != NULL;
 }
 
 static void try_bind(struct agent_http *h)
 {
-    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port);
-    if (bound) {
-        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(bound)));
+    h->bound = evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port);
+    if (h->bound) {
+        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(h->bound)));
         return;
     }
     if (!h->complained)
@@ -167,6 +171,27 @@ static void on_bind_again(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     try_bind(arg);
+}
+
+/* Notes when; NULL lets libevent make what it makes. */
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+    struct agent_http *h = arg;
+    (void)base;
+    h->accepted_us = clock_mono_us();
+    return NULL;
+}
+
+void agent_http_finish(struct agent_http *h, struct event_base *base)
+{
+    if (!h || !h->bound)
+        return;
+    evhttp_del_accept_socket(h->server, h->bound);
+    h->bound = NULL;
+    if (clock_mono_us() - h->accepted_us > ANSWER_MS * 1000LL)
+        return;
+    event_base_loopexit(base, &(struct timeval){0, ANSWER_MS * 1000});
+    event_base_dispatch(base);
 }
 
 struct agent_http *agent_http_new(struct event_base *base, const char *listen)
@@ -185,6 +210,7 @@ struct agent_http *agent_http_new(struct event_base *base, const char *listen)
     evhttp_set_max_headers_size(h->server, HEADERS_MAX);
     evhttp_set_max_body_size(h->server, BODY_MAX);
     evhttp_set_timeout(h->server, TIMEOUT_S);
+    evhttp_set_bevcb(h->server, on_connection, h);
     evhttp_set_cb(h->server, "/healthz", on_health, h);
     evhttp_set_cb(h->server, "/readyz", on_ready, h);
     evhttp_set_cb(h->server, "/metrics", on_metrics, h);

@@ -49,11 +49,12 @@ struct shared_slot {
 /* Map the memory; called once by the supervisor. */
 void shared_map(void);
 /*
- * Supervisor, instead of shared_map: go on with the memory behind the descriptor FD, of the build before, and own it.
+ * Supervisor, instead of shared_map: go on with the memory behind the descriptor FD, of the build before, which is mapped whole
+ * from HEADER on and sound; own both.
  * True: it is this build's own kind, and used as it is. False: it is another one; there is a new memory now, and that one
  * is looked after by shared_older, until its last process is gone.
  */
-bool shared_take(int fd, const struct shared_header *header);
+bool shared_take(int fd, struct shared_header *header);
 /* The descriptor of the memory, close-on-exec. A child may close it: the mapping stays. */
 int shared_descriptor(void);
 /* Supervisor: note that the message with HASH has killed a process; how often it has. */

@@ -1,0 +1,182 @@
+/* The shared memory of another build, whose processes still live in it. */
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/check.h"
+#include "tests/unit/unit.h"
+#include "worker/shared.h"
+#include "worker/shared_older.h"
+
+enum { THEIR_SLOTS = 8, THEIR_IN_HAND = 64, THEIR_BITS = 5 };
+
+/* As another build may have it: figures in another order, another size of everything. */
+struct their_slot {
+    struct shared_slot common; /* of ours; what counts is that it begins so */
+    uint64_t between;
+    _Atomic uint64_t figures[3];
+};
+
+struct theirs {
+    struct shared_header header;
+    char names[128];
+    _Atomic uint64_t in_hand[THEIR_IN_HAND];
+    struct their_slot slots[THEIR_SLOTS];
+    struct shared_poison poison[2];
+};
+
+static const char their_names[] = "of_theirs\nmessages_settled\nmessages_received\n";
+
+static struct theirs *make_theirs(int *fd)
+{
+    *fd = memfd_create("theirs", MFD_CLOEXEC);
+    check(ftruncate(*fd, sizeof(struct theirs)) == 0);
+    struct theirs *t = mmap(NULL, sizeof *t, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+    check(t != MAP_FAILED);
+    memcpy(t->names, their_names, sizeof their_names);
+    t->header = (struct shared_header){
+        .magic = SHARED_MAGIC,
+        .version = SHARED_HEADER_VERSION,
+        .header_size = sizeof t->header,
+        .size = sizeof *t,
+        .layout = "theirs",
+        .build = "9.9",
+        .slots_at = offsetof(struct theirs, slots),
+        .slots = THEIR_SLOTS,
+        .slot_stride = sizeof t->slots[0],
+        .figures_at = offsetof(struct their_slot, figures),
+        .names_at = offsetof(struct theirs, names),
+        .figures = 3,
+        .names_size = sizeof their_names - 1,
+        .in_hand_at = offsetof(struct theirs, in_hand),
+        .in_hand = THEIR_IN_HAND,
+        .in_hand_slot_bits = THEIR_BITS,
+        .poison_at = offsetof(struct theirs, poison),
+        .poisons = 2,
+        .poison_stride = sizeof t->poison[0],
+    };
+    return t;
+}
+
+static void figures_are_added_by_name_and_stay_when_the_memory_goes(void)
+{
+    int fd;
+    struct theirs *t = make_theirs(&fd);
+    t->slots[1].figures[0] = 3; /* of_theirs */
+    t->slots[1].figures[1] = 40;
+    t->slots[2].figures[1] = 2;
+    t->slots[2].figures[2] = 50;
+    EXPECT(!shared_take(fd, &t->header));
+    shared_older_begin(fd, &t->header);
+    int one = shared_older_mirror(1, 111, SHARED_WORKER), two = shared_older_mirror(2, 222, SHARED_AGENT);
+    EXPECT(one >= 0 && two >= 0 && shared_older_home(one) == 1 && shared_older_home(two) == 2);
+    EXPECT_INT(shared_older_mirror(THEIR_SLOTS, 333, SHARED_WORKER), -1);
+    shared_older_figure("messages_settled", 100); /* of a memory before theirs */
+    t->slots[1].common.consuming = 1;
+    t->slots[1].common.alive_us = 12345;
+    shared_older_look();
+    EXPECT_INT(shared_sum(COUNT_SETTLED), 142);
+    EXPECT_INT(shared_sum(COUNT_RECEIVED), 50);
+    EXPECT(shared_slot_at(one)->consuming == 1 && shared_slot_at(one)->alive_us == 12345 &&
+           shared_slot_at(one)->pid == 111 && shared_slot_at(two)->role == SHARED_AGENT);
+
+    struct buf lines;
+    buf_init(&lines, 4096);
+    shared_older_figures(&lines); /* theirs is what would be handed on: only what it does not have goes by name */
+    EXPECT_TEXT(buf_text(&lines), "figure 100 messages_settled\n");
+    buf_reset(&lines);
+
+    t->slots[1].figures[1] = 41; /* the last that it counted */
+    t->slots[2].common.handling = 77;
+    t->in_hand[5] = (UINT64_C(9) << THEIR_BITS) | 1;
+    t->in_hand[6] = (UINT64_C(9) << THEIR_BITS) | 2;
+    shared_older_gone(one, true);
+    EXPECT(shared_slot_release(one) == 0 && t->in_hand[5] == 0 && t->in_hand[6] != 0);
+    EXPECT(t->slots[1].common.role == SHARED_FREE && shared_older_descriptor() == fd);
+    shared_older_gone(two, true);
+    EXPECT_INT(shared_slot_release(two), 1); /* the message that it was handling has killed */
+    EXPECT_INT(shared_older_descriptor(), -1);
+    EXPECT_INT(shared_sum(COUNT_SETTLED), 143);
+    EXPECT_INT(shared_sum(COUNT_RECEIVED), 50);
+    shared_older_figures(&lines); /* now ours goes on, which has all but what it does not know */
+    EXPECT_TEXT(buf_text(&lines), "figure 3 of_theirs\n");
+    buf_free(&lines);
+}
+
+static void a_message_that_killed_there_is_known_here(void)
+{
+    int fd;
+    struct theirs *t = make_theirs(&fd);
+    t->poison[1].hash = 4711;
+    t->poison[1].kills = 2;
+    EXPECT(!shared_take(fd, &t->header));
+    shared_older_begin(fd, &t->header);
+    int slot = shared_older_mirror(0, 111, SHARED_WORKER);
+    EXPECT(!shared_is_poison(4711));
+    t->slots[0].common.handling = 4711;
+    int other = shared_older_mirror(3, 222, SHARED_WORKER);
+    shared_older_gone(slot, true);
+    EXPECT_INT(t->poison[1].kills, 3); /* those who still take messages there must know it, too */
+    EXPECT_INT(shared_slot_release(slot), 3);
+    EXPECT(shared_is_poison(4711));
+    shared_older_gone(other, false);
+    shared_slot_release(other);
+}
+
+static void a_header_that_leads_outside_is_not_sound(void)
+{
+    int fd;
+    struct theirs *t = make_theirs(&fd);
+    struct shared_header good = t->header;
+    EXPECT(shared_header_is_sound(&t->header, sizeof *t));
+    EXPECT(!shared_header_is_sound(&t->header, sizeof *t - 8) && !shared_header_is_sound(&t->header, 8));
+#define BAD(member, value)                                                                                   \
+    do {                                                                                                     \
+        t->header.member = (value);                                                                          \
+        EXPECT(!shared_header_is_sound(&t->header, sizeof *t));                                              \
+        t->header = good;                                                                                    \
+    } while (0)
+    BAD(magic, 1);
+    BAD(version, SHARED_HEADER_VERSION + 1);
+    BAD(header_size, 8);
+    BAD(slots_at, sizeof *t);
+    BAD(slots_at, UINT64_MAX - 7);
+    BAD(slots_at, good.slots_at + 4);
+    BAD(slots, 33); /* more than fit beside a hash */
+    BAD(slots, 0);
+    BAD(slot_stride, UINT32_MAX - 7);
+    BAD(slot_stride, 8);
+    BAD(figures_at, 8);
+    BAD(figures, 4);
+    BAD(names_at, sizeof *t - 1);
+    BAD(names_size, UINT32_MAX);
+    BAD(in_hand, UINT32_MAX);
+    BAD(in_hand_slot_bits, 0);
+    BAD(in_hand_slot_bits, 40);
+    BAD(poison_at, sizeof *t - 8);
+    BAD(poison_stride, 8);
+    BAD(layout[31], 'x');
+#undef BAD
+    close(fd);
+}
+
+static void our_own_layout_is_used_as_it_is(void)
+{
+    shared_map();
+    int fd = dup(shared_descriptor());
+    int slot = shared_slot_claim(SHARED_WORKER);
+    shared_slot_at(slot)->counters[COUNT_SETTLED] = 5;
+    struct shared_header probe;
+    check(pread(fd, &probe, sizeof probe, 0) == sizeof probe);
+    struct shared_header *h = mmap(NULL, probe.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    EXPECT(shared_header_is_sound(h, probe.size));
+    memcpy(h->build, "other", 6); /* a version alone makes no other layout */
+    EXPECT(shared_take(fd, h));
+    EXPECT_INT(shared_sum(COUNT_SETTLED), 5);
+    EXPECT_INT(shared_descriptor(), fd);
+    EXPECT_TEXT(h->build, NOTIFY_VERSION);
+}
+
+UNIT_MAIN(UNIT_CASE(figures_are_added_by_name_and_stay_when_the_memory_goes),
+          UNIT_CASE(a_message_that_killed_there_is_known_here), UNIT_CASE(a_header_that_leads_outside_is_not_sound),
+          UNIT_CASE(our_own_layout_is_used_as_it_is))
