@@ -24,7 +24,9 @@
 #include "worker/shared.h"
 
 enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5, FIGURES_MAX = 1 << 20 };
-enum { ANSWER_MS = 100 }; /* from a connection to its request, and to the answer, of a client of this host or near it */
+enum {
+    ANSWER_MS = 100
+}; /* from a connection to its request, and to the answer, of a client of this host or near it */
 
 struct agent_http {
     struct evhttp *server;

@@ -40,7 +40,8 @@ struct binary_check {
 };
 
 /* In the child: nothing of ours but the two descriptors goes over. */
-static _Noreturn void execute(const struct binary_check *c, const char *argv0, const char *file, int state, int memory)
+static _Noreturn void execute(const struct binary_check *c, const char *argv0, const char *file, int state,
+                              int memory)
 {
     const struct rlimit words = {WORDS_MAX, WORDS_MAX}, no_core = {0, 0};
     char *const argv[] = {(char *)argv0, "-t", "-c", (char *)file, NULL};
@@ -62,8 +63,8 @@ static _Noreturn void execute(const struct binary_check *c, const char *argv0, c
     _exit(EXIT_NOT_EXECUTED);
 }
 
-struct binary_check *binary_check_start(const char *path, const char *argv0, const char *file, int state, int memory,
-                                        int64_t timeout_us)
+struct binary_check *binary_check_start(const char *path, const char *argv0, const char *file, int state,
+                                        int memory, int64_t timeout_us)
 {
     struct binary_check *c = mem_zalloc(sizeof *c);
     snprintf(c->path, sizeof c->path, "%s", path);

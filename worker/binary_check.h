@@ -15,8 +15,8 @@ struct binary_check;
  * ARGV0: its name. STATE and MEMORY: descriptors that it gets to look at; the caller's go on being close-on-exec. It has
  * TIMEOUT_US. NULL when it could not be started, which is logged; else end it with binary_check_end.
  */
-struct binary_check *binary_check_start(const char *path, const char *argv0, const char *file, int state, int memory,
-                                        int64_t timeout_us);
+struct binary_check *binary_check_start(const char *path, const char *argv0, const char *file, int state,
+                                        int memory, int64_t timeout_us);
 /* Of a child that was reaped: true when it was this one. */
 bool binary_check_reaped(struct binary_check *check, pid_t pid, int status);
 

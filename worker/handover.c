@@ -118,16 +118,20 @@ static bool take_child(struct handover *h, const char *value)
 
 static bool take_figure(struct handover *h, const char *value)
 {
-    char *end;
+    char *end = NULL;
+    if (!isdigit((unsigned char)*value) || h->figure_count == HANDOVER_FIGURES)
+        return false;
     errno = 0;
-    unsigned long long number = isdigit((unsigned char)*value) ? strtoull(value, &end, 10) : 0;
-    if (!isdigit((unsigned char)*value) || errno || *end != ' ' || h->figure_count == HANDOVER_FIGURES)
+    unsigned long long number = strtoull(value, &end, 10);
+    if (errno || *end != ' ')
         return false;
     h->figures = mem_realloc(h->figures, (h->figure_count + 1) * sizeof *h->figures);
     struct handover_figure *f = &h->figures[h->figure_count];
     f->value = number;
-    h->figure_count += read_text(f->name, sizeof f->name, end + 1);
-    return h->figure_count && f == &h->figures[h->figure_count - 1];
+    if (!read_text(f->name, sizeof f->name, end + 1))
+        return false;
+    h->figure_count++;
+    return true;
 }
 
 static bool is_name(const char *name, size_t length)
@@ -204,7 +208,7 @@ bool handover_read(struct handover *h, const char *text, size_t size, const char
 {
     *h = (struct handover){.listen = -1, .memory = -1};
     *why = "it is too long, or no text";
-    if (size > HANDOVER_SIZE || memchr(text, 0, size))
+    if (size > HANDOVER_SIZE || (size && memchr(text, 0, size)))
         return false;
     char *copy = mem_zalloc(size + 1);
     memcpy(copy, text, size);
@@ -216,8 +220,8 @@ bool handover_read(struct handover *h, const char *text, size_t size, const char
 void handover_write_head(struct buf *to, const struct handover *h)
 {
     buf_add_text(to, HANDOVER_BEGINS "\n");
-    buf_printf(to, "supervisor %d %d %u %ld %ld %" PRId64 " %" PRId64 " %d\n", (int)h->pid, h->memory, h->generation,
-               h->wanted, h->configured, h->watchdog_us, h->grace_us, h->again);
+    buf_printf(to, "supervisor %d %d %u %ld %ld %" PRId64 " %" PRId64 " %d\n", (int)h->pid, h->memory,
+               h->generation, h->wanted, h->configured, h->watchdog_us, h->grace_us, h->again);
     buf_printf(to, "path %s\n", h->path);
     if (h->listen >= 0)
         buf_printf(to, "listen %d %s\n", h->listen, h->listen_at);

@@ -48,22 +48,23 @@ struct handover_setting {
 };
 
 struct handover {
-    pid_t pid; /* of the supervisor: an environment that somebody else inherited is not believed */
+    pid_t pid;  /* of the supervisor: an environment that somebody else inherited is not believed */
     int memory; /* descriptor of the shared memory */
     int listen; /* descriptor of the agent's listening socket; -1: none */
     char listen_at[HANDOVER_LISTEN];
     char path[HANDOVER_PATH]; /* from which the program is executed */
     unsigned generation;
-    long wanted;          /* workers */
-    long configured;      /* workers, as the file said last: until it says another number, WANTED holds */
-    int64_t watchdog_us;  /* until the file is read */
-    int64_t grace_us;     /* the same */
-    bool again;           /* a HUP came after this one */
+    long wanted;         /* workers */
+    long configured;     /* workers, as the file said last: until it says another number, WANTED holds */
+    int64_t watchdog_us; /* until the file is read */
+    int64_t grace_us;    /* the same */
+    bool again;          /* a HUP came after this one */
     struct handover_child *children;
     size_t child_count;
     struct handover_figure *figures; /* what was counted in memories that are gone */
     size_t figure_count;
-    struct handover_setting *settings; /* what was set while it ran; used where the memory has another layout */
+    struct handover_setting
+        *settings; /* what was set while it ran; used where the memory has another layout */
     size_t setting_count;
 };
 

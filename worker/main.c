@@ -48,7 +48,8 @@ static int test_handover(void)
         printf(BINARY_CHECK_SAYS HANDOVER_BEGINS "\n");
         break;
     case REEXEC_BAD:
-        fprintf(stderr, "this version (" NOTIFY_VERSION ") cannot take over from the one that runs: %s\n", why);
+        fprintf(stderr, "this version (" NOTIFY_VERSION ") cannot take over from the one that runs: %s\n",
+                why);
         handover_free(&h);
         return EXIT_WRONG_USE;
     case REEXEC_NONE:

@@ -91,14 +91,16 @@ static bool read_state(int fd, struct handover *h, const char **why)
 }
 
 /* Whole and for good: who takes the memory over needs it for as long as its processes live. */
-static bool map_memory(const struct handover *h, bool is_check, struct shared_header **header, const char **why)
+static bool map_memory(const struct handover *h, bool is_check, struct shared_header **header,
+                       const char **why)
 {
     struct stat st;
     *why = "the memory is no descriptor of its process";
     if (h->memory <= STDERR_FILENO || fstat(h->memory, &st) != 0 || !S_ISREG(st.st_mode) ||
         st.st_size < (off_t)sizeof **header)
         return false;
-    void *p = mmap(NULL, (size_t)st.st_size, is_check ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED, h->memory, 0);
+    void *p = mmap(NULL, (size_t)st.st_size, is_check ? PROT_READ : PROT_READ | PROT_WRITE, MAP_SHARED,
+                   h->memory, 0);
     if (p == MAP_FAILED)
         return false;
     *header = p;
@@ -106,7 +108,8 @@ static bool map_memory(const struct handover *h, bool is_check, struct shared_he
     return shared_header_is_sound(*header, (uint64_t)st.st_size);
 }
 
-enum reexec_state reexec_take(struct handover *h, struct shared_header **header, bool is_check, const char **why)
+enum reexec_state reexec_take(struct handover *h, struct shared_header **header, bool is_check,
+                              const char **why)
 {
     const char *text = getenv(REEXEC_ENVIRONMENT);
     *h = (struct handover){.listen = -1, .memory = -1};

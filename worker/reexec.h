@@ -21,7 +21,8 @@ enum reexec_state { REEXEC_NONE, REEXEC_GOOD, REEXEC_BAD };
  * freed, the memory's beginning is *HEADER (mapped for as long as we live), and all descriptors are close-on-exec again.
  * BAD: *WHY says what is wrong with it.
  */
-enum reexec_state reexec_take(struct handover *h, struct shared_header **header, bool is_check, const char **why);
+enum reexec_state reexec_take(struct handover *h, struct shared_header **header, bool is_check,
+                              const char **why);
 
 /* A file in memory with TEXT, close-on-exec; or -1 with errno. */
 int reexec_state(const char *text, size_t size);

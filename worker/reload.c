@@ -156,8 +156,9 @@ static void begin_check(struct supervisor *s)
 static bool is_the_checked_one(const struct supervisor *s)
 {
     struct stat st;
-    return stat(reexec_path(), &st) == 0 && st.st_dev == s->checked.st_dev && st.st_ino == s->checked.st_ino &&
-           st.st_size == s->checked.st_size && st.st_mtim.tv_sec == s->checked.st_mtim.tv_sec &&
+    return stat(reexec_path(), &st) == 0 && st.st_dev == s->checked.st_dev &&
+           st.st_ino == s->checked.st_ino && st.st_size == s->checked.st_size &&
+           st.st_mtim.tv_sec == s->checked.st_mtim.tv_sec &&
            st.st_mtim.tv_nsec == s->checked.st_mtim.tv_nsec && st.st_mode == s->checked.st_mode;
 }
 
@@ -240,8 +241,9 @@ void reload_ask(struct supervisor *s)
     if (s->step == RELOAD_NONE) {
         s->step = RELOAD_WANTED;
         if (!s->conf || !may_begin(s))
-            LOG(LOG_INFO, "reload_remembered", LOG_TEXT("why", s->starting ? "the new workers do not consume yet"
-                                                                           : "the old workers are not gone yet"));
+            LOG(LOG_INFO, "reload_remembered",
+                LOG_TEXT("why", s->starting ? "the new workers do not consume yet"
+                                            : "the old workers are not gone yet"));
     } else if (s->step != RELOAD_WANTED) {
         s->again = true;
     }

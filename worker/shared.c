@@ -26,14 +26,14 @@
 enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10, LIMITS_PROBES = 8, NAMES_SIZE = 262144 };
 _Static_assert(SHARED_SLOTS < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
 /* What another build reads (shared_layout.h). Where one of these fails, raise SHARED_HEADER_VERSION. */
-_Static_assert(offsetof(struct shared_slot, role) == 0 && offsetof(struct shared_slot, pid) == 4 &&
-                   offsetof(struct shared_slot, alive_us) == 8 && offsetof(struct shared_slot, handling) == 16 &&
-                   offsetof(struct shared_slot, has_worked) == 24 &&
-                   offsetof(struct shared_slot, consuming) == 28 &&
-                   offsetof(struct shared_slot, database_up) == 32 &&
-                   offsetof(struct shared_slot, draining) == 36 && offsetof(struct shared_slot, in_hand) == 40 &&
-                   offsetof(struct shared_slot, sending) == 48 && offsetof(struct shared_slot, unwritten) == 56,
-               "a slot begins as version 1 says");
+_Static_assert(
+    offsetof(struct shared_slot, role) == 0 && offsetof(struct shared_slot, pid) == 4 &&
+        offsetof(struct shared_slot, alive_us) == 8 && offsetof(struct shared_slot, handling) == 16 &&
+        offsetof(struct shared_slot, has_worked) == 24 && offsetof(struct shared_slot, consuming) == 28 &&
+        offsetof(struct shared_slot, database_up) == 32 && offsetof(struct shared_slot, draining) == 36 &&
+        offsetof(struct shared_slot, in_hand) == 40 && offsetof(struct shared_slot, sending) == 48 &&
+        offsetof(struct shared_slot, unwritten) == 56,
+    "a slot begins as version 1 says");
 
 struct shared {
     struct shared_header header;

@@ -16,8 +16,9 @@
  * Everything is a hint that may be lost with the supervisor; the truth is in PostgreSQL and RabbitMQ.
  */
 enum {
-    SHARED_SLOTS = 641,        /* processes: two generations of 256 workers, agents, those that die; and the next */
-    SHARED_CARRIED = 640,      /* never a process's: its counters are what was counted in other memories (shared_older) */
+    SHARED_SLOTS = 641, /* processes: two generations of 256 workers, agents, those that die; and the next */
+    SHARED_CARRIED =
+        640, /* never a process's: its counters are what was counted in other memories (shared_older) */
     SHARED_GENERATIONS = 4096, /* words; workspaces that share one only reload more often than needed */
     SHARED_IN_HAND = 65536,    /* events in hand on this host */
     SHARED_LIMITS = 16384,     /* integrations that were sent to lately */

@@ -24,21 +24,21 @@ struct shared_header {
     uint64_t magic;
     uint32_t version;
     uint32_t header_size;
-    uint64_t size;         /* bytes of the whole memory */
-    char layout[32];       /* of the sources that say what is in it; NUL-terminated */
-    char build[32];        /* the version, for people; NUL-terminated */
-    uint64_t slots_at;     /* bytes from the beginning, like all that end so */
-    uint32_t slots;        /* how many */
-    uint32_t slot_stride;  /* bytes from one to the next */
-    uint64_t figures_at;   /* in a slot: where its figures begin, a word of 64 bits each */
-    uint64_t names_at;     /* the names of the figures, in their order, each with a newline behind it */
-    uint32_t figures;      /* how many */
-    uint32_t names_size;   /* bytes */
-    uint64_t in_hand_at;   /* words: a hash whose lowest in_hand_slot_bits are the holder's slot; 0: free */
-    uint32_t in_hand;      /* how many */
+    uint64_t size;        /* bytes of the whole memory */
+    char layout[32];      /* of the sources that say what is in it; NUL-terminated */
+    char build[32];       /* the version, for people; NUL-terminated */
+    uint64_t slots_at;    /* bytes from the beginning, like all that end so */
+    uint32_t slots;       /* how many */
+    uint32_t slot_stride; /* bytes from one to the next */
+    uint64_t figures_at;  /* in a slot: where its figures begin, a word of 64 bits each */
+    uint64_t names_at;    /* the names of the figures, in their order, each with a newline behind it */
+    uint32_t figures;     /* how many */
+    uint32_t names_size;  /* bytes */
+    uint64_t in_hand_at;  /* words: a hash whose lowest in_hand_slot_bits are the holder's slot; 0: free */
+    uint32_t in_hand;     /* how many */
     uint32_t in_hand_slot_bits;
-    uint64_t poison_at;    /* struct shared_poison */
-    uint32_t poisons;      /* how many */
+    uint64_t poison_at; /* struct shared_poison */
+    uint32_t poisons;   /* how many */
     uint32_t poison_stride;
 };
 
@@ -56,7 +56,7 @@ bool shared_header_is_same(const struct shared_header *a, const struct shared_he
  * Calls EACH for the name of each figure in its order; it is not NUL-terminated and good until EACH returns. Names that
  * the text lacks are left out.
  */
-void shared_header_names(const struct shared_header *h, void (*each)(void *owner, int index, const char *name, size_t length),
-                         void *owner);
+void shared_header_names(const struct shared_header *h,
+                         void (*each)(void *owner, int index, const char *name, size_t length), void *owner);
 
 #endif

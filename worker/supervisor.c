@@ -339,7 +339,8 @@ static void take_signals_over(struct supervisor *s)
     sigprocmask(SIG_BLOCK, &s->signals, NULL);
 }
 
-static bool begin(struct supervisor *s, struct conf *conf, const struct handover *h, struct shared_header *header)
+static bool begin(struct supervisor *s, struct conf *conf, const struct handover *h,
+                  struct shared_header *header)
 {
     if (conf)
         log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");

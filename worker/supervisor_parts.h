@@ -42,7 +42,7 @@ enum reload_step { RELOAD_NONE, RELOAD_WANTED, RELOAD_CHECKING, RELOAD_PASSED };
 struct supervisor {
     pid_t pid;
     const char *file;
-    struct conf *conf;   /* NULL: the file became unusable between its check and our start; it is read again */
+    struct conf *conf; /* NULL: the file became unusable between its check and our start; it is read again */
     unsigned generation; /* of the program and the configuration */
     long wanted;         /* workers */
     long configured;     /* workers, as the file says */
@@ -58,8 +58,8 @@ struct supervisor {
     enum reload_step step;
     bool again; /* another HUP came after the one that is on its way */
     struct binary_check *check;
-    struct stat checked;   /* the program, when its check began */
-    int64_t read_again_us; /* the file, while there is no conf */
+    struct stat checked;    /* the program, when its check began */
+    int64_t read_again_us;  /* the file, while there is no conf */
     int64_t looked_us;      /* at the children's pulses */
     int64_t watch_since_us; /* silence before this tells nothing */
     int64_t kill_at_us;

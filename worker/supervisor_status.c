@@ -23,8 +23,8 @@ static void describe(const struct supervisor *s, char *status, size_t size)
         else
             old++;
     }
-    snprintf(status, size, "%d of %ld workers consume%s%s; generation %u, " NOTIFY_VERSION, consuming, s->wanted,
-             old ? ", others drain or work on" : "", s->ending ? "; ending" : "", s->generation);
+    snprintf(status, size, "%d of %ld workers consume%s%s; generation %u, " NOTIFY_VERSION, consuming,
+             s->wanted, old ? ", others drain or work on" : "", s->ending ? "; ending" : "", s->generation);
 }
 
 void supervisor_tell(struct supervisor *s)

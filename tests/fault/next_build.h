@@ -6,7 +6,7 @@
  * before all others, so that each has another index and a slot another size.
  */
 #undef NOTIFY_VERSION
-#define NOTIFY_VERSION "0.2.0-next"
+#define NOTIFY_VERSION        "0.2.0-next"
 #define COUNTER_LIST_FIRST(X) X(NEXT, "of_the_next_build", "what only this build counts")
 
 #endif

@@ -59,11 +59,23 @@ static void see(const char *at, size_t size, uint64_t *sum)
 
 static void try_header(const uint8_t *data, size_t size)
 {
-    static const struct shared_header good = {
-        .magic = SHARED_MAGIC, .version = SHARED_HEADER_VERSION, .header_size = sizeof good, .size = ROOM,
-        .slots_at = 1024,      .slots = 4,    .slot_stride = 256,  .figures_at = 64,    .names_at = 512,
-        .figures = 8,          .names_size = 64, .in_hand_at = 2048, .in_hand = 16,     .in_hand_slot_bits = 10,
-        .poison_at = 3072,     .poisons = 4,  .poison_stride = 16};
+    static const struct shared_header good = {.magic = SHARED_MAGIC,
+                                              .version = SHARED_HEADER_VERSION,
+                                              .header_size = sizeof good,
+                                              .size = ROOM,
+                                              .slots_at = 1024,
+                                              .slots = 4,
+                                              .slot_stride = 256,
+                                              .figures_at = 64,
+                                              .names_at = 512,
+                                              .figures = 8,
+                                              .names_size = 64,
+                                              .in_hand_at = 2048,
+                                              .in_hand = 16,
+                                              .in_hand_slot_bits = 10,
+                                              .poison_at = 3072,
+                                              .poisons = 4,
+                                              .poison_stride = 16};
     struct shared_header *h = mem_zalloc(ROOM);
     uint64_t sum = 0;
     char *bytes = (char *)h;

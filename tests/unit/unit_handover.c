@@ -21,7 +21,8 @@ static const struct handover some = {
 
 static void write_some(struct buf *to)
 {
-    struct handover_child children[] = {{100, 0, 2, 41, 123456789, false, false}, {101, 639, 1, 41, 987654321, true, true}};
+    struct handover_child children[] = {{100, 0, 2, 41, 123456789, false, false},
+                                        {101, 639, 1, 41, 987654321, true, true}};
     struct handover h = some;
     h.children = children;
     h.child_count = 2;
@@ -39,13 +40,15 @@ static void what_is_written_is_read(void)
     const char *why;
     write_some(&text);
     EXPECT(handover_read(&h, text.data, text.len, &why));
-    EXPECT(h.pid == 4711 && h.memory == 5 && h.listen == 6 && h.generation == 41 && h.wanted == 7 && h.configured == 4);
+    EXPECT(h.pid == 4711 && h.memory == 5 && h.listen == 6 && h.generation == 41 && h.wanted == 7 &&
+           h.configured == 4);
     EXPECT(h.watchdog_us == 10000000 && h.grace_us == 30000000 && h.again);
     EXPECT_TEXT(h.path, some.path);
     EXPECT_TEXT(h.listen_at, some.listen_at);
     EXPECT_INT(h.child_count, 2);
     EXPECT(h.children[0].pid == 100 && h.children[0].role == 2 && !h.children[0].asked_to_end);
-    EXPECT(h.children[1].slot == 639 && h.children[1].started_us == 987654321 && h.children[1].killed_by_watchdog);
+    EXPECT(h.children[1].slot == 639 && h.children[1].started_us == 987654321 &&
+           h.children[1].killed_by_watchdog);
     EXPECT_INT(h.figure_count, 1);
     EXPECT(h.figures[0].value == UINT64_MAX);
     EXPECT_TEXT(h.figures[0].name, "messages_received{kind=\"a b\"}");
@@ -102,13 +105,28 @@ static void what_is_cut_or_doubled_is_refused(void)
 
 static void numbers_out_of_range_are_refused(void)
 {
-    static const char *const lines[] = {
-        "child 0 1 1 0 0 0 0",  "child -1 1 1 0 0 0 0", "child 9 -1 1 0 0 0 0", "child 9 99999 1 0 0 0 0",
-        "child 9 1 0 0 0 0 0",  "child 9 1 1 0 0 2 0",  "child 9 1 1 0 0 0",    "child 9 1 1 0 0 0 0 0",
-        "child  9 1 1 0 0 0 0", "child 9 1 1 0 x 0 0",  "figure -1 a",          "figure 99999999999999999999 a",
-        "figure 1 ",            "figure 1",             "listen -1 a",          "listen 5",
-        "listen 5 ",            "setting =x",           "setting a b=x",        "setting nothing",
-        "path relative",        "child 99999999999999999999 1 1 0 0 0 0"};
+    static const char *const lines[] = {"child 0 1 1 0 0 0 0",
+                                        "child -1 1 1 0 0 0 0",
+                                        "child 9 -1 1 0 0 0 0",
+                                        "child 9 99999 1 0 0 0 0",
+                                        "child 9 1 0 0 0 0 0",
+                                        "child 9 1 1 0 0 2 0",
+                                        "child 9 1 1 0 0 0",
+                                        "child 9 1 1 0 0 0 0 0",
+                                        "child  9 1 1 0 0 0 0",
+                                        "child 9 1 1 0 x 0 0",
+                                        "figure -1 a",
+                                        "figure 99999999999999999999 a",
+                                        "figure 1 ",
+                                        "figure 1",
+                                        "listen -1 a",
+                                        "listen 5",
+                                        "listen 5 ",
+                                        "setting =x",
+                                        "setting a b=x",
+                                        "setting nothing",
+                                        "path relative",
+                                        "child 99999999999999999999 1 1 0 0 0 0"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         char text[256];
         snprintf(text, sizeof text, BEGIN SELF "%s\nend\n", lines[i]);

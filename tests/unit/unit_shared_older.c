@@ -82,7 +82,8 @@ static void figures_are_added_by_name_and_stay_when_the_memory_goes(void)
 
     struct buf lines;
     buf_init(&lines, 4096);
-    shared_older_figures(&lines); /* theirs is what would be handed on: only what it does not have goes by name */
+    shared_older_figures(
+        &lines); /* theirs is what would be handed on: only what it does not have goes by name */
     EXPECT_TEXT(buf_text(&lines), "figure 100 messages_settled\n");
     buf_reset(&lines);
 
@@ -178,5 +179,5 @@ static void our_own_layout_is_used_as_it_is(void)
 }
 
 UNIT_MAIN(UNIT_CASE(figures_are_added_by_name_and_stay_when_the_memory_goes),
-          UNIT_CASE(a_message_that_killed_there_is_known_here), UNIT_CASE(a_header_that_leads_outside_is_not_sound),
-          UNIT_CASE(our_own_layout_is_used_as_it_is))
+          UNIT_CASE(a_message_that_killed_there_is_known_here),
+          UNIT_CASE(a_header_that_leads_outside_is_not_sound), UNIT_CASE(our_own_layout_is_used_as_it_is))
