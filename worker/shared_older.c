@@ -31,12 +31,14 @@ struct carried {
 static struct {
     struct shared_header *header; /* NULL: none */
     int fd;
-    int index[COUNTER_COUNT];   /* of a counter of ours there; -1: it has none of that name */
-    bool mirrors[SHARED_SLOTS]; /* which of our slots are */
-    int homes[SHARED_SLOTS];    /* of those: the slot there */
+    int index[COUNTER_COUNT];     /* of a counter of ours there; -1: it has none of that name */
+    uint64_t base[COUNTER_COUNT]; /* what was counted before theirs and ours */
+    bool mirrors[SHARED_SLOTS];   /* which of our slots are */
+    int homes[SHARED_SLOTS];      /* of those: the slot there */
     int living;
 } older = {.fd = -1};
 
+/* Figures that this build does not know. */
 static struct carried *carried;
 static size_t carried_count;
 
@@ -110,8 +112,10 @@ void shared_older_begin(int fd, struct shared_header *header)
     older.fd = fd;
     older.living = 0;
     memset(older.mirrors, 0, sizeof older.mirrors);
-    for (int i = 0; i < COUNTER_COUNT; i++)
+    for (int i = 0; i < COUNTER_COUNT; i++) {
         older.index[i] = -1;
+        older.base[i] = 0;
+    }
     shared_header_names(header, note_index, NULL);
     copy_poison();
 }
@@ -156,10 +160,8 @@ static void look_at(int slot)
 static void look_at_figures(void)
 {
     _Atomic uint64_t *words = shared_slot_at(SHARED_CARRIED)->counters;
-    for (int i = 0; i < COUNTER_COUNT; i++) {
-        struct carried *c = find_carried(counter_name(i), strlen(counter_name(i)));
-        words[i] = (c ? c->value : 0) + (older.index[i] >= 0 ? sum_there(older.header, older.index[i]) : 0);
-    }
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        words[i] = older.base[i] + (older.index[i] >= 0 ? sum_there(older.header, older.index[i]) : 0);
 }
 
 void shared_older_look(void)
@@ -175,24 +177,15 @@ void shared_older_look(void)
 static void carry_from_there(void *owner, int index, const char *name, size_t length)
 {
     (void)owner;
-    carry(name, length, sum_there(older.header, index));
+    if (counter_of(name, length) < 0)
+        carry(name, length, sum_there(older.header, index));
 }
 
-/*
- * The memory goes. What it counted of ours is in SHARED_CARRIED for good; of what is carried by name only those are left
- * that we do not know.
- */
+/* The memory goes. What it counted of ours is in SHARED_CARRIED for good. */
 static void end(void)
 {
-    size_t kept = 0;
     look_at_figures();
     shared_header_names(older.header, carry_from_there, NULL);
-    for (size_t i = 0; i < carried_count; i++)
-        if (counter_of(carried[i].name, strlen(carried[i].name)) >= 0)
-            free(carried[i].name);
-        else
-            carried[kept++] = carried[i];
-    carried_count = kept;
     munmap(older.header, older.header->size);
     close(older.fd);
     older.header = NULL;
@@ -264,21 +257,21 @@ static void write_figure(struct buf *to, const char *name, uint64_t value)
  */
 void shared_older_figures(struct buf *to)
 {
-    for (int i = 0; older.header && i < COUNTER_COUNT; i++) {
-        struct carried *c = find_carried(counter_name(i), strlen(counter_name(i)));
-        uint64_t own = shared_sum((enum counter)i) - shared_slot_at(SHARED_CARRIED)->counters[i];
-        write_figure(to, counter_name(i), own + (c ? c->value : 0));
-    }
+    for (int i = 0; older.header && i < COUNTER_COUNT; i++)
+        write_figure(to, counter_name(i),
+                     older.base[i] + shared_sum((enum counter)i) -
+                         shared_slot_at(SHARED_CARRIED)->counters[i]);
     for (size_t i = 0; i < carried_count; i++)
-        if (counter_of(carried[i].name, strlen(carried[i].name)) < 0)
-            write_figure(to, carried[i].name, carried[i].value);
+        write_figure(to, carried[i].name, carried[i].value);
 }
 
 void shared_older_figure(const char *name, uint64_t value)
 {
-    int counter = older.header ? -1 : counter_of(name, strlen(name));
-    if (counter >= 0)
-        shared_slot_at(SHARED_CARRIED)->counters[counter] += value;
-    else
+    int counter = counter_of(name, strlen(name));
+    if (counter < 0)
         carry(name, strlen(name), value);
+    else if (older.header)
+        older.base[counter] += value;
+    else
+        shared_slot_at(SHARED_CARRIED)->counters[counter] += value;
 }

@@ -377,6 +377,23 @@ def test_a_program_that_is_replaced_while_it_is_checked_is_checked_again(stage, 
     hup_and_wait(one, "0.2.0-next")
 
 
+def test_a_program_that_passes_its_check_and_cannot_be_executed_then_changes_nothing(stage, notifyd, installed, build, tmp_path):
+    """Its interpreter goes while it is checked."""
+    stage.webhook(secret=None)
+    one = notifyd(program=installed.path)
+    pids, shell = {p.pid for p in one.children()}, tmp_path / "shell"
+    shutil.copy2("/bin/sh", shell)
+    installed.write(f"#!{shell}\nrm -f {shell}\nexec {build}/notifyd \"$@\"\n")
+    one.signal(signal.SIGHUP)
+    assert "No such file" in refused(one)
+    assert "could not be executed" in one.events("reload_refused")[0]["advice"]
+    time.sleep(0.3)
+    assert same_pool(one, pids)
+    stage.wait_arrivals([stage.publish()])
+    installed.install("this")
+    hup_and_wait(one)
+
+
 def test_a_file_that_was_spoiled_after_its_check_costs_no_worker(stage, notifyd, installed, build, tmp_path):
     """The check sees a good file, the program that is executed a bad one."""
     stage.webhook(secret=None)
