@@ -264,6 +264,7 @@ int agent_run(const struct conf *conf, int slot)
     pg_link_start(a.ledger);
     sweep_start(a.sweep);
     retention_start(a.retention);
+    shared_mine()->has_worked = 1; /* the agent of the generation before may leave */
     event_base_dispatch(a.base);
     if (!a.at_once)
         agent_http_finish(a.http, a.base);

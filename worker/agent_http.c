@@ -22,11 +22,15 @@
 #include "common/base/log.h"
 #include "worker/agent_listen.h"
 #include "worker/shared.h"
+#include "worker/shared_older.h"
 
 enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5, FIGURES_MAX = 1 << 20 };
 enum {
-    ANSWER_MS = 100
-}; /* from a connection to its request, and to the answer, of a client of this host or near it */
+    ANSWER_MS =
+        100, /* from a connection to its request, and to the answer, of a client of this host or near it */
+    WAIT_MS =
+        400, /* the supervisor sees that we work, within its tick, and the agent before us ends its answers */
+};
 
 struct agent_http {
     struct evhttp *server;
@@ -103,6 +107,7 @@ static void on_metrics(struct evhttp_request *request, void *arg)
         COUNTER_LIST(AGENT_COUNTER)};
     uint64_t in_hand = 0, sending = 0, unwritten = 0;
     struct readiness r = look();
+    shared_older_count();
     struct evbuffer *body = new_body();
     struct buf b;
     char name[64];
@@ -168,11 +173,17 @@ static void try_bind(struct agent_http *h)
     event_add(h->bind_again, &(struct timeval){BIND_AGAIN_S, 0});
 }
 
+static void begin_listening(struct agent_http *h)
+{
+    if (!take_listening(h))
+        try_bind(h);
+}
+
 static void on_bind_again(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    try_bind(arg);
+    begin_listening(arg);
 }
 
 /* Notes when; NULL lets libevent make what it makes. */
@@ -217,8 +228,10 @@ struct agent_http *agent_http_new(struct event_base *base, const char *listen)
     evhttp_set_cb(h->server, "/readyz", on_ready, h);
     evhttp_set_cb(h->server, "/metrics", on_metrics, h);
     h->bind_again = event_new(base, -1, 0, on_bind_again, h);
-    if (!take_listening(h))
-        try_bind(h);
+    if (agent_listen_descriptor() >= 0 && agent_listen_waits())
+        event_add(h->bind_again, &(struct timeval){0, WAIT_MS * 1000});
+    else
+        begin_listening(h);
     return h;
 }
 

@@ -2,7 +2,8 @@
  * agent_listen - the agent's listening socket, held by the supervisor
  *
  * Owns one descriptor. The supervisor never accepts from it: it has no connections. But it is what both generations and
- * the next execution have in common. (With SO_REUSEPORT each agent would have a socket of its own, and what waits in
+ * the next execution have in common. One agent at a time accepts: where the memory has another layout, the old one does not see
+ * what the new workers count, and figures told by both in turn would rise and fall. (With SO_REUSEPORT each agent would have a socket of its own, and what waits in
  * the line of the one that closes would be refused; and two pools with the same address would not notice each other.)
  *
  * Addresses that are names are left to the agent: to look one up may take long, and nothing here may.
@@ -22,10 +23,21 @@ enum { BACKLOG = 128 };
 
 static int descriptor = -1;
 static char at[HANDOVER_LISTEN];
+static bool waits;
 
 int agent_listen_descriptor(void)
 {
     return descriptor;
+}
+
+void agent_listen_wait(bool wait)
+{
+    waits = wait;
+}
+
+bool agent_listen_waits(void)
+{
+    return waits;
 }
 
 const char *agent_listen_at(void)

@@ -209,6 +209,20 @@ static void go_over(struct supervisor *s)
         supersede(s);
 }
 
+/* There is one agent for the host, and the new one does its work: the old one may leave before the workers. */
+static void relieve_agent(struct supervisor *s)
+{
+    bool works = false;
+    for (int i = 0; i < CHILDREN_MAX; i++) {
+        const struct child *c = &s->children[i];
+        works |= c->pid && c->role == SHARED_AGENT && c->generation == s->generation && !c->asked_to_end &&
+                 shared_slot_at(c->slot)->has_worked;
+    }
+    for (int i = 0; works && i < CHILDREN_MAX; i++)
+        if (s->children[i].role == SHARED_AGENT && s->children[i].generation != s->generation)
+            supervisor_drain(&s->children[i]);
+}
+
 /*
  * The new generation consumes, or a part of it does and the others had time enough to (the broker may refuse
  * so many connections at once): the old one may drain.
@@ -217,6 +231,7 @@ static void finish_start(struct supervisor *s)
 {
     if (!s->starting || s->superseding)
         return;
+    relieve_agent(s);
     long consuming = count_consuming(s);
     bool late = clock_mono_us() - s->reload_us > s->watchdog_us;
     if (late && consuming == 0 && !s->said_late) {

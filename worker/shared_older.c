@@ -6,8 +6,9 @@
  * offsets that the memory names. What it sees there it writes into ours, a few times a second:
  *
  * - of each of those processes, into a slot of ours (its mirror), so that agent and supervisor see one pool;
- * - the sums of its figures, by name, into the counters of slot SHARED_CARRIED. They are stored, not added, so a
- *   supervisor that dies in between leaves nothing half, and no sum ever falls.
+ * - the sums of its figures, by name, into the counters of slot SHARED_CARRIED. They are raised to the sum, not added to, so a
+ *   supervisor that dies in between leaves nothing half, and no sum ever falls. The agent, which has the mapping from its
+ *   fork, does so before it tells them.
  *
  * A figure that this build does not know is kept by name, and handed on with the next execution.
  *
@@ -157,11 +158,20 @@ static void look_at(int slot)
     to->unwritten = from->unwritten;
 }
 
-static void look_at_figures(void)
+/* Supervisor and agent both do: the later of two sums is the greater. */
+static void raise_to(_Atomic uint64_t *word, uint64_t to)
+{
+    uint64_t now = *word;
+    while (now < to && !atomic_compare_exchange_weak(word, &now, to))
+        continue;
+}
+
+void shared_older_count(void)
 {
     _Atomic uint64_t *words = shared_slot_at(SHARED_CARRIED)->counters;
-    for (int i = 0; i < COUNTER_COUNT; i++)
-        words[i] = older.base[i] + (older.index[i] >= 0 ? sum_there(older.header, older.index[i]) : 0);
+    for (int i = 0; older.header && i < COUNTER_COUNT; i++)
+        raise_to(&words[i],
+                 older.base[i] + (older.index[i] >= 0 ? sum_there(older.header, older.index[i]) : 0));
 }
 
 void shared_older_look(void)
@@ -171,7 +181,7 @@ void shared_older_look(void)
     for (int i = 0; i < SHARED_SLOTS; i++)
         if (older.mirrors[i])
             look_at(i);
-    look_at_figures();
+    shared_older_count();
 }
 
 static void carry_from_there(void *owner, int index, const char *name, size_t length)
@@ -184,7 +194,7 @@ static void carry_from_there(void *owner, int index, const char *name, size_t le
 /* The memory goes. What it counted of ours is in SHARED_CARRIED for good. */
 static void end(void)
 {
-    look_at_figures();
+    shared_older_count();
     shared_header_names(older.header, carry_from_there, NULL);
     munmap(older.header, older.header->size);
     close(older.fd);

@@ -9,7 +9,7 @@
 #include "worker/shared_layout.h"
 
 /*
- * For the supervisor alone: the shared memory of the build before, when that has another layout, for as long as processes
+ * For the supervisor: the shared memory of the build before, when that has another layout, for as long as processes
  * live in it. Each of those has a slot in our memory as well, a mirror, so that everybody sees one pool.
  */
 
@@ -23,6 +23,8 @@ int shared_older_mirror(int older, pid_t pid, int role);
 int shared_older_home(int slot);
 /* Bring the mirrors and what was counted there up to now. Cheap when there is no such memory. */
 void shared_older_look(void);
+/* What was counted there alone. Also for the agent, before it tells figures: it may, from its fork on, and after the end. */
+void shared_older_count(void);
 /*
  * The process of our slot SLOT is gone, and the slot is about to be released: release it there, too. KILLER: the message
  * that it was handling is to be counted. With the last one the memory is given back.

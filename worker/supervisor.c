@@ -103,8 +103,10 @@ static struct child *free_child(struct supervisor *s)
 static void start_child(struct supervisor *s, enum shared_role role)
 {
     struct child *c = free_child(s);
-    if (role == SHARED_AGENT)
+    if (role == SHARED_AGENT) {
         agent_listen_open(s->conf->agent_listen);
+        agent_listen_wait(count_children(s, SHARED_AGENT, false) > 0);
+    }
     int slot = c ? shared_slot_claim(role) : -1;
     if (slot < 0) {
         LOG(LOG_ERROR, "no_room_for_child", LOG_TEXT("role", role_name(role)));

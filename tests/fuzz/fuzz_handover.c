@@ -28,7 +28,8 @@ static void try_state(const uint8_t *data, size_t size)
     struct handover h, again;
     struct buf one, other;
     const char *why = NULL;
-    char *copy = mem_dup(data, size ? size : 1); /* of its own size, so that a read behind it is seen */
+    char *copy =
+        size ? mem_dup(data, size) : mem_zalloc(1); /* of its own size, so that a read behind it is seen */
     bool good = handover_read(&h, copy, size, &why);
     check(why && *why);
     free(copy);
