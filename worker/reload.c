@@ -58,16 +58,18 @@ static long count_consuming(const struct supervisor *s)
 
 /* ---- the state ---- */
 
+/* While a generation starts in a memory of its own, it is none that would be handed over: it would be gone by then. */
 static void describe_children(const struct supervisor *s, struct handover *h)
 {
     h->children = mem_calloc(CHILDREN_MAX, sizeof *h->children);
     for (int i = 0; i < CHILDREN_MAX; i++) {
         const struct child *c = &s->children[i];
-        if (!c->pid)
+        int slot = c->pid ? shared_older_home(c->slot) : -1;
+        if (slot < 0)
             continue;
         h->children[h->child_count++] = (struct handover_child){
             .pid = c->pid,
-            .slot = shared_older_home(c->slot),
+            .slot = slot,
             .role = (int)c->role,
             .generation = c->generation,
             .started_us = c->started_us,

@@ -142,7 +142,9 @@ int shared_older_mirror(int there, pid_t pid, int role)
 
 int shared_older_home(int slot)
 {
-    return older.header && older.mirrors[slot] ? older.homes[slot] : slot;
+    if (!older.header)
+        return slot;
+    return older.mirrors[slot] ? older.homes[slot] : -1;
 }
 
 static void look_at(int slot)

@@ -19,7 +19,10 @@ void shared_older_begin(int fd, struct shared_header *header);
 int shared_older_descriptor(void);
 /* A slot of ours for the process PID in the slot OLDER there; -1: OLDER is no slot. */
 int shared_older_mirror(int older, pid_t pid, int role);
-/* Where the process of our slot SLOT lives: its slot there, or SLOT itself when it is none of those. */
+/*
+ * The slot of the process of our slot SLOT in the memory that would be handed over: there, as long as there is one; else
+ * SLOT. -1: the process lives in ours, and theirs would be handed over.
+ */
 int shared_older_home(int slot);
 /* Bring the mirrors and what was counted there up to now. Cheap when there is no such memory. */
 void shared_older_look(void);
