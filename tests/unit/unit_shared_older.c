@@ -58,50 +58,86 @@ static struct theirs *make_theirs(int *fd)
     return t;
 }
 
+struct pair {
+    struct theirs *t;
+    int fd;
+    int one, two; /* our slots for their 1 and 2 */
+};
+
+static struct pair begin_pair(void)
+{
+    struct pair p;
+    p.t = make_theirs(&p.fd);
+    p.t->slots[1].figures[0] = 3; /* of_theirs */
+    p.t->slots[1].figures[1] = 40;
+    p.t->slots[2].figures[1] = 2;
+    p.t->slots[2].figures[2] = 50;
+    EXPECT(!shared_take(p.fd, &p.t->header));
+    shared_older_begin(p.fd, &p.t->header);
+    p.one = shared_older_mirror(1, 111, SHARED_WORKER);
+    p.two = shared_older_mirror(2, 222, SHARED_AGENT);
+    shared_older_figure("messages_settled", 100); /* of a memory before theirs */
+    shared_older_look();
+    return p;
+}
+
+static void end_pair(const struct pair *p)
+{
+    shared_older_gone(p->one, true);
+    shared_slot_release(p->one);
+    shared_older_gone(p->two, true);
+    shared_slot_release(p->two);
+}
+
+static void expect_handed_on(const char *lines)
+{
+    struct buf text;
+    buf_init(&text, 4096);
+    shared_older_figures(&text);
+    EXPECT_TEXT(buf_text(&text), lines);
+    buf_free(&text);
+}
+
 static void figures_are_added_by_name_and_stay_when_the_memory_goes(void)
 {
-    int fd;
-    struct theirs *t = make_theirs(&fd);
-    t->slots[1].figures[0] = 3; /* of_theirs */
-    t->slots[1].figures[1] = 40;
-    t->slots[2].figures[1] = 2;
-    t->slots[2].figures[2] = 50;
-    EXPECT(!shared_take(fd, &t->header));
-    shared_older_begin(fd, &t->header);
-    int one = shared_older_mirror(1, 111, SHARED_WORKER), two = shared_older_mirror(2, 222, SHARED_AGENT);
-    EXPECT(one >= 0 && two >= 0 && shared_older_home(one) == 1 && shared_older_home(two) == 2);
-    EXPECT_INT(shared_older_mirror(THEIR_SLOTS, 333, SHARED_WORKER), -1);
-    shared_older_figure("messages_settled", 100); /* of a memory before theirs */
-    t->slots[1].common.consuming = 1;
-    t->slots[1].common.alive_us = 12345;
-    shared_older_look();
+    struct pair p = begin_pair();
     EXPECT_INT(shared_sum(COUNT_SETTLED), 142);
     EXPECT_INT(shared_sum(COUNT_RECEIVED), 50);
-    EXPECT(shared_slot_at(one)->consuming == 1 && shared_slot_at(one)->alive_us == 12345 &&
-           shared_slot_at(one)->pid == 111 && shared_slot_at(two)->role == SHARED_AGENT);
-
-    struct buf lines;
-    buf_init(&lines, 4096);
-    shared_older_figures(
-        &lines); /* theirs is what would be handed on: only what it does not have goes by name */
-    EXPECT_TEXT(buf_text(&lines), "figure 100 messages_settled\n");
-    buf_reset(&lines);
-
-    t->slots[1].figures[1] = 41; /* the last that it counted */
-    t->slots[2].common.handling = 77;
-    t->in_hand[5] = (UINT64_C(9) << THEIR_BITS) | 1;
-    t->in_hand[6] = (UINT64_C(9) << THEIR_BITS) | 2;
-    shared_older_gone(one, true);
-    EXPECT(shared_slot_release(one) == 0 && t->in_hand[5] == 0 && t->in_hand[6] != 0);
-    EXPECT(t->slots[1].common.role == SHARED_FREE && shared_older_descriptor() == fd);
-    shared_older_gone(two, true);
-    EXPECT_INT(shared_slot_release(two), 1); /* the message that it was handling has killed */
+    expect_handed_on("figure 100 messages_settled\n"); /* theirs goes on, and lacks only that */
+    p.t->slots[1].figures[1] = 41;                     /* the last that it counted */
+    end_pair(&p);
     EXPECT_INT(shared_older_descriptor(), -1);
     EXPECT_INT(shared_sum(COUNT_SETTLED), 143);
     EXPECT_INT(shared_sum(COUNT_RECEIVED), 50);
-    shared_older_figures(&lines); /* now ours goes on, which has all but what it does not know */
-    EXPECT_TEXT(buf_text(&lines), "figure 3 of_theirs\n");
-    buf_free(&lines);
+    expect_handed_on("figure 3 of_theirs\n"); /* ours goes on, and lacks what we do not know */
+}
+
+static void a_process_there_is_seen_in_a_slot_of_ours(void)
+{
+    struct pair p = begin_pair();
+    EXPECT(p.one >= 0 && p.two >= 0 && shared_older_home(p.one) == 1 && shared_older_home(p.two) == 2);
+    EXPECT_INT(shared_older_mirror(THEIR_SLOTS, 333, SHARED_WORKER), -1);
+    EXPECT_INT(shared_older_home(shared_slot_claim(SHARED_WORKER)), -1);
+    p.t->slots[1].common.consuming = 1;
+    p.t->slots[1].common.alive_us = 12345;
+    shared_older_look();
+    EXPECT(shared_slot_at(p.one)->consuming == 1 && shared_slot_at(p.one)->alive_us == 12345);
+    EXPECT(shared_slot_at(p.one)->pid == 111 && shared_slot_at(p.two)->role == SHARED_AGENT);
+    end_pair(&p);
+}
+
+static void who_is_gone_there_leaves_nothing_in_hand(void)
+{
+    struct pair p = begin_pair();
+    struct theirs *t = p.t;
+    t->in_hand[5] = (UINT64_C(9) << THEIR_BITS) | 1;
+    t->in_hand[6] = (UINT64_C(9) << THEIR_BITS) | 2;
+    shared_older_gone(p.one, true);
+    EXPECT(shared_slot_release(p.one) == 0 && t->in_hand[5] == 0 && t->in_hand[6] != 0);
+    EXPECT(t->slots[1].common.role == SHARED_FREE && shared_older_descriptor() == p.fd);
+    t->slots[2].common.handling = 77;
+    shared_older_gone(p.two, true);
+    EXPECT_INT(shared_slot_release(p.two), 1); /* the message that it was handling has killed */
 }
 
 static void a_message_that_killed_there_is_known_here(void)
@@ -124,6 +160,41 @@ static void a_message_that_killed_there_is_known_here(void)
     shared_slot_release(other);
 }
 
+/* Each alone; the first bytes of VALUE, as the machine has them. */
+static const struct {
+    size_t at, size;
+    uint64_t value;
+} bad[] = {
+    {offsetof(struct shared_header, magic), sizeof(((struct shared_header *)0)->magic), 1},
+    {offsetof(struct shared_header, version), sizeof(((struct shared_header *)0)->version),
+     SHARED_HEADER_VERSION + 1},
+    {offsetof(struct shared_header, header_size), sizeof(((struct shared_header *)0)->header_size), 8},
+    {offsetof(struct shared_header, slots_at), sizeof(((struct shared_header *)0)->slots_at),
+     sizeof(struct theirs)},
+    {offsetof(struct shared_header, slots_at), sizeof(((struct shared_header *)0)->slots_at), UINT64_MAX - 7},
+    {offsetof(struct shared_header, slots_at), sizeof(((struct shared_header *)0)->slots_at),
+     offsetof(struct theirs, slots) + 4},
+    {offsetof(struct shared_header, slots), sizeof(((struct shared_header *)0)->slots), 33},
+    {offsetof(struct shared_header, slots), sizeof(((struct shared_header *)0)->slots), 0},
+    {offsetof(struct shared_header, slot_stride), sizeof(((struct shared_header *)0)->slot_stride),
+     UINT32_MAX - 7},
+    {offsetof(struct shared_header, slot_stride), sizeof(((struct shared_header *)0)->slot_stride), 8},
+    {offsetof(struct shared_header, figures_at), sizeof(((struct shared_header *)0)->figures_at), 8},
+    {offsetof(struct shared_header, figures), sizeof(((struct shared_header *)0)->figures), 4},
+    {offsetof(struct shared_header, names_at), sizeof(((struct shared_header *)0)->names_at),
+     sizeof(struct theirs) - 1},
+    {offsetof(struct shared_header, names_size), sizeof(((struct shared_header *)0)->names_size), UINT32_MAX},
+    {offsetof(struct shared_header, in_hand), sizeof(((struct shared_header *)0)->in_hand), UINT32_MAX},
+    {offsetof(struct shared_header, in_hand_slot_bits),
+     sizeof(((struct shared_header *)0)->in_hand_slot_bits), 0},
+    {offsetof(struct shared_header, in_hand_slot_bits),
+     sizeof(((struct shared_header *)0)->in_hand_slot_bits), 40},
+    {offsetof(struct shared_header, poison_at), sizeof(((struct shared_header *)0)->poison_at),
+     sizeof(struct theirs) - 8},
+    {offsetof(struct shared_header, poison_stride), sizeof(((struct shared_header *)0)->poison_stride), 8},
+    {offsetof(struct shared_header, layout[31]), sizeof(((struct shared_header *)0)->layout[31]), 'x'},
+};
+
 static void a_header_that_leads_outside_is_not_sound(void)
 {
     int fd;
@@ -131,33 +202,12 @@ static void a_header_that_leads_outside_is_not_sound(void)
     struct shared_header good = t->header;
     EXPECT(shared_header_is_sound(&t->header, sizeof *t));
     EXPECT(!shared_header_is_sound(&t->header, sizeof *t - 8) && !shared_header_is_sound(&t->header, 8));
-#define BAD(member, value)                                                                                   \
-    do {                                                                                                     \
-        t->header.member = (value);                                                                          \
-        EXPECT(!shared_header_is_sound(&t->header, sizeof *t));                                              \
-        t->header = good;                                                                                    \
-    } while (0)
-    BAD(magic, 1);
-    BAD(version, SHARED_HEADER_VERSION + 1);
-    BAD(header_size, 8);
-    BAD(slots_at, sizeof *t);
-    BAD(slots_at, UINT64_MAX - 7);
-    BAD(slots_at, good.slots_at + 4);
-    BAD(slots, 33); /* more than fit beside a hash */
-    BAD(slots, 0);
-    BAD(slot_stride, UINT32_MAX - 7);
-    BAD(slot_stride, 8);
-    BAD(figures_at, 8);
-    BAD(figures, 4);
-    BAD(names_at, sizeof *t - 1);
-    BAD(names_size, UINT32_MAX);
-    BAD(in_hand, UINT32_MAX);
-    BAD(in_hand_slot_bits, 0);
-    BAD(in_hand_slot_bits, 40);
-    BAD(poison_at, sizeof *t - 8);
-    BAD(poison_stride, 8);
-    BAD(layout[31], 'x');
-#undef BAD
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        memcpy((char *)&t->header + bad[i].at, &bad[i].value, bad[i].size);
+        if (shared_header_is_sound(&t->header, sizeof *t))
+            unit_fail(__FILE__, __LINE__, "row %zu is sound", i);
+        t->header = good;
+    }
     close(fd);
 }
 
@@ -179,5 +229,7 @@ static void our_own_layout_is_used_as_it_is(void)
 }
 
 UNIT_MAIN(UNIT_CASE(figures_are_added_by_name_and_stay_when_the_memory_goes),
+          UNIT_CASE(a_process_there_is_seen_in_a_slot_of_ours),
+          UNIT_CASE(who_is_gone_there_leaves_nothing_in_hand),
           UNIT_CASE(a_message_that_killed_there_is_known_here),
           UNIT_CASE(a_header_that_leads_outside_is_not_sound), UNIT_CASE(our_own_layout_is_used_as_it_is))
