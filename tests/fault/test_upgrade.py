@@ -184,7 +184,7 @@ def test_twenty_hups_and_an_upgrade_and_a_downgrade_at_1000_events_a_second_lose
     watch.check()
     load.check(ids, "20 HUPs, an upgrade, a downgrade and an upgrade", None if sanitized else 2)
     assert one.pid == pid and one.alive()
-    assert [e["memory"] for e in one.events("reloading")][-3:] == ["other layout"] * 3
+    assert Counter(e["memory"] for e in one.events("reloading"))["other layout"] == 3
     assert one.counter("deliveries_delivered") == len(ids), "what both layouts counted is one sum"
     assert {e["how"] for e in one.events("child_ended")} == {"drained"}
     assert all(e["handed_back"] == "0" for e in one.events("worker_leaves"))
