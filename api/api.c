@@ -20,7 +20,9 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/log_limit.h"
 #include "common/libraries.h"
+#include "common/log_loop.h"
 
 enum { EXIT_BAD_CONFIGURATION = 78, LOOK_MS = 50, FILE_MAX = 1 << 20, OTHER_DESCRIPTORS = 128 };
 
@@ -36,6 +38,7 @@ struct api {
     struct http_server *server;
     char *certificate, *key; /* PEM; NULL: no TLS */
     struct event *term, *interrupt, *quit, *look;
+    struct log_loop *log;
     int64_t ends_us; /* at the latest; 0: nobody asked */
 };
 
@@ -174,6 +177,7 @@ static void make(struct api *a)
     a->term = watch_signal(a, SIGTERM);
     a->interrupt = watch_signal(a, SIGINT);
     a->quit = watch_signal(a, SIGQUIT);
+    a->log = log_loop_new(a->base);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -189,6 +193,7 @@ static void free_api(struct api *a)
     event_free(a->term);
     event_free(a->interrupt);
     event_free(a->quit);
+    log_loop_free(a->log);
     event_base_free(a->base);
     fernet_keys_wipe(&a->keys);
     curl_global_cleanup();
@@ -202,6 +207,7 @@ int api_run(const struct conf *conf)
 {
     struct api a = {.conf = conf};
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "api");
+    log_limit_set(conf->log_burst, conf->log_interval);
     make(&a);
     bool listens = read_tls(&a) && listen_at(&a);
     if (listens)

@@ -24,12 +24,13 @@ static const char usage[] =
     "  -h, --help          this text\n"
     "  -V, --version       the version\n"
     "\n"
-    "signals: TERM, INT end when what has begun is answered (twice, or QUIT: at once)\n";
+    "signals: TERM, INT end when what has begun is answered (twice, or QUIT: at once), USR1, USR2 the log "
+    "one level more talkative, less\n";
 
 static int run(const char *file, bool only_test)
 {
     struct conf_errors errors;
-    struct conf *conf = conf_load_for_worker(file, &errors);
+    struct conf *conf = conf_load_for_api(file, &errors);
     for (size_t i = 0; i < errors.list.count; i++)
         fprintf(stderr, "notify-api: %s\n", errors.list.items[i]);
     conf_errors_free(&errors);

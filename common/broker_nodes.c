@@ -28,8 +28,9 @@ bool broker_nodes_read(struct broker_nodes *nodes, const struct conf *conf)
     nodes->url = mem_strdup(conf->broker_url);
     nodes->url_size = strlen(nodes->url);
     amqp_default_connection_info(&nodes->login);
-    if (amqp_parse_url(nodes->url, &nodes->login) != AMQP_STATUS_OK || nodes->login.ssl)
+    if (amqp_parse_url(nodes->url, &nodes->login) != AMQP_STATUS_OK)
         return false;
+    nodes->tls = nodes->login.ssl != 0;
     nodes->count = 1 + conf->broker_hosts.count;
     nodes->items = mem_zalloc(nodes->count * sizeof *nodes->items);
     snprintf(nodes->items[0].host, sizeof nodes->items[0].host, "%s", nodes->login.host);

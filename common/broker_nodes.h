@@ -14,6 +14,7 @@ struct broker_nodes {
     size_t url_size;
     struct broker_node *items;
     size_t count; /* one at least */
+    bool tls;     /* amqps:// */
 };
 
 struct broker_node {

@@ -3,7 +3,7 @@
  *
  * Runs inside conf_load, so its errors come out together with all others. Asks the module that will use a
  * setting whether it can: the address policy for networks, librabbitmq and libpq for their URLs. Opens
- * nothing but the file of authorities, to see that it can be read. libpq's own words are not shown: they may
+ * nothing but the file of authorities, to see that it can be read, and those for TLS to the broker. libpq's own words are not shown: they may
  * quote the password.
  */
 #include "common/conf_check.h"
@@ -17,6 +17,7 @@
 
 #include "common/base/check.h"
 #include "common/base/conf_read.h"
+#include "common/broker_tls.h"
 #include "common/egress/address.h"
 
 static void check_networks(struct conf_reader *r)
@@ -35,6 +36,17 @@ static void check_ca_file(struct conf_reader *r)
     const char *file = r->conf->delivery_ca_file;
     if (file[0] && access(file, R_OK) != 0)
         conf_refuse(r, CONF_ROW_delivery_ca_file, "%s cannot be read: %s", file, strerror(errno));
+}
+
+/* The broker's, for those who go there. */
+static void check_broker_files(struct conf_reader *r)
+{
+    enum conf_row_id row;
+    char why[256];
+    if (strncmp(r->conf->broker_url, "amqps://", strlen("amqps://")) == 0 &&
+        !r->refused[CONF_ROW_broker_cert_file] && !r->refused[CONF_ROW_broker_key_file] &&
+        !broker_tls_check_files(r->conf, &row, why, sizeof why))
+        conf_refuse(r, row, "%s", why);
 }
 
 /* For what the checks of the table's rules let pass. */
@@ -87,13 +99,24 @@ struct conf *conf_load_checked(const char *file, struct conf_errors *errors)
 
 /* Without a key every delivery would be dead as config_unreadable. What is wrong with a file of keys was said
  * when it was read. */
-static void check_for_worker(struct conf_reader *r)
+static void check_for_api(struct conf_reader *r)
 {
     check_all(r);
     if (r->conf->secrets_fernet_keys.count == 0 && !r->conf->secrets_fernet_keys_file[0])
         conf_refuse(r, CONF_ROW_secrets_fernet_keys,
                     "needed to read the settings of integrations; give it, secrets.fernet_keys_file or the "
                     "environment's FERNET_KEY");
+}
+
+struct conf *conf_load_for_api(const char *file, struct conf_errors *errors)
+{
+    return conf_load_with(file, check_for_api, errors);
+}
+
+static void check_for_worker(struct conf_reader *r)
+{
+    check_for_api(r);
+    check_broker_files(r);
 }
 
 struct conf *conf_load_for_worker(const char *file, struct conf_errors *errors)

@@ -8,7 +8,9 @@
  * connection string. This is what programs call; the promises are those of conf_load.
  */
 struct conf *conf_load_checked(const char *file, struct conf_errors *errors);
-/* As conf_load_checked, for a program that delivers: it also needs a Fernet key. */
+/* As conf_load_checked, for a program that reads and sends: it also needs a Fernet key. */
+struct conf *conf_load_for_api(const char *file, struct conf_errors *errors);
+/* As conf_load_for_api, for notifyd, which also goes to the broker: it needs the files for TLS to it. */
 struct conf *conf_load_for_worker(const char *file, struct conf_errors *errors);
 
 #endif

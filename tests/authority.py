@@ -1,4 +1,4 @@
-"""Certificates for receivers that speak TLS."""
+"""Certificates for whoever speaks TLS in a test."""
 
 from __future__ import annotations
 
@@ -26,17 +26,23 @@ class Authority:
     def context(self, name: str, *, own: bool = False, days: tuple[int, int] = (-10, 10),
                 newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> ssl.SSLContext:
         """A server's side. NAME is what the certificate is for; OWN: signed by itself; DAYS: from and to when it is valid."""
-        key, certificate = self._make(name, None if own else (self.key, self.certificate), days)
-        file = self.folder / f"server-{certificate.serial_number}.pem"
-        file.write_bytes(self._pem(certificate) + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
+        context.load_cert_chain(*self.files(name, own=own, days=days))
         if ssl.TLSVersion.MAXIMUM_SUPPORTED != newest < ssl.TLSVersion.TLSv1_2:
             context.set_ciphers("ALL:@SECLEVEL=0")
             context.minimum_version = ssl.TLSVersion.TLSv1
         context.maximum_version = newest
         return context
+
+    def files(self, name: str, *, own: bool = False, days: tuple[int, int] = (-10, 10),
+              password: bytes | None = None) -> tuple[Path, Path]:
+        """A certificate, as for context(), and its key: two files in PEM form. PASSWORD: encrypts the key."""
+        key, certificate = self._make(name, None if own else (self.key, self.certificate), days)
+        files = tuple(self.folder / f"{certificate.serial_number}.{end}" for end in ("pem", "key"))
+        files[0].write_bytes(self._pem(certificate))
+        encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+        files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+        return files
 
     @staticmethod
     def _pem(certificate: Any) -> bytes:

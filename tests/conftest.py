@@ -9,7 +9,8 @@
     notifyd                 a function that starts notifyd: notifyd({"workers": 2, "retry": {"base": 1.0}})
     rabbit, postgres        the shared servers; a test that stops or freezes one has its own (own_postgres, test_restarts.rabbit)
 
-At the end of a test every notifyd that it started must exit 0 within its grace and leave no child and no sanitizer report.
+At the end of a test every notifyd that it started must exit 0 within its grace and leave no child and no sanitizer report, and
+all that its metrics said, last of all then, must be good (exposition.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Callable, Iterator
@@ -27,13 +29,14 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 sys.path[:0] = [str(ROOT / "deploy"), str(TESTS)]
 
+from exposition import wrong_scrapes  # noqa: E402 (the path comes first)
 from sandbox.api import NotifyApi  # noqa: E402 (the path comes first)
 from sandbox.daemon import Notifyd, merged  # noqa: E402 (the path comes first)
 from sandbox.postgres import PostgresServer  # noqa: E402
 from sandbox.rabbit import RabbitServer  # noqa: E402
 from sandbox.receiver import Receiver  # noqa: E402
 
-pytest_plugins = ["unit_programs", "counts", "stage", "ctl", "served", "fast_receiver", "agent"]
+pytest_plugins = ["unit_programs", "counts", "stage", "ctl", "served", "fast_receiver", "agent", "counted"]
 
 
 def seeds(text: str) -> range:
@@ -202,8 +205,17 @@ SANITIZERS = {
     "LSAN_OPTIONS": "exitcode=99",
 }
 
+@pytest.fixture(scope="session")
+def figure_words(build: Path) -> tuple[str, set[str]]:
+    """What notifyd's metrics may be, as it lists them itself, and all reasons."""
+    page = subprocess.run([build / "notifyd", "--help-metrics=markdown"], capture_output=True, text=True, check=True).stdout
+    reasons = subprocess.run([build / "notifyctl", "--list", "reasons"], capture_output=True, text=True, check=True).stdout
+    return page, {line.split()[0] for line in reasons.splitlines() if line.strip()}
+
+
 @pytest.fixture
-def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_path: Path) -> Iterator[Callable[..., Notifyd]]:
+def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_path: Path,
+            figure_words: tuple[str, set[str]]) -> Iterator[Callable[..., Notifyd]]:
     """notifyd(settings, ready=True, args=(), env=None, wrapper=(), program=None) starts one, with the test's own vhost and database.
 
     The settings go over defaults that suit tests: two workers, loopback and http allowed, a short grace.
@@ -230,8 +242,11 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
     for name in ("broker_url", "database", "incumbent", "receiver", "own_postgres"):
         if name in request.fixturenames:
             request.getfixturevalue(name)
+    request.node.notifyds = started
     yield start
-    wrong = [line for one in started for line in one.close()]
+    ask_promtool = "fault" in request.node.path.parts
+    wrong = wrong_scrapes(started, (*figure_words, ask_promtool))
+    wrong += [line for one in started for line in one.close()]
     if wrong:
         pytest.fail("\n".join(wrong), pytrace=False)
 

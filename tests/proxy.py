@@ -63,3 +63,22 @@ class Proxy:
                 one.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass  # closed already
+
+
+class Cuttable(Proxy):
+    """A way that can be cut: each connection ends in the middle of what it carries; new ones are taken."""
+
+    def __init__(self, port: int) -> None:
+        self._links: set[Link] = set()
+        super().__init__(port)
+
+    def pass_on(self, link: Link, to_server: bool, data: bytes) -> None:
+        self._links.add(link)
+
+    def cut(self) -> None:
+        for link in self._links:
+            try:
+                link.client.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # it was cut before
+        self._links = set()

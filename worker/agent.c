@@ -23,10 +23,13 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/base/uuid.h"
 #include "common/db/pg_link.h"
 #include "common/net/dial.h"
+#include "worker/agent_health.h"
 #include "worker/agent_http.h"
+#include "worker/log_level.h"
 #include "worker/retention.h"
 #include "worker/shared.h"
 #include "worker/statements.h"
@@ -43,6 +46,7 @@ struct agent {
     struct pg_link *link;
     struct pg_link *ledger;
     struct pg_request ping;
+    struct agent_health *health;
     struct agent_http *http;
     struct sweep *sweep;
     struct retention *retention;
@@ -115,6 +119,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     shared_alive();
+    shared_mine()->resident = process_resident();
+    agent_health_tick(a->health);
+    log_level_follow();
     if (!pg_link_is_up(a->link))
         return;
     if (!a->waiting && !a->under_way)
@@ -155,6 +162,7 @@ static void on_up(void *owner, struct pg_link *link)
     a->waiting = false;
     shared_generation_bump_all();
     shared_mine()->database_up = 1;
+    shared_count_cell(COUNT_CONNECTED, SERVER_DATABASE);
     ping(a);
 }
 
@@ -163,14 +171,21 @@ static void on_down(void *owner, struct pg_link *link)
     (void)owner;
     (void)link;
     shared_mine()->database_up = 0;
-    shared_count(COUNT_DATABASE_DOWN);
+    shared_count_cell(COUNT_LOST, SERVER_DATABASE);
+}
+
+static void on_ledger_up(void *owner, struct pg_link *link)
+{
+    (void)owner;
+    (void)link;
+    shared_count_cell(COUNT_CONNECTED, SERVER_DATABASE);
 }
 
 static void on_ledger_down(void *owner, struct pg_link *link)
 {
     (void)owner;
     (void)link;
-    shared_count(COUNT_DATABASE_DOWN);
+    shared_count_cell(COUNT_LOST, SERVER_DATABASE);
 }
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
@@ -191,7 +206,7 @@ static struct event *watch_signal(struct agent *a, int number)
 /* What is done to the ledger must not hold up the notifications. */
 static struct pg_link *ledger_link(struct agent *a)
 {
-    static const struct pg_link_calls calls = {.down = on_ledger_down};
+    static const struct pg_link_calls calls = {.up = on_ledger_up, .down = on_ledger_down};
     struct pg_link_settings settings = {
         .name = "pencheff-notify sweep",
         .url = a->conf->database_url,
@@ -226,7 +241,8 @@ static void make_agent(struct agent *a)
     check(a->base != NULL);
     a->dialer = dialer_new(a->base);
     a->link = pg_link_new(a->base, a->dialer, &settings, &calls, a);
-    a->http = agent_http_new(a->base, a->conf->agent_listen);
+    a->health = agent_health_new(a->conf);
+    a->http = agent_http_new(a->base, a->conf->agent_listen, a->health);
     a->ledger = ledger_link(a);
     a->sweep = sweep_new(a->base, a->dialer, a->ledger, a->conf);
     a->retention = retention_new(a->base, a->ledger, a->conf);
@@ -245,6 +261,7 @@ static void free_agent(struct agent *a)
     retention_free(a->retention);
     sweep_free(a->sweep);
     agent_http_free(a->http);
+    agent_health_free(a->health);
     pg_link_free(a->link);
     event_free(a->tick);
     event_free(a->term);
@@ -259,6 +276,8 @@ int agent_run(const struct conf *conf, int slot)
     struct agent a = {.conf = conf};
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "agent");
     shared_adopt(slot);
+    shared_mine()->resident = process_resident();
+    log_level_follow();
     make_agent(&a);
     pg_link_start(a.link);
     pg_link_start(a.ledger);

@@ -1,9 +1,11 @@
 /*
- * agent_http - health and counters over HTTP
+ * agent_http - health and figures over HTTP
  *
- * Listens on the socket that the supervisor holds (agent_listen), else on one of its own. Reads the shared memory and nothing else, so an answer never waits for a server:
- * /healthz says that the agent lives, /readyz whether at least one worker consumes and both servers are
- * reachable, /metrics the counters in Prometheus's text format (version 0.0.4). No secrets are in reach here.
+ * Listens on the socket that the supervisor holds (agent_listen), else on one of its own. Reads the shared memory and
+ * nothing else, so an answer never waits for a server:
+ * /healthz says that the agent lives, and that no restart would help (agent_health), /readyz whether at least one worker
+ * consumes and both servers are reachable, /metrics the figures in Prometheus's text format (version 0.0.4). No secrets are in
+ * reach here.
  */
 #include "worker/agent_http.h"
 
@@ -24,115 +26,81 @@
 #include "worker/shared.h"
 #include "worker/shared_older.h"
 
-enum { BIND_AGAIN_S = 2, HEADERS_MAX = 8192, BODY_MAX = 1024, TIMEOUT_S = 5, FIGURES_MAX = 1 << 20 };
 enum {
+    BIND_AGAIN_S = 2,
+    HEADERS_MAX = 8192,
+    BODY_MAX = 1024,
+    TIMEOUT_S = 5,
+    WORDS_MAX = 4096,
+    FIGURES_MAX = 4 << 20,
     ANSWER_MS =
-        100, /* from a connection to its request, and to the answer, of a client of this host or near it */
+        100, /* from a connection to its request, of a client of this host or near it, and to the answer */
     WAIT_MS =
-        400, /* the supervisor sees that we work, within its tick, and the agent before us ends its answers */
+        400, /* the supervisor sees that we work, in its tick, and the agent before us ends its answers */
 };
 
 struct agent_http {
     struct evhttp *server;
+    const struct agent_health *health;
     struct event *bind_again;
     char host[64];
     int port;
     bool complained;
     struct evhttp_bound_socket *bound; /* NULL: it does not listen */
     int64_t accepted_us;               /* the last connection */
+    uint64_t totals[COUNTER_COUNT];
 };
 
-struct readiness {
-    int workers;
-    int consuming;
-    int with_database;
-    int ready; /* both */
-};
-
-static struct readiness look(void)
-{
-    struct readiness r = {0, 0, 0, 0};
-    for (int i = 0; i < SHARED_SLOTS; i++) {
-        const struct shared_slot *s = shared_slot_at(i);
-        if (s->role != SHARED_WORKER)
-            continue;
-        r.workers++;
-        r.consuming += s->consuming;
-        r.with_database += s->database_up != 0;
-        r.ready += s->consuming && s->database_up;
-    }
-    return r;
-}
-
-static void answer(struct evhttp_request *request, int status, const char *type, struct evbuffer *body)
+/* TEXT is given back. */
+static void answer(struct evhttp_request *request, int status, const char *type, struct buf *text)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    struct evbuffer *body = evbuffer_new();
+    check(body != NULL && evbuffer_add(body, buf_text(text), text->len) == 0);
+    buf_free(text);
     evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "Cache-Control", "no-store");
     evhttp_send_reply(request, status, NULL, body);
     evbuffer_free(body);
 }
 
-static struct evbuffer *new_body(void)
-{
-    struct evbuffer *b = evbuffer_new();
-    check(b != NULL);
-    return b;
-}
-
 static void on_health(struct evhttp_request *request, void *arg)
 {
-    struct evbuffer *b = new_body();
-    (void)arg;
-    evbuffer_add_printf(b, "ok\n");
-    answer(request, 200, "text/plain", b);
+    const struct agent_http *h = arg;
+    struct survey survey;
+    struct buf b;
+    survey_take(&survey);
+    buf_init(&b, WORDS_MAX);
+    agent_health_describe(h->health, &survey, &b);
+    answer(request, agent_health_is_good(h->health) ? 200 : 503, "text/plain", &b);
 }
 
 static void on_ready(struct evhttp_request *request, void *arg)
 {
-    struct readiness r = look();
-    struct evbuffer *b = new_body();
+    struct survey s;
+    struct buf b;
     (void)arg;
-    evbuffer_add_printf(b, "%s\nworkers %d, consuming from the broker %d, connected to the database %d\n",
-                        r.ready ? "ready" : "not ready", r.workers, r.consuming, r.with_database);
-    answer(request, r.ready ? 200 : 503, "text/plain", b);
+    survey_take(&s);
+    buf_init(&b, WORDS_MAX);
+    buf_printf(&b, "%s\nworkers %d, consuming from the broker %d, connected to the database %d\n",
+               s.ready ? "ready" : "not ready", s.workers, s.consuming, s.with_database);
+    answer(request, s.ready ? 200 : 503, "text/plain", &b);
 }
 
 static void on_metrics(struct evhttp_request *request, void *arg)
 {
-    static const struct {
-        const char *word, *help;
-    } counters[] = {
-#define AGENT_COUNTER(e, w, h) {w, h},
-        COUNTER_LIST(AGENT_COUNTER)};
-    uint64_t in_hand = 0, sending = 0, unwritten = 0;
-    struct readiness r = look();
-    shared_older_count();
-    struct evbuffer *body = new_body();
+    struct agent_http *h = arg;
+    struct survey survey;
+    struct figures_asked asked;
     struct buf b;
-    char name[64];
-    (void)arg;
+    shared_older_count();
+    shared_totals(h->totals);
+    survey_take(&survey);
+    survey_figures(&survey, h->totals, &asked);
+    asked.values[FIGURE_HEALTHY][0] = agent_health_is_good(h->health);
     buf_init(&b, FIGURES_MAX);
-    for (int i = 0; i < COUNTER_COUNT; i++) {
-        snprintf(name, sizeof name, "notify_%s_total", counters[i].word);
-        figures_add(&b, name, "counter", counters[i].help, shared_sum((enum counter)i));
-    }
-    for (int i = 0; i < SHARED_SLOTS; i++) {
-        in_hand += shared_slot_at(i)->in_hand;
-        sending += shared_slot_at(i)->sending;
-        unwritten += shared_slot_at(i)->unwritten;
-    }
-    figures_add(&b, "notify_workers", "gauge", "worker processes", (uint64_t)r.workers);
-    figures_add(&b, "notify_workers_consuming", "gauge", "workers that consume", (uint64_t)r.consuming);
-    figures_add(&b, "notify_workers_with_database", "gauge", "workers that are connected to the database",
-                (uint64_t)r.with_database);
-    figures_add(&b, "notify_messages_in_hand", "gauge", "messages held", in_hand);
-    figures_add(&b, "notify_requests_in_flight", "gauge", "requests under way", sending);
-    figures_add(&b, "notify_deliveries_unwritten", "gauge",
-                "requests made whose outcome is not in the database yet", unwritten);
-    evbuffer_add(body, buf_text(&b), b.len);
-    buf_free(&b);
-    answer(request, 200, FIGURES_TYPE, body);
+    figures_show(&b, h->totals, &asked);
+    answer(request, 200, FIGURES_TYPE, &b);
 }
 
 /* With the port 0 the kernel has chosen one. */
@@ -207,12 +175,14 @@ void agent_http_finish(struct agent_http *h, struct event_base *base)
     event_base_dispatch(base);
 }
 
-struct agent_http *agent_http_new(struct event_base *base, const char *listen)
+struct agent_http *agent_http_new(struct event_base *base, const char *listen,
+                                  const struct agent_health *health)
 {
     const char *colon = strrchr(listen, ':');
     if (!*listen || !colon)
         return NULL;
     struct agent_http *h = mem_zalloc(sizeof *h);
+    h->health = health;
     const char *start = *listen == '[' ? listen + 1 : listen;
     size_t length = (size_t)(colon - start) - (*listen == '[');
     snprintf(h->host, sizeof h->host, "%.*s", (int)length, start);

@@ -3,11 +3,14 @@
 
 #include <event2/event.h>
 
+#include "worker/agent_health.h"
+
 /* Health and counters of the host's processes over HTTP (contract section 7). */
 struct agent_http;
 
-/* LISTEN: "address:port"; "" for none. A port that is taken is tried again every few seconds. */
-struct agent_http *agent_http_new(struct event_base *base, const char *listen);
+/* HEALTH outlives it. LISTEN: "address:port"; "" for none. A port that is taken is tried again every few seconds. */
+struct agent_http *agent_http_new(struct event_base *base, const char *listen,
+                                  const struct agent_health *health);
 /*
  * Accept no more, and answer who has just connected: the next agent gets the others, from the same socket. Runs the loop
  * for a tenth of a second at most, and not at all when nobody has.

@@ -123,6 +123,8 @@ static void read_properties(struct amqp_frames *f, const amqp_basic_properties_t
         raw->content_encoding = copy(&f->arena, p->content_encoding);
     if (p->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
         raw->message_id = copy(&f->arena, p->message_id);
+    if (p->_flags & AMQP_BASIC_TIMESTAMP_FLAG && p->timestamp < INT64_MAX / 1000000)
+        raw->sent_us = (int64_t)p->timestamp * 1000000;
     if (p->_flags & AMQP_BASIC_HEADERS_FLAG)
         read_headers(&f->arena, &p->headers, raw);
     if (f->message.returned && p->_flags & AMQP_BASIC_CORRELATION_ID_FLAG)

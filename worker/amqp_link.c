@@ -6,8 +6,8 @@
  * before the library's state is destroyed, because the library closes its descriptor by itself and the next
  * socket with that number would never be reported. Inside the drain loop destruction waits for its end.
  *
- * librabbitmq has no asynchronous API. What blocks, and for how long at most: login and each RPC RPC_SECONDS
- * (the library closes the socket then); a publish, ack or nack not at all, because it is only sent when
+ * librabbitmq has no asynchronous API. What blocks, and for how long at most: the handshake of TLS
+ * (link_socket.c), login and each RPC RPC_SECONDS (the library closes the socket then); a publish, ack or nack not at all, because it is only sent when
  * amqp_link_has_room says that the kernel takes all of it at once; the library's heartbeats neither, because
  * that leaves room for them. Only one channel carries messages; the scratch channel is for declarations that
  * may fail, since a failure closes its channel.
@@ -15,24 +15,20 @@
 #include "worker/amqp_link.h"
 
 #include <amqp_framing.h>
-#include <amqp_tcp_socket.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/broker_nodes.h"
+#include "worker/link_socket.h"
 #include "worker/send_room.h"
 #include "worker/shared.h"
 
-enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256, CLOSE_BYTES = 64, CLOSE_MS = 400 };
+enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256, CLOSE_BYTES = 64 };
 
 enum link_state { LINK_DOWN, LINK_DIALING, LINK_UP };
 
@@ -48,6 +44,7 @@ struct amqp_link {
     enum link_state state;
     struct dial *dial;
     amqp_connection_state_t connection;
+    struct link_socket socket; /* TLS, or none */
     struct event *readable;
     struct event *pulse;
     struct event *redial;
@@ -159,7 +156,8 @@ static void go_down(struct amqp_link *l)
     destroy_connection(l);
     schedule_dial(l);
     if (was_up) {
-        shared_count(COUNT_BROKER_DOWN);
+        shared_mine()->broker_links--;
+        shared_count_cell(COUNT_LOST, SERVER_BROKER);
         l->calls->down(l->owner, l);
     }
 }
@@ -184,11 +182,11 @@ void amqp_link_fail(struct amqp_link *l, const char *reason)
 }
 
 /* The words of a failed RPC or of a close frame. */
-static void describe(const amqp_rpc_reply_t *r, char *out, size_t size, int *code)
+static void describe(const struct amqp_link *l, const amqp_rpc_reply_t *r, char *out, size_t size, int *code)
 {
     *code = 0;
     if (r->reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION) {
-        snprintf(out, size, "%s", amqp_error_string2(r->library_error));
+        link_socket_describe(&l->socket, l->connection, l->conf, r->library_error, out, size);
         return;
     }
     if (r->reply_type != AMQP_RESPONSE_SERVER_EXCEPTION) {
@@ -210,7 +208,7 @@ static void describe(const amqp_rpc_reply_t *r, char *out, size_t size, int *cod
 
 bool amqp_link_replied(struct amqp_link *l, amqp_channel_t channel, const char *what, int *code)
 {
-    char words[256], reason[320];
+    char words[LINK_SOCKET_WORDS], reason[LINK_SOCKET_WORDS + 64];
     int broker_code;
     shared_alive();
     if (code)
@@ -220,7 +218,7 @@ bool amqp_link_replied(struct amqp_link *l, amqp_channel_t channel, const char *
     amqp_rpc_reply_t r = amqp_get_rpc_reply(l->connection);
     if (r.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
-    describe(&r, words, sizeof words, &broker_code);
+    describe(l, &r, words, sizeof words, &broker_code);
     if (code)
         *code = broker_code;
     if (channel == AMQP_LINK_SCRATCH_CHANNEL && r.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
@@ -238,8 +236,9 @@ bool amqp_link_sent(struct amqp_link *l, int status, const char *what)
 {
     if (status == AMQP_STATUS_OK)
         return true;
-    char reason[200];
-    snprintf(reason, sizeof reason, "%s: %s", what, amqp_error_string2(status));
+    char words[LINK_SOCKET_WORDS], reason[LINK_SOCKET_WORDS + 64];
+    link_socket_describe(&l->socket, l->connection, l->conf, status, words, sizeof words);
+    snprintf(reason, sizeof reason, "%s: %s", what, words);
     amqp_link_fail(l, reason);
     return false;
 }
@@ -282,14 +281,15 @@ static bool log_in(struct amqp_link *l)
         &properties, AMQP_SASL_METHOD_PLAIN, l->nodes.login.user, l->nodes.login.password);
     shared_alive();
     if (r.reply_type != AMQP_RESPONSE_NORMAL) {
-        char words[256], reason[320];
+        char words[LINK_SOCKET_WORDS], reason[LINK_SOCKET_WORDS + 640];
         int code;
-        describe(&r, words, sizeof words, &code);
+        describe(l, &r, words, sizeof words, &code);
         snprintf(reason, sizeof reason, "login as %s to vhost %s: %s", l->nodes.login.user,
                  l->nodes.login.vhost, words);
         amqp_link_fail(l, reason);
         return false;
     }
+    shared_mine()->broker_us = clock_mono_us();
     take_larger_frames(l);
     amqp_channel_open(l->connection, AMQP_LINK_CHANNEL);
     return amqp_link_replied(l, AMQP_LINK_CHANNEL, "channel.open", NULL);
@@ -303,16 +303,23 @@ static void on_dialed(void *owner, int fd, const char *why)
         amqp_link_fail(l, why);
         return;
     }
+    char unopened[LINK_SOCKET_WORDS];
     l->connection = amqp_new_connection();
     mem_check(l->connection != NULL);
-    amqp_socket_t *socket = amqp_tcp_socket_new(l->connection);
-    mem_check(socket != NULL);
+    bool opened = link_socket_open(&l->socket, l->connection, l->conf, l->nodes.tls ? node_of(l)->host : NULL,
+                                   fd, RPC_SECONDS, unopened);
+    shared_alive();
+    if (!opened) {
+        amqp_link_fail(l, unopened);
+        return;
+    }
+    fd = amqp_get_sockfd(l->connection);
     send_room_fix(fd);
-    amqp_tcp_socket_set_sockfd(socket, fd);
     if (!log_in(l))
         return;
     l->epoch++;
     l->state = LINK_UP;
+    shared_mine()->broker_links++;
     l->heard_us = clock_mono_us();
     l->readable = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, l);
     if (event_add(l->readable, NULL) != 0) {
@@ -322,12 +329,15 @@ static void on_dialed(void *owner, int fd, const char *why)
     struct timeval half = {(int)l->conf->broker_heartbeat / 2, (int)l->conf->broker_heartbeat % 2 * 500000};
     event_add(l->pulse, &half);
     LOG(LOG_INFO, "broker_link_up", LOG_TEXT("link", l->name), LOG_TEXT("host", node_of(l)->host),
-        LOG_NUM("port", node_of(l)->port), LOG_NUM("epoch", l->epoch));
+        LOG_NUM("port", node_of(l)->port), LOG_NUM("epoch", l->epoch),
+        LOG_TEXT("tls", l->nodes.tls ? l->socket.peer.version : "none"));
+    link_socket_warn(&l->socket, l->conf, l->name, node_of(l)->host);
     if (!l->calls->up(l->owner, l)) {
         amqp_link_fail(l, "what is needed could not be declared");
         return;
     }
     l->failures = 0;
+    shared_count_cell(COUNT_CONNECTED, SERVER_BROKER);
     amqp_link_drain(l); /* what arrived during the RPCs lies in the library */
 }
 
@@ -344,33 +354,6 @@ void amqp_link_start(struct amqp_link *l)
     dial(l);
 }
 
-/*
- * Until the broker has closed its side, which it does when it has read all of ours, or time is up. A socket that is
- * closed before is reset by whatever still comes for it, and a broker that then fails to send reads nothing more:
- * acknowledgements would be lost.
- */
-static void wait_for_close(int fd)
-{
-    int64_t end_us = clock_mono_us() + CLOSE_MS * 1000LL;
-    for (int64_t left_us; (left_us = end_us - clock_mono_us()) > 0;) {
-        char unread[4096];
-        struct pollfd one = {.fd = fd, .events = POLLIN};
-        poll(&one, 1, (int)(left_us / 1000) + 1);
-        ssize_t got = recv(fd, unread, sizeof unread, MSG_DONTWAIT);
-        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-            return;
-    }
-}
-
-static void close_in_order(struct amqp_link *l)
-{
-    amqp_connection_close_t method = {.reply_code = AMQP_REPLY_SUCCESS};
-    int fd = amqp_get_sockfd(l->connection);
-    if (amqp_send_method(l->connection, 0, AMQP_CONNECTION_CLOSE_METHOD, &method) == AMQP_STATUS_OK &&
-        shutdown(fd, SHUT_WR) == 0)
-        wait_for_close(fd);
-}
-
 void amqp_link_free(struct amqp_link *l)
 {
     if (!l)
@@ -378,7 +361,7 @@ void amqp_link_free(struct amqp_link *l)
     if (l->dial)
         dial_cancel(l->dial);
     if (l->connection && l->state == LINK_UP && amqp_link_has_room(l, CLOSE_BYTES))
-        close_in_order(l);
+        link_socket_close(&l->socket, l->connection);
     destroy_connection(l);
     event_free(l->redial);
     event_free(l->pulse);
@@ -409,15 +392,15 @@ bool amqp_link_is_lively(const struct amqp_link *l)
 
 bool amqp_link_has_room(const struct amqp_link *l, size_t bytes)
 {
-    return send_room_for(amqp_get_sockfd(l->connection), bytes);
+    return send_room_for(amqp_get_sockfd(l->connection), l->nodes.tls ? broker_tls_size(bytes) : bytes);
 }
 
 static void on_close_frame(struct amqp_link *l, const amqp_frame_t *f)
 {
-    char words[256], reason[320];
+    char words[LINK_SOCKET_WORDS], reason[LINK_SOCKET_WORDS + 64];
     int code;
     amqp_rpc_reply_t r = {.reply_type = AMQP_RESPONSE_SERVER_EXCEPTION, .reply = f->payload.method};
-    describe(&r, words, sizeof words, &code);
+    describe(l, &r, words, sizeof words, &code);
     snprintf(reason, sizeof reason, "closed by the broker: %s", words);
     amqp_link_fail(l, reason);
 }
@@ -467,7 +450,9 @@ void amqp_link_drain(struct amqp_link *l)
         if (status == AMQP_STATUS_TIMEOUT)
             break;
         if (status != AMQP_STATUS_OK) {
-            amqp_link_fail(l, amqp_error_string2(status));
+            char words[LINK_SOCKET_WORDS];
+            link_socket_describe(&l->socket, l->connection, l->conf, status, words, sizeof words);
+            amqp_link_fail(l, words);
             break;
         }
         l->heard_us = clock_mono_us();

@@ -19,6 +19,7 @@
 #include "common/base/json.h"
 #include "common/base/utf8.h"
 #include "worker/decode_parts.h"
+#include "worker/raw_trace.h"
 
 enum { QUOTE_MAX = 60 };
 
@@ -248,6 +249,7 @@ enum decode_result decode_message(const struct conf *conf, struct arena *arena, 
     out->redelivered = raw->redelivered;
     out->origin_queue = raw->queue;
     out->event.first_seen_us = now_us;
+    out->event.trace = raw_trace(raw);
     bool known = read_identity(&d, &has_task_header);
     /* What is not kept could be its task, or the time before which nothing may be sent. */
     if (raw->headers_cut)

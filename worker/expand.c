@@ -49,7 +49,7 @@ static const char *const state_names[] = {"none", "admitted", "waiting", "asking
 
 static void move(struct expansion *x, enum expansion_state to, const char *why)
 {
-    LOG(LOG_DEBUG, "expansion", LOG_TEXT("id", x->task->id), LOG_TEXT("from", state_names[x->state]),
+    LOG(LOG_DEBUG, "expansion", LOG_EVENT(x->task), LOG_TEXT("from", state_names[x->state]),
         LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why), LOG_NUM("published", x->published));
     x->state = to;
 }
@@ -296,7 +296,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
 {
     struct expansion *x = expansion_of(item);
     (void)owner;
-    LOG(LOG_ERROR, "expansion_refused", LOG_TEXT("id", x->task->id), LOG_TEXT("sqlstate", why->sqlstate),
+    LOG(LOG_ERROR, "expansion_refused", LOG_EVENT(x->task), LOG_TEXT("sqlstate", why->sqlstate),
         LOG_TEXT("words", why->words));
     end(x, EXPANSION_REFUSED, "the database refuses it");
 }
@@ -308,10 +308,8 @@ struct expansions *expansions_new(struct event_base *base, struct pg_link *link,
 {
     static const struct pg_batch_calls calls = {send_questions, on_result, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "expand",
+        .batch = BATCH_EXPAND,
         .most = AT_ONCE,
-        .requests = COUNT_EXPANSION_STATEMENTS,
-        .splits = COUNT_EXPANSION_SPLITS,
     };
     struct expansions *all = mem_zalloc(sizeof *all);
     all->conf = conf;

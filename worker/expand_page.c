@@ -47,6 +47,7 @@ void expand_page_scan_done(struct publish_message *m, struct arena *arena, const
         .type = EVENT_SCAN_DONE,
         .scan_id = task->scan_id,
         .first_seen_us = task->first_seen_us,
+        .trace = task->trace, /* known: trip_expand */
     };
     make(m, arena, &event, queue, TOPOLOGY_URGENT);
 }
@@ -63,6 +64,7 @@ void expand_page_finding(struct publish_message *m, struct arena *arena, const s
         .has_finding = true,
         .finding_id = finding->id,
         .first_seen_us = task->first_seen_us,
+        .trace = task->trace, /* known: trip_expand */
     };
     make(m, arena, &event, queue, finding->severity == SEVERITY_CRITICAL ? TOPOLOGY_URGENT : TOPOLOGY_BULK);
 }

@@ -19,6 +19,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "worker/figure_table.h"
 #include "worker/gate_parts.h"
 #include "worker/shared.h"
 
@@ -116,6 +117,7 @@ static void leave_line(struct gate_pass *pass)
     list_remove(&pass->link);
     list_remove(&pass->by_age);
     pass->window->waiting_count--;
+    shared_gauge_add(COUNT_GATE_WAITING, -1);
 }
 
 static void hold_back(struct gate *g, struct gate_pass *pass)
@@ -243,6 +245,7 @@ static void stand_in_line(struct gate_window *w, struct gate_pass *pass)
         at = at->prev;
     list_prepend(at, &pass->link); /* after AT */
     w->waiting_count++;
+    shared_gauge_add(COUNT_GATE_WAITING, 1);
 }
 
 /* The least severe of a line that is too long, the youngest first; what comes from the mailbox has its own bounds. */
@@ -293,11 +296,11 @@ void gate_close_mailbox(struct gate *g)
     }
 }
 
-static void say_open(const struct gate_window *w, int64_t now, enum error_word error)
+static void say_open(const struct gate_window *w, const struct dest *dest, int64_t now, enum error_word error)
 {
     char integration[UUID_TEXT];
     uuid_format(&w->integration, integration);
-    shared_count(COUNT_CIRCUITS);
+    shared_count_cell(COUNT_CIRCUITS, figure_kind(dest));
     LOG(LOG_WARN, "circuit_open", LOG_TEXT("integration", integration),
         LOG_NUM("seconds", (double)(w->limits->open_until_us - now) / 1e6),
         LOG_TEXT("error", error_word_name(error)),
@@ -321,9 +324,9 @@ void gate_leave(struct gate *g, struct gate_pass *pass, const struct gate_end *e
     count_running(g, w, -1);
     gate_window_find_limits(w, now);
     if (limits_end(w->limits, &g->rules, now, pass->probe, end->outcome, clock_us(end->hold_s)))
-        say_open(w, now, end->error);
+        say_open(w, pass->dest, now, end->error);
     if (end->outcome == LIMITS_THROTTLED)
-        shared_count(COUNT_THROTTLED);
+        shared_count_cell(COUNT_THROTTLED, figure_kind(pass->dest));
     if (end->outcome != LIMITS_NOTHING)
         gate_window_learn(g, w, end, now - pass->started_us, now);
     gate_window_judge_gone(g, w, pass, end, now);

@@ -69,6 +69,7 @@ void gate_window_free(struct gate *g, struct gate_window *w)
     list_remove(&w->ready);
     list_remove(&w->idle);
     list_remove(&w->to_report);
+    shared_gauge_add(COUNT_WINDOWS, -1);
     if (w->turn)
         event_free(w->turn);
     free(w);
@@ -89,6 +90,7 @@ static struct gate_window *new_window(struct gate *g, const struct gate_pass *pa
     w->report.workspace = pass->workspace;
     w->report.gone.at_us = GONE_NO_NEWS;
     table_insert(&g->windows, &w->by_integration, hash);
+    shared_gauge_add(COUNT_WINDOWS, 1);
     return w;
 }
 

@@ -138,10 +138,8 @@ struct health *health_new(struct event_base *base, struct pg_link *link, const s
 {
     static const struct pg_batch_calls calls = {send_notes, NULL, on_done, on_refused};
     static const struct pg_batch_settings settings = {
-        .name = "health",
+        .batch = BATCH_HEALTH,
         .most = BATCH_MAX,
-        .requests = COUNT_HEALTH_STATEMENTS,
-        .splits = COUNT_HEALTH_SPLITS,
     };
     struct health *h = mem_zalloc(sizeof *h);
     struct timeval every = clock_timeval(conf->gate_report);

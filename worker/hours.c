@@ -237,10 +237,8 @@ struct hours *hours_new(struct event_base *base, struct pg_link *link, const str
 {
     static const struct pg_batch_calls calls = {send_notes, NULL, on_done, on_refused};
     static const struct pg_batch_settings settings = {
-        .name = "hours",
+        .batch = BATCH_HOURS,
         .most = BATCH_MAX,
-        .requests = COUNT_HOURS_STATEMENTS,
-        .splits = COUNT_HOURS_SPLITS,
     };
     struct hours *h = mem_zalloc(sizeof *h);
     struct timeval every = clock_timeval(conf->gate_report);

@@ -38,7 +38,7 @@
 
 struct consumer {
     const char *queue;
-    bool own;
+    enum queue_class class;
     int prefetch;
     char tag[32];
 };
@@ -69,11 +69,11 @@ static int share_of(const struct conf *conf, double share, size_t queues)
     return n < 1 ? 1 : n;
 }
 
-static void add_consumer(struct intake *in, const char *queue, bool own, int prefetch)
+static void add_consumer(struct intake *in, const char *queue, enum queue_class class, int prefetch)
 {
     struct consumer *c = &in->consumers[in->consumer_count];
     c->queue = queue;
-    c->own = own;
+    c->class = class;
     c->prefetch = prefetch;
     snprintf(c->tag, sizeof c->tag, "notify-%zu", in->consumer_count);
     in->consumer_count++;
@@ -102,13 +102,13 @@ static void plan_consumers(struct intake *in)
     size_t producers = conf->broker_queues.count;
     in->consumers = mem_zalloc((producers + 4) * sizeof *in->consumers);
     for (size_t i = 0; i < producers; i++)
-        add_consumer(in, conf->broker_queues.items[i], false,
+        add_consumer(in, conf->broker_queues.items[i], QUEUE_PRODUCERS,
                      share_of(conf, conf->broker_share_producers, producers));
-    add_consumer(in, TOPOLOGY_DUE, true, share_of(conf, conf->broker_share_due, 1));
-    add_consumer(in, TOPOLOGY_URGENT, true, share_of(conf, conf->broker_share_urgent, 1));
-    add_consumer(in, TOPOLOGY_BULK, true, share_of(conf, conf->broker_share_bulk, 1));
+    add_consumer(in, TOPOLOGY_DUE, QUEUE_DUE, share_of(conf, conf->broker_share_due, 1));
+    add_consumer(in, TOPOLOGY_URGENT, QUEUE_URGENT, share_of(conf, conf->broker_share_urgent, 1));
+    add_consumer(in, TOPOLOGY_BULK, QUEUE_BULK, share_of(conf, conf->broker_share_bulk, 1));
     fit_shares(in);
-    add_consumer(in, TOPOLOGY_WAKE, true, (int)conf->gate_wakes); /* no events: beside the prefetch */
+    add_consumer(in, TOPOLOGY_WAKE, QUEUE_WAKE, (int)conf->gate_wakes); /* no events: beside the prefetch */
 }
 
 /* The answer to the last one proves the others: the broker closes the channel at one that it refuses. */
@@ -275,7 +275,8 @@ static void take_message(struct intake *in, struct amqp_link *link, struct amqp_
         if (strcmp(in->consumers[i].tag, m->consumer_tag) != 0)
             continue;
         m->raw.queue = in->consumers[i].queue;
-        m->raw.from_own_queue = in->consumers[i].own;
+        m->raw.from_own_queue = in->consumers[i].class != QUEUE_PRODUCERS;
+        shared_count_cell(COUNT_RECEIVED, in->consumers[i].class);
     }
     struct intake_receipt *receipt = mem_zalloc(sizeof *receipt);
     list_init(&receipt->link);
@@ -283,7 +284,7 @@ static void take_message(struct intake *in, struct amqp_link *link, struct amqp_
     receipt->tag = m->delivery_tag;
     receipt->epoch = amqp_link_epoch(link);
     receipt->received_us = clock_mono_us();
-    shared_count(COUNT_RECEIVED);
+    shared_gauge(COUNT_LAST_RECEIVED, (uint64_t)receipt->received_us);
     shared_mine()->in_hand++;
     if (in->stopped || !m->raw.queue) {
         arena_free(arena);

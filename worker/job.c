@@ -66,7 +66,7 @@ void job_move(struct job *j, enum job_state to, const char *why)
     if (log_is_on(LOG_DEBUG)) {
         char integration[UUID_TEXT];
         uuid_format(&j->integration_id, integration);
-        LOG(LOG_DEBUG, "job", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
+        LOG(LOG_DEBUG, "job", LOG_EVENT(j->event->event), LOG_TEXT("integration", integration),
             LOG_TEXT("from", state_names[j->state]), LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
     }
     count_unwritten(j, to);
@@ -110,6 +110,9 @@ static void on_concluded(struct talk *t)
 static void begin_talk(struct job *j, const char *why)
 {
     job_move(j, JOB_TALKING, why);
+    if (j->is_first)
+        shared_note_us(COUNT_FIRST_TIME, 0, clock_wall_us() - j->event->sent_us);
+    j->is_first = false;
     if (j->member.bundle)
         bundle_ready(&j->member);
     else
@@ -386,6 +389,7 @@ void job_start_first(struct job_event *e, struct rules_integration *integration)
 {
     struct job *j = new_job(e, &integration->row.id, 1);
     j->integration = integration;
+    j->is_first = true;
     begin(j, ERROR_NONE);
 }
 
@@ -394,6 +398,7 @@ void job_start_retry(struct job_event *e, struct rules_integration *integration,
 {
     struct job *j = new_job(e, &integration->row.id, attempt);
     j->integration = integration;
+    j->is_first = attempt == 1 && e->from_mailbox; /* else it is replayed */
     j->exists = true;
     begin(j, last_error);
 }

@@ -19,6 +19,9 @@ struct job_event {
     const struct facts *facts;
     struct ledger_event *ledger_event; /* for first rows */
     const char *queue;
+    const struct dest *dest; /* of the one delivery that it is about, for the figures; NULL: not known */
+    int64_t sent_us;  /* wall clock; when its producer published it, as far as it says, else `due_us` */
+    int64_t due_us;   /* wall clock; when a worker read it first, or its eta when that is later */
     bool seen_before; /* another copy may be in hand elsewhere: the row is written before the first request */
     bool from_mailbox;
     bool stays;            /* result: it could not start, and is still in the mailbox */

@@ -113,6 +113,7 @@ void job_claim(struct job *j)
     j->claim = (struct ref_claim){
         .name = {.integration = j->integration_id},
         .asked = fingerprint,
+        .about = e->event,
         .workspace = e->facts->scan.workspace_id,
         .has_finding = event_is_about_finding(e->event->type),
         .finding = e->facts->finding.id,

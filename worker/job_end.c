@@ -7,9 +7,11 @@
  */
 #include <string.h>
 
+#include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
+#include "worker/figure_table.h"
 #include "worker/job_parts.h"
 #include "worker/ladder.h"
 #include "worker/own_message.h"
@@ -24,6 +26,7 @@ void job_start_write(struct job *j, enum ledger_write_kind kind, void (*written)
     w->kind = kind;
     w->event = j->exists ? NULL : j->event->ledger_event;
     w->event_id = j->event->event->id;
+    w->about = j->event->event;
     w->integration = j->integration_id;
     w->workspace = j->event->facts->scan.workspace_id;
     w->attempt = j->attempt;
@@ -118,28 +121,35 @@ static void count_hour(const struct job *j, enum hours_what what)
     hours_count(j->parts->hours, &j->integration_id, &j->write.workspace, what);
 }
 
+static enum figure_kind kind_of(const struct job *j)
+{
+    return figure_kind(j->integration ? j->integration->row.dest : j->event->dest);
+}
+
 static void count_outcome(const struct job *j)
 {
+    enum figure_kind kind = kind_of(j);
     if (j->put_off)
         return; /* and counted */
     if (j->write.failed_attempt)
         count_hour(j, HOURS_FAILED);
     switch (j->outcome.state) {
     case DELIVERY_DELIVERED:
-        shared_count(COUNT_DELIVERED);
+        shared_count_cell(COUNT_DELIVERED, kind);
+        shared_note_us(COUNT_DELIVERED_TIME, kind, clock_wall_us() - j->event->due_us);
         count_hour(j, HOURS_DELIVERED);
         break;
     case DELIVERY_WAITING:
-        shared_count(COUNT_RETRIED);
+        shared_count_cell(COUNT_RETRIED, kind);
         break;
     case DELIVERY_DEFERRED:
-        shared_count(j->decided ? COUNT_DEFERRED : COUNT_RETRIED);
+        shared_count_cell(j->decided ? COUNT_DEFERRED : COUNT_RETRIED, kind);
         break;
     case DELIVERY_CANCELED:
-        shared_count(COUNT_CANCELED);
+        shared_count_cell(COUNT_CANCELED, kind);
         break;
     default:
-        shared_count(COUNT_DEAD);
+        shared_count_cell(COUNT_DEAD, (size_t)kind * REASON_COUNT + j->outcome.reason);
         count_hour(j, HOURS_DEAD);
     }
 }
@@ -154,7 +164,7 @@ static void log_outcome(const struct job *j)
     if (!log_is_on(level))
         return;
     uuid_format(&j->integration_id, integration);
-    LOG(level, "delivery", LOG_TEXT("id", j->event->event->id), LOG_TEXT("integration", integration),
+    LOG(level, "delivery", LOG_EVENT(j->event->event), LOG_TEXT("integration", integration),
         LOG_TEXT("kind", j->integration ? j->integration->row.kind : NULL),
         LOG_TEXT("state", delivery_state_name(j->outcome.state)), LOG_NUM("attempt", j->attempt),
         LOG_TEXT("reason", reason_name(j->outcome.reason)),

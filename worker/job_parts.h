@@ -46,6 +46,7 @@ struct job {
     int attempt;    /* the one that is made; when `decided`, the last that was made */
     bool exists;    /* the row is there already: it is taken, and its end is an update */
     bool unwritten; /* requests were made, and their outcome is not committed */
+    bool is_first;  /* its first attempt, in its first life as far as is known; for the figures */
     bool put_off;   /* another delivery about the same finding comes first */
     bool decided;   /* the outcome was known before any request: no attempt is made */
     struct outcome outcome;

@@ -71,6 +71,9 @@ static size_t match_all(struct trip *t, struct rules_integration ***out)
         if (verdict != MATCH_FIRES)
             e->filtered[verdict]--;
     }
+    for (int stage = MATCH_FIRES + 1; stage < MATCH_COUNT; stage++)
+        if (e->filtered[stage])
+            shared_count_cell_more(COUNT_FILTERED, (size_t)stage, (uint64_t)e->filtered[stage]);
     e->matched = (int)(n + rows);
     e->considered = (int)considered;
     e->rows_total = (int)n;
@@ -90,7 +93,7 @@ static void start_jobs(struct trip *t)
         job_start_first(&t->job_event, fires[i]);
     if (n == 0) {
         if (t->ledger_event.matched == 0)
-            shared_count(COUNT_FILTERED);
+            shared_count(COUNT_UNMATCHED);
         trip_write_event(t, EVENT_STATE_DONE, REASON_NONE);
     }
 }
@@ -142,6 +145,7 @@ static void start_retry(struct trip *t)
     const struct decoded *d = &t->decoded;
     struct rules_integration *integration = rules_find(t->rules, &d->integration);
     enum error_word last_error = last_error_of(t);
+    t->job_event.dest = integration ? integration->row.dest : NULL;
     note_lateness(t);
     t->open++;
     if (!integration || !integration->row.enabled) {
@@ -385,6 +389,8 @@ static void judge(struct trip *t)
 void judge_looked_up(struct lookup *q)
 {
     struct trip *t = list_entry(q, struct trip, lookup);
+    if (q->trace.known) /* whatever this copy says, or if an older version passed on nothing */
+        t->decoded.event.trace = q->trace;
     trip_move(t, TRIP_WORKING, "looked up");
     t->ledger_event.is_new = !q->has_event && !t->decoded.redelivered;
     t->open++;

@@ -77,6 +77,18 @@ static void add_seconds(struct pg_array *a, double seconds)
         pg_array_add_null(a);
 }
 
+/* One that follows from the id need not be written down. */
+static void add_trace(struct pg_array *a, const struct trace *trace)
+{
+    char text[TRACE_ROW_TEXT];
+    if (!trace->known) {
+        pg_array_add_null(a);
+        return;
+    }
+    trace_row_format(trace, text);
+    pg_array_add_text(a, text);
+}
+
 static void add_event(struct pg_array *columns, const struct ledger_event *e)
 {
     const struct event *v = e->event;
@@ -102,6 +114,7 @@ static void add_event(struct pg_array *columns, const struct ledger_event *e)
     pg_array_add_int4(c++, e->matched);
     for (int stage = MATCH_DISABLED; stage < MATCH_COUNT; stage++)
         pg_array_add_int4(c++, e->filtered[stage]);
+    add_trace(c++, &v->trace);
     check(c == columns + EVENTS_OF_EVENT);
 }
 
@@ -416,7 +429,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
         pg_batch_add(l->batch, item);
         return;
     }
-    LOG(LOG_ERROR, "row_refused", LOG_TEXT("id", w->event_id), LOG_TEXT("sqlstate", why->sqlstate),
+    LOG(LOG_ERROR, "row_refused", LOG_EVENT(w->about), LOG_TEXT("sqlstate", why->sqlstate),
         LOG_TEXT("words", why->words));
     w->refused = true;
     if (w->event)
@@ -429,12 +442,10 @@ struct ledger *ledger_new(struct event_base *base, struct pg_link *link, const s
 {
     static const struct pg_batch_calls calls = {send_writes, on_result, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "ledger",
+        .batch = BATCH_LEDGER,
         .most = (size_t)conf->database_batch,
         .linger = conf->database_linger,
         .enough = (size_t)conf->broker_prefetch / LINGER_PARTS,
-        .requests = COUNT_LEDGER_STATEMENTS,
-        .splits = COUNT_LEDGER_SPLITS,
     };
     struct ledger *l = mem_zalloc(sizeof *l);
     l->owner = owner;

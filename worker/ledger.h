@@ -60,7 +60,8 @@ struct ledger_write {
     enum ledger_write_kind kind;
     struct ledger_event *event; /* for EVENT, ROW and FIRST */
     const char *event_id;
-    bool has_row; /* for OWE */
+    const struct event *about; /* for the log */
+    bool has_row;              /* for OWE */
     struct uuid integration;
     struct uuid workspace;
     enum delivery_state state;

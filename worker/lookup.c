@@ -96,7 +96,7 @@ static void read_finding(struct lookup *q, const PGresult *r, int row)
 /* A later version wrote it, or somebody by hand. What it stands for is not ours to send, and its row stays as it is. */
 static void say_unknown(const struct lookup *q, const char *state)
 {
-    LOG(LOG_ERROR, "ledger_row_unknown", LOG_TEXT("id", q->event_id), LOG_TEXT("state", state));
+    LOG(LOG_ERROR, "ledger_row_unknown", LOG_EVENT(q->about), LOG_TEXT("state", state));
 }
 
 /* "integration state attempt seconds reason error", as the statement writes it; false when it does not fit. */
@@ -147,6 +147,9 @@ static void read_ledger(struct lookup *q, const PGresult *r, int row)
     q->event_state = state < 0 ? EVENT_STATE_EXPIRED : (enum event_state)state; /* over, as far as we know */
     q->event_reason = reason < 0 ? REASON_NONE : (enum reason)reason;
     pg_row_number(r, row, LOOKUP_EVENT_SCHEDULED, &q->scheduled_in);
+    if (!PQgetisnull(r, row, LOOKUP_EVENT_TRACE))
+        trace_row_parse(&q->trace, q->arena, PQgetvalue(r, row, LOOKUP_EVENT_TRACE),
+                        (size_t)PQgetlength(r, row, LOOKUP_EVENT_TRACE));
     /* Ids, states and numbers of our own table, a line for each integration: never cut. */
     if (!PQgetisnull(r, row, LOOKUP_ROWS))
         read_deliveries(q, arena_text(q->arena, PQgetvalue(r, row, LOOKUP_ROWS),
@@ -197,7 +200,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
 {
     struct lookup *q = lookup_of(item);
     (void)owner;
-    LOG(LOG_ERROR, "lookup_refused", LOG_TEXT("id", q->event_id), LOG_TEXT("sqlstate", why->sqlstate),
+    LOG(LOG_ERROR, "lookup_refused", LOG_EVENT(q->about), LOG_TEXT("sqlstate", why->sqlstate),
         LOG_TEXT("words", why->words));
     q->answered(q); /* as not found */
 }
@@ -209,6 +212,7 @@ static void forget_answer(struct lookup *q)
     q->rows = NULL;
     q->row_count = 0;
     q->scheduled_in = 0;
+    q->trace = (struct trace){0};
 }
 
 static void send_questions(void *owner, struct pg_batch_item **items, size_t count)
@@ -231,10 +235,8 @@ struct lookups *lookups_new(struct event_base *base, struct pg_link *link, const
 {
     static const struct pg_batch_calls calls = {send_questions, on_rows, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "lookup",
+        .batch = BATCH_LOOKUP,
         .most = (size_t)conf->database_batch,
-        .requests = COUNT_LOOKUP_STATEMENTS,
-        .splits = COUNT_LOOKUP_SPLITS,
     };
     struct lookups *l = mem_zalloc(sizeof *l);
     l->batch = pg_batch_new(base, link, &settings, &calls, l);

@@ -25,6 +25,7 @@ struct lookup {
     struct pg_batch_item item; /* private */
     struct arena *arena;
     const char *event_id;
+    const struct event *about; /* for the log */
     struct uuid scan_id;
     bool has_finding;
     struct uuid finding_id;
@@ -40,6 +41,7 @@ struct lookup {
     enum event_state event_state;
     enum reason event_reason;
     double scheduled_in; /* seconds */
+    struct trace trace;  /* that its row names; not known: none */
     struct lookup_row *rows;
     size_t row_count;
 };

@@ -284,10 +284,8 @@ struct mailboxes *mailboxes_new(struct event_base *base, struct pg_link *link, s
 {
     static const struct pg_batch_calls calls = {mailbox_rows_ask, mailbox_rows_take, on_done, on_refused};
     static const struct pg_batch_settings settings = {
-        .name = "mailbox",
+        .batch = BATCH_MAILBOX,
         .most = BATCH_MAX,
-        .requests = COUNT_MAILBOX_STATEMENTS,
-        .splits = COUNT_MAILBOX_SPLITS,
     };
     struct mailboxes *m = mem_zalloc(sizeof *m);
     m->base = base;

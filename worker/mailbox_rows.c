@@ -13,11 +13,18 @@ static const char *text_at(struct arena *a, const PGresult *r, int row, int colu
     return PQgetisnull(r, row, column) ? NULL : arena_strdup(a, PQgetvalue(r, row, column));
 }
 
+static void read_name(struct wake *w, const PGresult *r, int row, struct event *e)
+{
+    e->id = text_at(&w->arena, r, row, WAKE_EVENT_ID);
+    if (!PQgetisnull(r, row, WAKE_TRACE))
+        trace_row_parse(&e->trace, &w->arena, PQgetvalue(r, row, WAKE_TRACE),
+                        (size_t)PQgetlength(r, row, WAKE_TRACE));
+}
+
 /* False when the event is none that this version knows. */
 static bool read_row(struct wake *w, const PGresult *r, int row, struct mailbox_row *out)
 {
     struct event *e = &out->event;
-    e->id = text_at(&w->arena, r, row, WAKE_EVENT_ID);
     if (!e->id || !event_ledger_word_parse(e, PQgetvalue(r, row, WAKE_EVENT_TYPE)) ||
         !uuid_parse(&e->scan_id, PQgetvalue(r, row, WAKE_SCAN_ID)))
         return false;
@@ -40,12 +47,13 @@ static void take_row(struct wake *w, const PGresult *r, int row)
     if (PQgetisnull(r, row, WAKE_EVENT_ID))
         return; /* it is empty */
     list_init(&out->link);
+    read_name(w, r, row, &out->event);
     if (!PQgetisnull(r, row, WAKE_ATTEMPT) && read_row(w, r, row, out)) {
         list_append(&w->rows, &out->link);
         return;
     }
     /* Without an attempt: one of those that are all that is in it. */
-    LOG(LOG_ERROR, "mailbox_event_unknown", LOG_TEXT("id", PQgetvalue(r, row, WAKE_EVENT_ID)),
+    LOG(LOG_ERROR, "mailbox_event_unknown", LOG_EVENT(&out->event),
         LOG_TEXT("type", PQgetvalue(r, row, WAKE_EVENT_TYPE)));
     w->stays = true;
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/base/command_line.h"
 #include "common/base/conf.h"
@@ -17,6 +18,7 @@
 #include "common/conf_check.h"
 #include "common/libraries.h"
 #include "worker/binary_check.h"
+#include "worker/figure_table.h"
 #include "worker/reexec.h"
 #include "worker/supervisor.h"
 
@@ -31,11 +33,13 @@ static const char usage[] =
     "  -t, --test          check the configuration, report every error, and exit: 0 good, 78 bad\n"
     "      --help-config   print every setting with its type, default, range and meaning\n"
     "      --help-config=markdown   the same as a page\n"
+    "      --help-metrics, --help-metrics=markdown   the same of the metrics that the agent shows\n"
     "  -h, --help          this text\n"
     "  -V, --version       the version\n"
     "\n"
     "signals: TERM, INT drain (twice, or QUIT: at once), HUP check program and file and go over to them, "
-    "TTIN, TTOU one worker more, fewer\n";
+    "TTIN, TTOU one worker more, fewer,\n"
+    "USR1, USR2 the log one level more talkative, less\n";
 
 /* A supervisor that means to execute us in its place asks whether we can take over. */
 static int test_handover(void)
@@ -115,12 +119,24 @@ static int run(const char *file)
     return code;
 }
 
+/* An option of notifyd's alone: the other programs have figures of their own, or none. */
+static bool printed_metrics(int argc, char **argv)
+{
+    bool markdown = argc == 2 && strcmp(argv[1], "--help-metrics=markdown") == 0;
+    if (!markdown && (argc != 2 || strcmp(argv[1], "--help-metrics") != 0))
+        return false;
+    figures_print_help(stdout, markdown);
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     struct command_line line = {.program = "notifyd", .usage = usage, .prints_settings = true};
     int code;
     reexec_begin(argv);
     libraries_begin();
+    if (printed_metrics(argc, argv))
+        return 0;
     if (!command_line_read(&line, argc, argv, &code))
         return code;
     return line.only_test ? test_configuration(line.file) : run(line.file);

@@ -3,7 +3,7 @@
  *
  * Pure. Nothing of the message that came in is copied: its expiration would cut a delay short, its CC would make
  * copies, its x-death would look like a cycle. Only ids and the event's own fields travel, no settings and nothing
- * that was rendered. Only the dead letter of what never became an event carries bytes of the original.
+ * that was rendered; of the original's headers its trace, which is read and printed again. Only the dead letter of what never became an event carries bytes of the original.
  */
 #include "worker/own_message.h"
 
@@ -11,6 +11,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/utf8.h"
+#include "worker/raw_trace.h"
 #include "worker/topology.h"
 
 enum { JSON_MAX = 65536, DEAD_BODY_MAX = 65536, DETAIL_MAX = 200 };
@@ -46,6 +47,17 @@ static void add_integration(struct publish_message *m, struct arena *arena, cons
     char *id = arena_alloc(arena, UUID_TEXT);
     uuid_format(integration, id);
     add_text(m, OWN_INTEGRATION, id);
+}
+
+static void add_trace(struct publish_message *m, struct arena *arena, const struct trace *trace)
+{
+    if (!trace->known)
+        return;
+    char *text = arena_alloc(arena, TRACE_PARENT_TEXT);
+    trace_parent_format(trace, trace->parent, text);
+    add_text(m, OWN_TRACE, text);
+    if (trace->state)
+        add_text(m, OWN_TRACE_STATE, trace->state);
 }
 
 /* The plain JSON form (contract section 4), allocated in ARENA. */
@@ -106,6 +118,7 @@ void own_message_event(struct publish_message *m, struct arena *arena, const str
     if (ticket->has_expires)
         add_time(m, OWN_EXPIRES, ticket->expires_us);
     add_expand(m, event);
+    add_trace(m, arena, &event->trace); /* one that follows from the id does so everywhere */
 }
 
 void own_message_wake(struct publish_message *m, struct arena *arena, const struct uuid *integration,
@@ -148,8 +161,10 @@ void own_message_dead_event(struct publish_message *m, struct arena *arena, cons
 {
     m->message_id = event->id;
     set_body(m, arena, event);
+    struct trace trace = event_trace(event);
     set_dead(m, arena, d, event->first_seen_us);
     add_expand(m, event);
+    add_trace(m, arena, &trace);
 }
 
 /* A property of the original, as a header that the broker and other tools can show. */
@@ -177,4 +192,7 @@ void own_message_dead_raw(struct publish_message *m, struct arena *arena, const 
         add_text(m, OWN_CONTENT_TYPE, short_text(arena, raw->content_type));
     if (task)
         add_text(m, OWN_TASK, short_text(arena, task));
+    struct event unread = {.id = id, .trace = raw_trace(raw)};
+    struct trace trace = event_trace(&unread);
+    add_trace(m, arena, &trace);
 }

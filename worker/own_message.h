@@ -28,6 +28,9 @@
     X(CONTENT_TYPE, "x-notify-content-type", "the original's content type")                                  \
     X(TASK, "x-notify-task", "the original's task header")                                                   \
     X(EXPAND, "x-notify-expand", "1: not scan_done itself, but a task notify_scan_findings")                 \
+    X(TRACE, TRACE_PARENT_HEADER,                                                                            \
+      "the trace that the event belongs to; without it, the one that follows from its id")                   \
+    X(TRACE_STATE, TRACE_STATE_HEADER, "what the producer's tracing keeps with it")                          \
     X(WAKE, "x-notify-wake", "no event: the integration whose mailbox is to be emptied")                     \
     X(WAKE_NUMBER, "x-notify-wake-number", "which wake of it; an older one is void")
 

@@ -51,6 +51,9 @@ struct pg_batch {
     struct event *back;
 };
 
+#define BATCH_NAME(e, w, h) w,
+static const char *const names[] = {BATCH_LIST(BATCH_NAME)};
+
 static void enter(struct pg_batch *b, struct pg_batch_item *item, bool first)
 {
     item->place = PG_BATCH_WAITING;
@@ -118,7 +121,8 @@ static void on_send(evutil_socket_t fd, short what, void *arg)
         return;
     gather(b);
     b->sent_us = clock_mono_us();
-    shared_count(b->settings.requests);
+    shared_count_cell(COUNT_STATEMENTS, b->settings.batch);
+    shared_note_items(COUNT_BATCH_ITEMS, b->settings.batch, b->count);
     pg_link_begin(b->link, &b->request);
     b->calls->send(b->owner, b->items, b->count);
     pg_link_end(b->link, &b->request);
@@ -195,14 +199,14 @@ static void on_failed(struct pg_batch *b)
     const struct pg_request *r = &b->request;
     bool refused = r->outcome == PG_BAD_DATA;
     if (!refused || b->count > 1)
-        LOG(LOG_WARN, refused ? "batch_refused" : "batch_again", LOG_TEXT("batch", b->settings.name),
+        LOG(LOG_WARN, refused ? "batch_refused" : "batch_again", LOG_TEXT("batch", names[b->settings.batch]),
             LOG_NUM("items", b->count), LOG_TEXT("sqlstate", r->sqlstate), LOG_TEXT("words", r->words));
     if (!refused && !is_locked(r)) {
         put_back(b);
         event_add(b->again, &(struct timeval){0, AGAIN_MS * 1000});
     } else if (b->count > 1) {
         if (refused)
-            shared_count(b->settings.splits);
+            shared_count_cell(COUNT_SPLITS, b->settings.batch);
         b->suspects = b->count;
         put_back(b);
     } else {
@@ -217,6 +221,8 @@ static void on_failed(struct pg_batch *b)
 static void on_done(struct pg_request *request)
 {
     struct pg_batch *b = list_entry(request, struct pg_batch, request);
+    if (request->outcome != PG_LINK_LOST)
+        shared_note_us(COUNT_BATCH_TIME, b->settings.batch, clock_mono_us() - b->sent_us);
     switch (request->outcome) {
     case PG_DONE:
         b->calls->done(b->owner, b->items, give_back(b));

@@ -26,13 +26,11 @@ struct pg_batch_item {
 };
 
 struct pg_batch_settings {
-    const char *name; /* for the log */
+    enum batch batch; /* whose; for the log and the figures */
     size_t most;      /* items of a request */
     /* Seconds between two requests while fewer items wait than ENOUGH and none is urgent; 0: none. */
     double linger;
     size_t enough;
-    enum counter requests; /* counts them */
-    enum counter splits;   /* counts requests that were refused and taken apart */
 };
 
 /* OWNER is what was given with the calls. */

@@ -198,6 +198,7 @@ static void settle_one(struct publisher *p, uint64_t sequence, bool accepted)
     refusals_end(&p->refusals, m);
     p->pending--;
     shared_count(COUNT_PUBLISHED);
+    shared_note_us(COUNT_CONFIRM_TIME, 0, clock_mono_us() - m->sent_us);
     m->confirmed(m);
 }
 
@@ -333,6 +334,7 @@ static void pump(struct publisher *p)
         uint64_t sequence = p->next_sequence++;
         *ring_at(p, sequence) = m;
         p->unconfirmed_bytes += weight(m);
+        m->sent_us = clock_mono_us();
         if (!publish_wire_send(p->link, m, sequence))
             break; /* the link has failed: on_down has put it back */
     }

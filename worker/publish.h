@@ -13,7 +13,7 @@
  * The publishing side: a connection of its own, every message persistent, mandatory and confirmed. A message
  * is published again until the broker has confirmed it; its caller hears of it once, then.
  */
-enum { PUBLISH_HEADERS_MAX = 14 };
+enum { PUBLISH_HEADERS_MAX = 18 };
 
 struct publish_header {
     const char *name;
@@ -43,6 +43,7 @@ struct publish_message {
      */
     void (*given_up)(struct publish_message *message);
     bool returned;      /* private: came back as unroutable */
+    int64_t sent_us;    /* private: monotonic, the last time */
     int64_t refused_us; /* private: monotonic, the first time; 0: it was not */
 };
 

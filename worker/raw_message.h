@@ -32,6 +32,7 @@ struct raw_message {
     const char *content_type;
     const char *content_encoding;
     const char *message_id;
+    int64_t sent_us; /* wall clock of its producer, whole seconds; 0: it does not say */
     const struct raw_header *headers;
     size_t header_count;
     size_t headers_cut; /* further headers, which are not kept */

@@ -165,7 +165,7 @@ static void on_refused(void *owner, struct pg_batch_item *item, const struct pg_
 {
     struct ref_claim *claim = claim_of(item);
     (void)owner;
-    LOG(LOG_ERROR, "claim_refused", LOG_TEXT("fingerprint", claim->asked),
+    LOG(LOG_ERROR, "claim_refused", LOG_EVENT(claim->about), LOG_TEXT("fingerprint", claim->asked),
         LOG_TEXT("sqlstate", why->sqlstate), LOG_TEXT("words", why->words));
     claim->granted = false;
     claim->refused = true;
@@ -178,10 +178,8 @@ struct refs *refs_new(struct event_base *base, struct pg_link *link, const struc
 {
     static const struct pg_batch_calls calls = {send_claims, on_rows, on_done, on_refused};
     struct pg_batch_settings settings = {
-        .name = "refs",
+        .batch = BATCH_REFS,
         .most = (size_t)conf->database_batch,
-        .requests = COUNT_REF_STATEMENTS,
-        .splits = COUNT_REF_SPLITS,
     };
     struct refs *r = mem_zalloc(sizeof *r);
     r->batch = pg_batch_new(base, link, &settings, &calls, r);

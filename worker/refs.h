@@ -24,6 +24,7 @@ struct ref_claim {
     struct ref_name name;      /* what is claimed; its fingerprint, and the claim's number, are a result */
     const char
         *asked; /* the fingerprint of what is told; the finding may have had another when it was told first */
+    const struct event *about; /* for the log */
     struct uuid workspace;
     bool has_finding;
     struct uuid finding;

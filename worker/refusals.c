@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/model/event.h"
 #include "worker/publish.h"
 
 /* A line per message would be thousands per second when a queue is full; it says the same. */
@@ -17,6 +18,16 @@ static size_t way_of(const struct publish_message *m)
     return hash_more(h, m->routing_key, strlen(m->routing_key)) % REFUSALS_WAYS;
 }
 
+/* The event that M is about, as far as the log names it. */
+static struct event event_of(const struct publish_message *m)
+{
+    struct event event = {.id = m->message_id};
+    for (size_t i = 0; i < m->header_count; i++)
+        if (m->headers[i].text && strcmp(m->headers[i].name, TRACE_PARENT_HEADER) == 0)
+            trace_parse(&event.trace, m->headers[i].text, strlen(m->headers[i].text));
+    return event;
+}
+
 int64_t refusals_add(struct refusals *r, const struct publish_message *m, int64_t now_us)
 {
     size_t way = way_of(m);
@@ -25,9 +36,9 @@ int64_t refusals_add(struct refusals *r, const struct publish_message *m, int64_
     r->ways[way].unsaid++;
     if (!r->ways[way].said_us || now_us - r->ways[way].said_us >= SAY_EVERY_US ||
         m->returned != r->ways[way].returned) {
+        const struct event event = event_of(m);
         LOG(LOG_WARN, m->returned ? "publish_returned" : "publish_refused", LOG_TEXT("exchange", m->exchange),
-            LOG_TEXT("key", m->routing_key), LOG_TEXT("id", m->message_id),
-            LOG_NUM("messages", r->ways[way].unsaid));
+            LOG_TEXT("key", m->routing_key), LOG_EVENT(&event), LOG_NUM("messages", r->ways[way].unsaid));
         r->ways[way].said_us = now_us;
         r->ways[way].returned = m->returned;
         r->ways[way].unsaid = 0;

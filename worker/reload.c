@@ -307,7 +307,7 @@ static bool adopt_children(struct supervisor *s, const struct handover *h, bool 
         const struct handover_child *c = &h->children[i];
         int role = c->role == SHARED_AGENT ? SHARED_AGENT : SHARED_WORKER;
         int slot = same ? c->slot : shared_older_mirror(c->slot, c->pid, role);
-        if (slot < 0 || slot >= SHARED_CARRIED)
+        if (slot < 0 || slot >= SHARED_SLOTS)
             return false;
         s->children[i] = (struct child){
             .pid = c->pid,

@@ -87,11 +87,18 @@ static size_t size_of(const struct rules_entry *e)
     return sizeof *e + e->arena.held + e->matches.held;
 }
 
+static void hold(struct rules *r, size_t before, size_t now)
+{
+    r->held += now - before;
+    shared_gauge(COUNT_RULES_BYTES, r->held);
+}
+
 static void drop(struct rules *r, struct rules_entry *e)
 {
     table_remove(&r->entries, &e->by_workspace);
     list_remove(&e->lru);
-    r->held -= size_of(e);
+    hold(r, size_of(e), 0);
+    shared_gauge_add(COUNT_RULES_CACHED, -1);
     e->cached = false;
     if (e->users == 0)
         free_entry(e);
@@ -123,7 +130,8 @@ static void install(struct rules *r, struct rules_entry *e)
         drop(r, old);
     table_insert(&r->entries, &e->by_workspace, workspace_hash(&e->workspace));
     list_append(&r->lru, &e->lru);
-    r->held += size_of(e);
+    hold(r, 0, size_of(e));
+    shared_gauge_add(COUNT_RULES_CACHED, 1);
     e->cached = true;
     while (r->held > (size_t)r->conf->rules_cache_bytes && r->lru.next != &e->lru)
         drop(r, list_entry(r->lru.next, struct rules_entry, lru));
@@ -151,11 +159,13 @@ void rules_get(struct rules *r, struct rules_wait *w)
 {
     struct rules_entry *e = find(&r->entries, &w->workspace);
     if (e && is_valid(e)) {
+        shared_count(COUNT_RULES_HITS);
         list_remove(&e->lru);
         list_append(&r->lru, &e->lru);
         serve(w, e);
         return;
     }
+    shared_count(COUNT_RULES_MISSES);
     struct rules_entry *load = find(&r->loads, &w->workspace);
     if (!load)
         load = start_load(r, &w->workspace);
@@ -319,10 +329,8 @@ struct rules *rules_new(struct event_base *base, struct pg_link *link, const str
 {
     static const struct pg_batch_calls calls = {send_loads, on_rows, on_loaded, on_refused};
     static const struct pg_batch_settings settings = {
-        .name = "rules",
+        .batch = BATCH_RULES,
         .most = BATCH_MAX,
-        .requests = COUNT_RULES_STATEMENTS,
-        .splits = COUNT_RULES_SPLITS,
     };
     struct rules *r = mem_zalloc(sizeof *r);
     r->conf = conf;
@@ -397,7 +405,7 @@ const struct matches_found *rules_match(struct rules *r, struct rules_entry *e, 
     size_t before = size_of(e);
     const struct matches_found *found = matches_find(&e->matches, e->integrations, e->count, type, facts);
     if (e->cached)
-        r->held += size_of(e) - before;
+        hold(r, before, size_of(e));
     return found;
 }
 
@@ -440,5 +448,5 @@ void rules_open_settings(struct rules *r, struct rules_entry *e, struct rules_in
     i->settings_hash = hash_bytes(i->row.config_encrypted, i->row.config_size);
     open_settings(r, e, i);
     if (e->cached)
-        r->held += size_of(e) - before;
+        hold(r, before, size_of(e));
 }

@@ -20,11 +20,19 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/hash.h"
+#include "worker/figure_table.h"
 
 #define DUE_LATE_GOOD_US (600 * INT64_C(1000000))
 
-enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10, LIMITS_PROBES = 8, NAMES_SIZE = 262144 };
-_Static_assert(SHARED_SLOTS < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
+enum {
+    IN_HAND_PROBES = 16,
+    IN_HAND_SLOT_BITS = 10,
+    LIMITS_PROBES = 8,
+    LIMITS_GROUP = 64,
+    NAMES_SIZE = 524288
+};
+_Static_assert(SHARED_LIMITS % LIMITS_GROUP == 0, "a group must be whole");
+_Static_assert(SHARED_ALL < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
 /* What another build reads (shared_layout.h). Where one of these fails, raise SHARED_HEADER_VERSION. */
 _Static_assert(
     offsetof(struct shared_slot, role) == 0 && offsetof(struct shared_slot, pid) == 4 &&
@@ -32,13 +40,16 @@ _Static_assert(
         offsetof(struct shared_slot, has_worked) == 24 && offsetof(struct shared_slot, consuming) == 28 &&
         offsetof(struct shared_slot, database_up) == 32 && offsetof(struct shared_slot, draining) == 36 &&
         offsetof(struct shared_slot, in_hand) == 40 && offsetof(struct shared_slot, sending) == 48 &&
-        offsetof(struct shared_slot, unwritten) == 56,
+        offsetof(struct shared_slot, unwritten) == 56 && offsetof(struct shared_slot, broker_links) == 64 &&
+        offsetof(struct shared_slot, broker_us) == 72 && offsetof(struct shared_slot, resident) == 80,
     "a slot begins as version 1 says");
 
 struct shared {
     struct shared_header header;
-    char names[NAMES_SIZE]; /* of the counters */
-    struct shared_slot slots[SHARED_SLOTS];
+    char names[NAMES_SIZE]; /* of the words of a slot */
+    struct shared_slot slots[SHARED_ALL];
+    _Atomic int slots_used; /* those beyond were never anybody's: nobody reads them */
+    int64_t started_us;     /* wall clock */
     _Atomic uint64_t generation_all;
     _Atomic uint64_t generations[SHARED_GENERATIONS];
     _Atomic int64_t proven_until_us;
@@ -46,8 +57,10 @@ struct shared {
     _Atomic int64_t due_late_at_us;
     _Atomic uint64_t in_hand[SHARED_IN_HAND]; /* 0: free */
     struct limits limits[SHARED_LIMITS];
+    _Atomic bool limits_used[SHARED_LIMITS / LIMITS_GROUP];
     struct shared_poison poison[SHARED_POISON];
     _Atomic unsigned poison_next;
+    _Atomic int log_level;
 };
 
 static struct shared *shared;
@@ -57,10 +70,12 @@ static int my_slot = -1;
 static void describe(struct shared *s)
 {
     size_t used = 0;
-    for (int i = 0; i < COUNTER_COUNT; i++) {
-        int n = snprintf(s->names + used, sizeof s->names - used, "%s\n", counter_name(i));
-        check(n > 0 && n <= SHARED_NAME_MAX && (size_t)n < sizeof s->names - used);
-        used += (size_t)n;
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        size_t length = strlen(figure_word_name(i));
+        check(length <= SHARED_NAME_MAX && used + length + 1 < sizeof s->names);
+        memcpy(s->names + used, figure_word_name(i), length);
+        s->names[used + length] = '\n';
+        used += length + 1;
     }
     s->header = (struct shared_header){
         .magic = SHARED_MAGIC,
@@ -70,7 +85,7 @@ static void describe(struct shared *s)
         .layout = NOTIFY_LAYOUT,
         .build = NOTIFY_VERSION,
         .slots_at = offsetof(struct shared, slots),
-        .slots = SHARED_SLOTS,
+        .slots = SHARED_ALL,
         .slot_stride = sizeof s->slots[0],
         .figures_at = offsetof(struct shared_slot, counters),
         .figures = COUNTER_COUNT,
@@ -93,6 +108,8 @@ void shared_map(void)
     check(p != MAP_FAILED);
     shared = p;
     describe(shared);
+    shared->started_us = clock_wall_us();
+    my_slot = SHARED_SUPERVISOR;
 }
 
 bool shared_take(int fd, struct shared_header *header)
@@ -115,7 +132,7 @@ int shared_descriptor(void)
 
 int shared_slot_claim(enum shared_role role)
 {
-    for (int i = 0; i < SHARED_CARRIED; i++) {
+    for (int i = 0; i < SHARED_SLOTS; i++) {
         struct shared_slot *s = &shared->slots[i];
         if (s->role != SHARED_FREE)
             continue;
@@ -125,6 +142,9 @@ int shared_slot_claim(enum shared_role role)
         s->handling = 0;
         s->has_worked = s->consuming = s->database_up = s->draining = 0;
         s->in_hand = s->sending = s->unwritten = 0;
+        s->broker_us = 0;
+        if (i >= shared->slots_used)
+            shared->slots_used = i + 1;
         return i;
     }
     return -1;
@@ -151,6 +171,14 @@ int shared_note_kill(uint64_t hash)
     return 1;
 }
 
+static void clear_gauges(struct shared_slot *s)
+{
+    for (const struct figure *f = figure_table; f < figure_table + FIGURE_COUNT; f++)
+        for (size_t i = 0; f->type == FIGURE_TYPE_GAUGE && i < f->cells; i++)
+            s->counters[f->at + i] = 0;
+    s->broker_links = s->resident = 0;
+}
+
 int shared_slot_release(int slot)
 {
     struct shared_slot *s = &shared->slots[slot];
@@ -161,6 +189,7 @@ int shared_slot_release(int slot)
     s->handling = 0;
     s->in_hand = s->sending = s->unwritten = 0;
     s->consuming = s->database_up = 0;
+    clear_gauges(s);
     s->pid = 0;
     s->role = SHARED_FREE;
     return kills;
@@ -169,6 +198,11 @@ int shared_slot_release(int slot)
 struct shared_slot *shared_slot_at(int slot)
 {
     return &shared->slots[slot];
+}
+
+int shared_slots_used(void)
+{
+    return shared->slots_used;
 }
 
 void shared_adopt(int slot)
@@ -206,12 +240,93 @@ void shared_count_more(enum counter counter, uint64_t n)
     atomic_store_explicit(word, value + n, memory_order_relaxed);
 }
 
+void shared_count_cell(enum counter counter, size_t cell)
+{
+    shared_count_more((enum counter)(counter + cell), 1);
+}
+
+void shared_count_cell_more(enum counter counter, size_t cell, uint64_t n)
+{
+    shared_count_more((enum counter)(counter + cell), n);
+}
+
+static void note(const struct histogram_scale *scale, enum counter counter, size_t cell, int64_t value)
+{
+    size_t at = counter + cell * HISTOGRAM_WORDS;
+    shared_count_more((enum counter)(at + histogram_bucket(scale, value)), 1);
+    if (value > 0)
+        shared_count_more((enum counter)(at + HISTOGRAM_SUM), (uint64_t)value);
+}
+
+void shared_note_us(enum counter counter, size_t cell, int64_t us)
+{
+    note(&histogram_seconds, counter, cell, us);
+}
+
+void shared_note_items(enum counter counter, size_t cell, uint64_t items)
+{
+    note(&histogram_items, counter, cell, (int64_t)items);
+}
+
+void shared_gauge(enum counter counter, uint64_t value)
+{
+    atomic_store_explicit(&shared->slots[my_slot].counters[counter], value, memory_order_relaxed);
+}
+
+void shared_gauge_add(enum counter counter, int64_t change)
+{
+    shared_count_more(counter, (uint64_t)change); /* what is below zero wraps around, and back */
+}
+
+/* One slot after the other, the supervisor's and what is carried last; -1 after them. */
+static int next_used(int slot)
+{
+    if (slot >= SHARED_SUPERVISOR)
+        return slot + 1 < SHARED_ALL ? slot + 1 : -1;
+    return slot + 1 < shared->slots_used ? slot + 1 : SHARED_SUPERVISOR;
+}
+
 uint64_t shared_sum(enum counter counter)
 {
     uint64_t sum = 0;
-    for (int i = 0; i < SHARED_SLOTS; i++)
+    for (int i = next_used(-1); i >= 0; i = next_used(i))
         sum += atomic_load_explicit(&shared->slots[i].counters[counter], memory_order_relaxed);
     return sum;
+}
+
+uint64_t shared_sum_cells(enum figure_id figure)
+{
+    const struct figure *f = &figure_table[figure];
+    uint64_t sum = 0;
+    for (size_t i = 0; i < f->cells; i++)
+        sum += shared_sum((enum counter)(f->at + i));
+    return sum;
+}
+
+static uint64_t latest(size_t word)
+{
+    uint64_t most = 0;
+    for (int i = next_used(-1); i >= 0; i = next_used(i)) {
+        uint64_t value = atomic_load_explicit(&shared->slots[i].counters[word], memory_order_relaxed);
+        most = value > most ? value : most;
+    }
+    return most;
+}
+
+void shared_totals(uint64_t *out)
+{
+    memset(out, 0, COUNTER_COUNT * sizeof *out);
+    for (int i = next_used(-1); i >= 0; i = next_used(i))
+        for (size_t w = 0; w < COUNTER_COUNT; w++)
+            out[w] += atomic_load_explicit(&shared->slots[i].counters[w], memory_order_relaxed);
+    for (const struct figure *f = figure_table; f < figure_table + FIGURE_COUNT; f++)
+        if (f->type == FIGURE_TYPE_LATEST)
+            out[f->at] = latest(f->at);
+}
+
+int64_t shared_started_us(void)
+{
+    return shared->started_us;
 }
 
 void shared_handling(uint64_t hash)
@@ -228,7 +343,7 @@ void shared_handled(void)
 static int others_handling(uint64_t hash)
 {
     int count = 0;
-    for (int i = 0; i < SHARED_SLOTS; i++)
+    for (int i = 0; i < shared->slots_used; i++)
         count += i != my_slot && shared->slots[i].handling == hash;
     return count;
 }
@@ -323,19 +438,31 @@ struct limits *shared_limits(const struct uuid *integration, int64_t now_us)
 {
     uint64_t hash = hash_bytes(integration->bytes, sizeof integration->bytes), key = hash ? hash : 1;
     struct limits *oldest = NULL;
+    size_t at = 0;
     for (size_t i = 0; i < LIMITS_PROBES; i++) {
-        struct limits *l = &shared->limits[((hash ^ hash >> 32) + i) % SHARED_LIMITS];
+        size_t place = ((hash ^ hash >> 32) + i) % SHARED_LIMITS;
+        struct limits *l = &shared->limits[place];
         if (l->key == key) {
             l->used_us = now_us;
             return l;
         }
-        if (!oldest || (oldest->key && (!l->key || l->used_us < oldest->used_us)))
+        if (!oldest || (oldest->key && (!l->key || l->used_us < oldest->used_us))) {
             oldest = l;
+            at = place;
+        }
     }
+    shared->limits_used[at / LIMITS_GROUP] = true;
     limits_forget(oldest);
     oldest->key = key;
     oldest->used_us = now_us;
     return oldest;
+}
+
+void shared_limits_each(void (*seen)(void *owner, const struct limits *limits), void *owner)
+{
+    for (size_t i = 0; i < SHARED_LIMITS; i++)
+        if (shared->limits_used[i / LIMITS_GROUP] && shared->limits[i].key)
+            seen(owner, &shared->limits[i]);
 }
 
 uint64_t shared_generation(const struct uuid *workspace)
@@ -362,4 +489,14 @@ void shared_proven_set(int64_t until_us)
 bool shared_is_proven(int64_t now_us)
 {
     return now_us < shared->proven_until_us;
+}
+
+void shared_log_level_set(int word)
+{
+    shared->log_level = word;
+}
+
+int shared_log_level(void)
+{
+    return shared->log_level;
 }

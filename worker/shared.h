@@ -16,9 +16,10 @@
  * Everything is a hint that may be lost with the supervisor; the truth is in PostgreSQL and RabbitMQ.
  */
 enum {
-    SHARED_SLOTS = 641, /* processes: two generations of 256 workers, agents, those that die; and the next */
-    SHARED_CARRIED =
-        640, /* never a process's: its counters are what was counted in other memories (shared_older) */
+    SHARED_SLOTS = 640, /* processes: two generations of 256 workers, agents, and those that die */
+    SHARED_SUPERVISOR = SHARED_SLOTS, /* its own, for what it counts itself */
+    SHARED_CARRIED, /* never a process's: what was counted in other memories (shared_older) */
+    SHARED_ALL,
     SHARED_GENERATIONS = 4096, /* words; workspaces that share one only reload more often than needed */
     SHARED_IN_HAND = 65536,    /* events in hand on this host */
     SHARED_LIMITS = 16384,     /* integrations that were sent to lately */
@@ -30,7 +31,7 @@ enum shared_role { SHARED_FREE, SHARED_WORKER, SHARED_AGENT };
 
 /*
  * One per process; written by that process, read by the supervisor and the agent. Another build reads it up to
- * `unwritten` (shared_layout.h): what is new comes behind that.
+ * `resident` (shared_layout.h): what is new comes behind that.
  */
 struct shared_slot {
     _Atomic int role;
@@ -44,8 +45,16 @@ struct shared_slot {
     _Atomic uint64_t in_hand;   /* messages held now */
     _Atomic uint64_t sending;   /* requests in flight now */
     _Atomic uint64_t unwritten; /* deliveries begun whose outcome is not committed: what a kill may repeat */
-    _Atomic uint64_t counters[COUNTER_COUNT]; /* kept when the slot changes hands, so sums never fall */
+    _Atomic uint64_t broker_links; /* connections to the broker that are up */
+    _Atomic int64_t broker_us;     /* monotonic; when the broker let it log in last */
+    _Atomic uint64_t resident;     /* bytes of memory, as of its last tick */
+    _Atomic uint64_t
+        counters[COUNTER_COUNT]; /* kept when the slot changes hands, so sums never fall; but gauges */
 };
+
+/* The level of the log that an operator asked for, and 1; 0: nobody did. See log_level. */
+void shared_log_level_set(int word);
+int shared_log_level(void);
 
 /* Map the memory; called once by the supervisor. */
 void shared_map(void);
@@ -68,6 +77,8 @@ int shared_slot_claim(enum shared_role role);
  */
 int shared_slot_release(int slot);
 struct shared_slot *shared_slot_at(int slot);
+/* Slots from here on were never anybody's. */
+int shared_slots_used(void);
 /* Child, after the fork: SLOT is mine. */
 void shared_adopt(int slot);
 struct shared_slot *shared_mine(void);
@@ -77,8 +88,23 @@ int shared_my_slot(void);
 void shared_alive(void);
 void shared_count(enum counter counter);
 void shared_count_more(enum counter counter, uint64_t n);
+/* The same for one cell of a figure with labels: 0 for the first of its set. */
+void shared_count_cell(enum counter counter, size_t cell);
+void shared_count_cell_more(enum counter counter, size_t cell, uint64_t n);
+/* A duration in microseconds, for a cell of a histogram of SECONDS; a number, for one of ITEMS. */
+void shared_note_us(enum counter counter, size_t cell, int64_t us);
+void shared_note_items(enum counter counter, size_t cell, uint64_t items);
+/* A gauge of this process, or LATEST: set, or changed. */
+void shared_gauge(enum counter counter, uint64_t value);
+void shared_gauge_add(enum counter counter, int64_t change);
 /* Sum over all slots. */
 uint64_t shared_sum(enum counter counter);
+/* The same over all cells of a counter with labels. */
+uint64_t shared_sum_cells(enum figure_id figure);
+/* All words, summed over all slots; of LATEST the greatest. OUT: COUNTER_COUNT of them. */
+void shared_totals(uint64_t *out);
+/* Wall clock; when the memory was mapped. */
+int64_t shared_started_us(void);
 
 /* Around the synchronous work on one message. HASH is never 0. */
 void shared_handling(uint64_t hash);
@@ -104,6 +130,8 @@ double shared_due_lateness(void);
  * the table is full, the one that was unused the longest gives way and is forgotten.
  */
 struct limits *shared_limits(const struct uuid *integration, int64_t now_us);
+/* Calls SEEN for each integration that has a place, without touching memory that none ever had. */
+void shared_limits_each(void (*seen)(void *owner, const struct limits *limits), void *owner);
 
 /* The generation of a workspace's integrations: changes whenever they may have changed. */
 uint64_t shared_generation(const struct uuid *workspace);

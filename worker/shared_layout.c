@@ -24,7 +24,7 @@ bool shared_header_is_sound(const struct shared_header *h, uint64_t size)
         return false;
     return h->slots > 0 && h->in_hand_slot_bits > 0 && h->in_hand_slot_bits < 32 &&
            h->slots <= UINT32_C(1) << h->in_hand_slot_bits &&
-           h->figures_at >= offsetof(struct shared_slot, unwritten) + sizeof(uint64_t) &&
+           h->figures_at >= offsetof(struct shared_slot, resident) + sizeof(uint64_t) &&
            fits(h->figures_at, h->figures, sizeof(uint64_t), h->slot_stride) &&
            fits(h->slots_at, h->slots, h->slot_stride, size) && h->names_at <= size &&
            h->names_size <= size - h->names_at && fits(h->in_hand_at, h->in_hand, sizeof(uint64_t), size) &&

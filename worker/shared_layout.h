@@ -10,7 +10,7 @@
  * What stands at the beginning of the shared memory and says what is in the rest, so that a supervisor of another build
  * can read it: for as long as children of the build before live, it looks after them there.
  *
- * VERSION is of this header, of what a slot begins with (struct shared_slot up to `unwritten`), and of the words of the
+ * VERSION is of this header, of what a slot begins with (struct shared_slot up to `resident`), and of the words of the
  * tables that it leads to. Whoever changes one of those raises it; then a build does not take over from the other, and says
  * so before anything is changed. Everything else may change freely: it makes another layout, not another version.
  */

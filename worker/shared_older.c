@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "worker/figure_table.h"
 #include "worker/shared.h"
 
 struct carried {
@@ -46,7 +47,8 @@ static size_t carried_count;
 static int counter_of(const char *name, size_t length)
 {
     for (int i = 0; i < COUNTER_COUNT; i++)
-        if (strlen(counter_name(i)) == length && memcmp(counter_name(i), name, length) == 0)
+        if (strlen(figure_word_name((size_t)i)) == length &&
+            memcmp(figure_word_name((size_t)i), name, length) == 0)
             return i;
     return -1;
 }
@@ -56,13 +58,27 @@ static struct shared_slot *slot_there(const struct shared_header *h, int slot)
     return (struct shared_slot *)((char *)h + h->slots_at + (uint64_t)slot * h->slot_stride);
 }
 
+static _Atomic uint64_t *figures_there(const struct shared_header *h, int slot)
+{
+    return (_Atomic uint64_t *)((char *)slot_there(h, slot) + h->figures_at);
+}
+
+/* Of times: the latest. */
+static uint64_t most_there(const struct shared_header *h, int index)
+{
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < h->slots; i++) {
+        uint64_t value = atomic_load_explicit(&figures_there(h, (int)i)[index], memory_order_relaxed);
+        most = value > most ? value : most;
+    }
+    return most;
+}
+
 static uint64_t sum_there(const struct shared_header *h, int index)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < h->slots; i++) {
-        _Atomic uint64_t *figures = (_Atomic uint64_t *)((char *)slot_there(h, (int)i) + h->figures_at);
-        sum += atomic_load_explicit(&figures[index], memory_order_relaxed);
-    }
+    for (uint32_t i = 0; i < h->slots; i++)
+        sum += atomic_load_explicit(&figures_there(h, (int)i)[index], memory_order_relaxed);
     return sum;
 }
 
@@ -158,6 +174,12 @@ static void look_at(int slot)
     to->in_hand = from->in_hand;
     to->sending = from->sending;
     to->unwritten = from->unwritten;
+    to->broker_links = from->broker_links;
+    to->broker_us = from->broker_us;
+    to->resident = from->resident;
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        if (older.index[i] >= 0 && *figure_word_name((size_t)i) == FIGURE_WORD_GAUGE)
+            to->counters[i] = figures_there(older.header, older.homes[slot])[older.index[i]];
 }
 
 /* Supervisor and agent both do: the later of two sums is the greater. */
@@ -171,9 +193,13 @@ static void raise_to(_Atomic uint64_t *word, uint64_t to)
 void shared_older_count(void)
 {
     _Atomic uint64_t *words = shared_slot_at(SHARED_CARRIED)->counters;
-    for (int i = 0; older.header && i < COUNTER_COUNT; i++)
-        raise_to(&words[i],
-                 older.base[i] + (older.index[i] >= 0 ? sum_there(older.header, older.index[i]) : 0));
+    for (int i = 0; older.header && i < COUNTER_COUNT; i++) {
+        int there = older.index[i];
+        if (*figure_word_name((size_t)i) == FIGURE_WORD_SUM)
+            raise_to(&words[i], older.base[i] + (there >= 0 ? sum_there(older.header, there) : 0));
+        else if (there >= 0 && *figure_word_name((size_t)i) == FIGURE_WORD_LATEST)
+            raise_to(&words[i], most_there(older.header, there));
+    }
 }
 
 void shared_older_look(void)
@@ -189,7 +215,7 @@ void shared_older_look(void)
 static void carry_from_there(void *owner, int index, const char *name, size_t length)
 {
     (void)owner;
-    if (counter_of(name, length) < 0)
+    if (*name == FIGURE_WORD_SUM && counter_of(name, length) < 0)
         carry(name, length, sum_there(older.header, index));
 }
 
@@ -237,6 +263,7 @@ static void release_there(int there)
     s->handling = 0;
     s->in_hand = s->sending = s->unwritten = 0;
     s->consuming = s->database_up = 0;
+    s->broker_links = s->resident = 0;
     s->pid = 0;
     s->role = SHARED_FREE;
 }
@@ -270,9 +297,10 @@ static void write_figure(struct buf *to, const char *name, uint64_t value)
 void shared_older_figures(struct buf *to)
 {
     for (int i = 0; older.header && i < COUNTER_COUNT; i++)
-        write_figure(to, counter_name(i),
-                     older.base[i] + shared_sum((enum counter)i) -
-                         shared_slot_at(SHARED_CARRIED)->counters[i]);
+        if (*figure_word_name((size_t)i) == FIGURE_WORD_SUM)
+            write_figure(to, figure_word_name((size_t)i),
+                         older.base[i] + shared_sum((enum counter)i) -
+                             shared_slot_at(SHARED_CARRIED)->counters[i]);
     for (size_t i = 0; i < carried_count; i++)
         write_figure(to, carried[i].name, carried[i].value);
 }
@@ -280,6 +308,8 @@ void shared_older_figures(struct buf *to)
 void shared_older_figure(const char *name, uint64_t value)
 {
     int counter = counter_of(name, strlen(name));
+    if (*name != FIGURE_WORD_SUM)
+        return;
     if (counter < 0)
         carry(name, strlen(name), value);
     else if (older.header)

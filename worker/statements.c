@@ -63,27 +63,28 @@ const bool worker_binary_rows[STATEMENT_COUNT] = {[STATEMENT_LOOKUP] = true};
 #define INSERT_EVENTS \
     "INSERT INTO notify.events (id, content_hash, workspace_id, scan_id, event_type," \
     " finding_id, change_summary, error, queue, state, reason, first_seen, scheduled_for, considered, matched," \
-    " filtered_disabled, filtered_target, filtered_event, filtered_target_kind, filtered_severity, finished_at)" \
+    " filtered_disabled, filtered_target, filtered_event, filtered_target_kind, filtered_severity, trace, finished_at)" \
     " SELECT x.*, CASE WHEN x.state IN ('done', 'dead', 'expired') THEN now() END" \
     " FROM (SELECT unnest($1) AS id, unnest($2) AS content_hash, unnest($3) AS workspace_id, unnest($4) AS scan_id," \
     " unnest($5) AS event_type, unnest($6) AS finding_id, unnest($7) AS change_summary, unnest($8) AS error," \
     " unnest($9) AS queue, unnest($10) AS state, unnest($11) AS reason, unnest($12) AS first_seen," \
     " unnest($13) AS scheduled_for, unnest($14) AS considered, unnest($15) AS matched, unnest($16) AS disabled," \
-    " unnest($17) AS target, unnest($18) AS event, unnest($19) AS target_kind, unnest($20) AS severity) x"
+    " unnest($17) AS target, unnest($18) AS event, unnest($19) AS target_kind, unnest($20) AS severity," \
+    " unnest($21) AS trace) x"
 #define INSERT_DELIVERIES \
     "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason," \
     " error, detail, status, response, duration_ms, due_at, rank, batch)" \
     " SELECT x.event, x.integration, x.workspace, x.state, x.attempt, x.owner, x.reason, x.error, x.detail," \
     " x.status, x.response, x.duration_ms, now() + x.due * interval '1 second', x.rank, x.batch" \
-    " FROM (SELECT unnest($21) AS event, unnest($22) AS integration, unnest($23) AS workspace, unnest($24) AS state," \
-    " unnest($25) AS attempt, unnest($26) AS owner, unnest($27) AS reason, unnest($28) AS error," \
-    " unnest($29) AS detail, unnest($30) AS status, unnest($31) AS response, unnest($32) AS duration_ms," \
-    " unnest($33) AS due, unnest($34) AS rank, unnest($35) AS batch) x"
+    " FROM (SELECT unnest($22) AS event, unnest($23) AS integration, unnest($24) AS workspace, unnest($25) AS state," \
+    " unnest($26) AS attempt, unnest($27) AS owner, unnest($28) AS reason, unnest($29) AS error," \
+    " unnest($30) AS detail, unnest($31) AS status, unnest($32) AS response, unnest($33) AS duration_ms," \
+    " unnest($34) AS due, unnest($35) AS rank, unnest($36) AS batch) x"
 #define TYPES_OF_EVENTS \
     /* of an event, as many as EVENTS_OF_EVENT */ \
     PG_TEXTS, PG_BYTEAS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_UUIDS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, \
     PG_TEXTS, PG_TIMESTAMPTZS, PG_TIMESTAMPTZS, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, PG_INT4S, \
-    PG_INT4S, \
+    PG_INT4S, PG_TEXTS, \
     /* of a delivery */ \
     PG_TEXTS, PG_UUIDS, PG_UUIDS, PG_TEXTS, PG_INT4S, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_TEXTS, PG_INT4S, \
     PG_BYTEAS, PG_INT4S, PG_FLOAT8S, PG_INT4S, PG_UUIDS
@@ -115,7 +116,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " f.verification_status, f.suppressed, f.suppress_reason, f.epss::float8, f.kev, f.risk_score::float8,"
         " f.reachability, f.resolved_at::timestamptz, f.created_at::timestamptz,"
         " e.content_hash, e.state, e.reason,"
-        " extract(epoch FROM (" FINITE("greatest(e.scheduled_for, e.swept_at)") ") - now())::float8,"
+        " extract(epoch FROM (" FINITE("greatest(e.scheduled_for, e.swept_at)") ") - now())::float8, e.trace,"
         /* One line per delivery: integration, state, attempt, seconds until it is due (or was swept) or its lease has
            surely ended, reason, error. */
         " CASE WHEN e.id IS NOT NULL THEN (SELECT string_agg(concat_ws(' ', d.integration_id, d.state, d.attempt,"
@@ -133,7 +134,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " cvss_score, cvss_vector, endpoint, parameter, description, remediation, verification_status, suppressed,"
         " suppress_reason, epss, kev, risk_score, reachability, resolved_at, created_at"
         " FROM public.findings WHERE id = x.finding OFFSET 0) f ON true"
-        " LEFT JOIN LATERAL (SELECT id, content_hash, state, reason, scheduled_for, swept_at"
+        " LEFT JOIN LATERAL (SELECT id, content_hash, state, reason, scheduled_for, swept_at, trace"
         " FROM notify.events WHERE id = x.event OFFSET 0) e ON true",
         4, {PG_INT4S, PG_TEXTS, PG_UUIDS, PG_UUIDS}},
 
@@ -153,7 +154,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
        sent again as the next one, which takes both. */
     [STATEMENT_NEW_EVENTS] = {"new_events",
         "WITH event_rows AS (" INSERT_EVENTS ") " INSERT_DELIVERIES,
-        35, {TYPES_OF_EVENTS}},
+        36, {TYPES_OF_EVENTS}},
 
     [STATEMENT_EVENTS] = {"events",
         "WITH event_rows AS (" INSERT_EVENTS
@@ -166,7 +167,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " scheduled_for = coalesce(excluded.scheduled_for, events.scheduled_for), owed = false"
         " WHERE events.state IN ('open', 'scheduled') AND events.content_hash = excluded.content_hash) "
         INSERT_DELIVERIES " ON CONFLICT (event_id, integration_id) DO NOTHING",
-        35, {TYPES_OF_EVENTS}},
+        36, {TYPES_OF_EVENTS}},
 
     [STATEMENT_LOCK] = {"lock",
         "SELECT FROM unnest($1, $2) AS x(event, integration)"
@@ -273,7 +274,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " held AS (UPDATE notify.integration_state s SET wake_at = now() + mine.lease * interval '1 second', resting = false"
         " FROM mine WHERE s.ctid = mine.row)"
         " SELECT mine.n, e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
-        " " MICROSECONDS("e.first_seen") ", e.queue, d.attempt, i.kind, d.due_at < now() - mine.age * interval '1 second'"
+        " " MICROSECONDS("e.first_seen") ", e.queue, e.trace, d.attempt, i.kind, d.due_at < now() - mine.age * interval '1 second'"
         " FROM mine LEFT JOIN LATERAL (SELECT kind FROM public.integrations WHERE id = mine.integration OFFSET 0) i ON true"
         " LEFT JOIN LATERAL"
         " ((SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
@@ -283,7 +284,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " CROSS JOIN LATERAL (SELECT event_id, attempt, rank, due_at FROM notify.deliveries"
         " WHERE integration_id = mine.integration AND state = 'deferred' AND rank = r.rank"
         " AND due_at < now() - mine.age * interval '1 second' AND" HAS_KNOWN_EVENT("deliveries") " ORDER BY due_at LIMIT mine.oldest) o)) d ON true"
-        " LEFT JOIN LATERAL (SELECT id, scan_id, event_type, finding_id, change_summary, error, first_seen, queue"
+        " LEFT JOIN LATERAL (SELECT id, scan_id, event_type, finding_id, change_summary, error, first_seen, queue, trace"
         " FROM notify.events WHERE id = coalesce(d.event_id, (SELECT u.event_id FROM notify.deliveries u"
         " WHERE u.integration_id = mine.integration AND u.state = 'deferred' AND" HAS_EVENT("u") " LIMIT 1)) OFFSET 0) e ON true"
         " ORDER BY mine.n, d.rank DESC, d.due_at",
@@ -401,11 +402,11 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " ORDER BY greatest(due_at, lease_until, swept_at) LIMIT (SELECT most FROM bounds) FOR UPDATE SKIP LOCKED)"
         " UPDATE notify.deliveries d SET swept_at = now()"
         " FROM (SELECT * FROM owed UNION SELECT * FROM late) r"
-        " LEFT JOIN LATERAL (SELECT scan_id, event_type, finding_id, change_summary, error, first_seen, queue"
+        " LEFT JOIN LATERAL (SELECT scan_id, event_type, finding_id, change_summary, error, first_seen, queue, trace"
         " FROM notify.events WHERE id = r.event_id OFFSET 0) e ON true"
         " WHERE d.ctid = r.row"
         " RETURNING d.event_id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
-        " " MICROSECONDS("e.first_seen") ", e.queue, d.state, d.reason, d.owed, " MICROSECONDS("d.swept_at") ","
+        " " MICROSECONDS("e.first_seen") ", e.queue, e.trace, d.state, d.reason, d.owed, " MICROSECONDS("d.swept_at") ","
         " d.integration_id, d.attempt, d.error, d.detail",
         3, {PG_INT4, PG_FLOAT8, PG_FLOAT8}},
 
@@ -427,7 +428,7 @@ const struct pg_statement worker_statements[STATEMENT_COUNT] = {
         " FROM (SELECT * FROM owed UNION SELECT * FROM late UNION SELECT * FROM abandoned) r"
         " WHERE e.ctid = r.row"
         " RETURNING e.id, e.scan_id, e.event_type, e.finding_id, e.change_summary, e.error,"
-        " " MICROSECONDS("e.first_seen") ", e.queue, e.state, e.reason, e.owed, " MICROSECONDS("e.swept_at"),
+        " " MICROSECONDS("e.first_seen") ", e.queue, e.trace, e.state, e.reason, e.owed, " MICROSECONDS("e.swept_at"),
         4, {PG_INT4, PG_FLOAT8, PG_FLOAT8, PG_FLOAT8}},
 
     /* Confirmed by the broker: no longer owed, unless somebody has asked again meanwhile. A row that is locked is being

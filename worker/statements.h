@@ -94,6 +94,7 @@ enum lookup_column {
     LOOKUP_EVENT_STATE,
     LOOKUP_EVENT_REASON,
     LOOKUP_EVENT_SCHEDULED,
+    LOOKUP_EVENT_TRACE,
     LOOKUP_ROWS,
     LOOKUP_COLUMNS,
 };
@@ -125,6 +126,7 @@ enum sweep_column {
     SWEEP_ERROR,
     SWEEP_FIRST_SEEN_US,
     SWEEP_QUEUE,
+    SWEEP_TRACE,
     SWEEP_STATE,
     SWEEP_REASON,
     SWEEP_OWED,
@@ -147,6 +149,7 @@ enum wake_column {
     WAKE_ERROR,
     WAKE_FIRST_SEEN_US,
     WAKE_QUEUE,
+    WAKE_TRACE,
     WAKE_ATTEMPT,
     WAKE_KIND,
     WAKE_TOO_OLD,
@@ -177,6 +180,6 @@ enum ref_column {
 };
 
 /* Parameters of STATEMENT_NEW_EVENTS and STATEMENT_EVENTS: so many of events, then those of first rows of deliveries. */
-enum { EVENTS_OF_EVENT = 20 };
+enum { EVENTS_OF_EVENT = 21 };
 
 #endif

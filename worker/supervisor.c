@@ -13,6 +13,7 @@
  * - HUP checks the program at our path and the file, and executes it in our place (reload.c): new workers start, and
  *   when they consume the old ones drain.
  * - TTIN, TTOU: one worker more, one fewer.
+ * - USR1, USR2: the log one level more talkative, one less (log_level).
  *
  * A reload of the file that changed nothing else keeps what TTIN and TTOU did: the number in the file counts when it is
  * another one than before.
@@ -35,10 +36,13 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/base/log_limit.h"
+#include "common/base/process.h"
 #include "common/base/service_manager.h"
 #include "common/conf_check.h"
 #include "worker/agent.h"
 #include "worker/agent_listen.h"
+#include "worker/log_level.h"
 #include "worker/reexec.h"
 #include "worker/shared_older.h"
 #include "worker/supervisor_parts.h"
@@ -53,6 +57,8 @@ enum {
     READ_AGAIN_US = 1000000, /* a file that became unusable just before it was read */
     EXIT_BAD_CONFIGURATION = 78,
     EXIT_NO_HANDOVER = 70, /* EX_SOFTWARE of sysexits.h: a service manager starts us anew */
+    EXIT_TIME_OVER = 75,   /* a worker's: it has drained for as long as it may */
+    MEMORY_US = 1000000,   /* between two looks at its own */
 };
 
 static const char *role_name(enum shared_role role)
@@ -85,6 +91,7 @@ static _Noreturn void be_child(struct supervisor *s, enum shared_role role, int 
         exit(0); /* it died before the line above */
     if (role != SHARED_AGENT)
         agent_listen_close();
+    log_level_ignore_signals();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     int status = role == SHARED_AGENT ? agent_run(s->conf, slot) : worker_run(s->conf, slot);
@@ -184,9 +191,24 @@ static void start_ending(struct supervisor *s, int number)
         supervisor_drain(&s->children[i]);
 }
 
+static enum end_cause cause_of(const struct child *c, int status)
+{
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (c->killed_by_watchdog)
+        return END_WATCHDOG;
+    if (code == EXIT_NO_RESOURCES)
+        return END_MEMORY;
+    if (code != 0 && code != EXIT_TIME_OVER)
+        return END_CRASH;
+    return c->asked_to_end ? END_ASKED : END_RECYCLED;
+}
+
 /* One line that says why, and what follows for the start of the next one. */
 static void note_death(struct supervisor *s, const struct child *c, int status)
 {
+    if (!s->ending)
+        shared_count_cell(c->role == SHARED_AGENT ? COUNT_AGENT_ENDS : COUNT_WORKER_ENDS,
+                          cause_of(c, status));
     struct throttle *t = &s->throttles[c->role];
     bool blameless = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_RESOURCES;
     shared_older_gone(c->slot, !blameless);
@@ -268,6 +290,8 @@ void supervisor_use(struct supervisor *s, struct conf *conf)
     s->watchdog_us = clock_us(conf->watchdog);
     s->grace_us = clock_us(conf->shutdown_grace);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
+    log_limit_set(conf->log_burst, conf->log_interval);
+    log_level_reset();
 }
 
 /* It was good when it was checked, and is not any more: until it is, the children go on, and none is replaced. */
@@ -318,6 +342,10 @@ static void take_signal(struct supervisor *s, int number)
     case SIGTTOU:
         remove_worker(s);
         break;
+    case SIGUSR1:
+    case SIGUSR2:
+        log_level_signal(number);
+        break;
     default:
         break; /* SIGCHLD: reap is called in every turn */
     }
@@ -332,9 +360,32 @@ static void kill_the_late(struct supervisor *s)
     s->kill_at_us = clock_mono_us() + 1000000;
 }
 
+static void note_memory(struct supervisor *s)
+{
+    int64_t now = clock_mono_us();
+    if (now - s->memory_us < MEMORY_US)
+        return;
+    s->memory_us = now;
+    shared_mine()->resident = process_resident();
+}
+
+/* What was done from start to end: after it nobody can ask for the figures any more. */
+static void say_ended(int status)
+{
+    LOG(LOG_INFO, "ended", LOG_NUM("status", status), LOG_NUM("received", shared_sum_cells(FIGURE_RECEIVED)),
+        LOG_NUM("settled", shared_sum(COUNT_SETTLED)), LOG_NUM("requeued", shared_sum(COUNT_REQUEUED)),
+        LOG_NUM("rejected", shared_sum_cells(FIGURE_REJECTED)),
+        LOG_NUM("delivered", shared_sum_cells(FIGURE_DELIVERED)),
+        LOG_NUM("retried", shared_sum_cells(FIGURE_RETRIED)),
+        LOG_NUM("deferred", shared_sum_cells(FIGURE_DEFERRED)),
+        LOG_NUM("dead", shared_sum_cells(FIGURE_DEAD)),
+        LOG_NUM("canceled", shared_sum_cells(FIGURE_CANCELED)));
+}
+
 static void take_signals_over(struct supervisor *s)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGTTIN, SIGTTOU, SIGCHLD};
+    static const int numbers[] = {SIGTERM, SIGINT,  SIGQUIT, SIGHUP, SIGTTIN,
+                                  SIGTTOU, SIGUSR1, SIGUSR2, SIGCHLD};
     sigemptyset(&s->signals);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         sigaddset(&s->signals, numbers[i]);
@@ -346,12 +397,13 @@ static bool begin(struct supervisor *s, struct conf *conf, const struct handover
 {
     if (conf)
         log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
-    if (h && !reload_go_on(s, h, header))
+    if (!h)
+        shared_map();
+    else if (!reload_go_on(s, h, header))
         return false;
     if (conf)
         supervisor_use(s, conf);
     if (!h) {
-        shared_map();
         LOG(LOG_INFO, "started", LOG_TEXT("version", NOTIFY_VERSION), LOG_NUM("workers", s->wanted));
         service_manager_tell("READY=1\n");
     }
@@ -367,7 +419,9 @@ static void turn(struct supervisor *s)
         take_signal(s, number);
     shared_older_look();
     reap(s);
+    log_tick();
     watch_pulses(s);
+    note_memory(s);
     read_again(s);
     reload_turn(s);
     kill_the_late(s);
@@ -392,7 +446,7 @@ int supervisor_run(const char *file, struct conf *conf, const struct handover *h
     while (!s->ending ||
            count_children(s, SHARED_WORKER, false) + count_children(s, SHARED_AGENT, false) > 0);
     int status = s->status;
-    LOG(LOG_INFO, "ended", LOG_NUM("status", status));
+    say_ended(status);
     conf_free(s->conf);
     free(s);
     return status;

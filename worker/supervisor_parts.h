@@ -15,7 +15,7 @@
 
 /* What supervisor.c and reload.c share: nobody else includes this. */
 
-enum { CHILDREN_MAX = SHARED_CARRIED };
+enum { CHILDREN_MAX = SHARED_SLOTS };
 
 struct child {
     pid_t pid; /* 0: no child */
@@ -63,6 +63,7 @@ struct supervisor {
     int64_t looked_us;      /* at the children's pulses */
     int64_t watch_since_us; /* silence before this tells nothing */
     int64_t kill_at_us;
+    int64_t memory_us; /* when it looked at its own memory last */
     int status;
     sigset_t signals;
     char said[128];      /* to the service manager: its status */

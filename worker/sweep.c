@@ -46,7 +46,8 @@ struct sweep_row {
     struct event event;
     bool owed;        /* and the broker has confirmed it, once all are settled */
     int64_t swept_us; /* the database's clock */
-    bool wake;        /* no row of these, but the mailbox of `integration` */
+    enum swept found;
+    bool wake; /* no row of these, but the mailbox of `integration` */
     bool has_integration;
     struct uuid integration;
 };
@@ -121,7 +122,7 @@ static void on_confirmed(struct publish_message *m)
     const struct sweep_row *row = list_entry(m, struct sweep_row, message);
     struct sweep *s = row->sweep;
     if (!row->wake)
-        shared_count(COUNT_SWEPT);
+        shared_count_cell(COUNT_SWEPT, row->found);
     if (--s->unconfirmed == 0)
         clear_owed(s);
 }
@@ -171,6 +172,9 @@ static int word_at(const PGresult *r, int row, int column, int (*parse)(const ch
 static bool read_event(struct sweep *s, const PGresult *r, int row, struct event *e)
 {
     e->id = text_at(s, r, row, SWEEP_EVENT_ID);
+    if (!PQgetisnull(r, row, SWEEP_TRACE))
+        trace_row_parse(&e->trace, &s->arena, PQgetvalue(r, row, SWEEP_TRACE),
+                        (size_t)PQgetlength(r, row, SWEEP_TRACE));
     /* No NULLs but of an event that is gone. */
     if (!event_ledger_word_parse(e, PQgetvalue(r, row, SWEEP_EVENT_TYPE)) ||
         !uuid_parse(&e->scan_id, PQgetvalue(r, row, SWEEP_SCAN_ID)))
@@ -209,27 +213,37 @@ static void make_ladder_message(struct sweep *s, const PGresult *r, int row, str
     ladder_put(&out->message, &s->arena, 0);
 }
 
-static void say_unreadable(const PGresult *r, int row)
+static void say_unreadable(const PGresult *r, int row, const struct event *e)
 {
-    const char *id = PQgetvalue(r, row, SWEEP_EVENT_ID);
     if (PQgetisnull(r, row, SWEEP_EVENT_TYPE))
-        LOG(LOG_ERROR, "sweep_without_event", LOG_TEXT("id", id),
+        LOG(LOG_ERROR, "sweep_without_event", LOG_EVENT(e),
             LOG_TEXT("advice", "its row in notify.events is gone; see notifyctl audit"));
     else
-        LOG(LOG_ERROR, "sweep_event_unknown", LOG_TEXT("id", id),
+        LOG(LOG_ERROR, "sweep_event_unknown", LOG_EVENT(e),
             LOG_TEXT("type", PQgetvalue(r, row, SWEEP_EVENT_TYPE)),
             LOG_TEXT("scan_id", PQgetvalue(r, row, SWEEP_SCAN_ID)));
 }
 
 /* A message cannot hold another number: whoever got it would dead-letter it, and again after each grace. */
-static bool has_next_attempt(const PGresult *r, int row)
+static bool has_next_attempt(const PGresult *r, int row, const struct event *e)
 {
     int attempt = atoi(PQgetvalue(r, row, SWEEP_ATTEMPT));
     if (attempt >= 0 && attempt < OWN_ATTEMPT_MAX)
         return true;
-    LOG(LOG_ERROR, "sweep_attempt_impossible", LOG_TEXT("id", PQgetvalue(r, row, SWEEP_EVENT_ID)),
+    LOG(LOG_ERROR, "sweep_attempt_impossible", LOG_EVENT(e),
         LOG_TEXT("integration", PQgetvalue(r, row, SWEEP_INTEGRATION)), LOG_NUM("attempt", attempt));
     return false;
+}
+
+static enum swept what_was_found(const struct sweep_row *row, const char *state, bool dead)
+{
+    if (dead)
+        return SWEPT_LETTER;
+    if (row->owed)
+        return SWEPT_REPLAYED;
+    if (!row->has_integration)
+        return SWEPT_EVENT;
+    return strcmp(state, delivery_state_name(DELIVERY_SENDING)) == 0 ? SWEPT_LEASE : SWEPT_RETRY;
 }
 
 static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integration)
@@ -240,14 +254,15 @@ static void take_row(struct sweep *s, const PGresult *r, int row, bool has_integ
     out->sweep = s;
     out->has_integration = has_integration;
     if (!read_event(s, r, row, &out->event)) {
-        say_unreadable(r, row);
+        say_unreadable(r, row, &out->event);
         return;
     }
     if (has_integration && !uuid_parse(&out->integration, PQgetvalue(r, row, SWEEP_INTEGRATION)))
         return;
-    if (has_integration && !dead && !has_next_attempt(r, row))
+    if (has_integration && !dead && !has_next_attempt(r, row, &out->event))
         return;
     out->owed = *PQgetvalue(r, row, SWEEP_OWED) == 't';
+    out->found = what_was_found(out, PQgetvalue(r, row, SWEEP_STATE), dead);
     out->swept_us = strtoll(PQgetvalue(r, row, SWEEP_SWEPT_AT_US), NULL, 10);
     if (dead)
         make_dead_letter(s, r, row, out);

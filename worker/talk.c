@@ -16,6 +16,7 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/hash.h"
+#include "worker/figure_table.h"
 #include "worker/shared.h"
 
 /* What is said about the address, not about what answers there. */
@@ -63,21 +64,25 @@ static void on_concluded(struct converse *c)
 
 static void on_answered(struct converse *c)
 {
-    fault_here(FAULT_RESPONSE, list_entry(c, struct talk, converse)->event_id);
+    const struct talk *t = list_entry(c, struct talk, converse);
+    shared_note_us(COUNT_REQUEST_TIME, figure_kind(t->dest), clock_mono_us() - t->sent_us);
+    fault_here(FAULT_RESPONSE, t->event_id);
 }
 
 /* Somebody else may have the right to go on by the time that an answer comes. */
 static bool may_send(struct converse *c, struct verdict *instead)
 {
-    const struct talk *t = list_entry(c, struct talk, converse);
-    if ((c->steps > 1 || t->is_claimed) && clock_mono_us() > t->until_us) {
+    struct talk *t = list_entry(c, struct talk, converse);
+    int64_t now = clock_mono_us();
+    if ((c->steps > 1 || t->is_claimed) && now > t->until_us) {
         *instead =
             (struct verdict){.kind = VERDICT_RETRY,
                              .error = ERROR_TIMEOUT,
                              .detail = "its requests took longer than an attempt may; see delivery.timeout"};
         return false;
     }
-    shared_count(COUNT_ATTEMPTS);
+    t->sent_us = now;
+    shared_count_cell(COUNT_ATTEMPTS, figure_kind(t->dest));
     return true;
 }
 

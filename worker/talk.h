@@ -32,6 +32,7 @@ struct talk {
 
     /* Private. */
     int64_t until_us; /* monotonic: no further request begins after that */
+    int64_t sent_us;  /* monotonic: the last request */
     struct gate_pass pass;
 };
 

@@ -58,7 +58,7 @@ static bool may_be_joined(enum trip_state state)
 void trip_move(struct trip *t, enum trip_state to, const char *why)
 {
     check(may_follow[t->state] & 1u << to);
-    LOG(LOG_DEBUG, "trip", LOG_TEXT("id", t->decoded.event.id), LOG_TEXT("from", state_names[t->state]),
+    LOG(LOG_DEBUG, "trip", LOG_EVENT(&t->decoded.event), LOG_TEXT("from", state_names[t->state]),
         LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
     if (may_be_joined(t->state) && !may_be_joined(to))
         table_remove(&t->trips->by_key, &t->by_key);
@@ -137,6 +137,7 @@ static void look_up(struct trip *t)
     const struct event *e = &t->decoded.event;
     q->arena = &t->arena;
     q->event_id = e->id;
+    q->about = e;
     q->scan_id = e->scan_id;
     q->has_finding = e->has_finding;
     q->finding_id = e->finding_id;
@@ -185,6 +186,17 @@ static bool is_crowded(const struct trip *t)
            (strcmp(t->raw.queue, TOPOLOGY_URGENT) == 0 || strcmp(t->raw.queue, TOPOLOGY_BULK) == 0);
 }
 
+/* What a producer says of its clock is believed within reason: a sum is no place for a message of the year 1. */
+static void note_times(struct trip *t)
+{
+    const int64_t oldest_us = 30 * INT64_C(86400000000);
+    struct job_event *e = &t->job_event;
+    const struct decoded *d = &t->decoded;
+    int64_t seen = d->event.first_seen_us, sent = t->raw.sent_us;
+    e->due_us = d->has_eta && d->eta_us > seen ? d->eta_us : seen;
+    e->sent_us = sent && sent <= seen && seen - sent < oldest_us && e->due_us == seen ? sent : e->due_us;
+}
+
 static void begin_event(struct trip *t)
 {
     struct event *e = &t->decoded.event;
@@ -203,6 +215,7 @@ static void begin_event(struct trip *t)
         .body_cache = body_cache,
         .job_done = on_job_done,
     };
+    note_times(t);
     t->ledger_event.event = e;
     t->ledger_event.queue = t->job_event.queue;
     if (first && memcmp(first->decoded.event.content_hash, e->content_hash, SHA256_SIZE) == 0) {
@@ -269,6 +282,7 @@ void trips_begin_woken(struct trips *all, const struct trip_woken *woken, struct
     d->event.id = arena_strdup(&t->arena, event->id);
     d->event.change_summary = arena_strdup(&t->arena, event->change_summary);
     d->event.error = arena_strdup(&t->arena, event->error);
+    d->event.trace.state = arena_strdup(&t->arena, event->trace.state);
     event_hash_content(&d->event);
     d->origin_queue = arena_strdup(&t->arena, woken->queue);
     d->has_integration = true;
@@ -293,7 +307,7 @@ void trips_begin(struct trips *all, struct raw_message *raw, struct arena *arena
     switch (decode(t)) {
     case DECODE_EVENT:
         if (t->decoded.has_canvas)
-            LOG(LOG_WARN, "canvas_ignored", LOG_TEXT("id", t->decoded.event.id),
+            LOG(LOG_WARN, "canvas_ignored", LOG_EVENT(&t->decoded.event),
                 LOG_TEXT("advice", "callbacks, chains and chords of this task are not followed"));
         begin_event(t);
         break;

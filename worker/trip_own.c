@@ -38,6 +38,7 @@ static void on_given_up(struct publish_message *m)
     memset(&t->write, 0, sizeof t->write);
     t->write.kind = LEDGER_OWE;
     t->write.event_id = t->decoded.event.id;
+    t->write.about = &t->decoded.event;
     t->write.written = on_owed;
     ledger_write(t->parts->ledger, &t->write);
 }
@@ -125,6 +126,7 @@ void trip_write_event(struct trip *t, enum event_state state, enum reason reason
     t->write.kind = LEDGER_EVENT;
     t->write.event = e;
     t->write.event_id = t->decoded.event.id;
+    t->write.about = &t->decoded.event;
     t->write.written = on_written;
     t->open++;
     ledger_write(t->parts->ledger, &t->write);
@@ -140,6 +142,7 @@ void trip_look_again(struct trip *t, int attempt, double pause_s)
 
 void trip_expand(struct trip *t)
 {
+    t->decoded.event.trace = event_trace(&t->decoded.event); /* worked out once for all of its events */
     t->expansion.task = &t->decoded.event;
     t->expansion.queue = t->job_event.queue;
     t->expansion.ended = on_expanded;
@@ -158,9 +161,9 @@ void trip_end_with_refused_rows(struct trip *t)
 
 void trip_end_dead(struct trip *t, enum reason reason, const char *detail)
 {
-    LOG(LOG_WARN, "event_dead", LOG_TEXT("id", t->decoded.event.id), LOG_TEXT("reason", reason_name(reason)),
+    LOG(LOG_WARN, "event_dead", LOG_EVENT(&t->decoded.event), LOG_TEXT("reason", reason_name(reason)),
         LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
-    shared_count(COUNT_REJECTED);
+    shared_count_cell(COUNT_REJECTED, reason);
     trip_make_dead_letter(t, reason, detail);
     t->then_publish = true;
     trip_write_event(t, EVENT_STATE_DEAD, reason);
@@ -168,9 +171,9 @@ void trip_end_dead(struct trip *t, enum reason reason, const char *detail)
 
 void trip_end_without_row(struct trip *t, enum reason reason, const char *detail)
 {
-    LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
-        LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
-    shared_count(COUNT_REJECTED);
+    LOG(LOG_WARN, "message_rejected", LOG_EVENT(&t->decoded.event), LOG_TEXT("reason", reason_name(reason)),
+        LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue));
+    shared_count_cell(COUNT_REJECTED, reason);
     trip_make_dead_letter(t, reason, detail);
     trip_publish(t);
 }
@@ -178,10 +181,9 @@ void trip_end_without_row(struct trip *t, enum reason reason, const char *detail
 void trip_reject_raw(struct trip *t, enum reason reason, const char *detail)
 {
     struct own_dead dead = {.reason = reason, .detail = detail, .queue = t->raw.queue};
-    LOG(LOG_WARN, "message_rejected", LOG_TEXT("id", t->decoded.event.id),
-        LOG_TEXT("reason", reason_name(reason)), LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue),
-        LOG_NUM("bytes", t->raw.announced_size));
-    shared_count(COUNT_REJECTED);
+    LOG(LOG_WARN, "message_rejected", LOG_EVENT(&t->decoded.event), LOG_TEXT("reason", reason_name(reason)),
+        LOG_TEXT("detail", detail), LOG_TEXT("queue", t->raw.queue), LOG_NUM("bytes", t->raw.announced_size));
+    shared_count_cell(COUNT_REJECTED, reason);
     own_message_dead_raw(&t->message, &t->arena, &t->raw, t->decoded.event.id, &dead, clock_wall_us());
     trip_publish(t);
 }

@@ -26,12 +26,14 @@
 #include "common/base/fault.h"
 #include "common/base/fernet.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/db/pg_link.h"
 #include "common/egress/transfer_settings.h"
 #include "common/libraries.h"
 #include "common/net/dial.h"
 #include "worker/decode.h"
 #include "worker/health.h"
+#include "worker/log_level.h"
 #include "worker/mailbox.h"
 #include "worker/parts.h"
 #include "worker/shared.h"
@@ -83,24 +85,12 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
         start_draining(w, number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
-static long resident_mib(void)
-{
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (!f)
-        return 0;
-    if (fscanf(f, "%*d %ld", &pages) != 1)
-        pages = 0;
-    fclose(f);
-    return pages * (sysconf(_SC_PAGESIZE) / 1024) / 1024;
-}
-
 static void recycle_if_due(struct worker *w)
 {
     uint64_t settled = shared_mine()->counters[COUNT_SETTLED] - w->settled_at_start;
     if (w->conf->recycle_events && settled >= (uint64_t)w->conf->recycle_events)
         start_draining(w, "recycle_events");
-    if (w->conf->recycle_memory && resident_mib() > w->conf->recycle_memory)
+    if (w->conf->recycle_memory && (long)(shared_mine()->resident >> 20) > w->conf->recycle_memory)
         start_draining(w, "recycle_memory");
 }
 
@@ -110,6 +100,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     int64_t now = clock_mono_us();
     (void)fd;
     (void)what;
+    shared_mine()->resident = process_resident();
+    log_level_follow();
     recycle_if_due(w);
     if (now < w->hand_back_at_us)
         return;
@@ -137,6 +129,7 @@ static void on_database_up(void *owner, struct pg_link *link)
     struct worker *w = owner;
     (void)link;
     shared_mine()->database_up = 1;
+    shared_count_cell(COUNT_CONNECTED, SERVER_DATABASE);
     lookups_resume(w->parts.lookups);
     refs_resume(w->parts.refs);
     rules_resume(w->parts.rules);
@@ -149,7 +142,7 @@ static void on_database_up(void *owner, struct pg_link *link)
 
 static void on_database_down(void *owner, struct pg_link *link)
 {
-    shared_count(COUNT_DATABASE_DOWN);
+    shared_count_cell(COUNT_LOST, SERVER_DATABASE);
     (void)owner;
     (void)link;
     shared_mine()->database_up = 0;
@@ -277,6 +270,8 @@ int worker_run(const struct conf *conf, int slot)
     snprintf(name, sizeof name, "worker-%d", slot);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, name);
     shared_adopt(slot);
+    shared_mine()->resident = process_resident();
+    log_level_follow();
     make_worker(&w, conf);
     pg_link_start(w.database);
     publisher_start(w.parts.publisher);
@@ -292,6 +287,7 @@ int worker_run(const struct conf *conf, int slot)
     if (left) {
         /* Closing the connection hands the messages back; what else is in hand is of no more use. */
         intake_free(w.parts.intake);
+        log_end();
         _exit(w.leave_now ? 0 : EXIT_UNFINISHED);
     }
     free_worker(&w);

@@ -2,6 +2,7 @@
 #define NOTIFY_CTL_CTL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/base/buf.h"
 #include "common/base/conf.h"
@@ -16,7 +17,7 @@ enum ctl_exit {
     CTL_BAD_CONF = 78,
 };
 
-enum { CTL_OPTIONS_MAX = 9, CTL_WORDS_MAX = 2 };
+enum { CTL_OPTIONS_MAX = 20, CTL_WORDS_MAX = 2 };
 
 #define CTL_DEFAULT_FILE "/etc/pencheff-notify/notify.conf"
 
@@ -38,6 +39,7 @@ struct ctl_command {
     enum ctl_exit (*run)(const struct ctl *ctl);
     /* What to print instead of running when the configuration is wrong; NULL: the errors, on standard error. */
     void (*bad_conf)(const struct ctl *ctl, const struct conf_errors *errors);
+    bool needs_no_conf; /* the configuration is not read, and ctl->conf is NULL */
 };
 
 /* One call of the program. */
@@ -62,6 +64,8 @@ const char *ctl_value(const struct ctl *ctl, const char *name);
 bool ctl_number(const struct ctl *ctl, const char *name, long min, long max, long default_value, long *out);
 /* Read option NAME as an age: seconds, or a number with s, m, h or d behind it. *OUT in seconds; -1 when not given. */
 bool ctl_age(const struct ctl *ctl, const char *name, double *out);
+/* Read option NAME as a time, as ISO 8601 says it. *OUT in microseconds since 1970; -1 when not given. */
+bool ctl_time(const struct ctl *ctl, const char *name, int64_t *out);
 /* VALUE, which was given for NAME, is a UUID. */
 bool ctl_is_uuid(const char *name, const char *value);
 /* VALUE, which was given for NAME, is a word of LIST (notifyctl --list). */
@@ -70,6 +74,8 @@ bool ctl_is_listed(const char *name, const char *value, const char *list);
 /* Say on standard error why the last thing on DB failed ("notifyctl: database: WHY; ADVICE") and give the
  * exit code for it. */
 enum ctl_exit ctl_fail_db(const struct db *db);
+/* What to do about that, and the exit code. Static text. */
+const char *ctl_db_advice(const struct db *db, enum ctl_exit *code);
 /* Open the database as the workers do (database.role); false when it could not be, with the exit code. */
 bool ctl_open_db(const struct ctl *ctl, struct db *db, enum ctl_exit *code);
 
@@ -88,6 +94,7 @@ void ctl_check_bad_conf(const struct ctl *ctl, const struct conf_errors *errors)
 enum ctl_exit ctl_seal(const struct ctl *ctl);
 enum ctl_exit ctl_deliveries(const struct ctl *ctl);
 enum ctl_exit ctl_stats(const struct ctl *ctl);
+enum ctl_exit ctl_stats_watch(const struct ctl *ctl);
 enum ctl_exit ctl_dead_list(const struct ctl *ctl);
 enum ctl_exit ctl_dead_show(const struct ctl *ctl);
 enum ctl_exit ctl_dead_replay(const struct ctl *ctl);
@@ -104,5 +111,6 @@ enum ctl_exit ctl_integration_test(const struct ctl *ctl);
 enum ctl_exit ctl_token_create(const struct ctl *ctl);
 enum ctl_exit ctl_token_list(const struct ctl *ctl);
 enum ctl_exit ctl_token_revoke(const struct ctl *ctl);
+enum ctl_exit ctl_completion(const struct ctl *ctl);
 
 #endif

@@ -71,32 +71,60 @@ static bool replied(struct broker *b, const char *what, amqp_rpc_reply_t reply)
     return fail(b, what, text.len ? text.bytes : "", text.len);
 }
 
-static bool log_in(struct broker *b, const struct amqp_connection_info *who, const struct broker_node *where)
+/* Give the link a socket that is connected to the node, over TLS if that is set. */
+static bool reach(struct broker *b, const struct conf *conf, const struct broker_node *where)
 {
-    amqp_socket_t *socket = amqp_tcp_socket_new(b->link);
-    check(socket != NULL);
     char what[160], why[128];
+    snprintf(what, sizeof what, "%.100s:%d", where->host, where->port);
     int fd = ctl_dial(where->host, where->port, (int)patience.tv_sec * 1000, why);
-    if (fd < 0) {
-        snprintf(what, sizeof what, "%.100s:%d", where->host, where->port);
+    if (fd < 0)
         return fail(b, what, why, strlen(why));
+    if (!b->tls) {
+        amqp_socket_t *socket = amqp_tcp_socket_new(b->link);
+        check(socket != NULL);
+        amqp_tcp_socket_set_sockfd(socket, fd); /* the link owns it from here */
+        return true;
     }
-    amqp_tcp_socket_set_sockfd(socket, fd); /* the link owns it from here */
+    struct broker_tls_failure failure;
+    if (broker_tls_open(b->link, conf, where->host, fd, (int)patience.tv_sec, &b->peer, &failure))
+        return true;
+    b->untrusted = failure.lasting;
+    b->advice = failure.advice;
+    return fail(b, what, failure.why, strlen(failure.why));
+}
+
+static bool log_in(struct broker *b, const struct conf *conf, const struct amqp_connection_info *who,
+                   const struct broker_node *where)
+{
+    b->untrusted = false;
+    b->advice = NULL;
+    if (!reach(b, conf, where))
+        return false;
     errno = 0;
     amqp_set_handshake_timeout(b->link, &patience);
     amqp_set_rpc_timeout(b->link, &patience);
-    if (replied(b, "login",
-                amqp_login(b->link, who->vhost, 0, FRAME_MAX, 0, AMQP_SASL_METHOD_PLAIN, who->user,
-                           who->password)))
+    amqp_rpc_reply_t reply =
+        amqp_login(b->link, who->vhost, 0, FRAME_MAX, 0, AMQP_SASL_METHOD_PLAIN, who->user, who->password);
+    struct broker_tls_failure failure;
+    bool explained = reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION && b->tls &&
+                     reply.library_error == AMQP_STATUS_SSL_ERROR && broker_tls_explain(conf, &failure);
+    if (replied(b, "login", reply))
         return true;
     b->refused = b->code != 0;
+    if (explained) {
+        b->untrusted = failure.lasting;
+        b->advice = failure.advice;
+        return fail(b, "login", failure.why, strlen(failure.why));
+    }
+    if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
+        b->advice = broker_tls_hint(b->link, conf, b->tls, reply.library_error);
     return false;
 }
 
 enum ctl_exit broker_fail(const struct broker *b)
 {
     fprintf(stderr, "notifyctl: broker: %s; %s\n", b->why, broker_advice(b));
-    if (b->refused)
+    if (b->refused || b->untrusted)
         return CTL_BAD_CONF;
     return broker_is_forbidden(b) ? CTL_NO : CTL_AWAY;
 }
@@ -126,7 +154,8 @@ bool broker_open(struct broker *b, const struct conf *conf)
         check(b->link != NULL);
         snprintf(b->user, sizeof b->user, "%s", nodes.login.user);
         snprintf(b->vhost, sizeof b->vhost, "%s", nodes.login.vhost);
-        good = log_in(b, &nodes.login, &nodes.items[i]);
+        b->tls = nodes.tls;
+        good = log_in(b, conf, &nodes.login, &nodes.items[i]);
     }
     broker_nodes_free(&nodes);
     return good;
@@ -141,6 +170,8 @@ const char *broker_advice(const struct broker *b)
 {
     if (b->refused)
         return "correct user, password or virtual host in broker.url";
+    if (b->advice)
+        return b->advice;
     if (broker_is_forbidden(b))
         return "give the user of broker.url that right; notifyctl check prints the command";
     return "is it up, and is broker.url right?";
@@ -168,6 +199,17 @@ bool broker_look(struct broker *b, const char *queue, struct broker_queue *out)
     out->messages = ok->message_count;
     out->consumers = ok->consumer_count;
     return true;
+}
+
+const char *broker_queue_name(const struct conf *conf, size_t index)
+{
+    static const char *const own[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_WAKE,
+                                      TOPOLOGY_DEAD};
+    const struct conf_texts *producers = &conf->broker_queues;
+    if (index < producers->count)
+        return producers->items[index];
+    index -= producers->count;
+    return index < sizeof own / sizeof own[0] ? own[index] : NULL;
 }
 
 bool broker_fits(struct broker *b, const char *queue, bool quorum, bool *fits)

@@ -8,16 +8,21 @@
 #include "api/ctl/ctl.h"
 #include "common/base/buf.h"
 #include "common/base/conf.h"
+#include "common/broker_tls.h"
 
 /* A blocking broker connection for questions about queues; every step of it ends within 3 s. */
 struct broker {
     amqp_connection_state_t link; /* NULL: closed */
     bool channel_open;
-    bool refused;    /* the broker is there and refuses user, password or virtual host */
-    int code;        /* of the last refusal, AMQP 0-9-1 section 1.2; 0: the last failure was none */
-    char why[256];   /* of the last failure, one line without a full stop */
-    char user[256];  /* of broker.url */
-    char vhost[256]; /* of broker.url */
+    bool refused;   /* the broker is there and refuses user, password or virtual host */
+    bool untrusted; /* TLS with the broker is not possible as set: advice says what to do */
+    bool tls;       /* amqps://, and then with whom: */
+    struct broker_tls_peer peer;
+    const char *advice; /* to the last failure, static text; NULL: none of its own */
+    int code;           /* of the last refusal, AMQP 0-9-1 section 1.2; 0: the last failure was none */
+    char why[512];      /* of the last failure, one line without a full stop */
+    char user[256];     /* of broker.url */
+    char vhost[256];    /* of broker.url */
 };
 
 struct broker_queue {
@@ -26,7 +31,7 @@ struct broker_queue {
     uint32_t consumers;
 };
 
-/* Connect and log in to broker.url, or to the first of broker.hosts that answers. False with why and refused; broker_close is safe in either case. */
+/* Connect and log in to broker.url, or to the first of broker.hosts that answers. False with why, refused and untrusted; broker_close is safe in either case. */
 bool broker_open(struct broker *broker, const struct conf *conf);
 void broker_close(struct broker *broker);
 /* The last failure was that the user lacks a right. */
@@ -37,6 +42,8 @@ const char *broker_advice(const struct broker *broker);
 /* Ask for a queue by a passive declaration, which changes nothing. False when there was no answer, or another
  * one than "it is there" and "it is not". */
 bool broker_look(struct broker *broker, const char *queue, struct broker_queue *out);
+/* The queues that matter, one after the other: the producers', then our own; NULL behind the last. Points into CONF, or static. */
+const char *broker_queue_name(const struct conf *conf, size_t index);
 /*
  * Whether an existing queue of ours has the arguments that the configuration asks for, in *FITS. Declares it
  * again, which changes nothing on a queue that exists. False when there was no answer, or when the user may not

@@ -87,6 +87,10 @@ void report_fail_db(struct report *report, const char *subject, const struct db 
         report->away = true;
         report_fail(report, subject, "%s; is the server up, and is database.url right?", db->why);
         break;
+    case DB_UNTRUSTED:
+        report->bad_conf = true;
+        report_fail(report, subject, "%s; %s", db->why, db->advice);
+        break;
     case DB_ROLE:
         report->bad_conf = true;
         report_fail(report, subject,

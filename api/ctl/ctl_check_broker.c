@@ -108,10 +108,12 @@ void check_broker(struct report *report, const struct conf *conf)
     struct broker broker;
     if (broker_open(&broker, conf)) {
         report_ok(report, "broker", "reachable, login accepted");
+        check_broker_tls(report, &broker, conf);
         check_all(report, &broker, conf);
     } else {
-        report->bad_conf |= broker.refused;
-        report->away |= !broker.refused;
+        bool ours = broker.refused || broker.untrusted; /* a matter of settings */
+        report->bad_conf |= ours;
+        report->away |= !ours;
         report_fail(report, "broker", "%s; %s", broker.why, broker_advice(&broker));
     }
     broker_close(&broker);

@@ -223,6 +223,7 @@ void check_database(struct report *report, const struct conf *conf)
     }
     report_ok(report, "database", "reachable, PostgreSQL %d%s%s", PQserverVersion(db.link) / 10000,
               conf->database_role[0] ? ", as " : "", conf->database_role);
+    check_database_tls(report, &db);
     check_version(report, &db);
     check_rights(report, &db, conf->database_role[0] ? conf->database_role : PQuser(db.link));
     check_triggers(report, &db);

@@ -1,9 +1,30 @@
 /*
  * ctl_commands - the commands of notifyctl, once, with their options and help
  *
- * Adding a command: its row here, its function in a file of its own.
+ * Adding a command: its row here, its function in a file of its own. Parsing, help, completion and the manual page follow. What
+ * stands for an option's value says what may be completed there (ctl_complete.c).
  */
 #include "api/ctl/ctl_commands.h"
+
+/* clang-format off */
+/* Which dead things: of all commands about them, and with ids of the ledger's for those that change it. */
+#define DEAD_FILTERS                                                                                         \
+    {"--reason", "REASON", "only those that are dead for this reason; see --list reasons"},                  \
+    {"--error", "ERROR", "only deliveries whose last attempt failed like this; see --list errors"},          \
+    {"--integration", "UUID", "only deliveries to this integration"},                                        \
+    {"--kind", "KIND", "only deliveries to integrations of this kind; see --list kinds"},                    \
+    {"--workspace", "UUID", "only those of this workspace"},                                                 \
+    {"--scan", "UUID", "only those of this scan"},                                                           \
+    {"--event-type", "TYPE", "only those of events of this type; see --list events"},                        \
+    {"--older-than", "AGE", "only what died longer ago: 90 (seconds), 30m, 2h, 3d"},                         \
+    {"--younger-than", "AGE", "only what died since then"},                                                  \
+    {"--since", "TIME", "only what died at this time or later: 2026-11-22, or 2026-11-22T01:59+01:00 (UTC)"}, \
+    {"--until", "TIME", "only what died at this time or earlier"}
+#define DEAD_CHANGES                                                                                         \
+    {"--all", NULL, "everything that is dead; without a filter this must be said"},                          \
+    {"--dry-run", NULL, "change nothing, and show how many it would be, by integration and reason"},         \
+    {"--yes", NULL, "do not ask; on a terminal more than 100 are asked about"}
+/* clang-format on */
 
 const struct ctl_command ctl_commands[] = {
     {.name = "migrate",
@@ -28,16 +49,17 @@ const struct ctl_command ctl_commands[] = {
                  {"--json", NULL, "an array of objects instead of a table"}},
      .run = ctl_deliveries},
     {.name = "stats",
-     .help = "count deliveries, events and queued messages",
-     .options = {{"--json", NULL, "an object instead of tables"}},
+     .help = "count deliveries, events and queued messages; with --watch what moves and what fails, again "
+             "and again",
+     .options = {{"--watch", "[SECONDS]",
+                  "show rates, queues, what is overdue, dead or fails now, every so many seconds, until q or "
+                  "Ctrl-C (2)"},
+                 {"--json", NULL, "an object instead of tables; with --watch one a line each time"}},
      .run = ctl_stats},
     {.name = "dead list",
      .help =
          "list dead deliveries, and events that died before they reached any integration, the latest first",
-     .options = {{"--reason", "REASON", "only those that are dead for this reason; see --list reasons"},
-                 {"--integration", "UUID", "only deliveries to this integration"},
-                 {"--older-than", "AGE", "only what died longer ago: 90 (seconds), 30m, 2h, 3d"},
-                 {"--younger-than", "AGE", "only what died since then"},
+     .options = {DEAD_FILTERS,
                  {"--limit", "N", "at most so many (50)"},
                  {"--unread", NULL,
                   "instead: messages that never became an event, from the queue notify.dead"},
@@ -53,23 +75,20 @@ const struct ctl_command ctl_commands[] = {
     {.name = "dead replay",
      .words = "[EVENT [INTEGRATION]]",
      .help = "let dead deliveries and events start again, with all their attempts",
-     .options = {{"--reason", "REASON", "only those that are dead for this reason; see --list reasons"},
-                 {"--integration", "UUID", "only deliveries to this integration"},
-                 {"--older-than", "AGE", "only what died longer ago: 90 (seconds), 30m, 2h, 3d"},
-                 {"--younger-than", "AGE", "only what died since then"},
+     .options = {DEAD_FILTERS,
                  {"--limit", "N", "at most so many deliveries, and so many events (all)"},
-                 {"--all", NULL, "everything that is dead; without a filter this must be said"},
+                 {"--rate", "N",
+                  "so many a second, so that what was down is not flooded; 0: as fast as it goes (50)"},
+                 DEAD_CHANGES,
                  {"--json", NULL, "an object instead of a sentence"}},
      .run = ctl_dead_replay},
     {.name = "dead drop",
      .words = "[EVENT [INTEGRATION]]",
      .help = "give dead deliveries, or unread messages, up for good",
-     .options = {{"--reason", "REASON", "only those that are dead for this reason; see --list reasons"},
-                 {"--integration", "UUID", "only deliveries to this integration"},
-                 {"--older-than", "AGE", "only what died longer ago: 90 (seconds), 30m, 2h, 3d"},
-                 {"--younger-than", "AGE", "only what died since then"},
+     .options = {DEAD_FILTERS,
                  {"--limit", "N", "at most so many (all)"},
-                 {"--all", NULL, "everything that is dead; without a filter this must be said"},
+                 {"--rate", "N", "so many a second; 0: as fast as it goes (0)"},
+                 DEAD_CHANGES,
                  {"--unread", NULL,
                   "instead: take unread messages off the queue notify.dead; EVENT as in dead show"},
                  {"--json", NULL, "an object instead of a sentence"}},
@@ -159,5 +178,16 @@ const struct ctl_command ctl_commands[] = {
      .words = "ID",
      .help = "let nobody use a token any more; ID is the token's id, or the token itself",
      .run = ctl_token_revoke},
+    {.name = "completion",
+     .words = "SHELL",
+     .help = "print what lets a shell complete commands, options and words; SHELL is bash, zsh or fish",
+     .run = ctl_completion,
+     .needs_no_conf = true},
     {.name = NULL},
 };
+
+const struct ctl_exit_help ctl_exits[CTL_EXIT_COUNT] = {{CTL_DONE, "done"},
+                                                        {CTL_NO, "the answer is no"},
+                                                        {CTL_WRONG_USE, "wrong use"},
+                                                        {CTL_AWAY, "a server is away"},
+                                                        {CTL_BAD_CONF, "bad configuration"}};

@@ -13,7 +13,7 @@
 #include "api/ctl/ctl_output.h"
 #include "api/ctl/ctl_story.h"
 #include "api/service/rows_json.h"
-#include "common/base/uuid.h"
+#include "common/base/iso8601.h"
 
 enum { LISTED_MAX = 100000, CHANGED_MAX = 100000000 };
 
@@ -39,30 +39,58 @@ static const char json_sql[] =
                            "x.reason, x.error, x.detail,"
                            " x.owed" DEAD_ROWS;
 
+/* What only the ledger knows of; the option that was given, or NULL. */
+static const char *ledger_option(const struct ctl *ctl)
+{
+    static const char *const names[] = {"--integration", "--error",      "--kind", "--workspace",
+                                        "--scan",        "--event-type", "--rate"};
+    if (ctl->words[1])
+        return "INTEGRATION";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (ctl_value(ctl, names[i]))
+            return names[i];
+    return NULL;
+}
+
+static bool is_good(const struct ctl *ctl, const struct dead_filter *f)
+{
+    const char *wrong = ctl_value(ctl, "--unread") ? ledger_option(ctl) : NULL;
+    if (wrong)
+        fprintf(stderr,
+                "notifyctl: an unread message belongs to no integration, event or workspace; leave %s out\n",
+                wrong);
+    return !wrong && ctl_is_uuid(ctl->words[1] ? "INTEGRATION" : "--integration", f->integration) &&
+           ctl_is_listed("--reason", f->reason, "reasons") && ctl_is_listed("--error", f->error, "errors") &&
+           ctl_is_listed("--kind", f->kind, "kinds") && ctl_is_uuid("--workspace", f->workspace) &&
+           ctl_is_uuid("--scan", f->scan) && ctl_is_listed("--event-type", f->event_type, "events");
+}
+
 bool dead_filter_read(const struct ctl *ctl, long default_limit, struct dead_filter *out)
 {
     struct dead_filter f = {
         .event = ctl->words[0],
         .integration = ctl->words[1] ? ctl->words[1] : ctl_value(ctl, "--integration"),
         .reason = ctl_value(ctl, "--reason"),
+        .error = ctl_value(ctl, "--error"),
+        .kind = ctl_value(ctl, "--kind"),
+        .workspace = ctl_value(ctl, "--workspace"),
+        .scan = ctl_value(ctl, "--scan"),
+        .event_type = ctl_value(ctl, "--event-type"),
         .json = ctl_value(ctl, "--json") != NULL,
     };
-    if (!ctl_is_uuid(ctl->words[1] ? "INTEGRATION" : "--integration", f.integration) ||
-        !ctl_is_listed("--reason", f.reason, "reasons") ||
+    if (!is_good(ctl, &f) ||
         !ctl_number(ctl, "--limit", 1, default_limit ? LISTED_MAX : CHANGED_MAX, default_limit, &f.limit) ||
-        !ctl_age(ctl, "--older-than", &f.older_than) || !ctl_age(ctl, "--younger-than", &f.younger_than))
+        !ctl_age(ctl, "--older-than", &f.older_than) || !ctl_age(ctl, "--younger-than", &f.younger_than) ||
+        !ctl_time(ctl, "--since", &f.since) || !ctl_time(ctl, "--until", &f.until))
         return false;
-    if (ctl_value(ctl, "--unread") && f.integration) {
-        fputs("notifyctl: an unread message belongs to no integration; leave INTEGRATION out\n", stderr);
-        return false;
-    }
     *out = f;
     return true;
 }
 
 bool dead_filter_is_meant(const struct ctl *ctl, const struct dead_filter *f, const char *verb)
 {
-    if (f->event || f->integration || f->reason || f->older_than >= 0 || f->younger_than >= 0 ||
+    if (f->event || f->integration || f->reason || f->error || f->kind || f->workspace || f->scan ||
+        f->event_type || f->older_than >= 0 || f->younger_than >= 0 || f->since >= 0 || f->until >= 0 ||
         ctl_value(ctl, "--all"))
         return true;
     fprintf(stderr, "notifyctl: to %s everything that is dead, say --all; else name an EVENT or a filter\n",
@@ -78,6 +106,14 @@ static const char *format_number(char text[DEAD_NUMBER_MAX], double number)
     return text;
 }
 
+static const char *format_time(char text[DEAD_NUMBER_MAX], int64_t unix_us)
+{
+    if (unix_us < 0)
+        return NULL;
+    iso8601_format(unix_us, text);
+    return text;
+}
+
 void dead_values_fill(struct dead_values *out, const struct dead_filter *f, long limit)
 {
     const char *const values[DEAD_VALUES] = {
@@ -88,6 +124,13 @@ void dead_values_fill(struct dead_values *out, const struct dead_filter *f, long
         format_number(out->numbers[1], f->younger_than),
         NULL,
         format_number(out->numbers[2], limit ? (double)limit : -1),
+        f->kind,
+        f->workspace,
+        f->event_type,
+        f->scan,
+        f->error,
+        format_time(out->numbers[3], f->since),
+        format_time(out->numbers[4], f->until),
     };
     memcpy(out->values, values, sizeof values);
 }

@@ -115,10 +115,12 @@ static bool is_named(const struct walk *w, const char *name)
 static bool matches(const struct walk *w)
 {
     const struct dead_filter *f = w->filter;
-    double age = (double)clock_wall_us() / 1e6 - (double)header_number(w, OWN_FIRST_SEEN) / 1e3;
+    double seen_us = (double)header_number(w, OWN_FIRST_SEEN) * 1e3; /* whatever somebody wrote there */
+    double age = ((double)clock_wall_us() - seen_us) / 1e6;
     return header_text(w, OWN_SHA256).len && (!f->event || is_named(w, f->event)) &&
            (!f->reason || bytes_are(header_text(w, OWN_REASON), f->reason)) &&
-           (f->older_than < 0 || age >= f->older_than) && (f->younger_than < 0 || age <= f->younger_than);
+           (f->older_than < 0 || age >= f->older_than) && (f->younger_than < 0 || age <= f->younger_than) &&
+           (f->since < 0 || seen_us >= (double)f->since) && (f->until < 0 || seen_us <= (double)f->until);
 }
 
 /* An empty result with the columns of a message. */
@@ -253,13 +255,16 @@ enum ctl_exit dead_unread_show(const struct ctl *ctl, const struct dead_filter *
 
 enum ctl_exit dead_unread_drop(const struct ctl *ctl, const struct dead_filter *filter)
 {
-    struct walk w = {.filter = filter};
+    bool only_looks = ctl_value(ctl, "--dry-run") != NULL;
+    struct walk w = {.filter = filter, .rows = only_looks ? make_rows(false) : NULL};
     enum ctl_exit code = run(ctl, &w);
+    PQclear(w.rows);
     if (code != CTL_DONE)
         return code;
     if (filter->json)
         printf("{\"messages\":%ld}\n", w.found);
     else
-        printf("dropped %ld unread message%s\n", w.found, w.found == 1 ? "" : "s");
+        printf("%s %ld unread message%s\n", only_looks ? "would drop" : "dropped", w.found,
+               w.found == 1 ? "" : "s");
     return w.found || !filter->event ? CTL_DONE : CTL_NO;
 }

@@ -7,6 +7,7 @@
 
 #include "api/ctl/ctl.h"
 #include "api/ctl/ctl_output.h"
+#include "api/service/ledger_sql.h"
 
 #define ROWS                                                                                                 \
     " FROM notify.deliveries d LEFT JOIN notify.events e ON e.id = d.event_id"                               \
@@ -35,7 +36,8 @@ static const char json_sql[] =
         "d.due_at") " AS due_at,"
                     " " OUTPUT_UTC("d.lease_until") " AS lease_until, " OUTPUT_UTC(
                         "d.created_at") " AS created_at,"
-                                        " " OUTPUT_UTC("d.updated_at") " AS updated_at, d.response" ROWS;
+                                        " " OUTPUT_UTC(
+                                            "d.updated_at") " AS updated_at, d.response, " LEDGER_TRACE ROWS;
 
 static bool filters_are_good(const struct ctl *ctl, long *limit)
 {

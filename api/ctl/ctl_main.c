@@ -11,8 +11,8 @@
 
 #include "api/ctl/ctl_commands.h"
 #include "api/ctl/ctl_line.h"
+#include "api/ctl/ctl_lists.h"
 #include "common/conf_check.h"
-#include "common/model/words.h"
 
 static void print_options(FILE *out, const char *indent, const struct ctl_option *options, size_t count)
 {
@@ -42,9 +42,11 @@ static void print_help(FILE *out, const struct ctl *ctl)
                 c->words ? " " : "", c->words ? c->words : "", c->help);
         print_options(out, "    ", c->options, CTL_OPTIONS_MAX);
     }
-    if (all)
-        fputs("\nExit: 0 done, 1 the answer is no, 2 wrong use, 75 a server is away, 78 bad configuration.\n",
-              out);
+    if (!all)
+        return;
+    for (size_t i = 0; i < CTL_EXIT_COUNT; i++)
+        fprintf(out, "%s%d %s", i ? ", " : "\nExit: ", (int)ctl_exits[i].code, ctl_exits[i].help);
+    fputs(".\n", out);
 }
 
 /* WITH_LIST: a column says which list a word is of. */
@@ -63,21 +65,21 @@ static void print_words(const struct word_list *list, bool with_list)
  * states come with them (contract section 4). */
 static enum ctl_exit print_list(const char *name)
 {
-    const struct word_list *list = word_list_find(name);
+    const struct word_list *list = ctl_list_find(name);
     if (list && strcmp(name, "reasons") == 0) {
         print_words(list, true);
         print_words(word_list_find("states"), true);
     } else if (list) {
         print_words(list, false);
     } else if (!name[0]) {
-        for (const struct word_list *l = word_lists; l->name; l++) {
-            printf("%s%s:\n", l == word_lists ? "" : "\n", l->name);
-            print_words(l, false);
+        for (size_t i = 0; (list = ctl_list_at(i)); i++) {
+            printf("%s%s:\n", i ? "\n" : "", list->name);
+            print_words(list, false);
         }
     } else {
         fprintf(stderr, "notifyctl: no list '%s'; there are:", name);
-        for (const struct word_list *l = word_lists; l->name; l++)
-            fprintf(stderr, " %s", l->name);
+        for (size_t i = 0; (list = ctl_list_at(i)); i++)
+            fprintf(stderr, " %s", list->name);
         fputc('\n', stderr);
         return CTL_WRONG_USE;
     }
@@ -87,6 +89,8 @@ static enum ctl_exit print_list(const char *name)
 static enum ctl_exit run(struct ctl *ctl, const char *file)
 {
     struct conf_errors errors;
+    if (ctl->command->needs_no_conf)
+        return ctl->command->run(ctl);
     ctl->conf = conf_load_checked(file, &errors);
     if (!ctl->conf && ctl->command->bad_conf)
         ctl->command->bad_conf(ctl, &errors);

@@ -51,14 +51,14 @@ static int put_text(FILE *out, const char *text, int most)
     return width;
 }
 
-static void put_cell(const char *text, int width, bool last)
+static void put_cell(FILE *out, const char *text, int width, bool last)
 {
     bool cut = put_text(NULL, text, INT_MAX) > width;
-    int used = put_text(stdout, text, cut ? width - 1 : width);
+    int used = put_text(out, text, cut ? width - 1 : width);
     if (cut)
-        fputs("\u2026", stdout);
+        fputs("\u2026", out);
     else if (!last)
-        printf("%*s", width - used + GAP, "");
+        fprintf(out, "%*s", width - used + GAP, "");
 }
 
 /* How wide the last column may be, behind columns that take USED. */
@@ -73,8 +73,13 @@ static int last_width(int used)
 
 void output_table(const PGresult *rows, bool cut_last)
 {
+    output_table_to(stdout, rows, cut_last);
+}
+
+void output_table_to(FILE *out, const PGresult *rows, bool cut_last)
+{
     if (!PQntuples(rows)) {
-        puts("(none)");
+        fputs("(none)\n", out);
         return;
     }
     int used = 0;
@@ -93,8 +98,8 @@ void output_table(const PGresult *rows, bool cut_last)
     }
     for (int r = -1; r < PQntuples(rows); r++) {
         for (int c = 0; c < columns; c++)
-            put_cell(r < 0 ? PQfname(rows, c) : PQgetvalue(rows, r, c), widths[c], c == columns - 1);
-        putchar('\n');
+            put_cell(out, r < 0 ? PQfname(rows, c) : PQgetvalue(rows, r, c), widths[c], c == columns - 1);
+        fputc('\n', out);
     }
 }
 

@@ -4,6 +4,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "api/service/ledger_sql.h"
 #include "common/base/buf.h"
@@ -15,6 +16,8 @@
  * else.
  */
 void output_table(const PGresult *rows, bool cut_last);
+/* The same, elsewhere. */
+void output_table_to(FILE *out, const PGresult *rows, bool cut_last);
 /*
  * Print one row as lines "NAME  VALUE", INDENT spaces before each; NULLs are left out. Bytes (bytea) are shown as
  * output_bytes does. The columns state, reason and error are followed by what notifyctl --list says of their words.

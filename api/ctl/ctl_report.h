@@ -2,6 +2,7 @@
 #define NOTIFY_CTL_CTL_REPORT_H
 
 #include "api/ctl/ctl.h"
+#include "api/ctl/ctl_broker.h"
 
 /*
  * The lines of `notifyctl check`: "ok   SUBJECT: TEXT", "FAIL SUBJECT: TEXT", "note SUBJECT: TEXT"; or an array
@@ -30,7 +31,9 @@ void report_fail_db(struct report *report, const char *subject, const struct db 
 /* The parts of the check; each prints its lines. */
 void check_keys(struct report *report, const struct conf *conf);
 void check_broker(struct report *report, const struct conf *conf);
+void check_broker_tls(struct report *report, const struct broker *broker, const struct conf *conf);
 void check_database(struct report *report, const struct conf *conf);
+void check_database_tls(struct report *report, const struct db *db);
 void check_settings(struct report *report, struct db *db, const struct conf *conf);
 void check_api(struct report *report, struct db *db, const struct conf *conf);
 

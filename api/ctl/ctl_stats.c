@@ -3,7 +3,8 @@
  *
  * Counts in the ledger and asks the broker for the depths of the queues. When one of the two servers is away
  * the other's figures are still printed, the missing ones are null (or left out of the tables), and the exit
- * code says that the picture is not whole.
+ * code says that the picture is not whole. Counting reads the whole ledger; what may be asked for again and again is in
+ * ctl_watch.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,7 +14,6 @@
 #include "api/ctl/ctl_broker.h"
 #include "api/ctl/ctl_output.h"
 #include "common/base/buf.h"
-#include "worker/topology.h"
 
 enum { OUTPUT_MAX = 4 * 1024 * 1024 };
 
@@ -112,10 +112,7 @@ static void add_queue(const char *name, const struct broker_queue *queue, bool j
 
 static enum ctl_exit add_queues(const struct ctl *ctl, bool json, struct buf *out)
 {
-    static const char *const own[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_WAKE,
-                                      TOPOLOGY_DEAD};
-    const size_t own_count = sizeof own / sizeof own[0];
-    const struct conf_texts *producers = &ctl->conf->broker_queues;
+    const char *name;
     struct broker broker;
     struct broker_queue queue;
     struct buf list;
@@ -124,8 +121,7 @@ static enum ctl_exit add_queues(const struct ctl *ctl, bool json, struct buf *ou
     buf_add_char(&list, '[');
     if (good && !json)
         printf("%-24s %8s %10s\n", "Queue", "messages", "consumers");
-    for (size_t i = 0; good && i < producers->count + own_count; i++) {
-        const char *name = i < producers->count ? producers->items[i] : own[i - producers->count];
+    for (size_t i = 0; good && (name = broker_queue_name(ctl->conf, i)); i++) {
         good = broker_look(&broker, name, &queue);
         if (good)
             add_queue(name, &queue, json, &list);
@@ -143,6 +139,8 @@ enum ctl_exit ctl_stats(const struct ctl *ctl)
 {
     bool json = ctl_value(ctl, "--json") != NULL;
     struct buf out;
+    if (ctl_value(ctl, "--watch"))
+        return ctl_stats_watch(ctl);
     buf_init(&out, OUTPUT_MAX);
     buf_add_char(&out, '{');
     enum ctl_exit ledger = add_ledger(ctl, json, &out);

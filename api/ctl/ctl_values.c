@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "api/ctl/ctl.h"
+#include "api/ctl/ctl_lists.h"
+#include "common/base/iso8601.h"
 #include "common/base/uuid.h"
-#include "common/model/words.h"
 
 static const double age_max = 100 * 365 * 86400.0; /* seconds: older than any row */
 
@@ -67,6 +68,31 @@ bool ctl_age(const struct ctl *ctl, const char *name, double *out)
     return false;
 }
 
+/* People leave out the seconds, or the hour. */
+bool ctl_time(const struct ctl *ctl, const char *name, int64_t *out)
+{
+    static const char *const missing[] = {"", ":00", "T00:00:00"};
+    const char *text = ctl_value(ctl, name);
+    *out = -1;
+    if (!text)
+        return true;
+    /* Where the zone begins: behind the hour, for a day has signs of its own. */
+    size_t zone = strcspn(text, "T ");
+    zone += strcspn(text + zone, "+-Zz");
+    for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+        char whole[64];
+        int n = snprintf(whole, sizeof whole, "%.*s%s%s", (int)(zone < 32 ? zone : 32), text, missing[i],
+                         text + zone);
+        if (n > 0 && (size_t)n < sizeof whole && iso8601_parse(whole, (size_t)n, out) && *out >= 0)
+            return true;
+    }
+    fprintf(stderr,
+            "notifyctl: %s needs a time as in 2026-11-22, 2026-11-22T01:59 or 2026-11-22T01:59:15+01:00, "
+            "not '%s'\n",
+            name, text);
+    return false;
+}
+
 bool ctl_is_uuid(const char *name, const char *value)
 {
     struct uuid id;
@@ -78,7 +104,7 @@ bool ctl_is_uuid(const char *name, const char *value)
 
 bool ctl_is_listed(const char *name, const char *value, const char *list_name)
 {
-    const struct word_list *list = word_list_find(list_name);
+    const struct word_list *list = ctl_list_find(list_name);
     if (!value || word_list_help(list, value))
         return true;
     fprintf(stderr, "notifyctl: %s needs one of:", name);

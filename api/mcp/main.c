@@ -20,6 +20,7 @@
 #include "api/mcp/tools.h"
 #include "common/base/check.h"
 #include "common/base/log.h"
+#include "common/base/log_limit.h"
 #include "common/base/process.h"
 #include "common/libraries.h"
 
@@ -131,6 +132,7 @@ static int run(const char *file, struct mcp_options *options)
     int code = EXIT_BAD_CONFIGURATION;
     if (conf) {
         log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "mcp");
+        log_limit_set(conf->log_burst, conf->log_interval);
         options->token = token;
         code = serve(conf, options);
     }

@@ -27,12 +27,14 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/libraries.h"
+#include "common/log_loop.h"
 
 enum { READ_MOST = 65536, SIGNALS = 3, BLOCKED_LOOK_US = 200000 };
 
 struct mcp {
     const struct conf *conf;
     struct event_base *base;
+    struct log_loop *log;
     struct client *client;
     struct session *session;
     struct lines lines;
@@ -239,6 +241,7 @@ static void make(struct mcp *m, const struct mcp_options *options)
         m->signals[i] = evsignal_new(m->base, numbers[i], on_signal, m);
         mem_check(event_add(m->signals[i], NULL) == 0);
     }
+    m->log = log_loop_new(m->base);
     mem_check(event_add(m->readable, NULL) == 0);
 }
 
@@ -254,6 +257,7 @@ static void free_all(struct mcp *m)
     event_free(m->blocked);
     for (int i = 0; i < SIGNALS; i++)
         event_free(m->signals[i]);
+    log_loop_free(m->log);
     event_base_free(m->base);
     explicit_bzero(m->bytes, sizeof m->bytes);
     free(m);

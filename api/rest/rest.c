@@ -37,12 +37,21 @@ enum {
 
 /* ---- the answer ---- */
 
+const char *rest_trace_text(const struct asked *a, char out[TRACE_ID_TEXT])
+{
+    const char *given = http_header(a->x, TRACE_PARENT_HEADER);
+    struct trace trace;
+    if (!given || !trace_parse(&trace, given, strlen(given)))
+        return NULL;
+    trace_id_format(&trace, out);
+    return out;
+}
+
 static void finish(struct asked *a, int status)
 {
-    LOG(status >= 500 ? LOG_WARN : LOG_DEBUG, "request", LOG_TEXT("id", a->x->id),
-        LOG_TEXT("method", a->x->method), LOG_TEXT("route", a->route->path), LOG_NUM("status", status),
-        LOG_TEXT("token", a->auth.id), LOG_TEXT("peer", a->x->peer),
-        LOG_NUM("ms", (double)(clock_mono_us() - a->begun_us) / 1e3));
+    LOG(status >= 500 ? LOG_WARN : LOG_DEBUG, "request", LOG_ASKED(a), LOG_TEXT("method", a->x->method),
+        LOG_TEXT("route", a->route->path), LOG_NUM("status", status), LOG_TEXT("token", a->auth.id),
+        LOG_TEXT("peer", a->x->peer), LOG_NUM("ms", (double)(clock_mono_us() - a->begun_us) / 1e3));
 }
 
 static void free_asked(struct asked *a)
@@ -249,7 +258,7 @@ static void on_called(struct running_call *running, enum call_outcome outcome)
     bool writes = a->route->scope == ROUTE_WRITE;
     if (outcome != CALL_ANSWERED && running->sqlstate[0])
         LOG(outcome == CALL_REFUSED ? LOG_ERROR : LOG_WARN,
-            outcome == CALL_REFUSED ? "request_refused" : "request_given_up", LOG_TEXT("id", a->x->id),
+            outcome == CALL_REFUSED ? "request_refused" : "request_given_up", LOG_ASKED(a),
             LOG_TEXT("sqlstate", running->sqlstate), LOG_TEXT("words", running->words),
             LOG_TEXT("advice", pg_advice(running->sqlstate)));
     switch (outcome) {

@@ -45,7 +45,7 @@ static void finish(struct sending *s)
     size_t sent = 0;
     for (size_t i = 0; i < call->exported->count; i++)
         sent += call->exported->sent[i].ok;
-    LOG(LOG_INFO, "findings_exported", LOG_TEXT("id", a->x->id), LOG_TEXT("kind", call->settings->dest->kind),
+    LOG(LOG_INFO, "findings_exported", LOG_ASKED(a), LOG_TEXT("kind", call->settings->dest->kind),
         LOG_TEXT("integration", "unsaved"), LOG_NUM("count", call->exported->count), LOG_NUM("sent", sent));
     free(s);
     service_export_sent(call);

@@ -252,6 +252,7 @@ const struct rest_member rest_members[] = {
     {"Event", "owed", "boolean", NULL, "Its message is to be published.", false},
     {"Event", "swept_at", "time?", NULL, "When it was last looked at for being late.", false},
     {"Event", "export_id", "uuid?", NULL, "The export that made it; null: a producer did.", false},
+    {"Event", "trace", "text", NULL, "The id of its trace (W3C Trace Context), as the log has it.", false},
 
     {"Explanation", "event", "Event?", NULL,
      "The event as the ledger has it; null: none was received, and this is what one would do.", false},

@@ -6,6 +6,7 @@
 #include "api/rest/rest.h"
 #include "api/send/trial.h"
 #include "common/base/hash.h"
+#include "common/model/trace.h"
 
 /* For the files that handle routes. */
 
@@ -44,6 +45,12 @@ struct asked {
     int64_t begun_us;
     bool has_call;
 };
+
+/* What a line of the log says of a request: its id, and the trace that its client gave. */
+#define LOG_ASKED(asked)                                                                                     \
+    LOG_TEXT("id", (asked)->x->id), LOG_TEXT("trace", rest_trace_text((asked), (char[TRACE_ID_TEXT]){0}))
+/* The id of that trace, written into OUT; NULL: none was given. */
+const char *rest_trace_text(const struct asked *asked, char out[TRACE_ID_TEXT]);
 
 /* Each of these answers, and ASKED is gone afterwards. */
 

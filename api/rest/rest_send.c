@@ -28,7 +28,7 @@ static void forget(struct tried *t)
 static void on_tried(struct trial *trial)
 {
     struct tried *t = list_entry(trial, struct tried, trial);
-    LOG(LOG_INFO, "integration_tested", LOG_TEXT("id", t->asked->x->id), LOG_TEXT("kind", trial->dest->kind),
+    LOG(LOG_INFO, "integration_tested", LOG_ASKED(t->asked), LOG_TEXT("kind", trial->dest->kind),
         LOG_TEXT("integration", trial->integration ? trial->integration : "unsaved"),
         LOG_TEXT("ok", trial->ok ? "true" : "false"),
         LOG_TEXT("error", error_word_name(trial->job.verdict.error)),

@@ -12,6 +12,10 @@
 #define LEDGER_UTC(time) "to_char(" time " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
 #define LEDGER_TIME(row, name) LEDGER_UTC(row "." name) " AS " name
 
+/* The id of the trace of an event e, as event_trace() in common/model/event.h has it. */
+#define LEDGER_TRACE                                                                                         \
+    "coalesce(substr(e.trace, 4, 32), left(encode(sha256(convert_to(e.id, 'UTF8')), 'hex'), 32)) AS trace"
+
 /* Of an event e. */
 #define LEDGER_EVENT                                                                                         \
     "e.id, e.event_type, e.state, e.reason, e.workspace_id, e.scan_id, e.finding_id, e.change_summary, "     \
@@ -19,7 +23,7 @@
     LEDGER_TIME("e", "scheduled_for") ", " LEDGER_TIME("e", "finished_at") ", e.considered, e.matched, "     \
     "e.filtered_disabled, e.filtered_target, e.filtered_event, e.filtered_target_kind, "                     \
     "e.filtered_severity, CASE WHEN e.event_type = 'notify_scan_findings' THEN e.published END AS "          \
-    "published, e.owed, " LEDGER_TIME("e", "swept_at") ", e.export_id"
+    "published, e.owed, " LEDGER_TIME("e", "swept_at") ", e.export_id, " LEDGER_TRACE
 
 /* Of a delivery d, its integration i, and s, the integration's state, where d waits in the mailbox: why. Begins as enum
  * explain_delivery_column. */

@@ -15,25 +15,49 @@
 #include <string.h>
 #include <unistd.h>
 
-_Noreturn void check_failed(const char *condition, const char *file, int line)
+#include "common/base/clock.h"
+#include "common/base/iso8601.h"
+
+static bool as_json;
+static char process_name[32] = "main";
+
+void check_setup(bool json, const char *process)
 {
-    char text[512];
-    int n = snprintf(text, sizeof text, "level=fatal event=check_failed at=%s:%d condition=\"%s\"\n", file,
-                     line, condition);
+    as_json = json;
+    snprintf(process_name, sizeof process_name, "%s", process);
+}
+
+/* A line as log.c writes them. VALUE is cut, and stripped of what would have to be escaped. */
+static void say(const char *event, const char *key, const char *value)
+{
+    char text[768], plain[256], time[ISO8601_TEXT];
+    snprintf(plain, sizeof plain, "%s", value);
+    for (char *p = plain; *p; p++)
+        if (*p == '"' || *p == '\\' || (unsigned char)*p < ' ')
+            *p = '\'';
+    iso8601_format(clock_wall_us(), time);
+    int n = snprintf(
+        text, sizeof text,
+        as_json ? "{\"time\":\"%s\",\"level\":\"fatal\",\"process\":\"%s\",\"pid\":%d,\"event\":\"%s\","
+                  "\"%s\":\"%s\"}\n"
+                : "%s level=fatal process=%s pid=%d event=%s %s=\"%s\"\n",
+        time, process_name, (int)getpid(), event, key, plain);
     if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0) {
         /* Nobody is left to tell. */
     }
+}
+
+_Noreturn void check_failed(const char *condition, const char *file, int line)
+{
+    char what[256];
+    snprintf(what, sizeof what, "%s at %s:%d", condition, file, line);
+    say("check_failed", "condition", what);
     abort();
 }
 
 _Noreturn void mem_failed(const char *wanted)
 {
-    char text[512];
-    int n = snprintf(text, sizeof text, "level=fatal pid=%d event=out_of_memory wanted=\"%s\"\n",
-                     (int)getpid(), wanted);
-    if (n > 0 && write(STDERR_FILENO, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1) < 0) {
-        /* Nobody is left to tell. */
-    }
+    say("out_of_memory", "wanted", wanted);
     _exit(EXIT_NO_RESOURCES);
 }
 

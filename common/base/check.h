@@ -1,6 +1,7 @@
 #ifndef NOTIFY_BASE_CHECK_H
 #define NOTIFY_BASE_CHECK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -16,6 +17,9 @@
     } while (0)
 
 _Noreturn void check_failed(const char *condition, const char *file, int line);
+
+/* How its last line is to look, which is written without the log (log_setup says it). */
+void check_setup(bool json, const char *process);
 
 /* The exit status of a process to which the system gave no memory, or no descriptor (EX_OSERR of sysexits.h). */
 enum { EXIT_NO_RESOURCES = 71 };

@@ -57,4 +57,13 @@ void conf_free(struct conf *conf);
 /* The reference: every setting with its type, default, range and help; as text, or as Markdown for docs. */
 void conf_print_help(FILE *out, bool markdown);
 
+/* One setting of that reference. */
+struct conf_setting {
+    const char *path, *type, *help; /* static */
+    char value[256];                /* the default as one would write it; "": none */
+    char range[256];                /* what is accepted; "": anything of its type */
+};
+/* The setting of that number, counted from 0; false behind the last. */
+bool conf_setting_at(size_t index, struct conf_setting *out);
+
 #endif

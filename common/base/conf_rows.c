@@ -104,6 +104,17 @@ static void format_range(const struct conf_row *row, const char *between, char *
     }
 }
 
+bool conf_setting_at(size_t index, struct conf_setting *out)
+{
+    if (index >= CONF_ROW_COUNT)
+        return false;
+    const struct conf_row *row = &conf_rows[index];
+    *out = (struct conf_setting){.path = row->path, .type = type_name(row->type), .help = row->help};
+    format_default(row, out->value, sizeof out->value);
+    format_range(row, " or ", out->range, sizeof out->range);
+    return true;
+}
+
 static void print_text(FILE *out)
 {
     fputs("Settings of the configuration file (libconfig syntax). Durations are seconds. \"a.b\" is b in the "

@@ -85,16 +85,12 @@ static void check_broker_url(struct conf_reader *r)
     const char *url = r->conf->broker_url;
     if (!is_given(r, CONF_ROW_broker_url, CONF_ROW_broker_url_file, "AMQP_URL") || !url[0])
         return;
-    if (starts_with(url, "amqps://")) {
-        conf_refuse(r, CONF_ROW_broker_url, "TLS (amqps://) is not supported yet; use amqp://");
-        return;
-    }
-    if (!starts_with(url, "amqp://")) {
+    if (!starts_with(url, "amqp://") && !starts_with(url, "amqps://")) {
         conf_refuse(r, CONF_ROW_broker_url,
-                    "must start with amqp://, as amqp://user:password@host:5672/vhost");
+                    "must start with amqp:// or amqps://, as amqp://user:password@host:5672/vhost");
         return;
     }
-    const char *host = url + strlen("amqp://");
+    const char *host = strstr(url, "://") + strlen("://");
     size_t length = strcspn(host, "/?");
     const char *path = host + length;
     const char *at = memrchr(host, '@', length);
@@ -119,6 +115,27 @@ static void check_broker_hosts(struct conf_reader *r)
             atoi(strrchr(hosts->items[i], ':') + 1) == 0)
             conf_refuse(r, CONF_ROW_broker_hosts,
                         "name %zu must be host:port, as rabbit-2.example:5672, without user or vhost", i + 1);
+}
+
+/* What is set for TLS must be used, or who set it believes to be safe and is not. */
+static void check_broker_tls(struct conf_reader *r)
+{
+    const struct conf *conf = r->conf;
+    const struct {
+        enum conf_row_id row;
+        const char *file;
+    } files[] = {{CONF_ROW_broker_ca_file, conf->broker_ca_file},
+                 {CONF_ROW_broker_cert_file, conf->broker_cert_file},
+                 {CONF_ROW_broker_key_file, conf->broker_key_file}};
+    if (conf->broker_cert_file[0] && !conf->broker_key_file[0])
+        conf_refuse(r, CONF_ROW_broker_cert_file, "needs broker.key_file as well");
+    if (conf->broker_key_file[0] && !conf->broker_cert_file[0])
+        conf_refuse(r, CONF_ROW_broker_key_file, "needs broker.cert_file as well");
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i].file[0] && starts_with(conf->broker_url, "amqp://"))
+            conf_refuse(
+                r, files[i].row,
+                "is for TLS, but broker.url begins with amqp://, which is without it; write amqps://");
 }
 
 static void check_database_url(struct conf_reader *r)
@@ -265,6 +282,7 @@ void conf_check_rules(struct conf_reader *r)
 {
     check_broker_url(r);
     check_broker_hosts(r);
+    check_broker_tls(r);
     check_database_url(r);
     check_fernet_keys(r);
     check_queues(r);

@@ -44,12 +44,27 @@
     INT(recycle_memory, "recycle_memory", 0, 0, 1048576,                                                     \
         "A worker is replaced above this resident size in MiB. 0: never.")                                   \
     SECRET(broker_url, "broker.url",                                                                         \
-           "amqp://user:password@host:5672/vhost; the environment's AMQP_URL overrides it.")                 \
+           "amqp://user:password@host:5672/vhost, or amqps:// for TLS (port 5671 unless it is given); the "  \
+           "environment's AMQP_URL overrides it.")                                                           \
     TEXT(broker_url_file, "broker.url_file", "", "File that holds broker.url.")                              \
     LIST(broker_hosts, "broker.hosts", "",                                                                   \
          "Further nodes of the broker's cluster, host:port, with user, password and vhost of broker.url: "   \
          "each connection begins with any of them and goes on to the next when one does not answer or is "   \
          "lost.")                                                                                            \
+    TEXT(                                                                                                    \
+        broker_ca_file, "broker.ca_file", "",                                                                \
+        "With amqps://: PEM file of the authorities that may vouch for the broker, or its own certificate. " \
+        "Empty: the system's.")                                                                              \
+    TEXT(                                                                                                    \
+        broker_cert_file, "broker.cert_file", "",                                                            \
+        "With amqps://: PEM file of our certificate and those between it and its authority, in this order, " \
+        "for a broker that demands one of its clients; with broker.key_file. Empty: none.")                  \
+    TEXT(broker_key_file, "broker.key_file", "",                                                             \
+         "PEM file of the key of broker.cert_file, without a password.")                                     \
+    INT(broker_cert_days, "broker.cert_days", 30, 0, 3650,                                                   \
+        "Days before the end of the broker's certificate, or of ours, from which on each connection says "   \
+        "so "                                                                                                \
+        "in the log: time enough to renew it. 0: never.")                                                    \
     LIST(broker_queues, "broker.queues", "notify", "The producers' queues to consume.")                      \
     INT(broker_prefetch, "broker.prefetch", 256, 4, 65535,                                                   \
         "Messages that one worker may hold, over all its queues; more than 100 to 300 brings nothing.")      \
@@ -223,6 +238,10 @@
     LIST(tasks_notify_scan_findings, "tasks.notify_scan_findings", "notify_scan_findings",                   \
          "Last dotted component of the task that stands for a scan's findings.")                             \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
+    NUM(agent_not_consuming, "agent.not_consuming", 60, 1, 86400,                                            \
+        "Seconds that the broker is there and no worker consumes after which /healthz answers 503; never "   \
+        "less than two heartbeats. Starting takes a few; with a single worker, one that is recycled may "    \
+        "take shutdown_grace until the next one starts.")                                                    \
     TEXT(api_listen, "api.listen", "127.0.0.1:8080", "Address of the REST API.")                             \
     TEXT(                                                                                                    \
         api_role, "api.role", "",                                                                            \
@@ -305,6 +324,15 @@
          "Whether notify-mcp may speak http:// to other hosts than its own: the token is sent in clear.")    \
     WORD(log_level, "log.level", "info", "debug|info|warn|error", "Least important level that is written.")  \
     WORD(log_format, "log.format", "text", "text|json", "One line per happening, for people or machines.")   \
+    INT(log_burst, "log.burst", 100, 0, 1000000,                                                             \
+        "Lines of the same event= and level that one process writes in log.interval: more than anybody "     \
+        "reads, and few enough that a destination which fails a thousand times a second fills no disk. "     \
+        "What is left out is counted and said; debug, and what happens to processes, is written always. "    \
+        "0: no limit.")                                                                                      \
+    NUM(log_interval, "log.interval", 10, 0.1, 3600,                                                         \
+        "Seconds in which log.burst lines may be written, and after which at the latest it is said how "     \
+        "many "                                                                                              \
+        "were left out.")                                                                                    \
     NUM(retention_deliveries_days, "retention.deliveries_days", 30, 0.0001, 36500,                           \
         "Days that events with their finished deliveries stay in the ledger, counted from the last thing "   \
         "that "                                                                                              \

@@ -36,7 +36,15 @@ extern enum log_level log_threshold;
 /* LEVEL is one of debug, info, warn, error; JSON selects the format. PROCESS names the writer, e.g. "worker
  * 2". */
 void log_setup(const char *level, bool json, const char *process);
-/* FIELDS ends with a NULL key. Each value is cut at 1,024 bytes. A full disk or a reader that does
+/* Write LEVEL and above from now on; negative: as log_setup said. */
+void log_set_level(int level);
+/* STEP levels less talkative (negative: more), as far as there are any. A line says so, whatever the level. Returns the new one. */
+enum log_level log_step(int step);
+/* To be called about once a second: says what the limit has left out (log_limit.h), when no other line does. */
+void log_tick(void);
+/* The same at once, for all. Done at exit; to be called before _exit. */
+void log_end(void);
+/* EVENT is static. FIELDS ends with a NULL key. Each value is cut at 1,024 bytes. A full disk or a reader that does
  * not read loses the line, after a tenth of a second at most. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 const char *log_or_dash(const char *text);

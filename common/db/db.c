@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/base/clock.h"
+#include "common/db/pg_tls.h"
 
 /* Seconds for all of a connection but the look-up of the server's name, which libpq makes itself. */
 static const double connect_timeout = 5;
@@ -80,7 +81,7 @@ static bool wait_for_result(struct db *db, int64_t deadline_us)
             db_close(db);
             return fail(db, DB_AWAY, why);
         }
-        if (!PQconsumeInput(db->link))
+        if (!pg_tls_consume(db->link))
             return fail(db, DB_AWAY, PQerrorMessage(db->link));
     }
     return true;
@@ -176,11 +177,12 @@ static bool fail_to_connect(struct db *db)
 {
     const char *text = db->link ? PQerrorMessage(db->link) : "out of memory";
     const char *refusal = strstr(text, "FATAL:  ");
+    db->advice = pg_tls_advice(text);
     if (!refusal || strlen(refusal) < strlen("FATAL:  28P01: "))
-        return fail(db, DB_AWAY, text);
+        return fail(db, db->advice ? DB_UNTRUSTED : DB_AWAY, text);
     refusal += strlen("FATAL:  ");
     snprintf(db->sqlstate, sizeof db->sqlstate, "%.5s", refusal);
-    return fail(db, judge(db->sqlstate), refusal + strlen("28P01: "));
+    return fail(db, db->advice ? DB_UNTRUSTED : judge(db->sqlstate), refusal + strlen("28P01: "));
 }
 
 static bool connect_within(struct db *db, int64_t deadline_us)

@@ -15,13 +15,15 @@ struct db {
     double timeout; /* seconds; starts as database.timeout, the caller may raise it */
     /* Of the last failure. */
     enum db_failure {
-        DB_AWAY,    /* not reachable, or the link broke, or no answer in time, or shutting down: try later */
-        DB_LOCKED,  /* lock_timeout, deadlock or serialization: try again */
-        DB_ROLE,    /* that role does not exist or may not be taken on: a matter of configuration */
-        DB_REFUSED, /* the server refuses the login (in db_open) or the statement: see sqlstate */
+        DB_AWAY, /* not reachable, or the link broke, or no answer in time, or shutting down: try later */
+        DB_UNTRUSTED, /* no TLS as database.url demands it: see advice */
+        DB_LOCKED,    /* lock_timeout, deadlock or serialization: try again */
+        DB_ROLE,      /* that role does not exist or may not be taken on: a matter of configuration */
+        DB_REFUSED,   /* the server refuses the login (in db_open) or the statement: see sqlstate */
     } failure;
-    char sqlstate[6]; /* "" when the server said none */
-    char why[512];    /* one line, for people; never holds the password */
+    const char *advice; /* of DB_UNTRUSTED: what to do, to follow a semicolon; static text */
+    char sqlstate[6];   /* "" when the server said none */
+    char why[512];      /* one line, for people; never holds the password */
 };
 
 enum db_role { DB_AS_LOGIN, DB_AS_CONFIGURED, DB_AS_API };

@@ -21,6 +21,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/db/pg_advice.h"
+#include "common/db/pg_tls.h"
 
 enum { SAY_EVERY_S = 60 };
 
@@ -121,7 +122,10 @@ void pg_link_fail_by_server(struct pg_link *l, const char *what)
     reason[strcspn(reason, "\n")] = 0;
     /* A server that answers and refuses the login; libpq 15 does not give the error's code here. */
     bool refused = l->state != PG_UP && (strstr(reason, "FATAL:") || strstr(reason, "ERROR:"));
-    fail(l, reason, refused ? "if it stays so: notifyctl check says what is wrong" : NULL);
+    const char *advice = l->state != PG_UP ? pg_tls_advice(PQerrorMessage(l->conn)) : NULL;
+    if (!advice && refused)
+        advice = "if it stays so: notifyctl check says what is wrong";
+    fail(l, reason, advice);
 }
 
 static bool begins_with_any(const char *text, const char *const *beginnings)
@@ -278,7 +282,7 @@ static void on_io(evutil_socket_t fd, short what, void *arg)
         pg_dial_poll(l);
         return;
     }
-    if (!PQconsumeInput(l->conn)) {
+    if (!pg_tls_consume(l->conn)) {
         pg_link_fail_by_server(l, "connection");
         return;
     }

@@ -5,12 +5,13 @@
  * live product's own (HMAC-SHA256 of the body, the secret's bytes as they are spelled), and Standard Webhooks
  * 1.0.0 (HMAC-SHA256 of "id.timestamp.body", the secret decoded where it starts with whsec_). Signatures and
  * timestamps are of this attempt; webhook-id and the body are the same at every attempt, so that a receiver
- * can tell a repeat. Pure: time and memory come with the conversation.
+ * can tell a repeat. An event that came with a trace carries it on, under a span of each attempt's own. Pure: time and memory come with the conversation.
  */
 #include "common/destinations/webhook.h"
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/base/base64.h"
 #include "common/base/check.h"
@@ -54,6 +55,35 @@ static void add_header(struct dest_request *request, const char *name, const cha
     check(dest_request_add_header(request, name, value));
 }
 
+static bool is_set(const struct webhook_config *config, const char *name)
+{
+    for (size_t i = 0; i < config->header_count; i++)
+        if (strcasecmp(config->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * The trace that the producer gave, with a parent that is this attempt's and nobody else's. None for a trace of our own making:
+ * nobody has recorded that, and a receiver would take its flags for a decision not to record either.
+ */
+static void add_trace(const struct conversation *c, const struct webhook_config *config,
+                      struct dest_request *request)
+{
+    const struct trace *trace = c->jobs[0].event ? &c->jobs[0].event->trace : NULL;
+    unsigned char span[SHA256_SIZE];
+    if (!trace || !trace->known || trace_is_made(trace) || is_set(config, TRACE_PARENT_HEADER))
+        return;
+    const char *attempt =
+        arena_printf(c->arena, "%s.%d.%" PRId64, c->jobs[0].webhook_id, c->attempt, c->now_us);
+    char *parent = arena_alloc(c->arena, TRACE_PARENT_TEXT);
+    hash_sha256(attempt, strlen(attempt), span);
+    trace_parent_format(trace, span, parent);
+    add_header(request, TRACE_PARENT_HEADER, parent);
+    if (trace->state && !is_set(config, TRACE_STATE_HEADER))
+        add_header(request, TRACE_STATE_HEADER, trace->state);
+}
+
 static void add_headers(const struct conversation *c, const struct webhook_config *config,
                         struct dest_request *request)
 {
@@ -67,6 +97,7 @@ static void add_headers(const struct conversation *c, const struct webhook_confi
         add_header(request, "webhook-signature",
                    standard_signature(c->arena, config, id, timestamp, request));
     }
+    add_trace(c, config, request);
     for (size_t i = 0; i < config->header_count; i++)
         add_header(request, config->headers[i].name, config->headers[i].value);
 }

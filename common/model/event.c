@@ -64,6 +64,24 @@ void event_hash_content(struct event *event)
     buf_free(&b);
 }
 
+struct trace event_trace(const struct event *event)
+{
+    struct trace made = {0};
+    if (event->trace.known || !event->id)
+        return event->trace;
+    trace_make(&made, event->id);
+    return made;
+}
+
+const char *event_trace_text(const struct event *event, char out[TRACE_ID_TEXT])
+{
+    struct trace trace = event_trace(event);
+    if (!trace.known)
+        return NULL;
+    trace_id_format(&trace, out);
+    return out;
+}
+
 bool event_is_about_finding(enum event_type type)
 {
     return type == EVENT_FINDING_NEW || type == EVENT_FINDING_CHANGED;

@@ -6,6 +6,7 @@
 
 #include "common/base/hash.h"
 #include "common/base/uuid.h"
+#include "common/model/trace.h"
 #include "common/model/words.h"
 
 enum {
@@ -26,7 +27,16 @@ struct event {
     const char *error;
     unsigned char content_hash[SHA256_SIZE]; /* over type, scan, finding, change_summary, error; not the id */
     int64_t first_seen_us;                   /* wall clock of the first time we read it */
+    struct trace trace;                      /* as its producer or its row says; see event_trace */
 };
+
+/* The trace that EVENT belongs to: the one that was given, or one that follows from its id. Not known when it has no id either. */
+struct trace event_trace(const struct event *event);
+/* The id of that trace, written into OUT; NULL when it is not known. */
+const char *event_trace_text(const struct event *event, char out[TRACE_ID_TEXT]);
+/* What a line of the log says of EVENT, a pointer without side effects. Nothing is worked out for a line that is not written. */
+#define LOG_EVENT(event)                                                                                     \
+    LOG_TEXT("id", (event)->id), LOG_TEXT("trace", event_trace_text((event), (char[TRACE_ID_TEXT]){0}))
 
 /* The ledger's word for what it is: the event's type, or notify_scan_findings. Static text. */
 const char *event_ledger_word(const struct event *event);

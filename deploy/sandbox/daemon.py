@@ -88,6 +88,7 @@ class Notifyd:
         self._child = Child([*wrapper, program, "-c", self.conf, *args], log=self.log, env={**environment, **(env or {})},
                             cwd=self.folder)
         self.expected_exit: int | None = 0  # what close() insists on; None: anything
+        self.scrapes: list[str] = []  # what its metrics said first, and the last ten times
 
     def write_conf(self, settings: Mapping[str, Any]) -> None:
         """A new configuration file; the running notifyd reads it on HUP."""
@@ -105,12 +106,19 @@ class Notifyd:
     def agent_url(self) -> str:
         return f"http://{self.settings['agent']['listen']}"
 
-    def counter(self, name: str) -> int:
-        """What the metrics say of `notify_NAME_total`: the sum over its processes, those that ended too."""
-        with urllib.request.urlopen(f"{self.agent_url}/metrics", timeout=5) as answer:
-            found = re.search(rf"^notify_{name}_total (\d+)$", answer.read().decode(), re.M)
+    def metrics(self, timeout: float = 5) -> str:
+        """What /metrics says now."""
+        with urllib.request.urlopen(f"{self.agent_url}/metrics", timeout=timeout) as answer:
+            self.scrapes.append(answer.read().decode())
+        del self.scrapes[1:-10]
+        return self.scrapes[-1]
+
+    def counter(self, name: str, **labels: str) -> int:
+        """`notify_NAME_total`, summed over what has these labels: of all its processes, those that ended too."""
+        found = re.findall(rf"^notify_{name}_total(?:\{{(.*)\}})? (\d+)$", self.metrics(), re.M)
         assert found, f"no metric notify_{name}_total"
-        return int(found[1])
+        return sum(int(value) for said, value in found
+                   if labels.items() <= dict(re.findall(r'(\w+)="([^"]*)"', said)).items())
 
     @property
     def grace(self) -> float:

@@ -41,6 +41,8 @@ def trouble() -> str | None:
 
 
 class Link:
+    ADDRESS = _ADDRESSES[1]  # of the other end
+
     def __init__(self, folder: Path) -> None:
         self._ends = [Child(["unshare", "-n", "sleep", "infinity"], log=folder / f"namespace-{i}.log") for i in (1, 2)]
         self._sockets: list[socket.socket] = []

@@ -7,6 +7,6 @@
  */
 #undef NOTIFY_VERSION
 #define NOTIFY_VERSION        "0.2.0-next"
-#define COUNTER_LIST_FIRST(X) X(NEXT, "of_the_next_build", "what only this build counts")
+#define COUNTER_LIST_FIRST(X) X(NEXT, COUNTER, NONE, "of_the_next_build", "what only this build counts")
 
 #endif

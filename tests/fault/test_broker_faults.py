@@ -19,6 +19,8 @@ from sandbox.receiver import Answer
 from stage import HELD, dead_letters
 from test_growth import anonymous_kib
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 FRAME_MAX = 131072  # RabbitMQ's default, which notifyd asks for
 QUICK = {"retry": {"base": 1.0, "factor": 1.0, "jitter": 0.0}, "sweep": {"grace": 1.0}, **HELD}
 

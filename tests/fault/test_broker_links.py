@@ -8,10 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from authority import Authority
 from far import link  # noqa: F401 (a fixture)
 from sandbox.bulk import publish_many
 from sandbox.receiver import Answer
 from stage import HELD
+from tls import TlsBroker
 
 
 def tiny_buffers(folder: Path) -> dict[str, str]:
@@ -21,10 +23,11 @@ def tiny_buffers(folder: Path) -> dict[str, str]:
     return {"LD_PRELOAD": str(library)}
 
 
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("buffers,hooks,events,good", [
     ("usual", 8, 60, 60), ("tiny", 1, 20, 700)])
 def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_is_back(
-        stage, notifyd, link, tmp_path, sanitized, buffers, hooks, events, good):
+        stage, notifyd, link, tmp_path, sanitized, rabbit, buffers, hooks, events, good, tls):
     """More retries and acknowledgements than the kernel takes while nothing arrives at the other end."""
     if buffers == "tiny" and sanitized:
         pytest.skip("a sanitizer's library must be the first")
@@ -34,9 +37,14 @@ def test_a_worker_whose_link_to_the_broker_is_cut_lives_on_and_goes_on_when_it_i
     stage.webhook("/good", secret=None, name="good", events=["scan_done"])
     stage.receiver.script("/good", Answer(held=True))
     link.here(stage.database.server.port, stage.receiver.port)
+    broker = {"url": link.beyond(stage.broker_url)}
+    if tls:
+        authority = Authority(tmp_path / "authority")
+        port = TlsBroker(rabbit, authority).listen(authority.files(link.ADDRESS))
+        broker = {"url": link.beyond(TlsBroker.url(stage.broker_url, port, "127.0.0.1")), "ca_file": str(authority.file)}
     one = notifyd({
         "workers": 1, "watchdog": 5.0, "shutdown_grace": 65,
-        "broker": {"url": link.beyond(stage.broker_url), "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
+        "broker": {**broker, "prefetch": 2000, "heartbeat": 6, "reconnect_max": 1.0},
         "delivery": {"per_integration": max(events, good), "connections": hooks * events + good, "timeout": 60.0, "connect_timeout": 60.0},
         "gate": {**HELD["gate"], "window": 1000},
     }, wrapper=link.wrapper, env=tiny_buffers(tmp_path) if buffers == "tiny" else {})

@@ -18,6 +18,8 @@ from sandbox import bulk, producer, seed
 from sandbox.postgres import PostgresServer
 from sandbox.processes import wait_until
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 LONG = [3, pytest.param(60, marks=pytest.mark.long)]
 
 

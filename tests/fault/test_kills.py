@@ -12,6 +12,8 @@ from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 from stage import HELD, dead_letters
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 
 def queue(rabbit, vhost, name="notify") -> dict:
     return next(q for q in rabbit.list_queues(vhost) if q["name"] == name)

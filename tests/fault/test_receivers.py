@@ -24,6 +24,8 @@ from sandbox.bulk import BulkPublisher
 from sandbox.receiver import Receiver
 from test_growth import anonymous_kib
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 RATE, SECONDS = 200, 8  # for the neighbour
 EVENTS = 40  # for each of the others
 TIMEOUT = 2.0

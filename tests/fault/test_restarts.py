@@ -16,7 +16,8 @@ from sandbox.rabbit import RabbitServer
 from sandbox.receiver import Answer
 from stage import HELD
 
-pytestmark = pytest.mark.xdist_group("restarts")  # all with the same servers, which go and come
+pytestmark = [pytest.mark.xdist_group("restarts"),  # all with the same servers, which go and come
+              pytest.mark.usefixtures("counted")]
 
 
 @pytest.fixture(scope="module")

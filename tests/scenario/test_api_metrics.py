@@ -8,6 +8,7 @@ import uuid
 from typing import Any
 
 import pytest
+from exposition import promtool
 from sandbox.api import NotifyApi
 
 LINE = re.compile(r'^(\w+)(?:\{((?:\w+="[^"\\\n]*",?)*)\})? (\d+(?:\.\d+)?)$')
@@ -16,6 +17,7 @@ LINE = re.compile(r'^(\w+)(?:\{((?:\w+="[^"\\\n]*",?)*)\})? (\d+(?:\.\d+)?)$')
 def figures_of(api: NotifyApi) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Of each line its name, its labels and its value; each is of the format, and below its HELP and TYPE."""
     answer = api.ask("GET", "/metrics")
+    promtool(answer.body.decode())
     assert answer.status == 200 and answer.headers["content-type"] == "text/plain; version=0.0.4" and answer.body.endswith(b"\n")
     found: dict[Any, float] = {}
     helped = typed = ""

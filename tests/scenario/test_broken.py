@@ -167,7 +167,7 @@ def test_news_that_is_older_than_what_the_ledger_knows_does_not_replace_it(stage
     stage.receiver.script("/hook", GONE)
     assert outcome(stage, stage.publish()) == ("dead", "gone", 1)
     one.wait_event("integration_broken")
-    stage.wait(lambda: one.counter("health_statements") >= 1)
+    stage.wait(lambda: one.counter("database_requests", batch="health") >= 1)
     stage.wait(lambda: stage.database.query("SELECT last_success_at IS NOT NULL FROM notify.integration_state") == [(True,)])
     assert not is_broken(stage, hook)
 

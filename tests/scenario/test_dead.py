@@ -12,10 +12,13 @@ from typing import Any
 import pika
 import pytest
 from ctl import Answer, Notifyctl
+from dead_rows import make_dead
 from sandbox import producer
 from sandbox.answers import Answer as Reply
 
 from conftest import Stage
+
+pytestmark = pytest.mark.usefixtures("counted")
 
 FAST = {"retry": {"base": 0.1, "factor": 1.0, "jitter": 0.0, "max_attempts": 2, "not_found": [0.1]}}
 BODY = b'{"scan_id": \x1b]0;owned\x07\xff\\ \n2'
@@ -28,21 +31,6 @@ def good(answer: Answer) -> Any:
 
 def listed(ctl: Notifyctl, *words: str) -> list[dict[str, Any]]:
     return good(ctl("dead", "list", "--json", *words))
-
-
-def make_dead(stage: Stage, count: int, *, reason: str = "rejected", age: float = 0, prefix: str = "e") -> str:
-    """COUNT events with one dead delivery each, to one integration, after two failed attempts; the integration's id."""
-    integration = stage.webhook("/made", name="made").id
-    stage.database.execute(
-        "INSERT INTO notify.events (id, content_hash, event_type, state, first_seen, accepted_at, finished_at, considered, matched)"
-        " SELECT %(prefix)s || n, '', 'scan_done', 'done', now(), now(), now(), 1, 1 FROM generate_series(1, %(count)s) n;"
-        "INSERT INTO notify.deliveries (event_id, integration_id, workspace_id, state, attempt, owner, reason, error, detail, status, response,"
-        " swept_at, updated_at) SELECT %(prefix)s || n, %(integration)s, %(workspace)s, 'dead', 2, 'gone:1', %(reason)s, 'http_status', 'words',"
-        " 404, 'no', now(), now() - %(age)s * interval '1 second' FROM generate_series(1, %(count)s) n;"
-        "INSERT INTO notify.attempts (event_id, integration_id, attempt, error) SELECT %(prefix)s || n, %(integration)s, a, 'timeout'"
-        " FROM generate_series(1, %(count)s) n, generate_series(1, 2) a",
-        {"prefix": prefix, "count": count, "integration": integration, "workspace": stage.workspace.id, "reason": reason, "age": age})
-    return integration
 
 
 def rows(stage: Stage, event: str) -> list[dict[str, Any]]:
@@ -192,11 +180,11 @@ def test_a_replay_of_many_skips_rows_that_others_hold_and_says_so(stage: Stage, 
     with holder.cursor() as cursor:
         cursor.execute("SELECT FROM notify.deliveries WHERE event_id IN ('e7', 'e1700') FOR UPDATE")
     started = time.monotonic()
-    answer = ctl("dead", "replay", "--all", "--json")
+    answer = ctl("dead", "replay", "--all", "--rate", "0", "--json")
     assert answer.code == 75 and answer.json() == {"deliveries": 2498, "events": 0, "kept": 0, "busy": 2} and "2 more are being changed" in answer.err, answer
     assert time.monotonic() - started < 20
     holder.close()
-    assert good(ctl("dead", "replay", "--all", "--json"))["deliveries"] == 2
+    assert good(ctl("dead", "replay", "--all", "--rate", "0", "--json"))["deliveries"] == 2
     assert stage.database.query("SELECT DISTINCT state, attempt, owed FROM notify.deliveries") == [("waiting", 0, True)]
     assert stage.database.query("SELECT count(*), min(attempt), max(attempt) FROM notify.attempts") == [(5000, -2, -1)]
 
@@ -208,7 +196,7 @@ def test_what_dies_again_during_a_replay_is_left_alone(stage: Stage, ctl: Notify
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.state := 'dead'; NEW.owed := false; NEW.due_at := NULL;"
         " NEW.updated_at := clock_timestamp(); NEW.attempt := 1; RETURN NEW; END $$;"
         "CREATE TRIGGER die BEFORE UPDATE ON notify.deliveries FOR EACH ROW EXECUTE FUNCTION die()")
-    assert good(ctl("dead", "replay", "--all", "--json", timeout=30)) == {"deliveries": 2100, "events": 0, "kept": 0, "busy": 0}
+    assert good(ctl("dead", "replay", "--all", "--rate", "0", "--json", timeout=30)) == {"deliveries": 2100, "events": 0, "kept": 0, "busy": 0}
 
 
 def test_two_replays_and_workers_at_once_share_the_rows_without_a_deadlock(stage: Stage, ctl: Notifyctl) -> None:
@@ -231,12 +219,12 @@ def test_two_replays_and_workers_at_once_share_the_rows_without_a_deadlock(stage
         connection.close()
     worker = threading.Thread(target=work)
     worker.start()
-    both = [ctl.start("dead", "replay", "--all", "--json") for _ in range(2)]
+    both = [ctl.start("dead", "replay", "--all", "--rate", "0", "--json") for _ in range(2)]
     answers = [ctl.finish(one) for one in both]
     stop.set()
     worker.join(20)
     assert not failed and all(answer.code in (0, 75) for answer in answers), (failed, answers)
-    rest = good(ctl("dead", "replay", "--all", "--json"))
+    rest = good(ctl("dead", "replay", "--all", "--rate", "0", "--json"))
     assert sum(answer.json()["deliveries"] for answer in answers) + rest["deliveries"] == 6000
     assert stage.database.query("SELECT count(*) FROM notify.deliveries WHERE state = 'waiting' AND owed") == [(6000,)]
 

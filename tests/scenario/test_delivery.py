@@ -8,6 +8,8 @@ import pytest
 from sandbox import producer, seed
 from sandbox.signatures import verify_signatures
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 
 def test_an_event_that_celery_publishes_arrives_signed(stage, notifyd):
     stage.webhook(secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")

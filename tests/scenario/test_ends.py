@@ -7,6 +7,8 @@ from sandbox.receiver import Answer
 
 from stage import dead_letters
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 
 def rows(stage) -> dict[str, tuple]:
     names = "state, reason, attempt, error, status, due_at IS NULL AND lease_until IS NULL"

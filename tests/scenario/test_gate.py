@@ -13,6 +13,8 @@ from sandbox import bulk, seed
 from sandbox.receiver import Answer
 from stage import dead_letters
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 QUICK = {"circuit_pause": 1.0, "circuit_max": 2.0}
 
 
@@ -143,7 +145,7 @@ def test_a_worker_leaves_nothing_behind_when_its_last_notes_cannot_be_written(st
     connection.cursor().execute("LOCK TABLE notify.integration_state IN SHARE MODE")
     stage.publish()
     stage.wait_settled(1)
-    stage.wait(lambda: one.counter("health_statements") > 0, 5)
+    stage.wait(lambda: one.counter("database_requests", batch="health") > 0, 5)
     one.terminate()
     assert one.wait() == 0
     connection.close()

@@ -166,6 +166,9 @@ def test_the_word_lists_are_those_of_the_tables(offline: Notifyctl) -> None:
     together = [line.split()[:2] for line in offline("--list", "reasons").out.splitlines()]
     assert together == [[word, name] for name in ("reasons", "states") for word in tables[name]]
     assert not re.search(r"^none\b", offline("--list").out, re.M)
+    for name, file, row in (("kinds", "common/base/kind_table.h", r"ROW\(A, (\w+), [\d.]+,"), ("counters", "worker/counters.h", r'X\(\w+,\s+"(\w+)"')):
+        words = [line.split()[0] for line in offline("--list", name).out.splitlines()]
+        assert words == re.findall(row, (ROOT / file).read_text()) and len(words) > 5, name
 
 
 def test_a_bad_configuration_is_exit_78_with_every_error(offline: Notifyctl) -> None:

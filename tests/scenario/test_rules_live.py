@@ -384,11 +384,11 @@ def test_without_the_triggers_a_change_is_followed_after_a_second_and_the_log_sa
     time.sleep(1.5)
     psql.run((ROOT / "schema" / "integration_triggers.sql").read_text())
     time.sleep(1.2)
-    loads = daemon.counter("rules_statements")
+    loads = daemon.counter("database_requests", batch="rules")
     made.append(psql.run(use(stage, hook, "/3")))
     time.sleep(1.2)
     judge_updates(stage, load, made, [1.2, 1.2, 1])
-    assert daemon.counter("rules_statements") - loads <= 4, "one load per worker, and not one more each second"
+    assert daemon.counter("database_requests", batch="rules") - loads <= 4, "one load per worker, and not one more each second"
     assert len(daemon.events("triggers_missing")) == 1
 
 
@@ -410,6 +410,6 @@ def test_with_room_for_few_workspaces_every_event_of_many_still_goes_by_its_own_
         expected.update((event.id, scans[event.args[0]]) for event in events)
         publish_many(stage.broker_url, "notify", events)
         wait_done(stage, set(expected))
-        loads.append(daemon.counter("rules_statements"))
+        loads.append(daemon.counter("database_requests", batch="rules"))
     assert paths_by_event(stage) == {event: {path} for event, path in expected.items() if path}
     assert loads[0] < loads[1] < loads[2], f"what left the cache was not read again: {loads}"

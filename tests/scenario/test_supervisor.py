@@ -14,6 +14,8 @@ from sandbox.processes import wait_until
 from sandbox.receiver import Answer
 from stage import HELD
 
+pytestmark = pytest.mark.usefixtures("counted")
+
 
 def unacked(rabbit, vhost) -> int:
     return sum(q["messages_unacknowledged"] for q in rabbit.list_queues(vhost))

@@ -43,6 +43,31 @@ static void a_retry_carries_the_event_and_nothing_else(void)
     arena_free(&arena);
 }
 
+#define GIVEN "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+static void a_trace_that_was_given_goes_along_and_one_that_follows_from_the_id_need_not(void)
+{
+    struct arena arena;
+    struct publish_message m = {0};
+    struct event event = {.id = "ev-1", .type = EVENT_SCAN_DONE};
+    struct own_ticket ticket = {.attempt = 2};
+    struct own_dead dead = {.reason = REASON_BAD_BODY};
+    arena_init(&arena, 1024);
+    own_message_event(&m, &arena, &event, &ticket);
+    EXPECT(!header_text(&m, "traceparent"));
+    own_message_dead_event(&m, &arena, &event, &dead); /* for people and their tools */
+    EXPECT(header_text(&m, "traceparent"));
+    EXPECT(trace_parse(&event.trace, GIVEN, strlen(GIVEN)));
+    event.trace.state = "a=b";
+    own_message_event(&m, &arena, &event, &ticket);
+    EXPECT_TEXT(header_text(&m, "traceparent"), GIVEN);
+    EXPECT_TEXT(header_text(&m, "tracestate"), "a=b");
+    own_message_dead_event(&m, &arena, &event, &dead);
+    EXPECT_TEXT(header_text(&m, "traceparent"), GIVEN);
+    EXPECT_TEXT(header_text(&m, "tracestate"), "a=b");
+    arena_free(&arena);
+}
+
 static void a_dead_letter_of_bytes_is_cut_and_says_its_size(void)
 {
     struct arena arena;
@@ -174,4 +199,5 @@ static void the_dead_letter_of_a_scans_findings_says_that_it_is_one(void)
 UNIT_MAIN(UNIT_CASE(the_dead_letter_of_a_scans_findings_says_that_it_is_one),
           UNIT_CASE(a_retry_carries_the_event_and_nothing_else),
           UNIT_CASE(the_longest_event_fits_the_least_limit),
+          UNIT_CASE(a_trace_that_was_given_goes_along_and_one_that_follows_from_the_id_need_not),
           UNIT_CASE(a_dead_letter_of_bytes_is_cut_and_says_its_size), UNIT_CASE(what_is_written_is_read))

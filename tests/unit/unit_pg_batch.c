@@ -82,12 +82,8 @@ static enum pg_outcome judge(struct pg_link *link)
 static void begin(double linger)
 {
     static const struct pg_batch_calls calls = {send_things, NULL, on_done, on_refused};
-    struct pg_batch_settings settings = {.name = "test",
-                                         .most = ITEMS,
-                                         .linger = linger,
-                                         .enough = ITEMS / 2,
-                                         .requests = COUNT_LEDGER_STATEMENTS,
-                                         .splits = COUNT_LEDGER_SPLITS};
+    struct pg_batch_settings settings = {
+        .batch = BATCH_LEDGER, .most = ITEMS, .linger = linger, .enough = ITEMS / 2};
     fake_begin(judge);
     batch = pg_batch_new(fake.base, &fake, &settings, &calls, NULL);
     memset(things, 0, sizeof things);

@@ -25,7 +25,8 @@ struct theirs {
     struct shared_poison poison[2];
 };
 
-static const char their_names[] = "of_theirs\nmessages_settled\nmessages_received\n";
+static const char their_names[] =
+    "+of_theirs\n+notify_messages_settled_total\n+notify_messages_requeued_total\n";
 
 static struct theirs *make_theirs(int *fd)
 {
@@ -76,7 +77,7 @@ static struct pair begin_pair(void)
     shared_older_begin(p.fd, &p.t->header);
     p.one = shared_older_mirror(1, 111, SHARED_WORKER);
     p.two = shared_older_mirror(2, 222, SHARED_AGENT);
-    shared_older_figure("messages_settled", 100); /* of a memory before theirs */
+    shared_older_figure("+notify_messages_settled_total", 100); /* of a memory before theirs */
     shared_older_look();
     return p;
 }
@@ -102,14 +103,14 @@ static void figures_are_added_by_name_and_stay_when_the_memory_goes(void)
 {
     struct pair p = begin_pair();
     EXPECT_INT(shared_sum(COUNT_SETTLED), 142);
-    EXPECT_INT(shared_sum(COUNT_RECEIVED), 50);
-    expect_handed_on("figure 100 messages_settled\n"); /* theirs goes on, and lacks only that */
-    p.t->slots[1].figures[1] = 41;                     /* the last that it counted */
+    EXPECT_INT(shared_sum(COUNT_REQUEUED), 50);
+    expect_handed_on("figure 100 +notify_messages_settled_total\n"); /* theirs goes on, and lacks only that */
+    p.t->slots[1].figures[1] = 41;                                   /* the last that it counted */
     end_pair(&p);
     EXPECT_INT(shared_older_descriptor(), -1);
     EXPECT_INT(shared_sum(COUNT_SETTLED), 143);
-    EXPECT_INT(shared_sum(COUNT_RECEIVED), 50);
-    expect_handed_on("figure 3 of_theirs\n"); /* ours goes on, and lacks what we do not know */
+    EXPECT_INT(shared_sum(COUNT_REQUEUED), 50);
+    expect_handed_on("figure 3 +of_theirs\n"); /* ours goes on, and lacks what we do not know */
 }
 
 static void a_process_there_is_seen_in_a_slot_of_ours(void)

@@ -114,20 +114,20 @@ static void a_death_that_is_not_noted_yet_counts(void)
 
 static int count_five(void)
 {
-    shared_count_more(COUNT_DELIVERED, 5);
+    shared_count_more(COUNT_SETTLED, 5);
     return 0;
 }
 
 static void counters_outlive_their_process(void)
 {
     map_once();
-    uint64_t before = shared_sum(COUNT_DELIVERED);
+    uint64_t before = shared_sum(COUNT_SETTLED);
     for (int i = 0; i < 2; i++) {
         int slot = shared_slot_claim(SHARED_WORKER);
         in_child(slot, count_five);
         shared_slot_release(slot);
     }
-    EXPECT_INT(shared_sum(COUNT_DELIVERED) - before, 10);
+    EXPECT_INT(shared_sum(COUNT_SETTLED) - before, 10);
 }
 
 static void a_change_raises_the_generation_of_its_workspace(void)

@@ -229,6 +229,63 @@ static void a_request_holds_what_the_contract_says(void)
     talk_end(&t);
 }
 
+#define GIVEN "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+/* The traceparent of an attempt for an event with TRACE, or NULL. */
+static const char *traced(struct talk *t, const char *settings, const char *trace, const char *state,
+                          int attempt)
+{
+    talk_begin(t, "webhook", settings, "abc", 1700000000);
+    if (trace)
+        EXPECT(trace_parse(&t->event.trace, trace, strlen(trace)));
+    t->event.trace.state = state;
+    t->c.attempt = attempt;
+    EXPECT_INT(talk_next(t, NULL), DEST_SEND);
+    return talk_header(t, "traceparent");
+}
+
+static void a_trace_that_was_given_goes_on_under_a_span_of_each_attempts_own(void)
+{
+    static const char settings[] = "{\"webhook_url\":\"https://h/x\"}";
+    char first[TRACE_PARENT_TEXT];
+    struct talk t;
+    const char *sent = traced(&t, settings, GIVEN, "a=b", 1);
+    EXPECT(sent && strncmp(sent, GIVEN, 36) == 0 && strcmp(sent + 52, "-01") == 0);
+    EXPECT(strncmp(sent + 36, GIVEN + 36, 16) != 0);
+    EXPECT_TEXT(talk_header(&t, "tracestate"), "a=b");
+    snprintf(first, sizeof first, "%s", sent);
+    talk_end(&t);
+    sent = traced(&t, settings, GIVEN, NULL, 2);
+    EXPECT(strncmp(sent, first, 36) == 0 && strncmp(sent + 36, first + 36, 16) != 0);
+    EXPECT(!talk_header(&t, "tracestate"));
+    talk_end(&t);
+}
+
+static void a_trace_of_our_own_making_is_not_sent(void)
+{
+    static const char settings[] = "{\"webhook_url\":\"https://h/x\"}";
+    char text[TRACE_PARENT_TEXT];
+    struct trace made;
+    struct talk t;
+    EXPECT(!traced(&t, settings, NULL, NULL, 1));
+    talk_end(&t);
+    trace_make(&made, "scan-task");
+    trace_parent_format(&made, made.parent, text);
+    EXPECT(!traced(&t, settings, text, NULL, 1));
+    talk_end(&t);
+}
+
+static void a_traceparent_of_the_settings_wins(void)
+{
+    struct talk t;
+    EXPECT_TEXT(traced(&t, "{\"webhook_url\":\"https://h/x\",\"headers\":{\"TraceParent\":\"mine\"}}", GIVEN,
+                       "a=b", 1),
+                NULL);
+    EXPECT_TEXT(talk_header(&t, "TraceParent"), "mine");
+    EXPECT(!talk_header(&t, "tracestate"));
+    talk_end(&t);
+}
+
 static void without_a_secret_nothing_is_signed(void)
 {
     struct talk t;
@@ -287,7 +344,10 @@ UNIT_MAIN(UNIT_CASE(the_body_of_a_finding_holds_everything_that_is_known),
           UNIT_CASE(the_products_own_signature_matches_the_published_vectors),
           UNIT_CASE(a_whsec_secret_is_spelled_for_one_signature_and_decoded_for_the_other),
           UNIT_CASE(unpadded_whsec_secrets_equal_their_padded_form),
-          UNIT_CASE(a_request_holds_what_the_contract_says), UNIT_CASE(without_a_secret_nothing_is_signed),
+          UNIT_CASE(a_request_holds_what_the_contract_says),
+          UNIT_CASE(a_trace_that_was_given_goes_on_under_a_span_of_each_attempts_own),
+          UNIT_CASE(a_trace_of_our_own_making_is_not_sent), UNIT_CASE(a_traceparent_of_the_settings_wins),
+          UNIT_CASE(without_a_secret_nothing_is_signed),
           UNIT_CASE(the_body_is_built_once_for_all_conversations_of_an_event),
           UNIT_CASE(a_body_over_the_limit_is_dead_before_it_is_sent),
           UNIT_CASE(an_answer_ends_the_conversation))

@@ -1,0 +1,26 @@
+#ifndef NOTIFY_WORKER_SURVEY_H
+#define NOTIFY_WORKER_SURVEY_H
+
+#include "worker/figure_table.h"
+
+/* How the processes of this host fare, as shared memory has it. */
+struct survey {
+    int workers;
+    int consuming;
+    int with_database;
+    int ready; /* both */
+    int draining;
+    uint64_t in_hand;
+    uint64_t sending;
+    uint64_t unwritten;
+    uint64_t broker_links; /* connections to the broker that are up */
+    int64_t broker_us;     /* monotonic; when it let one of them log in last; 0: never */
+    uint64_t resident[PROCESS_COUNT];
+    uint64_t resident_most[PROCESS_COUNT];
+};
+
+void survey_take(struct survey *survey);
+/* What figures_show wants besides the words, of which TOTALS are all; healthy is the caller's to set. */
+void survey_figures(const struct survey *survey, const uint64_t *totals, struct figures_asked *out);
+
+#endif
