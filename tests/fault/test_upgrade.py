@@ -47,6 +47,15 @@ class Installed:
         os.replace(fresh, self.path)
 
 
+@pytest.fixture(scope="session")
+def figure_words(build: Path, figure_words: tuple[str, set[str]]) -> tuple[str, set[str]]:
+    """The next build tells all that this one does, and one figure more."""
+    page = subprocess.run([build / "tests" / "fault" / "notifyd-next", "--help-metrics=markdown"], capture_output=True, text=True,
+                          check=True).stdout
+    assert "of_the_next_build" in page and "of_the_next_build" not in figure_words[0]
+    return page, figure_words[1]
+
+
 @pytest.fixture
 def installed(build: Path, tmp_path: Path) -> Installed:
     return Installed(build, tmp_path / "sbin")
