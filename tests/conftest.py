@@ -216,13 +216,13 @@ def figure_words(build: Path) -> tuple[str, set[str]]:
 @pytest.fixture
 def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_path: Path,
             figure_words: tuple[str, set[str]]) -> Iterator[Callable[..., Notifyd]]:
-    """notifyd(settings, ready=True, args=(), env=None, wrapper=()) starts one, with the test's own vhost and database.
+    """notifyd(settings, ready=True, args=(), env=None, wrapper=(), program=None) starts one, with the test's own vhost and database.
 
     The settings go over defaults that suit tests: two workers, loopback and http allowed, a short grace.
     """
     started: list[Notifyd] = []
     def start(settings: dict[str, Any] | None = None, *, ready: bool = True, env: dict[str, str] | None = None,
-              **options: Any) -> Notifyd:
+              program: Path | None = None, **options: Any) -> Notifyd:
         settings = settings or {}
         defaults: dict[str, Any] = {
             "workers": 2, "shutdown_grace": 10, "secrets": {"fernet_keys": [fernet_key]},
@@ -233,7 +233,7 @@ def notifyd(request: pytest.FixtureRequest, build: Path, fernet_key: str, tmp_pa
             defaults["broker"] = {"url": request.getfixturevalue("broker_url"), "heartbeat": 10}
         if "url" not in settings.get("database", {}):
             defaults["database"] = {"url": request.getfixturevalue("database").url}
-        one = Notifyd(build / "notifyd", tmp_path / f"notifyd-{len(started) + 1}", merged(defaults, settings),
+        one = Notifyd(program or build / "notifyd", tmp_path / f"notifyd-{len(started) + 1}", merged(defaults, settings),
                       env={**SANITIZERS, **(env or {})}, **options)
         started.append(one)
         return one.wait_ready() if ready else one

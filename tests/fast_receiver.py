@@ -1,4 +1,4 @@
-"""A receiver that is not what is measured: nginx, which answers 200 with an empty body and notes each request's webhook-id."""
+"""A receiver that is not what is measured: nginx, which answers 200 with an empty body and notes each request's webhook-id and when it was answered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FastReceiver:
             daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
             events {{ worker_connections 512; }}
             http {{
-                log_format id '$http_webhook_id'; access_log {self._log} id buffer=64k flush=200ms;
+                log_format id '$http_webhook_id $msec'; access_log {self._log} id buffer=64k flush=200ms;
                 client_body_temp_path {folder}/body; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
                 uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 1000000;
                 server {{ listen 127.0.0.1:{self._port.number}; location / {{ return 200; }} }}
@@ -33,7 +33,15 @@ class FastReceiver:
 
     def requests(self) -> Counter:
         """How often each webhook-id came."""
-        return Counter(self._log.read_text().split()) if self._log.exists() else Counter()
+        return Counter(line.split()[0] for line in self._lines())
+
+    def times(self) -> dict[str, float]:
+        """When each webhook-id came last, in seconds of the wall clock."""
+        return {words[0]: float(words[1]) for words in map(str.split, self._lines())}
+
+    def _lines(self) -> list[str]:
+        whole = self._log.read_text().rpartition("\n")[0] if self._log.exists() else ""
+        return whole.splitlines()
 
     def wait_for(self, ids: Iterable[str], timeout: float) -> Counter:
         """Returns when each of the webhook-ids IDS has come."""

@@ -63,6 +63,7 @@ struct agent {
     bool waiting;   /* for the echo of sent_number */
     bool triggers;  /* they were there at the last ping */
     bool said_none; /* that they are not */
+    bool at_once;   /* to leave */
 };
 
 /*
@@ -192,8 +193,8 @@ static void on_ledger_down(void *owner, struct pg_link *link)
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
     struct agent *a = arg;
-    (void)number;
     (void)what;
+    a->at_once |= number == SIGQUIT;
     event_base_loopbreak(a->base);
 }
 
@@ -288,7 +289,10 @@ int agent_run(const struct conf *conf, int slot)
         sweep_start(a.sweep);
     retention_start(a.retention);
     presence_start(a.presence);
+    shared_mine()->has_worked = 1; /* the agent of the generation before may leave */
     event_base_dispatch(a.base);
+    if (!a.at_once)
+        agent_http_finish(a.http, a.base);
     free_agent(&a);
     return 0;
 }

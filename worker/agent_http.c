@@ -1,7 +1,8 @@
 /*
  * agent_http - health and figures over HTTP
  *
- * Owns the listening socket. Reads the shared memory and nothing else, so an answer never waits for a server:
+ * Listens on the socket that the supervisor holds (agent_listen), else on one of its own. Reads the shared memory and
+ * nothing else, so an answer never waits for a server:
  * /healthz says that the agent lives, and that no restart would help (agent_health), /readyz whether at least one worker
  * consumes and both servers are reachable, /metrics the figures in Prometheus's text format (version 0.0.4). No secrets are in
  * reach here.
@@ -18,9 +19,12 @@
 #include <sys/socket.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/figures.h"
 #include "common/base/log.h"
+#include "worker/agent_listen.h"
 #include "worker/shared.h"
+#include "worker/shared_older.h"
 
 enum {
     BIND_AGAIN_S = 2,
@@ -28,7 +32,11 @@ enum {
     BODY_MAX = 1024,
     TIMEOUT_S = 5,
     WORDS_MAX = 4096,
-    FIGURES_MAX = 4 << 20
+    FIGURES_MAX = 4 << 20,
+    ANSWER_MS =
+        100, /* from a connection to its request, of a client of this host or near it, and to the answer */
+    WAIT_MS =
+        400, /* the supervisor sees that we work, in its tick, and the agent before us ends its answers */
 };
 
 struct agent_http {
@@ -38,6 +46,8 @@ struct agent_http {
     char host[64];
     int port;
     bool complained;
+    struct evhttp_bound_socket *bound; /* NULL: it does not listen */
+    int64_t accepted_us;               /* the last connection */
     uint64_t totals[COUNTER_COUNT];
 };
 
@@ -83,6 +93,7 @@ static void on_metrics(struct evhttp_request *request, void *arg)
     struct survey survey;
     struct figures_asked asked;
     struct buf b;
+    shared_older_count();
     shared_totals(h->totals);
     survey_take(&survey);
     survey_figures(&survey, h->totals, &asked);
@@ -105,11 +116,21 @@ static int port_of(struct evhttp_bound_socket *bound)
     return ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
 }
 
+/* The supervisor listens for us: both generations accept from its socket. */
+static bool take_listening(struct agent_http *h)
+{
+    int fd = agent_listen_descriptor();
+    h->bound = fd >= 0 ? evhttp_accept_socket_with_handle(h->server, fd) : NULL;
+    if (h->bound)
+        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(h->bound)));
+    return h->bound != NULL;
+}
+
 static void try_bind(struct agent_http *h)
 {
-    struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port);
-    if (bound) {
-        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(bound)));
+    h->bound = evhttp_bind_socket_with_handle(h->server, h->host, (uint16_t)h->port);
+    if (h->bound) {
+        LOG(LOG_INFO, "agent_listening", LOG_TEXT("host", h->host), LOG_NUM("port", port_of(h->bound)));
         return;
     }
     if (!h->complained)
@@ -120,11 +141,38 @@ static void try_bind(struct agent_http *h)
     event_add(h->bind_again, &(struct timeval){BIND_AGAIN_S, 0});
 }
 
+static void begin_listening(struct agent_http *h)
+{
+    if (!take_listening(h))
+        try_bind(h);
+}
+
 static void on_bind_again(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    try_bind(arg);
+    begin_listening(arg);
+}
+
+/* Notes when; NULL lets libevent make what it makes. */
+static struct bufferevent *on_connection(struct event_base *base, void *arg)
+{
+    struct agent_http *h = arg;
+    (void)base;
+    h->accepted_us = clock_mono_us();
+    return NULL;
+}
+
+void agent_http_finish(struct agent_http *h, struct event_base *base)
+{
+    if (!h || !h->bound)
+        return;
+    evhttp_del_accept_socket(h->server, h->bound);
+    h->bound = NULL;
+    if (clock_mono_us() - h->accepted_us > ANSWER_MS * 1000LL)
+        return;
+    event_base_loopexit(base, &(struct timeval){0, ANSWER_MS * 1000});
+    event_base_dispatch(base);
 }
 
 struct agent_http *agent_http_new(struct event_base *base, const char *listen,
@@ -145,11 +193,15 @@ struct agent_http *agent_http_new(struct event_base *base, const char *listen,
     evhttp_set_max_headers_size(h->server, HEADERS_MAX);
     evhttp_set_max_body_size(h->server, BODY_MAX);
     evhttp_set_timeout(h->server, TIMEOUT_S);
+    evhttp_set_bevcb(h->server, on_connection, h);
     evhttp_set_cb(h->server, "/healthz", on_health, h);
     evhttp_set_cb(h->server, "/readyz", on_ready, h);
     evhttp_set_cb(h->server, "/metrics", on_metrics, h);
     h->bind_again = event_new(base, -1, 0, on_bind_again, h);
-    try_bind(h);
+    if (agent_listen_descriptor() >= 0 && agent_listen_waits())
+        event_add(h->bind_again, &(struct timeval){0, WAIT_MS * 1000});
+    else
+        begin_listening(h);
     return h;
 }
 

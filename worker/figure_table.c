@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#include "common/base/check.h"
 #include "common/base/figures.h"
 
 #define ROW(e, t, l, w, h) {FIGURE_NAME(t, w), h, FIGURE_TYPE_##t, LABELS_##l, COUNT_##e, CELLS_##l},
@@ -134,6 +135,44 @@ static void show_name(struct buf *b, const struct figure *f, const char *suffix,
     buf_printf(b, "{");
     show_labels(b, f, cell);
     buf_printf(b, "}");
+}
+
+enum { WORD_NAME_MAX = 200 }; /* bytes of a word's name */
+
+static enum figure_word word_kind(enum figure_type type)
+{
+    return type == FIGURE_TYPE_GAUGE    ? FIGURE_WORD_GAUGE
+           : type == FIGURE_TYPE_LATEST ? FIGURE_WORD_LATEST
+                                        : FIGURE_WORD_SUM;
+}
+
+static void name_words(const struct figure *f, char **names)
+{
+    size_t words = figure_words(f->type);
+    for (size_t i = 0; i < f->cells * words; i++) {
+        const struct histogram_scale *scale =
+            f->type == FIGURE_TYPE_SECONDS ? &histogram_seconds : &histogram_items;
+        struct buf b;
+        buf_init(&b, WORD_NAME_MAX);
+        buf_add_char(&b, (char)word_kind(f->type));
+        show_name(&b, f, "", i / words);
+        if (words > 1 && i % words < HISTOGRAM_BOUNDS)
+            buf_printf(&b, "/%g", (double)scale->bounds[i % words] * scale->unit);
+        else if (words > 1)
+            buf_add_text(&b, i % words == HISTOGRAM_SUM ? "/sum" : "/more");
+        check(!b.overflow);
+        names[f->at + i] = mem_strdup(buf_text(&b));
+        buf_free(&b);
+    }
+}
+
+const char *figure_word_name(size_t word)
+{
+    static char *names[COUNTER_COUNT];
+    if (!names[0])
+        for (const struct figure *f = figure_table; f < figure_table + FIGURE_COUNT; f++)
+            name_words(f, names);
+    return names[word];
 }
 
 static void show_histogram(struct buf *b, const struct figure *f, size_t cell, const uint64_t *words)

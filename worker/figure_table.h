@@ -25,6 +25,12 @@ extern const struct figure figure_table[];
 
 /* Words of a cell; 0: none are kept. */
 size_t figure_words(enum figure_type type);
+/*
+ * The name of a word of a slot, the same in every build that has it: what becomes of it when memories of two builds meet (FIGURE_WORD_*),
+ * the figure's name with its labels, and of a histogram the bound. Good for as long as the process lives.
+ */
+const char *figure_word_name(size_t word);
+enum figure_word { FIGURE_WORD_SUM = '+', FIGURE_WORD_GAUGE = '=', FIGURE_WORD_LATEST = '^' };
 /* Which one a destination is; NULL: its integration is gone, or of a kind that is not known. */
 enum figure_kind figure_kind(const struct dest *dest);
 

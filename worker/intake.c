@@ -15,20 +15,11 @@
  * A link that is cut takes no more once the socket's buffer is full (400 acks and more), and the library would
  * wait for it without a limit. What finds no room waits in `settled` until there is some or the connection is gone;
  * there is never more of it than the prefetch.
- *
- * The worker's prefetch is split over its consumers, so that a flood of first attempts, retries or expanded
- * findings leaves room for the others; each consumer's share is its own limit at the broker. Wakes of mailboxes have a
- * limit of their own.
- *
- * Queues that Celery's tools have added or cancelled stand in a table in shared memory, which every worker follows
- * (change_queues). An added one must not cost us the others, so what may go wrong with it is tried on the scratch channel; a
- * cancelled one stays known, for its messages in hand are finished.
  */
 #include "worker/intake.h"
 
 #include <amqp.h>
 #include <amqp_framing.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,18 +28,9 @@
 #include "common/base/log.h"
 #include "worker/amqp_frames.h"
 #include "worker/amqp_link.h"
+#include "worker/consumers.h"
 #include "worker/shared.h"
 #include "worker/topology.h"
-
-struct consumer {
-    const char *queue;
-    enum queue_class class;
-    bool added;   /* by Celery's tools, beside the configuration */
-    bool off;     /* consumes nothing: cancelled, or not begun */
-    bool refused; /* it may not consume there, until somebody asks again */
-    int prefetch;
-    char tag[32];
-};
 
 struct intake {
     const struct conf *conf;
@@ -57,172 +39,20 @@ struct intake {
     struct amqp_link *link;
     struct amqp_frames frames;
     struct topology topology;
-    struct consumer *consumers;
-    size_t consumer_count;
-    size_t planned_count; /* the first of them, which are configured; the last of these is always on */
-    struct list open;     /* deliveries of this connection, by tag, that the broker has not been told about */
+    struct consumers *consumers;
+    struct list open; /* deliveries of this connection, by tag, that the broker has not been told about */
     struct list
         settled; /* those of them that it is to be told about, in the order in which they were settled */
     struct event *tell;
-    uint32_t seen_version; /* of the table of queues that Celery's tools have added and cancelled */
     bool stopped;
 };
 
-enum { SETTLING_BYTES = 64 }; /* at most, of an ack, a nack or a cancel */
-
-static int share_of(const struct conf *conf, double share, size_t queues)
-{
-    double all = conf->broker_share_producers + conf->broker_share_due + conf->broker_share_bulk +
-                 conf->broker_share_urgent;
-    int n = (int)((double)conf->broker_prefetch * share / all / (double)queues);
-    return n < 1 ? 1 : n;
-}
-
-/* No other queues are consumed. */
-static int share_alone(const struct conf *conf, size_t queues)
-{
-    long n = conf->broker_prefetch / (long)queues;
-    return n < 1 ? 1 : (int)n;
-}
-
-/* QUEUE must outlive the intake. */
-static void add_consumer(struct intake *in, const char *queue, enum queue_class class, int prefetch)
-{
-    struct consumer *c = &in->consumers[in->consumer_count];
-    c->queue = queue;
-    c->class = class;
-    c->prefetch = prefetch;
-    snprintf(c->tag, sizeof c->tag, "notify-%zu", in->consumer_count);
-    in->consumer_count++;
-}
-
-/* Every queue has a share of one at least, so that shares which are rounded up to it are taken off the largest. */
-static void fit_shares(struct intake *in)
-{
-    for (;;) {
-        struct consumer *largest = in->consumers;
-        int sum = 0;
-        for (size_t i = 0; i < in->consumer_count; i++) {
-            sum += in->consumers[i].prefetch;
-            if (in->consumers[i].prefetch > largest->prefetch)
-                largest = &in->consumers[i];
-        }
-        if (sum <= in->conf->broker_prefetch || largest->prefetch == 1)
-            return;
-        largest->prefetch--;
-    }
-}
-
-static void plan_consumers(struct intake *in)
-{
-    const struct conf *conf = in->conf;
-    size_t producers = conf->broker_queues.count;
-    in->consumers = mem_zalloc((producers + 4 + PRESENCE_QUEUES) * sizeof *in->consumers);
-    for (size_t i = 0; i < producers; i++)
-        add_consumer(in, conf->broker_queues.items[i], QUEUE_PRODUCERS,
-                     conf_is_shadow(conf) ? share_alone(conf, producers)
-                                          : share_of(conf, conf->broker_share_producers, producers));
-    if (conf_is_shadow(conf)) /* what is ours may belong to a pool that delivers */
-        return;
-    add_consumer(in, TOPOLOGY_DUE, QUEUE_DUE, share_of(conf, conf->broker_share_due, 1));
-    add_consumer(in, TOPOLOGY_URGENT, QUEUE_URGENT, share_of(conf, conf->broker_share_urgent, 1));
-    add_consumer(in, TOPOLOGY_BULK, QUEUE_BULK, share_of(conf, conf->broker_share_bulk, 1));
-    fit_shares(in);
-    add_consumer(in, TOPOLOGY_WAKE, QUEUE_WAKE, (int)conf->gate_wakes); /* no events: beside the prefetch */
-    in->planned_count = in->consumer_count;
-}
-
-/* The answer to the last one proves the others: the broker closes the channel at one that it refuses. */
-static bool consume(struct amqp_link *link, const struct consumer *c, bool last)
-{
-    amqp_connection_state_t connection = amqp_link_connection(link);
-    /* global=false: the count holds for the consumers that follow on this channel. qos-ok comes as a frame. */
-    amqp_basic_qos_t qos = {.prefetch_count = (uint16_t)c->prefetch};
-    amqp_basic_consume_t method = {
-        .queue = amqp_cstring_bytes(c->queue), .consumer_tag = amqp_cstring_bytes(c->tag), .nowait = !last};
-    if (!amqp_link_sent(link, amqp_send_method(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_QOS_METHOD, &qos),
-                        "basic.qos"))
-        return false;
-    if (!last)
-        return amqp_link_sent(
-            link, amqp_send_method(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_CONSUME_METHOD, &method),
-            "basic.consume");
-    amqp_simple_rpc_decoded(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_CONSUME_METHOD,
-                            AMQP_BASIC_CONSUME_OK_METHOD, &method);
-    return amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.consume", NULL);
-}
-
-static bool is_cancelled(const char *queue)
-{
-    return presence_shared_queue_state(queue) == PRESENCE_QUEUE_CANCELLED;
-}
-
-static void begin_consumer(struct intake *in, struct consumer *c)
-{
-    c->refused = c->added && !topology_adopt(in->link, c->queue);
-    if (c->refused || !amqp_link_is_up(in->link))
-        return;
-    c->refused = c->added; /* should the broker close the channel for it, it is not tried on the next one */
-    c->off = !consume(in->link, c, true);
-    c->refused = c->off;
-    if (!c->off)
-        LOG(LOG_INFO, "queue_added", LOG_TEXT("queue", c->queue), LOG_NUM("prefetch", c->prefetch));
-}
-
-/* nowait: deliveries that are on their way are worked on as they come. */
-static bool cancel(struct intake *in, const struct consumer *c)
-{
-    amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(c->tag), .nowait = 1};
-    return amqp_link_has_room(in->link, SETTLING_BYTES) &&
-           amqp_link_sent(in->link,
-                          amqp_send_method(amqp_link_connection(in->link), AMQP_LINK_CHANNEL,
-                                           AMQP_BASIC_CANCEL_METHOD, &method),
-                          "basic.cancel");
-}
-
-static struct consumer *consumer_of(struct intake *in, const char *queue)
-{
-    for (size_t i = 0; i < in->consumer_count; i++)
-        if (strcmp(in->consumers[i].queue, queue) == 0)
-            return &in->consumers[i];
-    if (in->consumer_count == in->planned_count + PRESENCE_QUEUES)
-        return NULL;
-    struct consumer *c = &in->consumers[in->consumer_count];
-    add_consumer(in, queue, QUEUE_PRODUCERS, (int)in->conf->celery_added_prefetch);
-    c->added = c->off = true;
-    return c;
-}
-
-/*
- * As the table of queues says. An added queue costs three round trips, each bounded by the RPC timeout, as all
- * declarations do.
- */
-static void change_queues(struct intake *in)
-{
-    struct presence_shared *p = shared_presence();
-    uint32_t version = p->queue_version;
-    bool asked_again = version != in->seen_version;
-    for (uint32_t i = 0; i < p->queue_count && amqp_link_is_up(in->link); i++) {
-        struct consumer *c = consumer_of(in, p->queues[i].name);
-        enum presence_queue_state state = (enum presence_queue_state)p->queues[i].state;
-        if (!c || c->class != QUEUE_PRODUCERS)
-            continue;
-        bool wanted = c->added ? state == PRESENCE_QUEUE_ADDED : state != PRESENCE_QUEUE_CANCELLED;
-        if (wanted && c->off && (asked_again || !c->refused))
-            begin_consumer(in, c);
-        else if (!wanted && !c->off && cancel(in, c)) {
-            c->off = true;
-            LOG(LOG_INFO, "queue_cancelled", LOG_TEXT("queue", c->queue));
-        }
-    }
-    in->seen_version = version;
-}
+enum { SETTLING_BYTES = 64 }; /* at most, of an ack or a nack */
 
 void intake_follow(struct intake *in)
 {
-    if (amqp_link_is_up(in->link) && !in->stopped && shared_mine()->consuming &&
-        shared_presence()->queue_version != in->seen_version)
-        change_queues(in);
+    if (amqp_link_is_up(in->link) && intake_is_consuming(in) && consumers_are_behind(in->consumers))
+        consumers_follow(in->consumers, in->link);
 }
 
 static bool on_up(void *owner, struct amqp_link *link)
@@ -233,15 +63,11 @@ static bool on_up(void *owner, struct amqp_link *link)
         return true;
     if (!topology_declare(&in->topology, link, in->conf))
         return false;
-    for (size_t i = 0; i < in->planned_count; i++) {
-        struct consumer *c = &in->consumers[i];
-        c->off = c->class == QUEUE_PRODUCERS && is_cancelled(c->queue);
-        if (!c->off && !consume(link, c, i + 1 == in->planned_count))
-            return false;
-    }
+    if (!consumers_begin(in->consumers, link))
+        return false;
     shared_mine()->consuming = 1;
-    change_queues(in);
-    LOG(LOG_INFO, "worker_ready", LOG_NUM("consumers", in->consumer_count),
+    consumers_follow(in->consumers, link);
+    LOG(LOG_INFO, "worker_ready", LOG_NUM("consumers", consumers_count(in->consumers)),
         LOG_NUM("prefetch", in->conf->broker_prefetch));
     return true;
 }
@@ -272,8 +98,7 @@ static void on_down(void *owner, struct amqp_link *link)
     (void)link;
     struct intake *in = owner;
     shared_mine()->consuming = 0;
-    for (size_t i = in->planned_count; i < in->consumer_count; i++)
-        in->consumers[i].off = true;
+    consumers_lost(in->consumers);
     forget_open(in);
 }
 
@@ -372,12 +197,11 @@ static void take_message(struct intake *in, struct amqp_link *link, struct amqp_
         arena_free(arena);
         return;
     }
-    for (size_t i = 0; i < in->consumer_count; i++) {
-        if (strcmp(in->consumers[i].tag, m->consumer_tag) != 0)
-            continue;
-        m->raw.queue = in->consumers[i].queue;
-        m->raw.from_own_queue = in->consumers[i].class != QUEUE_PRODUCERS;
-        shared_count_cell(COUNT_RECEIVED, in->consumers[i].class);
+    enum queue_class class;
+    m->raw.queue = consumers_queue(in->consumers, m->consumer_tag, &class);
+    if (m->raw.queue) {
+        m->raw.from_own_queue = class != QUEUE_PRODUCERS;
+        shared_count_cell(COUNT_RECEIVED, class);
     }
     struct intake_receipt *receipt = mem_zalloc(sizeof *receipt);
     list_init(&receipt->link);
@@ -428,7 +252,7 @@ struct intake *intake_new(struct event_base *base, struct dialer *dialer, const 
     list_init(&in->open);
     list_init(&in->settled);
     in->tell = event_new(base, -1, 0, on_tell, in);
-    plan_consumers(in);
+    in->consumers = consumers_new(conf);
     amqp_frames_init(&in->frames, (size_t)conf->limits_message_bytes);
     in->frames.keeps_properties = conf_is_shadow(conf);
     in->link = amqp_link_new(base, dialer, conf, "pencheff-notify consumer", &link_calls, in);
@@ -449,7 +273,7 @@ void intake_free(struct intake *in)
     forget_open(in);
     event_free(in->tell);
     amqp_frames_reset(&in->frames);
-    free(in->consumers);
+    consumers_free(in->consumers);
     free(in);
 }
 
@@ -477,10 +301,7 @@ void intake_stop(struct intake *in)
         return;
     in->stopped = true;
     shared_mine()->consuming = 0;
-    for (size_t i = 0; i < in->consumer_count && amqp_link_is_up(in->link); i++) {
-        if (!in->consumers[i].off && !cancel(in, &in->consumers[i]))
-            return; /* the link is as good as gone; what it still brings is handed back, as what is on its way is */
-    }
+    consumers_cancel(in->consumers, in->link); /* what still comes is handed back */
 }
 
 bool intake_is_consuming(const struct intake *in)

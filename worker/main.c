@@ -17,8 +17,12 @@
 #include "common/base/process.h"
 #include "common/conf_check.h"
 #include "common/libraries.h"
+#include "worker/binary_check.h"
 #include "worker/figure_table.h"
+#include "worker/reexec.h"
 #include "worker/supervisor.h"
+
+enum { EXIT_NO_HANDOVER = 70 }; /* EX_SOFTWARE of sysexits.h: a service manager starts us anew */
 
 static const char usage[] =
     "notifyd delivers Pencheff's events from RabbitMQ to the integrations of each workspace.\n"
@@ -33,9 +37,31 @@ static const char usage[] =
     "  -h, --help          this text\n"
     "  -V, --version       the version\n"
     "\n"
-    "signals: TERM, INT drain (twice, or QUIT: at once), HUP read the file again, TTIN, TTOU one worker "
-    "more, fewer,\n"
+    "signals: TERM, INT drain (twice, or QUIT: at once), HUP check program and file and go over to them, "
+    "TTIN, TTOU one worker more, fewer,\n"
     "USR1, USR2 the log one level more talkative, less\n";
+
+/* A supervisor that means to execute us in its place asks whether we can take over. */
+static int test_handover(void)
+{
+    struct handover h;
+    struct shared_header *header;
+    const char *why;
+    switch (reexec_take(&h, &header, true, &why)) {
+    case REEXEC_GOOD:
+        printf(BINARY_CHECK_SAYS HANDOVER_BEGINS "\n");
+        break;
+    case REEXEC_BAD:
+        fprintf(stderr, "this version (" NOTIFY_VERSION ") cannot take over from the one that runs: %s\n",
+                why);
+        handover_free(&h);
+        return EXIT_WRONG_USE;
+    case REEXEC_NONE:
+        break;
+    }
+    handover_free(&h);
+    return 0;
+}
 
 static int test_configuration(const char *file)
 {
@@ -48,19 +74,17 @@ static int test_configuration(const char *file)
         return EXIT_BAD_CONFIGURATION;
     conf_free(conf);
     printf("%s: the configuration is good\n", file);
-    return 0;
+    return test_handover();
 }
 
-static int run(const char *file)
+/*
+ * Begin with CONF, or without one in the place of a supervisor that was sure of it a moment before: its children are not to
+ * pay for an edit in between.
+ */
+static int supervise(const char *file, struct conf *conf, const struct handover *handover,
+                     struct shared_header *header)
 {
-    struct conf_errors errors;
-    struct conf *conf = conf_load_for_worker(file, &errors);
-    for (size_t i = 0; i < errors.list.count; i++)
-        LOG(LOG_ERROR, "bad_configuration", LOG_TEXT("error", errors.list.items[i]));
-    conf_errors_free(&errors);
-    if (!conf)
-        return EXIT_BAD_CONFIGURATION;
-    if (!conf->core_dumps)
+    if (!conf || !conf->core_dumps)
         process_hide_memory();
     if (!fault_setup()) {
         LOG(LOG_ERROR, "bad_fault", LOG_TEXT("advice", "NOTIFY_FAULT is point=count[*kills][/text]"));
@@ -68,7 +92,31 @@ static int run(const char *file)
         return EXIT_BAD_CONFIGURATION;
     }
     signal(SIGPIPE, SIG_IGN); /* a log that nobody reads any more must not end the pool */
-    return supervisor_run(file, conf);
+    return supervisor_run(file, conf, handover, header);
+}
+
+static int run(const char *file)
+{
+    struct conf_errors errors;
+    struct handover handover;
+    struct shared_header *header = NULL;
+    const char *why;
+    enum reexec_state state = reexec_take(&handover, &header, false, &why);
+    if (state == REEXEC_BAD) {
+        LOG(LOG_ERROR, "handover_refused", LOG_TEXT("why", why),
+            LOG_TEXT("advice", "start without " REEXEC_ENVIRONMENT " in the environment"));
+        handover_free(&handover);
+        return EXIT_NO_HANDOVER;
+    }
+    struct conf *conf = conf_load_for_worker(file, &errors);
+    for (size_t i = 0; i < errors.list.count; i++)
+        LOG(LOG_ERROR, "bad_configuration", LOG_TEXT("error", errors.list.items[i]));
+    conf_errors_free(&errors);
+    int code = EXIT_BAD_CONFIGURATION;
+    if (conf || state == REEXEC_GOOD)
+        code = supervise(file, conf, state == REEXEC_GOOD ? &handover : NULL, header);
+    handover_free(&handover);
+    return code;
 }
 
 /* An option of notifyd's alone: the other programs have figures of their own, or none. */
@@ -85,6 +133,7 @@ int main(int argc, char **argv)
 {
     struct command_line line = {.program = "notifyd", .usage = usage, .prints_settings = true};
     int code;
+    reexec_begin(argv);
     libraries_begin();
     if (printed_metrics(argc, argv))
         return 0;

@@ -1,7 +1,8 @@
 /*
  * shared - what the processes of one host tell each other
  *
- * Owns one anonymous shared mapping. Each slot has one writer; words that several write are atomics, and no
+ * Owns one shared mapping, of a file in memory, so that a supervisor that executes itself anew keeps it, and begins with
+ * a description for one that is of another build (shared_layout.h). Each slot has one writer; words that several write are atomics, and no
  * lock exists that a killed process could take with it. Losing all of it costs a repeat or a reload, never
  * a message.
  *
@@ -11,6 +12,7 @@
  */
 #include "worker/shared.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -22,19 +24,32 @@
 
 #define DUE_LATE_GOOD_US (600 * INT64_C(1000000))
 
-enum { IN_HAND_PROBES = 16, IN_HAND_SLOT_BITS = 10, LIMITS_PROBES = 8, LIMITS_GROUP = 64 };
-_Static_assert(SHARED_LIMITS % LIMITS_GROUP == 0, "a group must be whole");
-_Static_assert(SHARED_SLOTS < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
-
-struct poison {
-    _Atomic uint64_t hash;
-    _Atomic int kills;
+enum {
+    IN_HAND_PROBES = 16,
+    IN_HAND_SLOT_BITS = 10,
+    LIMITS_PROBES = 8,
+    LIMITS_GROUP = 64,
+    NAMES_SIZE = 524288
 };
+_Static_assert(SHARED_LIMITS % LIMITS_GROUP == 0, "a group must be whole");
+_Static_assert(SHARED_ALL < 1 << IN_HAND_SLOT_BITS, "a slot must fit beside the hash");
+/* What another build reads (shared_layout.h). Where one of these fails, raise SHARED_HEADER_VERSION. */
+_Static_assert(
+    offsetof(struct shared_slot, role) == 0 && offsetof(struct shared_slot, pid) == 4 &&
+        offsetof(struct shared_slot, alive_us) == 8 && offsetof(struct shared_slot, handling) == 16 &&
+        offsetof(struct shared_slot, has_worked) == 24 && offsetof(struct shared_slot, consuming) == 28 &&
+        offsetof(struct shared_slot, database_up) == 32 && offsetof(struct shared_slot, draining) == 36 &&
+        offsetof(struct shared_slot, in_hand) == 40 && offsetof(struct shared_slot, sending) == 48 &&
+        offsetof(struct shared_slot, unwritten) == 56 && offsetof(struct shared_slot, broker_links) == 64 &&
+        offsetof(struct shared_slot, broker_us) == 72 && offsetof(struct shared_slot, resident) == 80,
+    "a slot begins as version 1 says");
 
 struct shared {
-    struct shared_slot slots[SHARED_SLOTS + 1]; /* the last is the supervisor's */
-    _Atomic int slots_used;                     /* those beyond were never anybody's: nobody reads them */
-    int64_t started_us;                         /* wall clock */
+    struct shared_header header;
+    char names[NAMES_SIZE]; /* of the words of a slot */
+    struct shared_slot slots[SHARED_ALL];
+    _Atomic int slots_used; /* those beyond were never anybody's: nobody reads them */
+    int64_t started_us;     /* wall clock */
     _Atomic uint64_t generation_all;
     _Atomic uint64_t generations[SHARED_GENERATIONS];
     _Atomic int64_t proven_until_us;
@@ -43,22 +58,77 @@ struct shared {
     _Atomic uint64_t in_hand[SHARED_IN_HAND]; /* 0: free */
     struct limits limits[SHARED_LIMITS];
     _Atomic bool limits_used[SHARED_LIMITS / LIMITS_GROUP];
-    struct poison poison[SHARED_POISON];
+    struct shared_poison poison[SHARED_POISON];
     _Atomic unsigned poison_next;
     _Atomic int log_level;
     struct presence_shared presence;
 };
 
 static struct shared *shared;
+static int descriptor = -1;
 static int my_slot = -1;
+
+static void describe(struct shared *s)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < COUNTER_COUNT; i++) {
+        size_t length = strlen(figure_word_name(i));
+        check(length <= SHARED_NAME_MAX && used + length + 1 < sizeof s->names);
+        memcpy(s->names + used, figure_word_name(i), length);
+        s->names[used + length] = '\n';
+        used += length + 1;
+    }
+    s->header = (struct shared_header){
+        .magic = SHARED_MAGIC,
+        .version = SHARED_HEADER_VERSION,
+        .header_size = sizeof s->header,
+        .size = sizeof *s,
+        .layout = NOTIFY_LAYOUT,
+        .build = NOTIFY_VERSION,
+        .slots_at = offsetof(struct shared, slots),
+        .slots = SHARED_ALL,
+        .slot_stride = sizeof s->slots[0],
+        .figures_at = offsetof(struct shared_slot, counters),
+        .figures = COUNTER_COUNT,
+        .names_at = offsetof(struct shared, names),
+        .names_size = (uint32_t)used,
+        .in_hand_at = offsetof(struct shared, in_hand),
+        .in_hand = SHARED_IN_HAND,
+        .in_hand_slot_bits = IN_HAND_SLOT_BITS,
+        .poison_at = offsetof(struct shared, poison),
+        .poisons = SHARED_POISON,
+        .poison_stride = sizeof s->poison[0],
+    };
+}
 
 void shared_map(void)
 {
-    void *p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    descriptor = memfd_create("notifyd", MFD_CLOEXEC);
+    check(descriptor >= 0 && ftruncate(descriptor, sizeof *shared) == 0);
+    void *p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     check(p != MAP_FAILED);
     shared = p;
+    describe(shared);
     shared->started_us = clock_wall_us();
     my_slot = SHARED_SUPERVISOR;
+}
+
+bool shared_take(int fd, struct shared_header *header)
+{
+    shared_map();
+    if (!shared_header_is_same(header, &shared->header))
+        return false;
+    munmap(shared, sizeof *shared);
+    close(descriptor);
+    descriptor = fd;
+    shared = (struct shared *)header;
+    describe(shared); /* the version may be another one */
+    return true;
+}
+
+int shared_descriptor(void)
+{
+    return descriptor;
 }
 
 int shared_slot_claim(enum shared_role role)
@@ -91,12 +161,12 @@ static bool in_hand_is(uint64_t word, uint64_t hash)
     return word && (word ^ hash) >> IN_HAND_SLOT_BITS == 0;
 }
 
-static int note_kill(uint64_t hash)
+int shared_note_kill(uint64_t hash)
 {
     for (int i = 0; i < SHARED_POISON; i++)
         if (shared->poison[i].hash == hash)
             return atomic_fetch_add(&shared->poison[i].kills, 1) + 1;
-    struct poison *p = &shared->poison[shared->poison_next++ % SHARED_POISON];
+    struct shared_poison *p = &shared->poison[shared->poison_next++ % SHARED_POISON];
     p->kills = 1;
     p->hash = hash;
     return 1;
@@ -113,7 +183,7 @@ static void clear_gauges(struct shared_slot *s)
 int shared_slot_release(int slot)
 {
     struct shared_slot *s = &shared->slots[slot];
-    int kills = s->handling ? note_kill(s->handling) : 0;
+    int kills = s->handling ? shared_note_kill(s->handling) : 0;
     for (int i = 0; i < SHARED_IN_HAND; i++)
         if (shared->in_hand[i] && in_hand_slot(shared->in_hand[i]) == slot)
             shared->in_hand[i] = 0;
@@ -209,11 +279,11 @@ void shared_gauge_add(enum counter counter, int64_t change)
     shared_count_more(counter, (uint64_t)change); /* what is below zero wraps around, and back */
 }
 
-/* One slot after the other, the supervisor's last; -1 after it. */
+/* One slot after the other, the supervisor's and what is carried last; -1 after them. */
 static int next_used(int slot)
 {
-    if (slot == SHARED_SUPERVISOR)
-        return -1;
+    if (slot >= SHARED_SUPERVISOR)
+        return slot + 1 < SHARED_ALL ? slot + 1 : -1;
     return slot + 1 < shared->slots_used ? slot + 1 : SHARED_SUPERVISOR;
 }
 

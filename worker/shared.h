@@ -10,6 +10,7 @@
 #include "worker/counters.h"
 #include "worker/limits.h"
 #include "worker/presence_shared.h"
+#include "worker/shared_layout.h"
 
 /*
  * The memory that the supervisor maps before it forks: what the processes of one host tell each other.
@@ -18,6 +19,8 @@
 enum {
     SHARED_SLOTS = 640, /* processes: two generations of 256 workers, agents, and those that die */
     SHARED_SUPERVISOR = SHARED_SLOTS, /* its own, for what it counts itself */
+    SHARED_CARRIED, /* never a process's: what was counted in other memories (shared_older) */
+    SHARED_ALL,
     SHARED_GENERATIONS = 4096, /* words; workspaces that share one only reload more often than needed */
     SHARED_IN_HAND = 65536,    /* events in hand on this host */
     SHARED_LIMITS = 16384,     /* integrations that were sent to lately */
@@ -27,7 +30,10 @@ enum {
 
 enum shared_role { SHARED_FREE, SHARED_WORKER, SHARED_AGENT };
 
-/* One per process; written by that process, read by the supervisor and the agent. */
+/*
+ * One per process; written by that process, read by the supervisor and the agent. Another build reads it up to
+ * `resident` (shared_layout.h): what is new comes behind that.
+ */
 struct shared_slot {
     _Atomic int role;
     _Atomic pid_t pid;
@@ -53,6 +59,17 @@ int shared_log_level(void);
 
 /* Map the memory; called once by the supervisor. */
 void shared_map(void);
+/*
+ * Supervisor, instead of shared_map: go on with the memory behind the descriptor FD, of the build before, which is mapped whole
+ * from HEADER on and sound; own both.
+ * True: it is this build's own kind, and used as it is. False: it is another one; there is a new memory now, and that one
+ * is looked after by shared_older, until its last process is gone.
+ */
+bool shared_take(int fd, struct shared_header *header);
+/* The descriptor of the memory, close-on-exec. A child may close it: the mapping stays. */
+int shared_descriptor(void);
+/* Supervisor: note that the message with HASH has killed a process; how often it has. */
+int shared_note_kill(uint64_t hash);
 /* Supervisor: a free slot for a new process, or -1. */
 int shared_slot_claim(enum shared_role role);
 /*

@@ -10,11 +10,13 @@
  *   supervisor itself was paused (SIGSTOP, a frozen container) does not count.
  * - Exit status 78 ends everything: the configuration will not get better by itself.
  * - TERM, INT: the children drain; a second one, or QUIT, and they leave at once.
- * - HUP reads the file; new workers start with it, and when they consume the old ones drain. With an error in
- *   the file everything stays as it is; with settings by which no new worker comes to consume, the old ones go
- *   on beside them, until the next HUP, at which those that never came to consume drain.
+ * - HUP checks the program at our path and the file, and executes it in our place (reload.c): new workers start, and
+ *   when they consume the old ones drain.
  * - TTIN, TTOU: one worker more, one fewer.
  * - USR1, USR2: the log one level more talkative, one less (log_level).
+ *
+ * A reload of the file that changed nothing else keeps what TTIN and TTOU did: the number in the file counts when it is
+ * another one than before.
  *
  * A child is asked to drain once, however many reasons there are. Children get SIGTERM from the kernel when
  * the supervisor dies (PR_SET_PDEATHSIG), so none is left over.
@@ -36,59 +38,28 @@
 #include "common/base/log.h"
 #include "common/base/log_limit.h"
 #include "common/base/process.h"
+#include "common/base/service_manager.h"
 #include "common/conf_check.h"
 #include "worker/agent.h"
+#include "worker/agent_listen.h"
 #include "worker/log_level.h"
-#include "worker/shared.h"
+#include "worker/reexec.h"
+#include "worker/shared_older.h"
+#include "worker/supervisor_parts.h"
 #include "worker/worker.h"
 
 enum {
-    CHILDREN_MAX = SHARED_SLOTS,
     TICK_MS = 100,
     PAUSED_US = 1000000, /* longer than this between two looks: the supervisor was kept from running */
     CRASH_PAUSE_MIN_US = 250000,
     CRASH_PAUSE_MAX_US = 30000000,
     KILL_EXTRA_S = 10,
+    READ_AGAIN_US = 1000000, /* a file that became unusable just before it was read */
     EXIT_BAD_CONFIGURATION = 78,
-    EXIT_TIME_OVER = 75, /* a worker's: it has drained for as long as it may */
-    MEMORY_US = 1000000, /* between two looks at its own */
+    EXIT_NO_HANDOVER = 70, /* EX_SOFTWARE of sysexits.h: a service manager starts us anew */
+    EXIT_TIME_OVER = 75,   /* a worker's: it has drained for as long as it may */
+    MEMORY_US = 1000000,   /* between two looks at its own */
     WORKERS_MAX = 256,
-};
-
-struct child {
-    pid_t pid; /* 0: no child */
-    int slot;
-    enum shared_role role;
-    unsigned generation;
-    int64_t started_us;
-    bool asked_to_end;
-    bool killed_by_watchdog;
-};
-
-/* When the next child of a role may be started, after deaths before the first message. */
-struct throttle {
-    int deaths;
-    int64_t not_before_us;
-};
-
-struct supervisor {
-    pid_t pid;
-    const char *file;
-    struct conf *conf;
-    unsigned generation; /* of the configuration */
-    long wanted;         /* workers */
-    struct child children[CHILDREN_MAX];
-    struct throttle throttles[SHARED_AGENT + 1];
-    bool ending;
-    bool reloading; /* new workers have been started, the old ones drain when they consume */
-    bool said_late; /* that they do not */
-    int64_t reload_us;
-    int64_t looked_us;      /* at the children's pulses */
-    int64_t watch_since_us; /* silence before this tells nothing */
-    int64_t kill_at_us;
-    int64_t memory_us; /* when it looked at its own memory last */
-    int status;
-    sigset_t signals;
 };
 
 static const char *role_name(enum shared_role role)
@@ -119,6 +90,8 @@ static _Noreturn void be_child(struct supervisor *s, enum shared_role role, int 
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != s->pid)
         exit(0); /* it died before the line above */
+    if (role != SHARED_AGENT)
+        agent_listen_close();
     log_level_ignore_signals();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -138,6 +111,10 @@ static struct child *free_child(struct supervisor *s)
 static void start_child(struct supervisor *s, enum shared_role role)
 {
     struct child *c = free_child(s);
+    if (role == SHARED_AGENT) {
+        agent_listen_open(s->conf->agent_listen);
+        agent_listen_wait(count_children(s, SHARED_AGENT, false) > 0);
+    }
     int slot = c ? shared_slot_claim(role) : -1;
     if (slot < 0) {
         LOG(LOG_ERROR, "no_room_for_child", LOG_TEXT("role", role_name(role)));
@@ -161,14 +138,14 @@ static void start_child(struct supervisor *s, enum shared_role role)
     };
     shared_slot_at(slot)->pid = pid;
     LOG(LOG_INFO, "child_started", LOG_TEXT("role", role_name(role)), LOG_NUM("child", pid),
-        LOG_NUM("slot", slot));
+        LOG_NUM("slot", slot), LOG_NUM("generation", s->generation));
 }
 
 /* Start what is missing, as far as the throttles allow. */
 static void fill_pool(struct supervisor *s)
 {
     static const enum shared_role roles[] = {SHARED_AGENT, SHARED_WORKER};
-    if (s->ending)
+    if (s->ending || s->superseding || !s->conf)
         return;
     for (size_t i = 0; i < 2; i++) {
         enum shared_role role = roles[i];
@@ -178,7 +155,7 @@ static void fill_pool(struct supervisor *s)
     }
 }
 
-static void drain_child(struct child *c)
+void supervisor_drain(struct child *c)
 {
     if (!c->pid || c->asked_to_end)
         return;
@@ -204,14 +181,16 @@ static void start_ending(struct supervisor *s, int number)
                            : number == SIGINT ? "INT"
                                               : "TERM"));
     bool at_once = s->ending || number == SIGQUIT;
-    double grace = at_once ? 1 : s->conf->shutdown_grace;
     s->ending = true;
     shared_presence()->ending = 1;
-    s->kill_at_us = clock_mono_us() + clock_us(grace) + (at_once ? 0 : KILL_EXTRA_S * 1000000LL);
+    s->kill_at_us = clock_mono_us() + (at_once ? 1000000LL : s->grace_us + KILL_EXTRA_S * 1000000LL);
+    reload_forget(s);
+    agent_listen_close();
+    service_manager_tell("STOPPING=1\n");
     if (at_once)
         signal_children(s, SIGQUIT);
     for (int i = 0; i < CHILDREN_MAX; i++)
-        drain_child(&s->children[i]);
+        supervisor_drain(&s->children[i]);
 }
 
 static enum end_cause cause_of(const struct child *c, int status)
@@ -233,10 +212,12 @@ static void note_death(struct supervisor *s, const struct child *c, int status)
         shared_count_cell(c->role == SHARED_AGENT ? COUNT_AGENT_ENDS : COUNT_WORKER_ENDS,
                           cause_of(c, status));
     struct throttle *t = &s->throttles[c->role];
+    bool blameless = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_RESOURCES;
+    shared_older_gone(c->slot, !blameless);
     bool had_worked = c->role == SHARED_WORKER && shared_slot_at(c->slot)->has_worked;
     bool expected = c->asked_to_end || (WIFEXITED(status) && WEXITSTATUS(status) == 0);
     uint64_t unwritten = shared_slot_at(c->slot)->unwritten;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NO_RESOURCES)
+    if (blameless)
         shared_slot_at(c->slot)->handling = 0; /* no message is to blame for the machine's lack of memory */
     int kills = shared_slot_release(c->slot);
     LOG(expected ? LOG_INFO : LOG_WARN, "child_ended", LOG_TEXT("role", role_name(c->role)),
@@ -264,14 +245,17 @@ static void reap(struct supervisor *s)
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        bool counts = false;
+        reload_reaped(s, pid, status);
         for (int i = 0; i < CHILDREN_MAX; i++) {
             struct child *c = &s->children[i];
             if (c->pid != pid)
                 continue;
             note_death(s, c, status);
             c->pid = 0;
+            counts = c->generation == s->generation && !s->starting; /* else the one before works on */
         }
-        if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BAD_CONFIGURATION && !s->ending) {
+        if (counts && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_BAD_CONFIGURATION && !s->ending) {
             s->status = EXIT_BAD_CONFIGURATION;
             start_ending(s, SIGTERM);
         }
@@ -280,7 +264,7 @@ static void reap(struct supervisor *s)
 
 static void watch_pulses(struct supervisor *s)
 {
-    int64_t now = clock_mono_us(), limit = now - clock_us(s->conf->watchdog) + TICK_MS * 1000LL;
+    int64_t now = clock_mono_us(), limit = now - s->watchdog_us + TICK_MS * 1000LL;
     if (now - s->looked_us > PAUSED_US)
         s->watch_since_us = now;
     s->looked_us = now;
@@ -296,68 +280,36 @@ static void watch_pulses(struct supervisor *s)
     }
 }
 
-/*
- * The new generation consumes, or a part of it does and the others had time enough to (the broker may refuse
- * so many connections at once): the old one may drain.
- */
-static void finish_reload(struct supervisor *s)
+/* The file has been read: what it says counts from here on. Takes CONF. */
+void supervisor_use(struct supervisor *s, struct conf *conf)
 {
-    long consuming = 0;
-    if (!s->reloading)
-        return;
-    for (int i = 0; i < CHILDREN_MAX; i++)
-        if (s->children[i].pid && s->children[i].role == SHARED_WORKER &&
-            s->children[i].generation == s->generation)
-            consuming += shared_slot_at(s->children[i].slot)->consuming;
-    bool late = clock_mono_us() - s->reload_us > clock_us(s->conf->watchdog);
-    if (late && consuming == 0 && !s->said_late) {
-        LOG(LOG_ERROR, "reload_waits", LOG_TEXT("advice", "no new worker consumes; the old ones go on"));
-        s->said_late = true;
-    }
-    if (consuming == 0 || (consuming < s->wanted && !late))
-        return;
-    s->reloading = false;
-    for (int i = 0; i < CHILDREN_MAX; i++)
-        if (s->children[i].generation != s->generation)
-            drain_child(&s->children[i]);
-}
-
-/* Those that were to take over and have not: who works goes on until the next generation consumes. */
-static void drain_superseded(struct supervisor *s)
-{
-    if (!s->reloading)
-        return;
-    for (int i = 0; i < CHILDREN_MAX; i++)
-        if (s->children[i].generation == s->generation)
-            drain_child(&s->children[i]);
-}
-
-static void reload(struct supervisor *s)
-{
-    struct conf_errors errors;
-    if (s->ending)
-        return;
-    struct conf *conf = conf_load_for_worker(s->file, &errors);
-    if (!conf) {
-        for (size_t i = 0; i < errors.list.count; i++)
-            LOG(LOG_ERROR, "reload_refused", LOG_TEXT("error", errors.list.items[i]));
-        conf_errors_free(&errors);
-        return;
-    }
-    conf_errors_free(&errors);
+    long configured = workers_wanted(conf);
     conf_free(s->conf);
     s->conf = conf;
-    s->wanted = workers_wanted(conf);
-    drain_superseded(s); /* or they would pile up while the settings reach no broker */
-    s->generation++;
-    s->reloading = true;
-    s->said_late = false;
-    s->reload_us = clock_mono_us();
-    memset(s->throttles, 0, sizeof s->throttles);
+    if (configured != s->configured)
+        s->wanted = configured;
+    s->configured = configured;
+    s->watchdog_us = clock_us(conf->watchdog);
+    s->grace_us = clock_us(conf->shutdown_grace);
     log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
     log_limit_set(conf->log_burst, conf->log_interval);
     log_level_reset();
-    LOG(LOG_INFO, "reloading", LOG_NUM("generation", s->generation), LOG_NUM("workers", s->wanted));
+}
+
+/* It was good when it was checked, and is not any more: until it is, the children go on, and none is replaced. */
+static void read_again(struct supervisor *s)
+{
+    struct conf_errors errors;
+    if (s->conf || s->ending || clock_mono_us() < s->read_again_us)
+        return;
+    s->read_again_us = clock_mono_us() + READ_AGAIN_US;
+    struct conf *conf = conf_load_for_worker(s->file, &errors);
+    conf_errors_free(&errors);
+    if (!conf)
+        return;
+    supervisor_use(s, conf);
+    s->reload_us = clock_mono_us();
+    LOG(LOG_INFO, "configuration_good", LOG_NUM("workers", s->wanted));
 }
 
 /* One worker fewer: the youngest of this generation drains. */
@@ -370,7 +322,7 @@ static void remove_worker(struct supervisor *s)
         struct child *c = &s->children[i];
         if (!c->pid || c->role != SHARED_WORKER || c->generation != s->generation || c->asked_to_end)
             continue;
-        drain_child(c);
+        supervisor_drain(c);
         return;
     }
 }
@@ -395,7 +347,7 @@ static void take_signal(struct supervisor *s, int number)
         start_ending(s, number);
         break;
     case SIGHUP:
-        reload(s);
+        reload_ask(s);
         break;
     case SIGTTIN:
         s->wanted += s->wanted < WORKERS_MAX;
@@ -453,33 +405,60 @@ static void take_signals_over(struct supervisor *s)
     sigprocmask(SIG_BLOCK, &s->signals, NULL);
 }
 
-int supervisor_run(const char *file, struct conf *conf)
+static bool begin(struct supervisor *s, struct conf *conf, const struct handover *h,
+                  struct shared_header *header)
+{
+    if (conf)
+        log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
+    if (!h)
+        shared_map();
+    else if (!reload_go_on(s, h, header))
+        return false;
+    if (conf)
+        supervisor_use(s, conf);
+    if (!h) {
+        LOG(LOG_INFO, "started", LOG_TEXT("version", NOTIFY_VERSION), LOG_NUM("workers", s->wanted));
+        service_manager_tell("READY=1\n");
+    }
+    return true;
+}
+
+static void turn(struct supervisor *s)
+{
+    const struct timespec tick = {0, TICK_MS * 1000000L};
+    fill_pool(s);
+    int number = sigtimedwait(&s->signals, NULL, &tick);
+    if (number > 0)
+        take_signal(s, number);
+    change_workers(s);
+    shared_older_look();
+    reap(s);
+    log_tick();
+    watch_pulses(s);
+    note_memory(s);
+    read_again(s);
+    reload_turn(s);
+    kill_the_late(s);
+    supervisor_tell(s);
+}
+
+int supervisor_run(const char *file, struct conf *conf, const struct handover *handover,
+                   struct shared_header *header)
 {
     struct supervisor *s = mem_zalloc(sizeof *s);
-    const struct timespec tick = {0, TICK_MS * 1000000L};
     s->pid = getpid();
     s->file = file;
-    s->conf = conf;
-    s->wanted = workers_wanted(conf);
-    log_setup(conf->log_level, strcmp(conf->log_format, "json") == 0, "supervisor");
-    log_limit_set(conf->log_burst, conf->log_interval);
-    shared_map();
     take_signals_over(s);
-    LOG(LOG_INFO, "started", LOG_TEXT("version", NOTIFY_VERSION), LOG_NUM("workers", s->wanted));
-    do {
-        fill_pool(s);
-        int number = sigtimedwait(&s->signals, NULL, &tick);
-        if (number > 0)
-            take_signal(s, number);
-        change_workers(s);
-        reap(s);
-        log_tick();
-        watch_pulses(s);
-        note_memory(s);
-        finish_reload(s);
-        kill_the_late(s);
-    } while (!s->ending ||
-             count_children(s, SHARED_WORKER, false) + count_children(s, SHARED_AGENT, false) > 0);
+    if (!begin(s, conf, handover, header)) {
+        LOG(LOG_ERROR, "handover_refused", LOG_TEXT("why", "its children have no place in this build"));
+        conf_free(conf);
+        free(s);
+        return EXIT_NO_HANDOVER;
+    }
+    do
+        turn(s);
+    while (!s->ending ||
+           count_children(s, SHARED_WORKER, false) + count_children(s, SHARED_AGENT, false) > 0);
     int status = s->status;
     say_ended(status);
     conf_free(s->conf);

@@ -28,6 +28,12 @@
         "Seconds without a sign of life after which a worker is killed and replaced. Longer than the "       \
         "longest call "                                                                                      \
         "that may block it: the broker's login, 3 s.")                                                       \
+    NUM(reload_timeout, "reload_timeout", 10, 1, 300,                                                        \
+        "Seconds that the check of program and file may take at a HUP; it reads files, and takes some "      \
+        "milliseconds. After that nothing is changed.")                                                      \
+    NUM(reload_patience, "reload_patience", 5, 1, 600,                                                       \
+        "Seconds that new workers have to begin to consume before another HUP replaces them: connecting "    \
+        "takes less than one, to a broker far away a few. Until they consume, the old workers go on.")       \
     NUM(held_max, "held_max", 1200, 10, 1740,                                                                \
         "Seconds that a message may be held while the database is away before it is handed back; below the " \
         "broker's "                                                                                          \

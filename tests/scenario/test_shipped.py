@@ -89,7 +89,7 @@ def test_the_unit_of_the_workers_reloads() -> None:
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_drains_and_is_not_restarted_on_a_bad_configuration(name: str) -> None:
     text = UNITS[name].read_text()
-    for line in ("Type=exec", "KillMode=mixed", "TimeoutStopSec=45", "RestartPreventExitStatus=78", "User=pencheff-notify",
+    for line in (f"Type={'notify' if name == 'pencheff-notify' else 'exec'}", "KillMode=mixed", "TimeoutStopSec=45", "RestartPreventExitStatus=78", "User=pencheff-notify",
                  "NoNewPrivileges=yes", "ProtectSystem=strict"):
         assert re.search(f"^{re.escape(line)}$", text, re.MULTILINE), line
 
