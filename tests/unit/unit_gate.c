@@ -58,7 +58,7 @@ static struct stage *begin(void)
     if (!mapped)
         shared_map();
     mapped = true;
-    shared_adopt(0);
+    shared_adopt(shared_slot_claim(SHARED_WORKER));
     clock_in_use = &fake_clock;
     heard = 0;
     fresh++;
@@ -218,7 +218,7 @@ static void an_open_circuit_holds_all_back_and_a_probe_closes_it(void)
     turn(s);
     for (int i = 0; i < 4; i++)
         leave(s, &s->wishes[i], LIMITS_FAILURE);
-    EXPECT_INT(shared_sum(COUNT_CIRCUITS), 1);
+    EXPECT_INT(shared_sum_cells(FIGURE_CIRCUITS), 1);
     EXPECT(s->wishes[4].held_back && s->wishes[5].held_back);
     struct wish *late = enter(s, 1, 4);
     turn(s);
