@@ -275,6 +275,26 @@ def test_a_reload_keeps_pid_size_socket_and_figures(stage, notifyd, installed):
     wait_until(lambda: len(one.workers()) == 3 and len(one.children()) == 4, 10, "another number in the file counts")
 
 
+@pytest.mark.parametrize("which", ["this", "next"])
+def test_what_celery_s_tools_have_changed_and_the_node_s_name_outlive_an_upgrade(stage, notifyd, installed, celery, rabbit, vhost, which):
+    one = notifyd({"celery": {"heartbeat": 0.5, "retry": 60.0}, "workers": 1}, program=installed.path)
+    one.wait_event("presence_shown", 15)
+    strange = "q" * 200 + " ü%\""
+    for method, arguments in (("add_consumer", {"queue": "extra"}), ("add_consumer", {"queue": strange}), ("add_consumer", {"queue": "given back"}),
+                              ("cancel_consumer", {"queue": "given back"}), ("cancel_consumer", {"queue": "notify"}), ("pool_grow", {"n": 1})):
+        assert "ok" in celery.ask(method, **arguments)
+    consumed = lambda: Counter(c["queue"] for c in rabbit.list_consumers(vhost) if not c["queue"].startswith("notify.") and "pidbox" not in c["queue"])  # noqa: E731
+    wait_until(lambda: consumed() == {"extra": 2, strange: 2}, 10, "two workers with what was added")
+    for program in (which, "this"):
+        installed.install(program)
+        hup_and_wait(one)
+        assert one.events("reloading")[-1]["memory"] == ("same" if which == "this" else "other layout")
+        wait_until(lambda: consumed() == {"extra": 2, strange: 2}, 10, "the same after it")
+        wait_until(celery.pings, 10, "the node answers")
+    assert not one.events("presence_refused"), "the new agent has waited for the old one to be gone"
+    assert celery.ask("stats")["pool"]["max-concurrency"] == 2
+
+
 def test_twenty_reloads_leave_no_descriptor_behind(stage, notifyd, installed):
     one = notifyd(program=installed.path)
     for which in ("next", "this", "this"):
