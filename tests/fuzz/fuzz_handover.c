@@ -8,6 +8,7 @@
 #include "common/base/buf.h"
 #include "tests/fuzz/fuzz.h"
 #include "worker/handover.h"
+#include "worker/kept_settings.h"
 #include "worker/shared.h"
 
 enum { ROOM = 4096 };
@@ -23,6 +24,38 @@ static void write_all(struct buf *to, const struct handover *h)
     handover_write_end(to);
 }
 
+/* What is taken is said, and what is said is taken and said as the same. */
+static void take_settings(const struct handover *h)
+{
+    static bool mapped;
+    struct buf said[2];
+    struct handover again;
+    const char *why = NULL;
+    if (!mapped)
+        shared_map();
+    mapped = true;
+    for (int round = 0; round < 2; round++) {
+        shared_presence()->queue_count = 0;
+        for (size_t i = 0; i < h->setting_count; i++)
+            if (strcmp(h->settings[i].name, "queues") == 0)
+                kept_settings_take(h->settings[i].name, h->settings[i].value);
+        check(shared_presence()->queue_count <= PRESENCE_QUEUES);
+        buf_init(&said[round], HANDOVER_SIZE);
+        struct handover own = *h;
+        own.figure_count = 0;
+        handover_write_head(&said[round], &own);
+        kept_settings_write(&said[round]);
+        handover_write_end(&said[round]);
+        if (round == 0)
+            check(handover_read(&again, said[0].data, said[0].len, &why));
+        h = &again;
+    }
+    check(said[0].len == said[1].len && memcmp(said[0].data, said[1].data, said[0].len) == 0);
+    handover_free(&again);
+    buf_free(&said[0]);
+    buf_free(&said[1]);
+}
+
 static void try_state(const uint8_t *data, size_t size)
 {
     struct handover h, again;
@@ -35,6 +68,7 @@ static void try_state(const uint8_t *data, size_t size)
     free(copy);
     if (good) {
         check(h.pid > 0 && h.wanted > 0 && h.path[0] == '/' && h.memory >= 0);
+        take_settings(&h);
         write_all(&one, &h);
         check(!one.overflow && handover_read(&again, one.data, one.len, &why));
         write_all(&other, &again);
