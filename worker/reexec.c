@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "common/base/check.h"
+#include "common/base/log.h"
 
 static char **arguments;
 static char program[HANDOVER_PATH];
@@ -160,6 +161,7 @@ int reexec_go(int state, const struct handover *h)
     if (setenv(REEXEC_ENVIRONMENT, number, 1) != 0)
         return -errno;
     set_close_on_exec(state, h, 0);
+    log_end(); /* what the limit has left out, which the program in our place knows nothing of */
     execv(program, arguments);
     int failed = errno;
     set_close_on_exec(state, h, FD_CLOEXEC);
