@@ -3,8 +3,8 @@
  *
  * Runs inside conf_load, so its errors come out together with all others. Asks the module that will use a
  * setting whether it can: the address policy for networks, librabbitmq and libpq for their URLs. Opens
- * nothing but the file of authorities, to see that it can be read, and those for TLS to the broker. libpq's own words are not shown: they may
- * quote the password.
+ * nothing but the files that are named in it, to see that they can be read. libpq's own words are not shown: they may quote
+ * the password.
  */
 #include "common/conf_check.h"
 
@@ -47,6 +47,37 @@ static void check_broker_files(struct conf_reader *r)
         !r->refused[CONF_ROW_broker_cert_file] && !r->refused[CONF_ROW_broker_key_file] &&
         !broker_tls_check_files(r->conf, &row, why, sizeof why))
         conf_refuse(r, row, "%s", why);
+}
+
+static const char *option_of(const PQconninfoOption *options, const char *keyword)
+{
+    for (; options->keyword; options++)
+        if (strcmp(options->keyword, keyword) == 0)
+            return options->val ? options->val : "";
+    return "";
+}
+
+/*
+ * The files that libpq opens for each connection, for those who must not find out when they have given another one up.
+ * Where TLS is not asked for it goes without them. sslrootcert=system is no file (libpq of 16 and later).
+ */
+static void check_database_files(struct conf_reader *r)
+{
+    static const char *const keywords[] = {"sslrootcert", "sslcert", "sslkey", "sslcrl"};
+    PQconninfoOption *options = r->refused[CONF_ROW_database_url] || !r->conf->database_url[0]
+                                    ? NULL
+                                    : PQconninfoParse(r->conf->database_url, NULL);
+    const char *mode = options ? option_of(options, "sslmode") : "";
+    for (size_t i = 0; (strncmp(mode, "verify-", 7) == 0 || strcmp(mode, "require") == 0) &&
+                       i < sizeof keywords / sizeof keywords[0];
+         i++) {
+        const char *file = option_of(options, keywords[i]);
+        if (*file && strcmp(file, "system") != 0 && strncmp(file, "pkcs11:", 7) != 0 &&
+            access(file, R_OK) != 0)
+            conf_refuse(r, CONF_ROW_database_url, "%s: %.200s cannot be read: %s", keywords[i], file,
+                        strerror(errno));
+    }
+    PQconninfoFree(options);
 }
 
 /* For what the checks of the table's rules let pass. */
@@ -117,6 +148,7 @@ static void check_for_worker(struct conf_reader *r)
 {
     check_for_api(r);
     check_broker_files(r);
+    check_database_files(r);
 }
 
 struct conf *conf_load_for_worker(const char *file, struct conf_errors *errors)

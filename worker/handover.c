@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,18 @@ static bool take_figure(struct handover *h, const char *value)
     return true;
 }
 
+/* "json info", as the settings say it. */
+static bool take_log(struct handover *h, const char *value)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    const char *space = strchr(value, ' ');
+    h->log_json = strncmp(value, "json ", 5) == 0;
+    for (size_t i = 0; space && i < sizeof levels / sizeof levels[0]; i++)
+        if (strcmp(space + 1, levels[i]) == 0)
+            snprintf(h->log_level, sizeof h->log_level, "%s", levels[i]);
+    return true; /* how another build says it changes nothing of what is to be looked after */
+}
+
 static bool is_name(const char *name, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -161,8 +174,13 @@ static bool take_line(struct handover *h, const char *line)
     static const struct {
         const char *key;
         bool (*take)(struct handover *h, const char *value);
-    } keys[] = {{"supervisor ", take_supervisor}, {"path ", take_path},     {"listen ", take_listen},
-                {"child ", take_child},           {"figure ", take_figure}, {"setting ", take_setting}};
+    } keys[] = {{"supervisor ", take_supervisor},
+                {"path ", take_path},
+                {"listen ", take_listen},
+                {"child ", take_child},
+                {"figure ", take_figure},
+                {"setting ", take_setting},
+                {"log ", take_log}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         if (strncmp(line, keys[i].key, strlen(keys[i].key)) == 0)
             return keys[i].take(h, line + strlen(keys[i].key));
@@ -225,6 +243,8 @@ void handover_write_head(struct buf *to, const struct handover *h)
     buf_printf(to, "path %s\n", h->path);
     if (h->listen >= 0)
         buf_printf(to, "listen %d %s\n", h->listen, h->listen_at);
+    if (*h->log_level)
+        buf_printf(to, "log %s %s\n", h->log_json ? "json" : "text", h->log_level);
     for (size_t i = 0; i < h->child_count; i++) {
         const struct handover_child *c = &h->children[i];
         buf_printf(to, "child %d %d %d %u %" PRId64 " %d %d\n", (int)c->pid, c->slot, c->role, c->generation,

@@ -59,6 +59,8 @@ struct handover {
     int64_t watchdog_us; /* until the file is read */
     int64_t grace_us;    /* the same */
     bool again;          /* a HUP came after this one */
+    bool log_json;
+    char log_level[8]; /* until the file is read, too; empty: not said */
     struct handover_child *children;
     size_t child_count;
     struct handover_figure *figures; /* what was counted in memories that are gone */

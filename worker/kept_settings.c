@@ -32,6 +32,18 @@ static void take_due_late(const char *value)
         shared_due_late(seconds);
 }
 
+static void write_started(struct buf *to)
+{
+    buf_printf(to, "%lld", (long long)shared_started_us());
+}
+
+static void take_started(const char *value)
+{
+    long long us = strtoll(value, NULL, 10);
+    if (us > 0 && us < shared_started_us())
+        shared_set_started(us);
+}
+
 /* A letter for the state and the name in hexadecimal digits (it may hold any byte), with spaces between them. */
 static void write_queues(struct buf *to)
 {
@@ -76,7 +88,9 @@ static const struct {
     const char *name;
     void (*write)(struct buf *to);
     void (*take)(const char *value);
-} rows[] = {{"due_late", write_due_late, take_due_late}, {"queues", write_queues, take_queues}};
+} rows[] = {{"due_late", write_due_late, take_due_late},
+            {"started_us", write_started, take_started},
+            {"queues", write_queues, take_queues}};
 
 void kept_settings_write(struct buf *to)
 {

@@ -21,6 +21,7 @@
 #include "worker/figure_table.h"
 #include "worker/reexec.h"
 #include "worker/supervisor.h"
+#include "worker/supervisor_parts.h"
 
 enum { EXIT_NO_HANDOVER = 70 }; /* EX_SOFTWARE of sysexits.h: a service manager starts us anew */
 
@@ -42,6 +43,13 @@ static const char usage[] =
     "USR1, USR2 the log one level more talkative, less\n";
 
 /* A supervisor that means to execute us in its place asks whether we can take over. */
+static int cannot_take_over(struct handover *h, const char *why)
+{
+    fprintf(stderr, "this version (" NOTIFY_VERSION ") cannot take over from the one that runs: %s\n", why);
+    handover_free(h);
+    return EXIT_WRONG_USE;
+}
+
 static int test_handover(void)
 {
     struct handover h;
@@ -49,13 +57,12 @@ static int test_handover(void)
     const char *why;
     switch (reexec_take(&h, &header, true, &why)) {
     case REEXEC_GOOD:
+        if (!reload_can_adopt(&h, header, &why))
+            return cannot_take_over(&h, why);
         printf(BINARY_CHECK_SAYS HANDOVER_BEGINS "\n");
         break;
     case REEXEC_BAD:
-        fprintf(stderr, "this version (" NOTIFY_VERSION ") cannot take over from the one that runs: %s\n",
-                why);
-        handover_free(&h);
-        return EXIT_WRONG_USE;
+        return cannot_take_over(&h, why);
     case REEXEC_NONE:
         break;
     }
@@ -108,6 +115,8 @@ static int run(const char *file)
         handover_free(&handover);
         return EXIT_NO_HANDOVER;
     }
+    if (state == REEXEC_GOOD && *handover.log_level)
+        log_setup(handover.log_level, handover.log_json, "supervisor");
     struct conf *conf = conf_load_for_worker(file, &errors);
     for (size_t i = 0; i < errors.list.count; i++)
         LOG(LOG_ERROR, "bad_configuration", LOG_TEXT("error", errors.list.items[i]));

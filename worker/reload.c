@@ -35,7 +35,7 @@
 #include "worker/shared_older.h"
 #include "worker/supervisor_parts.h"
 
-enum { TICK_US = 100000 };
+enum { SAY_LATE_US = 60 * 1000000 };
 
 static bool old_ones_live(const struct supervisor *s)
 {
@@ -45,13 +45,39 @@ static bool old_ones_live(const struct supervisor *s)
     return false;
 }
 
-static long count_consuming(const struct supervisor *s)
+static long count_living(const struct supervisor *s)
 {
     long n = 0;
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        n += s->children[i].pid != 0;
+    return n;
+}
+
+/* The old workers have the database, or some of them. */
+static bool old_ones_have_database(const struct supervisor *s)
+{
+    for (int i = 0; i < CHILDREN_MAX; i++) {
+        const struct child *c = &s->children[i];
+        if (c->pid && c->role == SHARED_WORKER && c->generation != s->generation &&
+            shared_slot_at(c->slot)->database_up)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * How many of this generation do the work: they consume, and reach the database unless nobody does. A file with a wrong
+ * `database.url` would else end those who have the right one.
+ */
+static long count_working(const struct supervisor *s)
+{
+    long n = 0;
+    bool with_database = old_ones_have_database(s);
     for (int i = 0; i < CHILDREN_MAX; i++) {
         const struct child *c = &s->children[i];
         if (c->pid && c->role == SHARED_WORKER && c->generation == s->generation && !c->asked_to_end)
-            n += shared_slot_at(c->slot)->consuming;
+            n += shared_slot_at(c->slot)->consuming &&
+                 (!with_database || shared_slot_at(c->slot)->database_up);
     }
     return n;
 }
@@ -91,7 +117,9 @@ static void describe(const struct supervisor *s, struct handover *h)
         .watchdog_us = s->watchdog_us,
         .grace_us = s->grace_us,
         .again = s->again,
+        .log_json = s->conf && strcmp(s->conf->log_format, "json") == 0,
     };
+    snprintf(h->log_level, sizeof h->log_level, "%s", s->conf ? s->conf->log_level : "info");
     snprintf(h->path, sizeof h->path, "%s", reexec_path());
     snprintf(h->listen_at, sizeof h->listen_at, "%s", agent_listen_at());
     describe_children(s, h);
@@ -130,7 +158,7 @@ static bool may_begin(const struct supervisor *s)
 {
     if (!old_ones_live(s))
         return true;
-    return s->starting && count_consuming(s) == 0 &&
+    return s->starting && count_working(s) == 0 &&
            clock_mono_us() - s->reload_us >= clock_us(s->conf->reload_patience);
 }
 
@@ -193,7 +221,10 @@ static void execute(struct supervisor *s)
         return;
     }
     int state = write_state(s, &h);
-    int failed = state >= 0 ? reexec_go(state, &h) : -errno;
+    int failed = state < 0 ? -errno : -EPROTO;
+    if (state >= 0 &&
+        (long)h.child_count == count_living(s)) /* one that is not handed over would be nobody's */
+        failed = reexec_go(state, &h);
     LOG(LOG_ERROR, "reload_refused", LOG_TEXT("error", strerror(-failed)), LOG_TEXT("program", reexec_path()),
         LOG_TEXT("advice", "it could not be executed; nothing was changed"));
     handover_free(&h);
@@ -207,7 +238,7 @@ static void go_over(struct supervisor *s)
 {
     if (!old_ones_live(s) || (s->superseding && !this_one_lives(s)))
         execute(s);
-    else if (s->superseding || (s->starting && count_consuming(s) == 0))
+    else if (s->superseding || (s->starting && count_working(s) == 0))
         supersede(s);
 }
 
@@ -225,23 +256,45 @@ static void relieve_agent(struct supervisor *s)
             supervisor_drain(&s->children[i]);
 }
 
+static long count_old_workers(const struct supervisor *s)
+{
+    long n = 0;
+    for (int i = 0; i < CHILDREN_MAX; i++)
+        n += s->children[i].pid && s->children[i].role == SHARED_WORKER &&
+             s->children[i].generation != s->generation;
+    return n;
+}
+
+static void say_late(struct supervisor *s)
+{
+    int64_t now = clock_mono_us();
+    if (now < s->say_late_us)
+        return;
+    if (!s->say_late_us)
+        service_manager_tell("READY=1\n");
+    s->say_late_us = now + SAY_LATE_US;
+    LOG(LOG_ERROR, "reload_waits", LOG_NUM("old_workers", count_old_workers(s)),
+        LOG_TEXT(
+            "advice",
+            "no new worker consumes and reaches the database; those of before go on and are not replaced"));
+}
+
 /*
- * The new generation consumes, or a part of it does and the others had time enough to (the broker may refuse
- * so many connections at once): the old one may drain.
+ * The new generation works, or a part of it does and the others had time enough to (the broker may refuse
+ * so many connections at once): the old one may drain. Until then it is all there is, so it does not recycle its workers.
  */
 static void finish_start(struct supervisor *s)
 {
+    shared_keep_workers(s->starting);
+    shared_older_keep_workers(s->starting);
     if (!s->starting || s->superseding)
         return;
     relieve_agent(s);
-    long consuming = count_consuming(s);
+    long working = count_working(s);
     bool late = clock_mono_us() - s->reload_us > s->watchdog_us;
-    if (late && consuming == 0 && !s->said_late) {
-        LOG(LOG_ERROR, "reload_waits", LOG_TEXT("advice", "no new worker consumes; the old ones go on"));
-        s->said_late = true;
-        service_manager_tell("READY=1\n");
-    }
-    if (consuming == 0 || (consuming < s->wanted && !late))
+    if (late && working == 0)
+        say_late(s);
+    if (working == 0 || (working < s->wanted && !late))
         return;
     s->starting = false;
     for (int i = 0; i < CHILDREN_MAX; i++)
@@ -299,6 +352,15 @@ void reload_forget(struct supervisor *s)
 
 /* ---- at the start, in the place of the supervisor before ---- */
 
+bool reload_can_adopt(const struct handover *h, const struct shared_header *header, const char **why)
+{
+    *why = "its children have no place in this build";
+    for (size_t i = 0; i < h->child_count; i++)
+        if (h->children[i].slot < 0 || (uint32_t)h->children[i].slot >= header->slots)
+            return false;
+    return h->child_count <= CHILDREN_MAX && (long)h->child_count + h->wanted + 1 <= SHARED_SLOTS;
+}
+
 static bool adopt_children(struct supervisor *s, const struct handover *h, bool same)
 {
     if (h->child_count > CHILDREN_MAX)
@@ -336,6 +398,7 @@ bool reload_go_on(struct supervisor *s, const struct handover *h, struct shared_
     for (size_t i = 0; !same && i < h->setting_count; i++)
         kept_settings_take(h->settings[i].name, h->settings[i].value);
     shared_older_look();
+    shared_older_begun();
     if (h->listen >= 0)
         agent_listen_take(h->listen, h->listen_at);
     s->generation = h->generation + 1;

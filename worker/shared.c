@@ -314,6 +314,16 @@ static uint64_t latest(size_t word)
     return most;
 }
 
+void shared_keep_workers(bool keep)
+{
+    shared->header.keep_workers = keep;
+}
+
+bool shared_workers_are_kept(void)
+{
+    return shared->header.keep_workers;
+}
+
 void shared_totals(uint64_t *out)
 {
     memset(out, 0, COUNTER_COUNT * sizeof *out);
@@ -323,6 +333,11 @@ void shared_totals(uint64_t *out)
     for (const struct figure *f = figure_table; f < figure_table + FIGURE_COUNT; f++)
         if (f->type == FIGURE_TYPE_LATEST)
             out[f->at] = latest(f->at);
+}
+
+void shared_set_started(int64_t wall_us)
+{
+    shared->started_us = wall_us;
 }
 
 int64_t shared_started_us(void)

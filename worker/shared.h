@@ -106,6 +106,10 @@ uint64_t shared_sum_cells(enum figure_id figure);
 void shared_totals(uint64_t *out);
 /* Wall clock; when the memory was mapped. */
 int64_t shared_started_us(void);
+void shared_set_started(int64_t wall_us);
+/* Supervisor: who ends by itself is not replaced, so that no worker is to be recycled. Worker: is it so? */
+void shared_keep_workers(bool keep);
+bool shared_workers_are_kept(void);
 
 /* Around the synchronous work on one message. HASH is never 0. */
 void shared_handling(uint64_t hash);

@@ -42,6 +42,7 @@ bool shared_header_is_same(const struct shared_header *a, const struct shared_he
     struct shared_header one = *a, other = *b;
     memset(one.build, 0, sizeof one.build); /* a version may be raised without another layout */
     memset(other.build, 0, sizeof other.build);
+    one.keep_workers = other.keep_workers = 0;
     return memcmp(&one, &other, sizeof one) == 0 && memcmp(names_of(a), names_of(b), a->names_size) == 0;
 }
 

@@ -286,6 +286,18 @@ void shared_older_gone(int slot, bool killer)
         end();
 }
 
+void shared_older_keep_workers(bool keep)
+{
+    if (older.header)
+        older.header->keep_workers = keep;
+}
+
+void shared_older_begun(void)
+{
+    if (older.header && older.living == 0)
+        end();
+}
+
 static void write_figure(struct buf *to, const char *name, uint64_t value)
 {
     if (value)

@@ -15,6 +15,10 @@
 
 /* Own FD and look after that memory. HEADER is its beginning, sound, and mapped whole for as long as the process lives. */
 void shared_older_begin(int fd, struct shared_header *header);
+/* All processes there have got their mirrors; where there are none, the memory is given back. */
+void shared_older_begun(void);
+/* As shared_keep_workers, there. */
+void shared_older_keep_workers(bool keep);
 /* Its descriptor; -1: there is none, all processes live in our own memory. */
 int shared_older_descriptor(void);
 /* A slot of ours for the process PID in the slot OLDER there; -1: OLDER is no slot. */

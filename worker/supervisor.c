@@ -228,6 +228,10 @@ static void note_death(struct supervisor *s, const struct child *c, int status)
         LOG_NUM("status", WIFEXITED(status) ? WEXITSTATUS(status) : 0),
         LOG_TEXT("watchdog", c->killed_by_watchdog ? "yes" : "no"), LOG_NUM("message_killed", kills),
         LOG_NUM("unwritten", (double)unwritten));
+    if (s->starting && !c->asked_to_end && c->role == SHARED_WORKER && c->generation != s->generation)
+        LOG(LOG_ERROR, "not_replaced",
+            LOG_TEXT("advice", "its program and settings are not there any more; see why no new worker "
+                               "consumes and reaches the database, mend it, and send HUP"));
     if (c->asked_to_end || had_worked) {
         t->deaths = 0;
         t->not_before_us = 0;

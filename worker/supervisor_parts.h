@@ -51,9 +51,9 @@ struct supervisor {
     struct child children[CHILDREN_MAX];
     struct throttle throttles[SHARED_AGENT + 1];
     bool ending;
-    bool starting;    /* this generation is to take over from the one before when it consumes */
-    bool said_late;   /* that it does not */
-    bool superseding; /* it drains, because it did not, and another one is to take its place */
+    bool starting;       /* this generation is to take over from the one before when it consumes */
+    int64_t say_late_us; /* that it does not: when next; 0: it was not said yet */
+    bool superseding;    /* it drains, because it did not, and another one is to take its place */
     int64_t reload_us;
     enum reload_step step;
     bool again; /* another HUP came after the one that is on its way */
@@ -84,6 +84,11 @@ void reload_turn(struct supervisor *s);
 void reload_reaped(struct supervisor *s, pid_t pid, int status);
 /* The pool ends: there is nothing to reload any more. */
 void reload_forget(struct supervisor *s);
+/*
+ * Whether reload_go_on would find a place for all of H's children, in a memory that begins with HEADER, and for their
+ * successors. WHY not: a constant.
+ */
+bool reload_can_adopt(const struct handover *h, const struct shared_header *header, const char **why);
 /* At the start, in the place of the supervisor before: go on with its children, as their next generation. */
 bool reload_go_on(struct supervisor *s, const struct handover *h, struct shared_header *header);
 

@@ -92,6 +92,8 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 static void recycle_if_due(struct worker *w)
 {
     uint64_t settled = shared_mine()->counters[COUNT_SETTLED] - w->settled_at_start;
+    if (shared_workers_are_kept())
+        return;
     if (w->conf->recycle_events && settled >= (uint64_t)w->conf->recycle_events)
         start_draining(w, "recycle_events");
     if (w->conf->recycle_memory && (long)(shared_mine()->resident >> 20) > w->conf->recycle_memory)

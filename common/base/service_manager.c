@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { MESSAGE_MAX = 512 };
+enum { MESSAGE_MAX = 512, WAIT_US = 100000 };
 
 static void send_to(const char *path, const char *message, size_t size)
 {
@@ -26,9 +26,11 @@ static void send_to(const char *path, const char *message, size_t size)
     memcpy(to.sun_path, path, length);
     if (*path == '@')
         to.sun_path[0] = 0; /* an abstract address: its length says where it ends */
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const struct timeval most = {.tv_usec = WAIT_US};
     if (fd < 0)
         return;
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
     sendto(fd, message, size, MSG_NOSIGNAL, (const struct sockaddr *)&to,
            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
     close(fd);

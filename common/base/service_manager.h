@@ -5,7 +5,8 @@
 
 /*
  * The service manager that started us, when it wants to hear how we are: NOTIFY_SOCKET in the environment, a datagram per
- * message, lines of NAME=VALUE (sd_notify(3), "Notes"). Nothing is sent without it, and nothing ever waits.
+ * message, lines of NAME=VALUE (sd_notify(3), "Notes"). Nothing is sent without it; a manager that does not read is waited for a
+ * tenth of a second.
  */
 void service_manager_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
