@@ -37,8 +37,7 @@ enum {
         100, /* from a connection to its request, of a client of this host or near it, and to the answer */
     LOOK_MS = 10,
     FINISH_MS = 2000, /* for a client that reads an answer slowly */
-    WAIT_MS =
-        400, /* the supervisor sees that we work, in its tick, and the agent before us ends its answers */
+    WAIT_MS = 2000,   /* for the agent before us, which the supervisor asks to leave when we work */
 };
 
 struct agent_http {
@@ -50,6 +49,7 @@ struct agent_http {
     bool complained;
     struct evhttp_bound_socket *bound; /* NULL: it does not listen */
     int64_t accepted_us;               /* the last connection */
+    int64_t wait_until_us;             /* for the agent before us; 0: it is not waited for */
     int answers; /* not written yet, and those whose connection broke, of which nobody tells */
     uint64_t totals[COUNTER_COUNT];
 };
@@ -160,11 +160,30 @@ static void begin_listening(struct agent_http *h)
         try_bind(h);
 }
 
+/* Another agent still accepts. */
+static bool another_listens(void)
+{
+    for (int i = 0; i < SHARED_SLOTS; i++) {
+        const struct shared_slot *s = shared_slot_at(i);
+        if (i != shared_my_slot() && s->role == SHARED_AGENT && s->pid && !s->draining)
+            return true;
+    }
+    return false;
+}
+
+static void wait_or_listen(struct agent_http *h)
+{
+    if (clock_mono_us() < h->wait_until_us && another_listens())
+        event_add(h->bind_again, &(struct timeval){0, LOOK_MS * 1000});
+    else
+        begin_listening(h);
+}
+
 static void on_bind_again(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    begin_listening(arg);
+    wait_or_listen(arg);
 }
 
 /* Notes when; NULL lets libevent make what it makes. */
@@ -178,6 +197,7 @@ static struct bufferevent *on_connection(struct event_base *base, void *arg)
 
 void agent_http_finish(struct agent_http *h, struct event_base *base)
 {
+    shared_mine()->draining = 1; /* the agent after us need not wait any more */
     if (!h || !h->bound)
         return;
     evhttp_del_accept_socket(h->server, h->bound);
@@ -216,9 +236,8 @@ struct agent_http *agent_http_new(struct event_base *base, const char *listen,
     evhttp_set_cb(h->server, "/metrics", on_metrics, h);
     h->bind_again = event_new(base, -1, 0, on_bind_again, h);
     if (agent_listen_descriptor() >= 0 && agent_listen_waits())
-        event_add(h->bind_again, &(struct timeval){0, WAIT_MS * 1000});
-    else
-        begin_listening(h);
+        h->wait_until_us = clock_mono_us() + WAIT_MS * 1000LL;
+    wait_or_listen(h);
     return h;
 }
 
