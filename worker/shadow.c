@@ -3,7 +3,8 @@
  *
  *   decode -> judge (shadow_event, shadow_scan) -> rows of notify.shadow -> passed on to `forward`, confirmed -> acknowledged
  *
- * Takes the place of trip.c and of all that follows it; the states are in shadow_message.h. Owns the messages in hand, each with its arena. Invariants:
+ * Takes the place of trip.c and of all that follows it; the states are in shadow_message.h. Owns the messages in hand, each with
+ * its arena. Invariants:
  *   - a message is acknowledged when the broker has confirmed that the queue `forward` has it, and not before: so it is never
  *     lost, and twice there only when the worker or a connection dies between the two;
  *   - what is passed on is what came, byte by byte (publish_foreign), also when it could not be understood;

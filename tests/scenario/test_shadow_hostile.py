@@ -9,7 +9,7 @@ from typing import Any
 
 import pika
 import pytest
-from sandbox import producer
+from sandbox import producer, seed
 from shadow_side import FORWARD, SHADOW, Queue, celery_queue, own, rows  # noqa: F401
 
 pytestmark = pytest.mark.unbalanced  # its queues are not there: nothing is to be compared
@@ -180,6 +180,28 @@ def test_no_more_than_the_prefetch_is_looked_for_again(stage, notifyd, celery_qu
     assert verdicts()["not_found"] == 3
 
 
+def test_the_task_of_a_scan_is_passed_on_before_its_findings_are_judged(stage, notifyd, celery_queue):
+    """There may be a hundred thousand, and the worker that delivers waits."""
+    seed.add_findings(stage.connection, stage.scan, ["low"] * 4000)
+    worker = notifyd({**SHADOW, "workers": 1})
+    task = producer.celery_app(stage.broker_url).notify_scan_findings.delay(stage.scan.id)
+    celery_queue.take()
+    assert own(stage, task.id)["verdict"] == "expanded"
+    assert len(rows(stage)) < 4000
+    stage.wait(lambda: len(rows(stage)) >= 4000, timeout=60)
+    assert worker.counter("messages_settled") == 1
+
+
+def test_a_worker_that_ends_does_not_wait_for_what_is_judged_afterwards(stage, notifyd, celery_queue):
+    seed.add_findings(stage.connection, stage.scan, ["low"] * 4000)
+    worker = notifyd({**SHADOW, "workers": 1})
+    producer.celery_app(stage.broker_url).notify_scan_findings.delay(stage.scan.id)
+    celery_queue.take()
+    worker.terminate()
+    assert worker.wait() == 0
+    assert celery_queue.is_empty() and celery_queue.length("notify") == 0
+
+
 # --- the broker's returns
 
 @pytest.mark.parametrize("correlation", ["1abc", "1", None])
@@ -229,7 +251,8 @@ def in_hand(worker: Any) -> str:
     return next(line for line in worker.metrics().splitlines() if line.startswith("notify_messages_in_hand")).split()[1]
 
 
-def test_what_cannot_be_passed_on_is_forgotten_when_its_connection_is_lost(stage, notifyd, celery_queue, rabbit):
+def test_what_cannot_be_passed_on_is_forgotten_when_its_connection_is_lost(stage, notifyd, rabbit):
+    Queue(stage.broker_url).make()
     worker = notifyd({**SHADOW, "workers": 1, "limits": {"message_bytes": 65536}, "shadow": {"message_bytes": 0}})
     producer.publish_raw(stage.broker_url, "notify", b"x" * 70_000, pika.BasicProperties(message_id="large"))
     worker.wait_event("shadow_held", id="large")
