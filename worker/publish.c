@@ -418,7 +418,7 @@ static void release_aside(struct publisher *p)
         if (m->suspect.not_before_us > now)
             continue;
         list_remove(&m->link);
-        if (!m->impossible || !suspects_is_proved(&m->suspect, p->passed)) {
+        if (!m->impossible || !suspects_is_proved(&m->suspect)) {
             list_append(&p->waiting, &m->link);
             continue;
         }

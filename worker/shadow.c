@@ -309,10 +309,8 @@ void shadows_hand_back(struct shadows *all, int64_t max_us)
         struct shadow_message *m = list_entry(at, struct shadow_message, link);
         if (m->state == SHADOW_HELD)
             shadow_hold_look(m, max_us);
-        else if (m->state != SHADOW_JUDGING || now - m->begun_us < max_us ||
-                 !shadow_event_withdraw(&m->event))
-            continue;
-        else {
+        else if (m->state == SHADOW_JUDGING && now - m->begun_us >= max_us &&
+                 shadow_event_withdraw(&m->event)) {
             shadow_hand_back(m, "the database is away");
             count++;
         }

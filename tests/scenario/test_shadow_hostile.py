@@ -116,6 +116,24 @@ def test_what_the_broker_refused_is_passed_on_when_it_takes_it(stage, notifyd, c
     assert set(found) == {*ids, "poison", event} and found[event] == 1 and max(found.values()) <= 4
 
 
+def test_a_right_that_is_missing_sets_nothing_aside_for_good(stage, notifyd, celery_queue, rabbit, vhost):
+    """The broker closes the channel at every message: none of them is to blame, and all go when it has the right."""
+    may = lambda write: (f'rabbit_auth_backend_internal:set_permissions(<<"weak">>, <<"{vhost}">>, <<".*">>, <<"{write}">>, <<".*">>,'  # noqa: E731
+                         ' <<"test">>)')
+    rabbit.evaluate('rabbit_auth_backend_internal:add_user(<<"weak">>, <<"pw">>, <<"test">>), ' + may("^(notify|celery).*"))
+    url = pika.URLParameters(stage.broker_url)
+    messages = [producer.celery_message(stage.event("scan_done")) for _ in range(3)]
+    publish_all(stage.broker_url, messages)
+    worker = notifyd({**SHADOW, "workers": 1, "broker": {"url": f"amqp://weak:pw@{url.host}:{url.port}/{vhost}", "reconnect_max": 1.0}})
+    worker.wait_event("publish_set_aside", count=8, timeout=60)
+    assert celery_queue.is_empty() and not worker.events("shadow_held") and worker.counter("messages_settled") == 0
+    rabbit.evaluate(may(".*"))
+    found = celery_queue.take(3, timeout=60)
+    assert {properties.headers["id"] for properties, _ in found} == {properties.headers["id"] for _, properties in messages}
+    time.sleep(1)
+    assert celery_queue.is_empty() and not worker.events("shadow_held") and celery_queue.length("notify") == 0
+
+
 # --- the database
 
 def test_an_event_whose_look_up_the_database_refuses_is_passed_on(stage, notifyd, celery_queue):
