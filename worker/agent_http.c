@@ -35,6 +35,8 @@ enum {
     FIGURES_MAX = 4 << 20,
     ANSWER_MS =
         100, /* from a connection to its request, of a client of this host or near it, and to the answer */
+    LOOK_MS = 10,
+    FINISH_MS = 2000, /* for a client that reads an answer slowly */
     WAIT_MS =
         400, /* the supervisor sees that we work, in its tick, and the agent before us ends its answers */
 };
@@ -48,11 +50,20 @@ struct agent_http {
     bool complained;
     struct evhttp_bound_socket *bound; /* NULL: it does not listen */
     int64_t accepted_us;               /* the last connection */
+    int answers; /* not written yet, and those whose connection broke, of which nobody tells */
     uint64_t totals[COUNTER_COUNT];
 };
 
+static void on_answered(struct evhttp_request *request, void *arg)
+{
+    struct agent_http *h = arg;
+    (void)request;
+    h->answers--;
+}
+
 /* TEXT is given back. */
-static void answer(struct evhttp_request *request, int status, const char *type, struct buf *text)
+static void answer(struct agent_http *h, struct evhttp_request *request, int status, const char *type,
+                   struct buf *text)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     struct evbuffer *body = evbuffer_new();
@@ -60,31 +71,33 @@ static void answer(struct evhttp_request *request, int status, const char *type,
     buf_free(text);
     evhttp_add_header(headers, "Content-Type", type);
     evhttp_add_header(headers, "Cache-Control", "no-store");
+    h->answers++;
+    evhttp_request_set_on_complete_cb(request, on_answered, h);
     evhttp_send_reply(request, status, NULL, body);
     evbuffer_free(body);
 }
 
 static void on_health(struct evhttp_request *request, void *arg)
 {
-    const struct agent_http *h = arg;
+    struct agent_http *h = arg;
     struct survey survey;
     struct buf b;
     survey_take(&survey);
     buf_init(&b, WORDS_MAX);
     agent_health_describe(h->health, &survey, &b);
-    answer(request, agent_health_is_good(h->health) ? 200 : 503, "text/plain", &b);
+    answer(h, request, agent_health_is_good(h->health) ? 200 : 503, "text/plain", &b);
 }
 
 static void on_ready(struct evhttp_request *request, void *arg)
 {
+    struct agent_http *h = arg;
     struct survey s;
     struct buf b;
-    (void)arg;
     survey_take(&s);
     buf_init(&b, WORDS_MAX);
     buf_printf(&b, "%s\nworkers %d, consuming from the broker %d, connected to the database %d\n",
                s.ready ? "ready" : "not ready", s.workers, s.consuming, s.with_database);
-    answer(request, s.ready ? 200 : 503, "text/plain", &b);
+    answer(h, request, s.ready ? 200 : 503, "text/plain", &b);
 }
 
 static void on_metrics(struct evhttp_request *request, void *arg)
@@ -100,7 +113,7 @@ static void on_metrics(struct evhttp_request *request, void *arg)
     asked.values[FIGURE_HEALTHY][0] = agent_health_is_good(h->health);
     buf_init(&b, FIGURES_MAX);
     figures_show(&b, h->totals, &asked);
-    answer(request, 200, FIGURES_TYPE, &b);
+    answer(h, request, 200, FIGURES_TYPE, &b);
 }
 
 /* With the port 0 the kernel has chosen one. */
@@ -169,10 +182,14 @@ void agent_http_finish(struct agent_http *h, struct event_base *base)
         return;
     evhttp_del_accept_socket(h->server, h->bound);
     h->bound = NULL;
-    if (clock_mono_us() - h->accepted_us > ANSWER_MS * 1000LL)
-        return;
-    event_base_loopexit(base, &(struct timeval){0, ANSWER_MS * 1000});
-    event_base_dispatch(base);
+    int64_t most = clock_mono_us() + FINISH_MS * 1000LL;
+    while (clock_mono_us() < most &&
+           (h->answers > 0 || clock_mono_us() - h->accepted_us <= ANSWER_MS * 1000LL)) {
+        event_base_loopexit(base, &(struct timeval){0, LOOK_MS * 1000});
+        event_base_dispatch(base);
+        if (event_base_got_break(base))
+            return; /* another signal: at once */
+    }
 }
 
 struct agent_http *agent_http_new(struct event_base *base, const char *listen,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -133,6 +135,29 @@ def test_a_generation_that_found_nobody_alive_is_known_to_the_next(stage, notify
     assert len(one.family()) == 4, "the supervisor, an agent and two workers, and nobody of whom it does not know"
     assert one.counter("messages_settled") == 1
     stage.wait_arrivals([stage.publish()])
+
+
+def test_answers_that_are_read_slowly_are_finished_by_the_agent_that_leaves(stage, notifyd):
+    """More of them than the kernel takes from it at once."""
+    one, asked = notifyd(), 100
+    host, port = one.settings["agent"]["listen"].split(":")
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((host, int(port)))
+        client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * asked)
+        got = client.recv(512)
+        one.signal(signal.SIGHUP)
+        wait_until(lambda: len(one.events("agent_listening")) == 2, 10, "the new agent works")
+        time.sleep(0.5)  # the old one has been asked to leave
+        client.settimeout(20)
+        while piece := client.recv(1 << 16):
+            got += piece
+            if got.count(b"HTTP/1.1 200 OK") == asked and got.endswith(b"\n# EOF\n"):
+                break
+        one.wait_event("child_ended")
+    whole = [len(answer.split(b"\r\n\r\n", 1)[1]) == int(re.search(rb"Content-Length: (\d+)", answer)[1])  # type: ignore[index]
+             for answer in got.split(b"HTTP/1.1 200 OK")[1:]]
+    assert whole == [True] * asked
 
 
 def test_a_term_to_every_process_at_once_is_a_drain(stage, notifyd):
