@@ -4,7 +4,7 @@
  * Owns the message that is being put together. The library's own amqp_read_message waits without a deadline
  * and loses frames of other channels; this takes one frame at a time and never waits. All bytes are copied,
  * because the library's memory goes after each frame. The announced size of a body is 64 bits from outside:
- * no more than body_max is ever kept, and the rest is counted, hashed and dropped. Of headers, the first are kept,
+ * no more than body_max, or whole_max, is ever kept, and the rest is counted, hashed and dropped. Of headers, the first are kept,
  * and it is noted when those are not all.
  */
 #include "worker/amqp_frames.h"
@@ -20,7 +20,7 @@ enum {
     HEADER_BYTES_MAX = 2 * AMQP_LINK_FRAME_MAX,
     ARENA_BLOCK = 4096,
     HEADER_FRAME_REST =
-        64, /* of a header frame, beside its properties: 20 bytes, and room for a new expiration */
+        64, /* of a header frame, beside its properties: 20 bytes, and room for our mark (publish_foreign) */
 };
 
 void amqp_frames_init(struct amqp_frames *f, size_t body_max)
@@ -153,7 +153,8 @@ static void read_properties(struct amqp_frames *f, amqp_basic_properties_t *p, u
     raw->body_cut = body_size > f->body_max;
     if (raw->body_cut)
         f->hash = hash_sha256_begin();
-    f->body = arena_alloc(&f->arena, (raw->body_cut ? f->body_max : (size_t)body_size) + 1);
+    f->body_room = raw->body_cut && body_size > f->whole_max ? f->body_max : (size_t)body_size;
+    f->body = arena_alloc(&f->arena, f->body_room + 1);
     raw->body = f->body;
     raw->body_size = 0;
     f->body_seen = 0;
@@ -200,7 +201,7 @@ static enum amqp_frames_result take_body(struct amqp_frames *f, amqp_bytes_t par
                                          struct amqp_frames_message *out, struct arena *arena)
 {
     struct raw_message *raw = &f->message.raw;
-    size_t room = f->body_max - raw->body_size;
+    size_t room = f->body_room - raw->body_size;
     size_t keep = part.len < room ? part.len : room;
     if (part.len > raw->announced_size - f->body_seen)
         return FRAMES_BROKEN;

@@ -27,10 +27,12 @@ struct amqp_frames_message {
 
 struct amqp_frames {
     size_t body_max;
+    size_t whole_max; /* one of up to so many bytes is kept whole all the same, though it counts as cut */
     bool keeps_properties; /* of deliveries: set after amqp_frames_init */
     struct arena arena;
     struct amqp_frames_message message;
     char *body;
+    size_t body_room; /* bytes of it that are kept */
     uint64_t body_seen;
     struct hash_sha256_pieces *hash; /* of a body that is cut; else NULL */
     enum { FRAMES_IDLE, FRAMES_WANT_HEADER, FRAMES_WANT_BODY } state;

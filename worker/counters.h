@@ -192,12 +192,17 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
       "from publishing a message to the broker's confirm")                                                   \
     X(SHADOWED, COUNTER, NONE, "events_shadowed",                                                            \
       "events judged in shadow mode, of a scan's findings each one")                                         \
+    X(SHADOW_HELD, GAUGE, NONE, "messages_not_passed_on",                                                    \
+      "messages that shadow mode holds since it cannot pass them on, or not yet: see shadow_held in the "    \
+      "log")                                                                                                 \
     X(SHADOW_SENT, COUNTER, NONE, "deliveries_shadowed",                                                     \
       "requests that shadow mode would have sent in the mode deliver")                                       \
     X(FORWARDED, COUNTER, NONE, "messages_forwarded",                                                        \
       "messages that shadow mode passed on to another worker's queue")                                       \
     X(PUBLISHED, COUNTER, NONE, "publishes_confirmed", "messages published and confirmed")                   \
     X(RETURNED, COUNTER, NONE, "publishes_returned", "messages that the broker could not route or refused")  \
+    X(SET_ASIDE, COUNTER, NONE, "publishes_set_aside",                                                       \
+      "times that the broker closed the connection when a message was published alone, which then waits")    \
     X(OWED, COUNTER, NONE, "publishes_given_up",                                                             \
       "messages that the broker did not take in time; the sweep publishes them")                             \
     X(TASK_EVENTS_LOST, COUNTER, NONE, "task_events_lost",                                                   \

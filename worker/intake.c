@@ -107,6 +107,11 @@ bool intake_is_current(const struct intake *in, const struct intake_receipt *r)
     return amqp_link_is_up(in->link) && r->epoch == amqp_link_epoch(in->link);
 }
 
+void intake_keep_whole(struct intake *in, size_t bytes)
+{
+    in->frames.whole_max = bytes;
+}
+
 /* False: it has to wait for room, or the link has failed, and with it all that was open. */
 static bool tell(struct intake *in, const struct intake_receipt *r, bool multiple)
 {

@@ -53,6 +53,8 @@ void intake_drop(struct intake *in, struct intake_receipt *receipt);
 void intake_stop(struct intake *in);
 /* The broker still counts on RECEIPT being settled: it has not given the message to somebody else. */
 bool intake_is_current(const struct intake *in, const struct intake_receipt *receipt);
+/* Messages of up to BYTES, beyond limits.message_bytes, are given whole as well, though as cut; from the next one on. */
+void intake_keep_whole(struct intake *in, size_t bytes);
 /* Consume what Celery's tools have added, and what they have cancelled no more; to be called now and then. */
 void intake_follow(struct intake *in);
 bool intake_is_consuming(const struct intake *in);

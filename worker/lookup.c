@@ -11,10 +11,12 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "common/base/iso8601.h"
 #include "common/base/log.h"
 #include "common/base/utf8.h"
 #include "common/db/pg_row.h"
+#include "worker/shared.h"
 
 enum { TEXT_MAX = 4 * FACTS_TEXT_MAX /* bytes */ };
 
@@ -183,7 +185,12 @@ static void on_rows(void *owner, enum statement statement, const PGresult *r, st
     for (int row = 0; row < PQntuples(r); row++) {
         int32_t n = -1;
         check(pg_row_int4(r, row, LOOKUP_N, &n) && n >= 0 && (size_t)n < count);
-        read_answer(lookup_of(items[n]), r, row);
+        struct lookup *q = lookup_of(items[n]);
+        if (q->poison_hash)
+            shared_handling(q->poison_hash);
+        fault_here(FAULT_LOOK_UP, q->event_id);
+        read_answer(q, r, row);
+        shared_handled();
     }
 }
 

@@ -25,7 +25,8 @@ struct lookup {
     struct pg_batch_item item; /* private */
     struct arena *arena;
     const char *event_id;
-    const struct event *about; /* for the log */
+    const struct event *about; /* for the log; NULL: nobody is named */
+    uint64_t poison_hash;      /* shared memory names it while the answer is read; 0: nobody is named */
     struct uuid scan_id;
     bool has_finding;
     struct uuid finding_id;

@@ -7,6 +7,8 @@
  * nack or a return it waits RETRY_SECONDS; after a return what should have taken it is declared again first,
  * since somebody has deleted it.
  *
+ * A message at which the broker closes the connection is found (suspects.c), and waits aside while the others pass.
+ *
  * Or it is given up, if its owner has written down what is owed: when the broker has blocked publishing for
  * broker.publish_patience, or has refused this message, or all that went its way, for so long (refusals.c). Then the
  * owners hear it at once, until the broker takes something again.
@@ -38,7 +40,7 @@
 #include "worker/shared.h"
 #include "worker/topology.h"
 
-enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1 };
+enum { PUBLISH_OVERHEAD = 512, RETURNED_BODY_MAX = 4096, RETRY_SECONDS = 1, SEQUENCE_DIGITS = 19 };
 
 struct publisher {
     const struct conf *conf;
@@ -48,7 +50,10 @@ struct publisher {
     struct refusals refusals;
     struct list waiting;
     struct list refused;     /* until the next turn of `retry` */
+    struct list aside;       /* until their time; see suspects.h */
     struct list unconfirmed; /* in the order of their sequence numbers */
+    bool alone;              /* while there is one: nothing else may be sent */
+    uint64_t passed;         /* of messages of others, those that were confirmed */
     uint64_t next_sequence;  /* of the next publish on this channel; the first is 1 */
     uint64_t first_sequence; /* of the first member of `ring` */
     struct publish_message **ring;
@@ -168,6 +173,7 @@ static void give_up(struct publisher *p)
     give_up_list(p, &p->unconfirmed);
     give_up_list(p, &p->waiting);
     give_up_list(p, &p->refused);
+    give_up_list(p, &p->aside);
     if (p->pending < before && !p->said_given_up)
         LOG(LOG_WARN, "publishing_given_up", LOG_NUM("messages", before - p->pending),
             LOG_TEXT("advice", "the broker takes no messages; the sweep publishes them when it does"));
@@ -202,12 +208,14 @@ static void settle_one(struct publisher *p, uint64_t sequence, bool accepted)
         p->first_sequence++;
     list_remove(&m->link);
     p->unconfirmed_bytes -= weight(m);
+    m->suspect = (struct suspect){0};
     if (!accepted || m->returned) {
         refuse(p, m);
         return;
     }
     refusals_end(&p->refusals, m);
     p->pending--;
+    p->passed += m->foreign != NULL;
     shared_count(COUNT_PUBLISHED);
     shared_note_us(COUNT_CONFIRM_TIME, 0, clock_mono_us() - m->sent_us);
     m->confirmed(m);
@@ -223,21 +231,30 @@ static void settle(struct publisher *p, uint64_t sequence, bool multiple, bool a
         settle_one(p, s, accepted);
 }
 
+/* TEXT, all of it, as a number; 0 when it is none. A producer's correlation id often begins with digits. */
+static uint64_t number_of(const char *text)
+{
+    size_t n = text ? strspn(text, "0123456789") : 0;
+    return n > 0 && n <= SEQUENCE_DIGITS && !text[n] ? strtoull(text, NULL, 10) : 0;
+}
+
 /*
  * A returned message comes before its ack. Its correlation id is the sequence number that it was sent with; id
- * and way would not tell apart the retries of one event.
+ * and way would not tell apart the retries of one event. What is passed on keeps its own correlation id, and has the
+ * number in our mark.
  */
 static bool mark_returned(struct publisher *p, const struct amqp_frames_message *r)
 {
-    /* What is passed on keeps its own correlation id, and has the number in our mark. */
-    const char *number = raw_message_header_text(&r->raw, PUBLISH_FOREIGN_MARK);
-    if (!number || strcmp(r->return_exchange, "") != 0)
-        number = r->return_correlation;
-    uint64_t sequence = number ? strtoull(number, NULL, 10) : 0;
+    const char *mark = *r->return_exchange ? NULL : raw_message_header_text(&r->raw, PUBLISH_FOREIGN_MARK);
+    uint64_t sequence = number_of(mark ? mark : r->return_correlation);
     if (sequence < 1 || sequence >= p->next_sequence)
         return false;
-    if (sequence >= p->first_sequence && *ring_at(p, sequence)) /* else it was given up */
-        (*ring_at(p, sequence))->returned = true;
+    struct publish_message *m = sequence >= p->first_sequence ? *ring_at(p, sequence) : NULL;
+    if (!m)
+        return true; /* it was given up */
+    if ((m->foreign != NULL) != (mark != NULL))
+        return false;
+    m->returned = true;
     return true;
 }
 
@@ -282,19 +299,37 @@ static bool on_up(void *owner, struct amqp_link *link)
         return false;
     amqp_frames_reset(&p->frames);
     p->first_sequence = p->next_sequence = 1;
-    p->unroutable = false;
+    p->unroutable = p->alone = false;
     event_active(p->pump, EV_TIMEOUT, 1);
     return true;
+}
+
+/* The one that was lost alone, if there is one, lets the others pass first. */
+static void suspect_unconfirmed(struct publisher *p)
+{
+    struct list *at;
+    list_for_each (at, &p->unconfirmed) {
+        struct publish_message *m = list_entry(at, struct publish_message, link);
+        m->returned = false;
+        suspects_add(&m->suspect);
+    }
+    if (list_is_empty(&p->unconfirmed) || p->unconfirmed.next != p->unconfirmed.prev)
+        return;
+    struct publish_message *only = list_entry(p->unconfirmed.next, struct publish_message, link);
+    if (!suspects_is_one(&only->suspect))
+        return;
+    suspects_add_alone(only, p->passed, clock_mono_us());
+    list_remove(&only->link);
+    list_append(&p->aside, &only->link);
+    later(p);
 }
 
 /* Nobody knows which of the unconfirmed arrived: all are sent again, before what waits. */
 static void on_down(void *owner, struct amqp_link *link)
 {
     struct publisher *p = owner;
-    struct list *at;
     (void)link;
-    list_for_each (at, &p->unconfirmed)
-        list_entry(at, struct publish_message, link)->returned = false;
+    suspect_unconfirmed(p);
     list_splice(&p->unconfirmed, &p->refused);
     list_splice(&p->unconfirmed, &p->waiting);
     list_splice(&p->waiting, &p->unconfirmed);
@@ -340,6 +375,9 @@ static void pump(struct publisher *p)
             m->unwanted(m);
             continue;
         }
+        bool alone = suspects_is_one(&m->suspect);
+        if (!list_is_empty(&p->unconfirmed) && (alone || p->alone))
+            break; /* the broker's next word goes on */
         if (!amqp_link_is_lively(p->link)) {
             later(p);
             break;
@@ -352,6 +390,7 @@ static void pump(struct publisher *p)
         if (p->next_sequence - p->first_sequence >= p->ring_size)
             ring_grow(p);
         list_append(&p->unconfirmed, &m->link);
+        p->alone = alone;
         uint64_t sequence = p->next_sequence++;
         *ring_at(p, sequence) = m;
         p->unconfirmed_bytes += weight(m);
@@ -369,11 +408,33 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
     pump(arg);
 }
 
+/* Those whose pause is over: back to the others, or out of the way. */
+static void release_aside(struct publisher *p)
+{
+    struct list *at, *next;
+    int64_t now = clock_mono_us();
+    list_for_each_safe (at, next, &p->aside) {
+        struct publish_message *m = list_entry(at, struct publish_message, link);
+        if (m->suspect.not_before_us > now)
+            continue;
+        list_remove(&m->link);
+        if (!m->impossible || !suspects_is_proved(&m->suspect)) {
+            list_append(&p->waiting, &m->link);
+            continue;
+        }
+        p->pending--;
+        m->impossible(m); /* it may send another */
+    }
+    if (!list_is_empty(&p->aside))
+        later(p);
+}
+
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
     struct publisher *p = arg;
     (void)fd;
     (void)what;
+    release_aside(p);
     if (p->unroutable && amqp_link_is_up(p->link)) {
         /* A broker in alarm does not even read a declaration. */
         if (p->blocked_us || !amqp_link_has_room(p->link, TOPOLOGY_BYTES)) {
@@ -404,6 +465,7 @@ struct publisher *publisher_new(struct event_base *base, struct dialer *dialer, 
     p->conf = conf;
     list_init(&p->waiting);
     list_init(&p->refused);
+    list_init(&p->aside);
     list_init(&p->unconfirmed);
     p->ring_size = 1024;
     p->ring = mem_zalloc(p->ring_size * sizeof *p->ring);
@@ -450,6 +512,7 @@ void publisher_send(struct publisher *p, struct publish_message *m)
 {
     m->returned = false;
     m->refused_us = 0;
+    m->suspect = (struct suspect){.lost = m->suspected ? SUSPECTS_LOST : 0};
     if (!m->content_type)
         m->content_type = "application/json";
     list_append(&p->waiting, &m->link);

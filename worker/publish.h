@@ -9,6 +9,7 @@
 #include "common/base/list.h"
 #include "common/net/dial.h"
 #include "worker/raw_message.h"
+#include "worker/suspects.h"
 
 /*
  * The publishing side: a connection of its own, every message persistent, mandatory and confirmed. A message
@@ -24,7 +25,7 @@ struct publish_header {
 
 /*
  * Embedded in what wants to publish. All texts are borrowed and must live until `confirmed` was called.
- * `confirmed`, `given_up` or `unwanted` is called exactly once, from the loop.
+ * `confirmed`, `given_up`, `unwanted` or `impossible` is called exactly once, from the loop.
  */
 struct publish_message {
     struct list link;
@@ -49,16 +50,23 @@ struct publish_message {
     /* Asked each time before it is sent; false: it is not, and `unwanted` is called instead of the other two. NULL: it always is. */
     bool (*is_wanted)(struct publish_message *message);
     void (*unwanted)(struct publish_message *message);
-    bool returned;      /* private: came back as unroutable */
-    int64_t sent_us;    /* private: monotonic, the last time */
-    int64_t refused_us; /* private: monotonic, the first time; 0: it was not */
+    /*
+     * The broker closes the connection whenever it is published, and not at others that go the same way: it will never be
+     * confirmed. NULL: it is tried again now and then (suspects.h).
+     */
+    void (*impossible)(struct publish_message *message);
+    bool suspected; /* the broker has closed the connection at it before: it is sent alone from the first */
+    struct suspect suspect; /* private */
+    bool returned;          /* private: came back as unroutable */
+    int64_t sent_us;        /* private: monotonic, the last time */
+    int64_t refused_us;     /* private: monotonic, the first time; 0: it was not */
 };
 
 /* What is passed on. Borrowed, as above. */
 struct publish_foreign {
     const struct raw_message *raw;
-    const char
-        *expiration; /* milliseconds that are left of its life, in digits; NULL: as the property says */
+    bool has_left;
+    int64_t left_ms; /* of its life; an `expiration` that says more is shortened. 0 or less: it is over */
 };
 
 struct publisher;

@@ -10,10 +10,11 @@
  *   x-delivery-count                     trip for a cycle and drop the message
  *   reply_to "amq.rabbitmq.reply-to"     the broker closes the channel that has no such consumer
  *
- * `expiration` counts anew from here. The caller says what is left of it where the message says until when it is good.
+ * `expiration` counts anew from here. The caller says what is left where the message says until when it is good; that only ever
+ * shortens it, for the broker closes the channel at one beyond its maximum (315,360,000,000 ms in RabbitMQ 3.10).
  *
  * Our mark stands first in the table of headers: a message that comes back is known by it, since its correlation id is its
- * producer's. Properties that fill a frame to the last bytes have no room for it, and go without.
+ * producer's. There is room for it, since amqp_frames leaves some; were there none, the message would go without.
  */
 #include "worker/publish_foreign.h"
 
@@ -24,6 +25,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "worker/shared.h"
 
 enum { FRAME_FIXED = 20, POOL_PAGE = 4096 };
 
@@ -60,13 +62,32 @@ static void copy_headers(const amqp_table_t *table, const char *mark, amqp_table
             entries[out->num_entries++] = table->entries[i];
 }
 
-static void set_expiration(amqp_basic_properties_t *p, const char *left)
+/* As the broker reads it: digits, and nothing else. One that cannot be read is left as it is. */
+static bool is_longer(amqp_bytes_t expiration, int64_t left_ms)
 {
-    if (!left || !(p->_flags & AMQP_BASIC_EXPIRATION_FLAG))
+    const char *digits = expiration.bytes;
+    int64_t ms = 0;
+    for (size_t i = 0; i < expiration.len; i++) {
+        if (digits[i] < '0' || digits[i] > '9' || ms > INT64_MAX / 10 - 1)
+            return false;
+        ms = ms * 10 + (digits[i] - '0');
+    }
+    return ms > left_ms;
+}
+
+static void set_expiration(amqp_basic_properties_t *p, amqp_pool_t *pool, const struct publish_foreign *f)
+{
+    enum { DIGITS = 24 };
+    if (!f->has_left || !(p->_flags & AMQP_BASIC_EXPIRATION_FLAG))
         return;
-    p->expiration = amqp_cstring_bytes(left);
-    if (!*left)
+    if (f->left_ms <= 0) {
         p->_flags &= ~(amqp_flags_t)AMQP_BASIC_EXPIRATION_FLAG;
+    } else if (is_longer(p->expiration, f->left_ms)) {
+        char *text = amqp_pool_alloc(pool, DIGITS);
+        mem_check(text);
+        snprintf(text, DIGITS, "%" PRId64, f->left_ms);
+        p->expiration = amqp_cstring_bytes(text);
+    }
 }
 
 static bool fits_a_frame(amqp_basic_properties_t *p)
@@ -90,7 +111,7 @@ static void change_properties(amqp_basic_properties_t *p, amqp_pool_t *pool, con
     p->_flags &= ~(amqp_flags_t)AMQP_BASIC_USER_ID_FLAG;
     if (p->_flags & AMQP_BASIC_REPLY_TO_FLAG && is_text(p->reply_to, "amq.rabbitmq.reply-to"))
         p->_flags &= ~(amqp_flags_t)AMQP_BASIC_REPLY_TO_FLAG;
-    set_expiration(p, f->expiration);
+    set_expiration(p, pool, f);
     if (!fits_a_frame(p))
         p->headers = (amqp_table_t){marked.num_entries - 1, entries + 1};
 }
@@ -112,6 +133,7 @@ static int send_body(amqp_connection_state_t connection, const struct raw_messag
         amqp_frame_t frame = {.frame_type = AMQP_FRAME_BODY, .channel = AMQP_LINK_CHANNEL};
         frame.payload.body_fragment = (amqp_bytes_t){left < MOST ? left : MOST, (char *)raw->body + at};
         status = amqp_send_frame(connection, &frame);
+        shared_alive(); /* as long as the broker reads, it is only slow */
     }
     return status;
 }
@@ -119,7 +141,7 @@ static int send_body(amqp_connection_state_t connection, const struct raw_messag
 /*
  * Frame by frame, for the library would cut a body only at what it takes from the broker (AMQP_LINK_FRAME_TAKEN). One of many
  * frames finds room only when the socket is empty, and then may wait in the library for a broker that stops reading in the
- * middle: until the watchdog, which is the bound. Events have a few hundred bytes.
+ * middle: until the watchdog, which is the bound for each frame. Events have a few hundred bytes.
  */
 static int send_all(amqp_connection_state_t connection, const struct publish_message *m,
                     amqp_basic_properties_t *properties)

@@ -26,7 +26,8 @@ struct raw_header {
 struct raw_message {
     const char *body;
     size_t body_size;
-    bool body_cut;                         /* longer than the limit: `body` holds only its beginning */
+    bool
+        body_cut; /* longer than the limit: not read, and `body` holds only its beginning unless all of it was to be kept */
     unsigned char whole_hash[SHA256_SIZE]; /* of the whole body, when it is cut */
     uint64_t announced_size;
     const char *content_type;

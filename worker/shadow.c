@@ -3,7 +3,8 @@
  *
  *   decode -> judge (shadow_event, shadow_scan) -> rows of notify.shadow -> passed on to `forward`, confirmed -> acknowledged
  *
- * Takes the place of trip.c and of all that follows it. Owns the messages in hand, each with its arena. Invariants:
+ * Takes the place of trip.c and of all that follows it; the states are in shadow_message.h. Owns the messages in hand, each with
+ * its arena. Invariants:
  *   - a message is acknowledged when the broker has confirmed that the queue `forward` has it, and not before: so it is never
  *     lost, and twice there only when the worker or a connection dies between the two;
  *   - what is passed on is what came, byte by byte (publish_foreign), also when it could not be understood;
@@ -11,15 +12,14 @@
  *   - what came from a pool in shadow mode is not passed on once more, or it went round for ever: it is a dead letter;
  *   - no other table is written, no other queue is read, no request is made.
  *
- * A message that we do not hold whole (larger than limits.message_bytes) cannot be passed on. It is held, unacknowledged, and
- * the log says what to do. With forward = "" nothing is passed on, and what is judged is acknowledged.
+ * One larger than limits.message_bytes is passed on without being judged; what cannot be passed on is held, unacknowledged
+ * (shadow_hold). With forward = "" nothing is passed on, and what is judged is acknowledged.
  *
- * An event whose scan is not there yet is passed on at once, and looked for again afterwards (retry.not_found), as a pool that
- * delivers would; a worker that ends meanwhile leaves it as not found.
+ * An event whose scan is not there yet is passed on at once, and so is the task of a scan; both are judged further afterwards
+ * (shadow_after).
  */
 #include "worker/shadow.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,103 +27,63 @@
 #include "common/base/clock.h"
 #include "common/base/fault.h"
 #include "common/base/log.h"
-#include "worker/decode.h"
 #include "worker/own_message.h"
 #include "worker/publish_foreign.h"
-#include "worker/shadow_parts.h"
+#include "worker/shadow_message.h"
 #include "worker/shared.h"
 
-/*
- *   state        means                                             left by
- *   NEW          made                                              -> JUDGING; HELD; FORWARDING
- *   JUDGING      it is looked up, matched, rendered, written down  -> FORWARDING; EXPANDING; handed back -> SETTLED
- *   EXPANDING    so are the findings of its scan                   -> FORWARDING
- *   FORWARDING   the broker has not confirmed it                   -> SETTLED
- *   HELD         it cannot be passed on                            the worker ends -> SETTLED
- *   SETTLED      acknowledged, handed back or void; what is missing may be looked for again
- */
-enum state { NEW, JUDGING, EXPANDING, FORWARDING, HELD, SETTLED };
+enum { HASHED_MAX = 65536 };
 
-struct shadow_message {
-    struct shadows *all;
-    struct list link;
-    enum state state;
-    struct arena arena;
-    struct raw_message raw;
-    struct decoded decoded;
-    struct intake_receipt *receipt; /* NULL: settled */
-    int64_t begun_us;
-    int looks; /* for what is not there */
-    const char *id;
-    struct shadow_event event;
-    struct shadow_scan scan;
-    struct publish_message message;
-    struct publish_foreign foreign;
-    char expiration[24];
-    struct event *timer; /* until it is looked for again */
-};
+static const char *const state_names[] = {"new", "judging", "forwarding", "held", "settled"};
 
-static const char *const state_names[] = {"new", "judging", "expanding", "forwarding", "held", "settled"};
-
-static void move(struct shadow_message *m, enum state to, const char *why)
+void shadow_move(struct shadow_message *m, enum shadow_state to, const char *why)
 {
     LOG(LOG_DEBUG, "shadow", LOG_TEXT("id", m->id), LOG_TEXT("from", state_names[m->state]),
         LOG_TEXT("to", state_names[to]), LOG_TEXT("why", why));
-    if (to == SETTLED)
+    if (m->state == SHADOW_HELD)
+        shared_gauge(COUNT_SHADOW_HELD, --m->all->held);
+    if (to == SHADOW_SETTLED)
         m->all->unsettled--;
     m->state = to;
 }
 
-static void free_message(struct shadow_message *m)
+void shadow_free(struct shadow_message *m)
 {
     if (m->timer)
         event_free(m->timer);
     shadow_scan_drop(&m->scan);
     list_remove(&m->link);
     arena_free(&m->arena);
+    m->all->afterward -= m->is_afterward;
+    shadow_hold_end(m);
     free(m);
 }
 
 /* ---- settled ---- */
-
-static void on_time(evutil_socket_t fd, short what, void *arg)
-{
-    struct shadow_message *m = arg;
-    (void)fd;
-    (void)what;
-    m->event.again = m->scan.again = true;
-    shadow_event_begin(&m->event);
-}
-
-/* The producer's transaction may still be open. */
-static bool looks_again(struct shadow_message *m)
-{
-    const struct conf_numbers *pauses = &m->all->parts->conf->retry_not_found;
-    if (!m->event.is_missing || m->all->draining || (size_t)m->looks >= pauses->count)
-        return false;
-    struct timeval tv = clock_timeval(pauses->items[m->looks++]);
-    if (!m->timer)
-        m->timer = event_new(m->all->base, -1, 0, on_time, m);
-    mem_check(m->timer && event_add(m->timer, &tv) == 0);
-    return true;
-}
 
 static void acknowledge(struct shadow_message *m, const char *why)
 {
     fault_here(FAULT_ACK, m->id);
     intake_ack(m->all->parts->intake, m->receipt);
     m->receipt = NULL;
-    move(m, SETTLED, why);
-    if (!looks_again(m))
-        free_message(m);
+    shadow_move(m, SHADOW_SETTLED, why);
+    shadow_after(m);
 }
 
-static void hand_back(struct shadow_message *m, const char *why)
+void shadow_hand_back(struct shadow_message *m, const char *why)
 {
     intake_requeue(m->all->parts->intake, m->receipt);
     m->receipt = NULL;
-    move(m, SETTLED, why);
-    free_message(m);
+    shadow_move(m, SHADOW_SETTLED, why);
+    shadow_free(m);
+}
+
+void shadow_void(struct shadow_message *m)
+{
+    intake_drop(m->all->parts->intake, m->receipt);
+    m->receipt = NULL;
+    shadow_move(m, SHADOW_SETTLED, "the broker delivers it again");
+    shadow_free(m);
 }
 
 /* ---- passed on ---- */
@@ -146,27 +106,17 @@ static bool is_wanted(struct publish_message *message)
 
 static void on_void(struct publish_message *message)
 {
-    struct shadow_message *m = list_entry(message, struct shadow_message, message);
-    intake_drop(m->all->parts->intake, m->receipt);
-    m->receipt = NULL;
-    move(m, SETTLED, "the broker delivers it again");
-    free_message(m);
+    shadow_void(list_entry(message, struct shadow_message, message));
 }
 
-/* What is left of its life, where it says until when it is good; "": nothing is said to the broker any more. */
-static const char *expiration_of(struct shadow_message *m)
+static void on_impossible(struct publish_message *message)
 {
-    if (!m->decoded.has_expires)
-        return NULL;
-    int64_t left = (m->decoded.expires_us - clock_wall_us()) / 1000;
-    if (left > 0)
-        snprintf(m->expiration, sizeof m->expiration, "%lld", (long long)left);
-    return m->expiration;
+    shadow_hold_refused(list_entry(message, struct shadow_message, message));
 }
 
 static void publish(struct shadow_message *m, const char *why)
 {
-    move(m, FORWARDING, why);
+    shadow_move(m, SHADOW_FORWARDING, why);
     m->message.confirmed = on_confirmed;
     publisher_send(m->all->parts->publisher, &m->message);
     fault_here(FAULT_PUBLISH, m->id);
@@ -179,11 +129,16 @@ static void forward(struct shadow_message *m)
         acknowledge(m, "nothing is passed on");
         return;
     }
-    m->foreign = (struct publish_foreign){.raw = &m->raw, .expiration = expiration_of(m)};
+    /* What is left of its life, where it says until when it is good. */
+    m->foreign = (struct publish_foreign){.raw = &m->raw,
+                                          .has_left = m->decoded.has_expires,
+                                          .left_ms = (m->decoded.expires_us - clock_wall_us()) / 1000};
     m->message = (struct publish_message){.exchange = "",
                                           .routing_key = conf->forward,
                                           .message_id = m->id,
                                           .foreign = &m->foreign,
+                                          .suspected = shadow_hold_is_known(m),
+                                          .impossible = on_impossible,
                                           .is_wanted = is_wanted,
                                           .unwanted = on_void};
     publish(m, "written down");
@@ -191,35 +146,14 @@ static void forward(struct shadow_message *m)
 
 /* ---- judged ---- */
 
-static void on_scan_ended(struct shadow_scan *scan)
-{
-    struct shadow_message *m = list_entry(scan, struct shadow_message, scan);
-    if (m->state == SETTLED)
-        free_message(m);
-    else
-        forward(m);
-}
-
-static void begin_scan(struct shadow_message *m)
-{
-    if (m->state != SETTLED)
-        move(m, EXPANDING, "its findings follow");
-    m->scan.all = m->all;
-    m->scan.task = &m->decoded.event;
-    m->scan.queue = m->raw.queue;
-    m->scan.ended = on_scan_ended;
-    shadow_scan_begin(&m->scan);
-}
-
 static void on_judged(struct shadow_event *e)
 {
     struct shadow_message *m = list_entry(e, struct shadow_message, event);
-    if (e->found && e->event->expand)
-        begin_scan(m);
-    else if (m->state != SETTLED)
+    m->expands = e->found && e->event->expand;
+    if (m->state == SHADOW_SETTLED)
+        shadow_after(m);
+    else
         forward(m);
-    else if (!looks_again(m))
-        free_message(m);
 }
 
 static void judge(struct shadow_message *m, enum decode_result result)
@@ -231,7 +165,7 @@ static void judge(struct shadow_message *m, enum decode_result result)
                                .event = result == DECODE_EVENT ? &m->decoded.event : NULL,
                                .queue = m->raw.queue,
                                .judged = on_judged};
-    move(m, JUDGING, result == DECODE_EVENT ? "decoded" : "not understood");
+    shadow_move(m, SHADOW_JUDGING, result == DECODE_EVENT ? "decoded" : "not understood");
     if (result == DECODE_REJECT)
         shadow_event_end(e, SHADOW_REJECTED, m->decoded.reason, m->decoded.detail);
     else if (m->decoded.has_expires && m->decoded.expires_us <= clock_wall_us())
@@ -244,19 +178,19 @@ static void judge(struct shadow_message *m, enum decode_result result)
 
 static uint64_t poison_hash(const struct raw_message *raw)
 {
-    uint64_t hash = hash_more(hash_bytes(raw->body, raw->body_size), "shadow", 6);
+    size_t size = raw->body_size < HASHED_MAX ? raw->body_size : HASHED_MAX;
+    uint64_t hash = hash_more(hash_bytes(raw->body, size), "shadow", 6);
     return hash ? hash : 1;
 }
 
 static enum decode_result decode(struct shadow_message *m)
 {
-    uint64_t hash = poison_hash(&m->raw);
-    if (shared_is_poison(hash)) {
+    if (shared_is_poison(m->hash)) {
         m->decoded.reason = REASON_KILLED_WORKER;
         m->decoded.detail = "reading it ended three worker processes";
         return DECODE_REJECT;
     }
-    shared_handling(hash);
+    shared_handling(m->hash);
     fault_here(FAULT_DECODE, m->raw.body);
     enum decode_result result =
         decode_message(m->all->parts->conf, &m->arena, &m->raw, clock_wall_us(), &m->decoded);
@@ -291,16 +225,6 @@ static void end_loop(struct shadow_message *m)
     publish(m, "it was here before");
 }
 
-static void hold(struct shadow_message *m)
-{
-    LOG(LOG_ERROR, "shadow_held", LOG_TEXT("id", m->id), LOG_TEXT("queue", m->raw.queue),
-        LOG_NUM("bytes", m->raw.announced_size),
-        LOG_TEXT("advice",
-                 "it is too large to be passed on, and stays in its queue: raise limits.message_bytes, "
-                 "or let the other worker read that queue"));
-    move(m, HELD, "it is not whole");
-}
-
 void shadows_begin(struct shadows *all, struct raw_message *raw, struct arena *arena,
                    struct intake_receipt *receipt)
 {
@@ -314,12 +238,14 @@ void shadows_begin(struct shadows *all, struct raw_message *raw, struct arena *a
     list_init(&m->link);
     list_append(&all->all, &m->link);
     all->unsettled++;
+    m->hash = poison_hash(&m->raw);
+    shadow_hold_begin(m);
     enum decode_result result = decode(m);
     m->id = id_of(m);
     if (passes_on && raw_message_header(&m->raw, PUBLISH_FOREIGN_MARK))
         end_loop(m);
-    else if (passes_on && (m->raw.body_cut || !m->raw.properties))
-        hold(m);
+    else if (passes_on && !shadow_hold_is_whole(m))
+        shadow_hold(m);
     else
         judge(m, result);
 }
@@ -337,6 +263,7 @@ struct shadows *shadows_new(struct event_base *base, struct pg_link *link, struc
     all->rows = shadow_rows_new(base, link, parts->conf);
     list_init(&all->all);
     list_init(&all->scans_waiting);
+    shadow_hold_room(all);
     return all;
 }
 
@@ -346,7 +273,7 @@ void shadows_free(struct shadows *all)
     if (!all)
         return;
     while ((at = list_shift(&all->all)))
-        free_message(list_entry(at, struct shadow_message, link));
+        shadow_free(list_entry(at, struct shadow_message, link));
     shadow_rows_free(all->rows);
     free(all);
 }
@@ -364,10 +291,10 @@ void shadows_drain(struct shadows *all)
     all->draining = true;
     list_for_each_safe (at, next, &all->all) {
         struct shadow_message *m = list_entry(at, struct shadow_message, link);
-        if (m->state == HELD)
-            hand_back(m, "the worker ends");
+        if (m->state == SHADOW_HELD)
+            shadow_hand_back(m, "the worker ends");
         else if (m->timer && event_pending(m->timer, EV_TIMEOUT, NULL))
-            free_message(m);
+            shadow_free(m);
     }
 }
 
@@ -380,10 +307,13 @@ void shadows_hand_back(struct shadows *all, int64_t max_us)
         return;
     list_for_each_safe (at, next, &all->all) {
         struct shadow_message *m = list_entry(at, struct shadow_message, link);
-        if (m->state != JUDGING || now - m->begun_us < max_us || !shadow_event_withdraw(&m->event))
-            continue;
-        hand_back(m, "the database is away");
-        count++;
+        if (m->state == SHADOW_HELD)
+            shadow_hold_look(m, max_us);
+        else if (m->state == SHADOW_JUDGING && now - m->begun_us >= max_us &&
+                 shadow_event_withdraw(&m->event)) {
+            shadow_hand_back(m, "the database is away");
+            count++;
+        }
     }
     if (count)
         LOG(LOG_WARN, "messages_handed_back", LOG_NUM("count", count),

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/fault.h"
 #include "common/base/log.h"
 #include "worker/shadow_parts.h"
 #include "worker/shared.h"
@@ -29,10 +30,12 @@ static void move(struct shadow_event *e, enum shadow_event_state to)
 static void on_written(struct shadow_row *row)
 {
     struct shadow_event *e = row->owner;
+    e->refused |= row->refused;
     if (--e->unwritten > 0)
         return;
     move(e, SHADOW_EVENT_JUDGED);
-    shared_count(COUNT_SHADOWED);
+    if (!e->again && !e->refused)
+        shared_count(COUNT_SHADOWED);
     e->judged(e);
 }
 
@@ -92,6 +95,7 @@ static void render(struct shadow_event *e, struct rules_entry *entry, struct rul
     row->name = arena_strdup(e->arena, i->row.name);
     row->kind = arena_strdup(e->arena, i->row.kind);
     shared_handling(talk_poison_hash(e->id));
+    fault_here(FAULT_RENDER, e->id);
     shadow_request(&how, i, i->row.dest ? cache_of(caches, i->row.dest) : NULL, row);
     shared_handled();
     if (row->verdict == SHADOW_WOULD_SEND)
@@ -121,7 +125,9 @@ static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
 {
     struct shadow_event *e = list_entry(wait, struct shadow_event, rules_wait);
     struct rules *rules = e->all->parts->rules;
+    shared_handling(talk_poison_hash(e->id));
     const struct matches_found *found = rules_match(rules, entry, e->event->type, &e->lookup.facts);
+    shared_handled();
     e->counts.considered = (int)rules_count(entry);
     e->counts.matched = (int)found->count;
     memcpy(e->counts.filtered, found->held_back, sizeof e->counts.filtered);
@@ -131,13 +137,23 @@ static void on_rules(struct rules_wait *wait, struct rules_entry *entry)
     rules_release(rules, entry);
 }
 
+/* What kills whoever judges it is passed on unjudged, as all that cannot be judged: that comes first here. */
+static bool is_poison(const struct shadow_event *e)
+{
+    return shared_is_poison(talk_poison_hash(e->id));
+}
+
+static void end_poisonous(struct shadow_event *e)
+{
+    shadow_event_end(e, SHADOW_REJECTED, REASON_KILLED_WORKER, "judging it ended three worker processes");
+}
+
 static void on_looked_up(struct lookup *q)
 {
     struct shadow_event *e = list_entry(q, struct shadow_event, lookup);
     e->is_missing = !q->found;
-    if (shared_is_poison(talk_poison_hash(e->id))) {
-        shadow_event_end(e, SHADOW_REJECTED, REASON_KILLED_WORKER,
-                         "rendering it ended three worker processes");
+    if (is_poison(e)) {
+        end_poisonous(e);
     } else if (!q->found) {
         shadow_event_end(e, SHADOW_NOT_FOUND, REASON_NONE, NULL);
     } else if (e->event->expand) {
@@ -159,9 +175,15 @@ void shadow_event_begin(struct shadow_event *e)
     const struct event *event = e->event;
     memset(&e->lookup, 0, sizeof e->lookup);
     memset(&e->rules_wait, 0, sizeof e->rules_wait);
-    e->found = e->is_missing = false;
+    e->found = e->is_missing = e->refused = false;
+    if (is_poison(e)) {
+        end_poisonous(e);
+        return;
+    }
     e->lookup.arena = e->arena;
     e->lookup.event_id = e->id;
+    e->lookup.about = event;
+    e->lookup.poison_hash = talk_poison_hash(e->id);
     e->lookup.scan_id = event->scan_id;
     e->lookup.has_finding = event->has_finding;
     e->lookup.finding_id = event->finding_id;

@@ -7,9 +7,11 @@
 #include "worker/shadow_request.h"
 #include "worker/shadow_rows.h"
 
+enum { SHADOW_KNOWN = 16 };
+
 /*
- * Shadow mode's own, shared by the three files that move a message through it and by nobody else: shadow.c begins and settles
- * it, shadow_event.c judges an event, shadow_scan.c the events of a scan's findings.
+ * Shadow mode's own, shared by the files that move a message through it and by nobody else: shadow.c begins and settles
+ * it (with shadow_hold.c and shadow_after.c), shadow_event.c judges an event, shadow_scan.c the events of a scan's findings.
  */
 struct shadows {
     struct parts *parts;
@@ -22,7 +24,15 @@ struct shadows {
     size_t scans_at_work;
     struct list scans_waiting;
     bool draining;
+    size_t afterward;   /* messages that are judged further though they are settled (shadow_after.c) */
+    size_t held;        /* shadow_hold.c; so are the next */
+    size_t large_bytes; /* of bodies beyond limits.message_bytes in hand */
+    uint64_t known[SHADOW_KNOWN]; /* what the broker has refused, by its bytes; 0: none */
+    size_t known_next;
 };
+
+/* Tell the intake how much memory is left. */
+void shadow_hold_room(struct shadows *all);
 
 /*
  *   state     means                                       left by
@@ -59,6 +69,7 @@ struct shadow_event {
     struct rules_wait rules_wait;
     struct shadow_counts counts;
     size_t unwritten;
+    bool refused; /* the database has not taken all of its rows */
 };
 
 /* Look up, match, render, write down; `judged` is called later. */

@@ -94,6 +94,7 @@ static void on_row_refused(void *owner, struct pg_batch_item *item, const struct
     (void)owner;
     LOG(LOG_ERROR, "shadow_row_refused", LOG_TEXT("id", row->event_id), LOG_TEXT("sqlstate", why->sqlstate),
         LOG_TEXT("words", why->words));
+    row->refused = true;
     row->written(row);
 }
 

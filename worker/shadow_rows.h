@@ -38,7 +38,8 @@ struct shadow_row {
     unsigned char body_hash[SHA256_SIZE];
     const char *body; /* its first body_kept bytes, masked */
     size_t body_kept;
-    bool again; /* the message is not counted, for it did not come again */
+    bool refused; /* result: the database did not take it */
+    bool again;   /* the message is not counted, for it did not come again */
     void *owner;
     void (*written)(
         struct shadow_row *row); /* called once; also when the database refuses it, which the log says */

@@ -220,6 +220,10 @@
          "Queue that shadow mode passes each message on to, as it came, for the worker that delivers. It "   \
          "must exist, and not be among broker.queues. Empty: messages are only acknowledged, for queues "    \
          "that get copies while the other worker reads its own. Without effect in the mode deliver.")        \
+    INT(shadow_message_bytes, "shadow.message_bytes", 134217728, 0, 536870912,                               \
+        "Memory, per worker, for messages larger than limits.message_bytes, which shadow mode passes on "    \
+        "without judging them: the largest that RabbitMQ 3.10 takes by default. What finds no room waits, "  \
+        "and a larger one stays in its queue.")                                                              \
     INT(shadow_body_bytes, "shadow.body_bytes", 2048, 0, 65536,                                              \
         "Bytes of the body of each request that would be sent that are kept in notify.shadow: enough to "    \
         "read a chat message whole, while a scan of 10,000 findings takes some 20 MB for each integration.") \

@@ -12,6 +12,7 @@
  */
 #define FAULT_LIST(X)                                                                                        \
     X(DECODE, "decode", "while a message is decoded")                                                        \
+    X(LOOK_UP, "look_up", "while the database's answer about an event is read")                              \
     X(CLAIM, "claim", "what stands for a finding is claimed, nothing is taken")                              \
     X(TAKE, "take", "an attempt's row is taken, nothing is sent")                                            \
     X(RENDER, "render", "while a request is rendered")                                                       \

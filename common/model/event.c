@@ -73,8 +73,15 @@ struct trace event_trace(const struct event *event)
     return made;
 }
 
+const char *event_log_id(const struct event *event)
+{
+    return event ? event->id : NULL;
+}
+
 const char *event_trace_text(const struct event *event, char out[TRACE_ID_TEXT])
 {
+    if (!event)
+        return NULL;
     struct trace trace = event_trace(event);
     if (!trace.known)
         return NULL;

@@ -32,11 +32,14 @@ struct event {
 
 /* The trace that EVENT belongs to: the one that was given, or one that follows from its id. Not known when it has no id either. */
 struct trace event_trace(const struct event *event);
-/* The id of that trace, written into OUT; NULL when it is not known. */
+/* The id of that trace, written into OUT; NULL when it is not known, or EVENT is NULL. */
 const char *event_trace_text(const struct event *event, char out[TRACE_ID_TEXT]);
-/* What a line of the log says of EVENT, a pointer without side effects. Nothing is worked out for a line that is not written. */
+/* Its id; NULL when it has none, or EVENT is NULL. */
+const char *event_log_id(const struct event *event);
+/* What a line of the log says of EVENT (NULL: nothing), a pointer without side effects. Nothing is worked out for a line that is not written. */
 #define LOG_EVENT(event)                                                                                     \
-    LOG_TEXT("id", (event)->id), LOG_TEXT("trace", event_trace_text((event), (char[TRACE_ID_TEXT]){0}))
+    LOG_TEXT("id", event_log_id(event)),                                                                     \
+        LOG_TEXT("trace", event_trace_text((event), (char[TRACE_ID_TEXT]){0}))
 
 /* The ledger's word for what it is: the event's type, or notify_scan_findings. Static text. */
 const char *event_ledger_word(const struct event *event);

@@ -9,63 +9,13 @@ import time
 import uuid
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, Iterator
+from typing import Any
 
 import pika
 import pytest
 from sandbox import producer, seed
+from shadow_side import FORWARD, NIL, SHADOW, Queue, celery_queue, own, rows  # noqa: F401
 
-FORWARD = "celery"
-SHADOW = {"mode": "shadow", "forward": FORWARD}
-NIL = "00000000-0000-0000-0000-000000000000"
-
-
-class Queue:
-    """A queue, over one connection."""
-
-    def __init__(self, url: str, name: str = FORWARD) -> None:
-        self.connection = pika.BlockingConnection(pika.URLParameters(url))
-        self.channel, self.name = self.connection.channel(), name
-
-    def make(self, arguments: dict[str, Any] | None = None) -> "Queue":
-        self.channel.queue_declare(self.name, durable=True, arguments=arguments)
-        return self
-
-    def take(self, count: int = 1, timeout: float = 30) -> list[tuple[Any, bytes]]:
-        found: list[tuple[Any, bytes]] = []
-        deadline = time.monotonic() + timeout
-        while len(found) < count:
-            method, properties, body = self.channel.basic_get(self.name, auto_ack=True)
-            if method:
-                found.append((properties, body))
-                continue
-            assert time.monotonic() < deadline, f"{len(found)} of {count} messages came"
-            self.connection.sleep(0.02)
-        return found
-
-    def length(self, name: str | None = None) -> int:
-        return self.channel.queue_declare(name or self.name, passive=True).method.message_count
-
-    def is_empty(self) -> bool:
-        return self.channel.basic_get(self.name, auto_ack=True)[0] is None
-
-
-@pytest.fixture
-def celery_queue(broker_url: str) -> Iterator[Queue]:
-    queue = Queue(broker_url).make()
-    yield queue
-    queue.connection.close()
-
-
-def rows(stage: Any, where: str = "true", *params: Any) -> list[dict[str, Any]]:
-    names = ("event_id", "integration_id", "verdict", "reason", "integration_name", "kind", "event_type", "scan_id", "finding_id", "method",
-             "url", "body_size", "body", "body_sha256", "times", "matched", "filtered_severity", "detail", "queue", "workspace_id")
-    found = stage.database.query(f"SELECT {', '.join(names)} FROM notify.shadow WHERE {where} ORDER BY event_id, integration_id", params)
-    return [dict(zip(names, row)) for row in found]
-
-
-def own(stage: Any, event_id: str) -> dict[str, Any]:
-    return rows(stage, "event_id = %s AND integration_id = %s", event_id, NIL)[0]
 
 
 def untouched(stage: Any) -> bool:
@@ -212,7 +162,7 @@ def test_headers_that_fill_a_frame_and_bodies_of_many_frames_are_passed_on(stage
 
 
 def test_a_message_that_is_too_large_stays_in_its_queue_and_others_pass(stage, notifyd, celery_queue):
-    small = notifyd({**SHADOW, "workers": 1, "limits": {"message_bytes": 65536}})
+    small = notifyd({**SHADOW, "workers": 1, "limits": {"message_bytes": 65536}, "shadow": {"message_bytes": 65536}})
     producer.publish_raw(stage.broker_url, "notify", b"x" * 70_000, pika.BasicProperties(message_id="large"))
     small.wait_event("shadow_held", id="large")
     event = stage.publish("scan_done")
@@ -220,7 +170,7 @@ def test_a_message_that_is_too_large_stays_in_its_queue_and_others_pass(stage, n
     small.terminate()
     assert small.wait() == 0
     assert celery_queue.length("notify") == 1
-    notifyd({**SHADOW, "limits": {"message_bytes": 131072}})
+    notifyd({**SHADOW, "limits": {"message_bytes": 65536}})
     assert len(celery_queue.take()[0][1]) == 70_000
 
 
@@ -331,6 +281,7 @@ def test_a_scan_is_judged_finding_by_finding(stage, notifyd, celery_queue):
     task = producer.celery_app(stage.broker_url).notify_scan_findings.delay(stage.scan.id)
     celery_queue.take()
     assert own(stage, task.id)["verdict"] == "expanded"
+    stage.wait(lambda: len(rows(stage, "verdict IN ('would_send', 'filtered')")) == 4 + 300 + 2)
     found = rows(stage, "verdict = 'would_send'")
     assert {(row["event_type"], str(row["finding_id"])) for row in found} == {
         ("scan_done", "None"), *(("finding_new", stage.findings[severity].id) for severity in ("medium", "high", "critical"))}

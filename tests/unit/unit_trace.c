@@ -135,6 +135,8 @@ static void an_event_has_the_trace_that_was_given_and_else_its_own(void)
     EXPECT(trace_parse(&event.trace, PARENT, strlen(PARENT)));
     EXPECT_TEXT(event_trace_text(&event, id), ID);
     EXPECT(event_trace_text(&(struct event){.id = NULL}, id) == NULL);
+    EXPECT(event_trace_text(NULL, id) == NULL && event_log_id(NULL) == NULL);
+    EXPECT_TEXT(event_log_id(&event), event.id);
 }
 
 static void a_row_keeps_the_state_behind_a_blank(void)
