@@ -13,7 +13,7 @@
 
 #include "common/base/json.h"
 
-enum { SHORT_STRING = 255, PATTERN_BYTES = 255, DESTINATIONS = 1000 };
+enum { SHORT_STRING = 255, PATTERN_BYTES = 255, DESTINATIONS = 1000, PLUSES = 8 };
 
 static const int64_t clock_max = INT64_C(1) << 53; /* what a JSON number keeps */
 
@@ -72,14 +72,28 @@ bool presence_glob(const char *pattern, const char *text)
     return !*pattern;
 }
 
+/*
+ * The C library writes a repeated expression twice for each + behind it: nested ones, or one + after the other, would
+ * double it each time, to gigabytes. So only a single character or [set] may have one, and only a few may.
+ */
+static bool is_cheap(const char *pattern)
+{
+    int pluses = 0;
+    for (const char *at = pattern; (at = strchr(at, '+')); at++)
+        if (++pluses > PLUSES || (at > pattern && strchr(")+*?", at[-1])))
+            return false;
+    return true;
+}
+
 /* As Python's re.match: from the beginning of the text, not to its end. False: not to be told, *WHY. */
 static bool regex_matches(const char *pattern, const char *text, bool *matches, const char **why)
 {
     regex_t compiled;
     regmatch_t at;
-    if (strpbrk(pattern, "{\\") || strstr(pattern, "(?")) {
-        *why = "of regular expressions, those without braces, backslashes and (? are understood; use "
-               "--destination or a glob";
+    if (strpbrk(pattern, "{\\") || strstr(pattern, "(?") || !is_cheap(pattern)) {
+        *why =
+            "of regular expressions, those without braces, backslashes and (? are understood, and with a few "
+            "+ behind single characters or sets; use --destination or a glob";
         return false;
     }
     if (regcomp(&compiled, pattern, REG_EXTENDED) != 0) {
