@@ -7,9 +7,11 @@
  * socket with that number would never be reported. Inside the drain loop destruction waits for its end.
  *
  * librabbitmq has no asynchronous API. What blocks, and for how long at most: the handshake of TLS
- * (link_socket.c), login and each RPC RPC_SECONDS (the library closes the socket then); a publish, ack or nack not at all, because it is only sent when
- * amqp_link_has_room says that the kernel takes all of it at once; the library's heartbeats neither, because
- * that leaves room for them. Only one channel carries messages; the scratch channel is for declarations that
+ * (link_socket.c), login and each RPC RPC_SECONDS (the library closes the socket then); a publish, ack or nack not at all,
+ * because it is only sent when amqp_link_has_room says that the kernel takes all of it at once; the library's heartbeats
+ * neither, because that leaves room for them. A server that let us in and was silent in the handshake would cost that at every
+ * dial: from then on it is asked first whether it speaks at all (link_probe), by all links of the process, until one of them
+ * is up. Only one channel carries messages; the scratch channel is for declarations that
  * may fail, since a failure closes its channel.
  */
 #include "worker/amqp_link.h"
@@ -24,11 +26,12 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/broker_nodes.h"
+#include "worker/link_probe.h"
 #include "worker/link_socket.h"
 #include "worker/send_room.h"
 #include "worker/shared.h"
 
-enum { RPC_SECONDS = 3, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256, CLOSE_BYTES = 64 };
+enum { RPC_SECONDS = 3, SLOW_US = 1000000, CONNECT_SECONDS = 5, DRAIN_BUDGET = 256, CLOSE_BYTES = 64 };
 
 enum link_state { LINK_DOWN, LINK_DIALING, LINK_UP };
 
@@ -43,6 +46,8 @@ struct amqp_link {
     size_t at; /* which of them is dialed next, or connected */
     enum link_state state;
     struct dial *dial;
+    struct link_probe *probe;
+    bool probed; /* what is dialed next has just answered */
     amqp_connection_state_t connection;
     struct link_socket socket; /* TLS, or none */
     struct event *readable;
@@ -54,6 +59,8 @@ struct amqp_link {
     bool draining;
     bool doomed; /* failed inside the drain loop */
 };
+
+static bool suspicious; /* a server has kept this process waiting in the handshake */
 
 static void dial(struct amqp_link *link);
 
@@ -175,6 +182,9 @@ void amqp_link_fail(struct amqp_link *l, const char *reason)
         dial_cancel(l->dial);
         l->dial = NULL;
     }
+    link_probe_cancel(l->probe);
+    l->probe = NULL;
+    l->probed = false;
     if (l->draining)
         l->doomed = true;
     else
@@ -295,14 +305,22 @@ static bool log_in(struct amqp_link *l)
     return amqp_link_replied(l, AMQP_LINK_CHANNEL, "channel.open", NULL);
 }
 
-static void on_dialed(void *owner, int fd, const char *why)
+static void on_probed(void *owner, bool answers)
 {
     struct amqp_link *l = owner;
-    l->dial = NULL;
-    if (fd < 0) {
-        amqp_link_fail(l, why);
+    l->probe = NULL;
+    l->probed = answers;
+    if (!answers) {
+        amqp_link_fail(l, "it takes connections and does not answer");
         return;
     }
+    l->state = LINK_DOWN;
+    dial(l);
+}
+
+/* TLS and login, which block. False: the link has failed. */
+static bool open_and_log_in(struct amqp_link *l, int fd)
+{
     char unopened[LINK_SOCKET_WORDS];
     l->connection = amqp_new_connection();
     mem_check(l->connection != NULL);
@@ -311,12 +329,32 @@ static void on_dialed(void *owner, int fd, const char *why)
     shared_alive();
     if (!opened) {
         amqp_link_fail(l, unopened);
+        return false;
+    }
+    send_room_fix(amqp_get_sockfd(l->connection));
+    return log_in(l);
+}
+
+static void on_dialed(void *owner, int fd, const char *why)
+{
+    struct amqp_link *l = owner;
+    int64_t began_us = clock_mono_us();
+    l->dial = NULL;
+    if (fd < 0) {
+        amqp_link_fail(l, why);
         return;
     }
-    fd = amqp_get_sockfd(l->connection);
-    send_room_fix(fd);
-    if (!log_in(l))
+    if (suspicious && !l->probed) {
+        l->probe =
+            link_probe_start(l->base, fd, l->nodes.tls ? node_of(l)->host : NULL, RPC_SECONDS, on_probed, l);
         return;
+    }
+    l->probed = false;
+    bool good = open_and_log_in(l, fd);
+    suspicious = !good && (suspicious || clock_mono_us() - began_us > SLOW_US);
+    if (!good)
+        return;
+    fd = amqp_get_sockfd(l->connection);
     l->epoch++;
     l->state = LINK_UP;
     shared_mine()->broker_links++;
@@ -360,6 +398,7 @@ void amqp_link_free(struct amqp_link *l)
         return;
     if (l->dial)
         dial_cancel(l->dial);
+    link_probe_cancel(l->probe);
     if (l->connection && l->state == LINK_UP && amqp_link_has_room(l, CLOSE_BYTES))
         link_socket_close(&l->socket, l->connection);
     destroy_connection(l);

@@ -316,12 +316,12 @@ static uint64_t latest(size_t word)
 
 void shared_keep_workers(bool keep)
 {
-    shared->header.keep_workers = keep;
+    __atomic_store_n(&shared->header.keep_workers, keep, __ATOMIC_RELAXED);
 }
 
 bool shared_workers_are_kept(void)
 {
-    return shared->header.keep_workers;
+    return __atomic_load_n(&shared->header.keep_workers, __ATOMIC_RELAXED);
 }
 
 void shared_totals(uint64_t *out)

@@ -40,7 +40,7 @@ struct shared_header {
     uint64_t poison_at; /* struct shared_poison */
     uint32_t poisons;   /* how many */
     uint32_t poison_stride;
-    _Atomic uint64_t keep_workers; /* who ends by itself is not replaced: none is to be recycled */
+    uint64_t keep_workers; /* atomic. Who ends by itself is not replaced: none is to be recycled */
 };
 
 /* A message that has killed. */

@@ -289,7 +289,7 @@ void shared_older_gone(int slot, bool killer)
 void shared_older_keep_workers(bool keep)
 {
     if (older.header)
-        older.header->keep_workers = keep;
+        __atomic_store_n(&older.header->keep_workers, keep, __ATOMIC_RELAXED);
 }
 
 void shared_older_begun(void)

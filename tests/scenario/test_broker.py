@@ -18,6 +18,7 @@ from sandbox.receiver import Answer
 
 LEVELS = 17
 LINKS = 3  # of one worker two, and the sweep's
+ALONE = {"workers": 1, "celery": {"presence": False}}  # which has a link of its own
 
 
 def key_of(seconds: int) -> str:
@@ -162,7 +163,7 @@ def test_a_worker_consumes_soon_though_the_way_to_the_broker_is_long(stage, noti
     stage.webhook(secret=None)
     with AmqpProxy(rabbit.port, delay=0.03) as proxy:
         started = time.monotonic()
-        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
+        one = notifyd({**ALONE, "broker": {"url": proxy.url(stage.broker_url)}})
         took = time.monotonic() - started
         print(f"consuming after {took:.2f} s, waits for an answer: {[link.turns for link in proxy.links]}")
         assert took < 1.5 and len(proxy.links) == LINKS
@@ -176,7 +177,7 @@ def test_a_queue_with_other_arguments_costs_a_long_declaration_only_once(stage, 
     connection, channel = channel_to(stage.broker_url)
     channel.queue_declare("notify.urgent", durable=True, arguments={"x-max-length": 100000})
     with AmqpProxy(rabbit.port) as proxy:
-        one = notifyd({"workers": 1, "broker": {"url": proxy.url(stage.broker_url)}})
+        one = notifyd({**ALONE, "broker": {"url": proxy.url(stage.broker_url)}})
         one.wait_event("queue_differs", count=LINKS)  # each link says it once
         first = [link.turns for link in proxy.links]
         rabbit.close_connections("to see them come back")

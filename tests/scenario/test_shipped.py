@@ -89,7 +89,9 @@ def test_the_unit_of_the_workers_reloads() -> None:
 @pytest.mark.parametrize("name", UNITS)
 def test_a_unit_drains_and_is_not_restarted_on_a_bad_configuration(name: str) -> None:
     text = UNITS[name].read_text()
-    for line in (f"Type={'notify' if name == 'pencheff-notify' else 'exec'}", "KillMode=mixed", "TimeoutStopSec=45", "RestartPreventExitStatus=78", "User=pencheff-notify",
+    # The supervisor's workers must outlive it, should it end first: "mixed" kills what is left of a unit whose main process is gone.
+    own = ("Type=notify", "KillMode=control-group") if name == "pencheff-notify" else ("Type=exec", "KillMode=mixed")
+    for line in (*own, "TimeoutStopSec=45", "RestartPreventExitStatus=78", "User=pencheff-notify",
                  "NoNewPrivileges=yes", "ProtectSystem=strict"):
         assert re.search(f"^{re.escape(line)}$", text, re.MULTILINE), line
 
