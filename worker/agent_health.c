@@ -88,9 +88,10 @@ void agent_health_tick(struct agent_health *h)
     struct survey s;
     int64_t now = clock_mono_us();
     survey_take(&s);
-    if (s.consuming > 0 || !h->idle_us)
+    bool consumes = s.consuming + s.cancelled > 0; /* as it was asked to */
+    if (consumes || !h->idle_us)
         h->idle_us = now;
-    if (s.consuming > 0 || !broker_is_there(h, &s, now))
+    if (consumes || !broker_is_there(h, &s, now))
         be_good(h, &s);
     else
         suspect(h, &s, now);
@@ -109,4 +110,9 @@ void agent_health_describe(const struct agent_health *h, const struct survey *s,
                    (double)(clock_mono_us() - h->suspect_us) / 1e6, why_bad(s));
     buf_printf(out, "workers %d, consuming from the broker %d, draining %d, connected to the database %d\n",
                s->workers, s->consuming, s->draining, s->with_database);
+    if (s->cancelled > 0)
+        buf_printf(out,
+                   "workers whose producers' queues are all cancelled %d, which no restart is needed "
+                   "for; " SURVEY_CANCELLED_ADVICE "\n",
+                   s->cancelled);
 }

@@ -97,6 +97,9 @@ static void on_ready(struct evhttp_request *request, void *arg)
     buf_init(&b, WORDS_MAX);
     buf_printf(&b, "%s\nworkers %d, consuming from the broker %d, connected to the database %d\n",
                s.ready ? "ready" : "not ready", s.workers, s.consuming, s.with_database);
+    if (s.cancelled > 0)
+        buf_printf(&b, "workers whose producers' queues are all cancelled %d; " SURVEY_CANCELLED_ADVICE "\n",
+                   s.cancelled);
     answer(h, request, s.ready ? 200 : 503, "text/plain", &b);
 }
 

@@ -8,7 +8,8 @@
  * limit of their own.
  *
  * Queues that Celery's tools have added or cancelled stand in a table in shared memory, which every worker follows. An added
- * one must not cost us the others, so what may go wrong with it is tried on the scratch channel first.
+ * one must not cost us the others, so what may go wrong with it is tried on the scratch channel first. One that is refused is
+ * asked for again after celery.retry, or when the table changes; one that was only met by a lost connection, on the next.
  */
 #include "worker/consumers.h"
 
@@ -20,6 +21,7 @@
 #include <string.h>
 
 #include "common/base/check.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "worker/shared.h"
 #include "worker/topology.h"
@@ -27,9 +29,9 @@
 struct consumer {
     const char *queue;
     enum queue_class class;
-    bool added;   /* by Celery's tools, beside the configuration */
-    bool off;     /* consumes nothing: cancelled, or not begun */
-    bool refused; /* it may not consume there, until somebody asks again */
+    bool added;         /* by Celery's tools, beside the configuration */
+    bool off;           /* consumes nothing: cancelled, or not begun */
+    int64_t refusal_us; /* monotonic; when the broker did not let it consume there; 0: it did not refuse */
     int prefetch;
     char tag[32];
 };
@@ -40,9 +42,15 @@ struct consumers {
     size_t count;
     size_t planned;        /* the first of them, which are configured */
     uint32_t seen_version; /* of the table of queues that Celery's tools have added and cancelled */
+    bool behind;           /* the table was not followed to its end, or not on this connection */
+    int64_t retry_us;      /* monotonic; when the first of the refused is asked for again; 0: none is */
 };
 
-enum { OWN_QUEUES = 4, CANCEL_BYTES = 64 };
+enum {
+    OWN_QUEUES = 4,
+    CANCEL_BYTES = 64,
+    BEGIN_BYTES = 4096 /* a queue is named ten times at most, in 255 bytes */
+};
 
 static int share_of(const struct conf *conf, double share, size_t queues)
 {
@@ -121,8 +129,11 @@ void consumers_free(struct consumers *cs)
     free(cs);
 }
 
-/* An answer proves those before it, too: the broker closes the channel at one that it refuses. */
-static bool consume(struct amqp_link *link, const struct consumer *c, bool answered)
+/*
+ * An answer proves those before it, too: the broker closes the channel at one that it refuses, and *CODE (may be NULL) says
+ * why, or is 0.
+ */
+static bool consume(struct amqp_link *link, const struct consumer *c, bool answered, int *code)
 {
     amqp_connection_state_t connection = amqp_link_connection(link);
     /* global=false: the count holds for the consumers that follow on this channel. qos-ok comes as a frame. */
@@ -139,7 +150,7 @@ static bool consume(struct amqp_link *link, const struct consumer *c, bool answe
             "basic.consume");
     amqp_simple_rpc_decoded(connection, AMQP_LINK_CHANNEL, AMQP_BASIC_CONSUME_METHOD,
                             AMQP_BASIC_CONSUME_OK_METHOD, &method);
-    return amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.consume", NULL);
+    return amqp_link_replied(link, AMQP_LINK_CHANNEL, "basic.consume", code);
 }
 
 static bool is_cancelled(const struct consumer *c)
@@ -156,7 +167,7 @@ bool consumers_begin(struct consumers *cs, struct amqp_link *link)
             last = i;
     }
     for (size_t i = 0; i < cs->planned; i++)
-        if (!cs->items[i].off && !consume(link, &cs->items[i], i == last))
+        if (!cs->items[i].off && !consume(link, &cs->items[i], i == last, NULL))
             return false;
     return true;
 }
@@ -165,30 +176,40 @@ void consumers_lost(struct consumers *cs)
 {
     for (size_t i = cs->planned; i < cs->count; i++)
         cs->items[i].off = true;
+    cs->behind = true;
 }
 
-/* Consumes a queue that was added, or a configured one that was cancelled. */
+/* AMQP 0-9-1 section 1.2: the code is of what was asked for, not of the connection. */
+static bool is_refusal(int code)
+{
+    return code >= 400 && code < 500;
+}
+
+/* Consumes a queue that was added, or a configured one that was cancelled. What a lost connection cut short was not refused. */
 static void begin_one(struct consumer *c, struct amqp_link *link)
 {
-    c->refused = c->added && !topology_adopt(link, c->queue);
-    if (c->refused || !amqp_link_is_up(link))
+    int code = 0;
+    c->refusal_us = 0;
+    if (c->added && !topology_adopt(link, c->queue)) {
+        if (amqp_link_is_up(link))
+            c->refusal_us = clock_mono_us();
         return;
-    c->refused = c->added; /* should the broker close the channel for it, it is not tried on the next one */
-    c->off = !consume(link, c, true);
-    c->refused = c->off;
+    }
+    c->off = !consume(link, c, true, &code);
     if (!c->off)
         LOG(LOG_INFO, "queue_added", LOG_TEXT("queue", c->queue), LOG_NUM("prefetch", c->prefetch));
+    else if (c->added && is_refusal(code))
+        c->refusal_us = clock_mono_us(); /* the channel was closed for it: not at once on the next one, too */
 }
 
 /* nowait: deliveries that are on their way are worked on as they come. */
 static bool cancel(const struct consumer *c, struct amqp_link *link)
 {
     amqp_basic_cancel_t method = {.consumer_tag = amqp_cstring_bytes(c->tag), .nowait = 1};
-    return amqp_link_has_room(link, CANCEL_BYTES) &&
-           amqp_link_sent(link,
-                          amqp_send_method(amqp_link_connection(link), AMQP_LINK_CHANNEL,
-                                           AMQP_BASIC_CANCEL_METHOD, &method),
-                          "basic.cancel");
+    return amqp_link_sent(
+        link,
+        amqp_send_method(amqp_link_connection(link), AMQP_LINK_CHANNEL, AMQP_BASIC_CANCEL_METHOD, &method),
+        "basic.cancel");
 }
 
 /* NULL: there is no place for it. */
@@ -204,36 +225,94 @@ static struct consumer *consumer_of(struct consumers *cs, const char *queue)
     return c;
 }
 
+/* Shadow mode passes everything on to this queue, for another worker: a table from before may have it. */
+static bool is_forward(const struct consumers *cs, const char *queue)
+{
+    return conf_is_shadow(cs->conf) && strcmp(queue, cs->conf->forward) == 0;
+}
+
+static bool is_wanted(const struct consumers *cs, const struct consumer *c, enum presence_queue_state state)
+{
+    if (c->added)
+        return state == PRESENCE_QUEUE_ADDED && !is_forward(cs, c->queue);
+    return state != PRESENCE_QUEUE_CANCELLED;
+}
+
+static int64_t retry_of(const struct consumers *cs, const struct consumer *c)
+{
+    return c->refusal_us + clock_us(cs->conf->celery_retry);
+}
+
+/* False: there is no room, or no connection. */
+static bool follow_one(struct consumers *cs, struct consumer *c, bool wanted, struct amqp_link *link,
+                       bool asked_again)
+{
+    bool may_ask = asked_again || !c->refusal_us || clock_mono_us() >= retry_of(cs, c);
+    if (wanted != c->off || (wanted && !may_ask))
+        return true;
+    if (!amqp_link_is_up(link) || !amqp_link_has_room(link, wanted ? BEGIN_BYTES : CANCEL_BYTES))
+        return false;
+    if (wanted) {
+        begin_one(c, link);
+    } else if (cancel(c, link)) {
+        c->off = true;
+        LOG(LOG_INFO, "queue_cancelled", LOG_TEXT("queue", c->queue));
+    }
+    return amqp_link_is_up(link);
+}
+
+static void schedule_retry(struct consumers *cs)
+{
+    const struct presence_shared *p = shared_presence();
+    cs->retry_us = 0;
+    for (uint32_t i = 0; i < p->queue_count; i++) {
+        const struct consumer *c = consumer_of(cs, p->queues[i].name);
+        if (c && c->off && c->refusal_us && p->queues[i].state == PRESENCE_QUEUE_ADDED &&
+            (!cs->retry_us || retry_of(cs, c) < cs->retry_us))
+            cs->retry_us = retry_of(cs, c);
+    }
+}
+
 void consumers_follow(struct consumers *cs, struct amqp_link *link)
 {
     struct presence_shared *p = shared_presence();
     uint32_t version = p->queue_version;
     bool asked_again = version != cs->seen_version;
-    for (uint32_t i = 0; i < p->queue_count && amqp_link_is_up(link); i++) {
+    cs->behind = true;
+    for (uint32_t i = 0; i < p->queue_count; i++) {
         struct consumer *c = consumer_of(cs, p->queues[i].name);
         enum presence_queue_state state = (enum presence_queue_state)p->queues[i].state;
         if (!c || c->class != QUEUE_PRODUCERS)
             continue;
-        bool wanted = c->added ? state == PRESENCE_QUEUE_ADDED : state != PRESENCE_QUEUE_CANCELLED;
-        if (wanted && c->off && (asked_again || !c->refused))
-            begin_one(c, link);
-        else if (!wanted && !c->off && cancel(c, link)) {
-            c->off = true;
-            LOG(LOG_INFO, "queue_cancelled", LOG_TEXT("queue", c->queue));
-        }
+        if (asked_again && state == PRESENCE_QUEUE_ADDED && is_forward(cs, c->queue))
+            LOG(LOG_WARN, "queue_not_added", LOG_TEXT("queue", c->queue),
+                LOG_TEXT("why", "shadow mode forwards to it: its messages are another worker's"));
+        if (!follow_one(cs, c, is_wanted(cs, c, state), link, asked_again))
+            return;
     }
+    cs->behind = false;
     cs->seen_version = version;
+    schedule_retry(cs);
 }
 
 bool consumers_are_behind(const struct consumers *cs)
 {
-    return shared_presence()->queue_version != cs->seen_version;
+    return cs->behind || shared_presence()->queue_version != cs->seen_version ||
+           (cs->retry_us && clock_mono_us() >= cs->retry_us);
+}
+
+bool consumers_take_producers(const struct consumers *cs)
+{
+    for (size_t i = 0; i < cs->count; i++)
+        if (cs->items[i].class == QUEUE_PRODUCERS && !cs->items[i].off)
+            return true;
+    return false;
 }
 
 void consumers_cancel(struct consumers *cs, struct amqp_link *link)
 {
     for (size_t i = 0; i < cs->count && amqp_link_is_up(link); i++)
-        if (!cs->items[i].off && !cancel(&cs->items[i], link))
+        if (!cs->items[i].off && (!amqp_link_has_room(link, CANCEL_BYTES) || !cancel(&cs->items[i], link)))
             return; /* the link is as good as gone */
 }
 

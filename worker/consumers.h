@@ -22,12 +22,14 @@ bool consumers_begin(struct consumers *cs, struct amqp_link *link);
 /* The connection is gone. */
 void consumers_lost(struct consumers *cs);
 /*
- * As the table of queues in shared memory says now. An added queue costs three round trips, each bounded by the RPC timeout,
- * as all declarations do.
+ * As the table of queues in shared memory says now, as far as there is room for it; what was refused, once its time has come. An
+ * added queue costs three round trips, each bounded by the RPC timeout, as all declarations do.
  */
 void consumers_follow(struct consumers *cs, struct amqp_link *link);
-/* The table says something that was not followed yet. */
+/* There is something to follow: the table has changed, was not followed to its end, or a refused queue's time has come. */
 bool consumers_are_behind(const struct consumers *cs);
+/* A queue of the producers is consumed: all of them may have been cancelled. */
+bool consumers_take_producers(const struct consumers *cs);
 /* Consume no more. What is on its way still comes. */
 void consumers_cancel(struct consumers *cs, struct amqp_link *link);
 

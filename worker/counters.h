@@ -222,9 +222,13 @@ enum figure_type_words { FIGURE_TYPE_LIST(COUNTERS_ENUM_WORDS) };
     X(AGENT_ENDS, COUNTER, CAUSE, "agent_restarts",                                                          \
       "agents that ended while the pool goes on, by cause; another takes the place")                         \
     X(WORKERS, ASKED, NONE, "workers", "worker processes")                                                   \
-    X(CONSUMING, ASKED, NONE, "workers_consuming", "workers that consume")                                   \
+    X(CONSUMING, ASKED, NONE, "workers_consuming", "workers that consume a queue of the producers")          \
     X(WITH_DATABASE, ASKED, NONE, "workers_with_database", "workers that are connected to the database")     \
     X(DRAINING, ASKED, NONE, "workers_draining", "workers that finish what they have and take nothing new")  \
+    X(QUEUES_ADDED, ASKED, NONE, "queues_added",                                                             \
+      "queues that were added while the pool runs (add_consumer)")                                           \
+    X(QUEUES_CANCELLED, ASKED, NONE, "queues_cancelled",                                                     \
+      "queues that were cancelled while the pool runs (cancel_consumer): their messages wait")               \
     X(HEALTHY, ASKED, NONE, "healthy", "1 when /healthz answers 200, else 0")                                \
     X(MEMORY, ASKED, PROCESS, "resident_memory_bytes",                                                       \
       "resident memory; pages that processes share count for each of them")                                  \

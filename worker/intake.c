@@ -49,10 +49,20 @@ struct intake {
 
 enum { SETTLING_BYTES = 64 }; /* at most, of an ack or a nack */
 
+static void follow(struct intake *in)
+{
+    consumers_follow(in->consumers, in->link);
+    if (amqp_link_is_up(in->link))
+        shared_mine()->consuming =
+            consumers_take_producers(in->consumers) ? SHARED_CONSUMING : SHARED_CONSUMING_OWN;
+}
+
 void intake_follow(struct intake *in)
 {
-    if (amqp_link_is_up(in->link) && intake_is_consuming(in) && consumers_are_behind(in->consumers))
-        consumers_follow(in->consumers, in->link);
+    if (!amqp_link_is_up(in->link) || !intake_is_consuming(in) || !consumers_are_behind(in->consumers))
+        return;
+    follow(in);
+    amqp_link_drain(in->link); /* what arrived during the RPCs lies in the library */
 }
 
 static bool on_up(void *owner, struct amqp_link *link)
@@ -65,8 +75,9 @@ static bool on_up(void *owner, struct amqp_link *link)
         return false;
     if (!consumers_begin(in->consumers, link))
         return false;
-    shared_mine()->consuming = 1;
-    consumers_follow(in->consumers, link);
+    follow(in);
+    if (!amqp_link_is_up(link))
+        return false;
     LOG(LOG_INFO, "worker_ready", LOG_NUM("consumers", consumers_count(in->consumers)),
         LOG_NUM("prefetch", in->conf->broker_prefetch));
     return true;

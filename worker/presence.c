@@ -19,6 +19,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/celery_node.h"
 #include "worker/presence_parts.h"
 #include "worker/shared.h"
 
@@ -29,12 +30,12 @@ enum {
     SHORT_LIVES = 3,
     LOCKED = 405,
     FORBIDDEN = 403,
-    NODE_BYTES = 181,     /* with the NUL; .celery.pidbox behind it is a short string, too (conf_rules) */
     PUBLISH_EXTRA = 1024, /* frames, properties and headers of a publish, at most */
 };
 
 static const double soon =
     1; /* seconds until the first refusal is tried again: our queue may be about to go */
+static const double while_ours = 2.5; /* and each, while the queue may be of our own connection before */
 
 int64_t presence_tick(struct presence *p)
 {
@@ -51,7 +52,11 @@ static const char *advice_for(int code)
 {
     switch (code) {
     case LOCKED:
-        return "another pool or worker has this node name; give celery.node another one, such as notify-2@%h";
+        return "another pool has this node name; give celery.node another one, such as notify-2@%h";
+    case PRESENCE_NATIVE:
+        return "a worker of Celery's has this node name, which is one worker's only; start it with another "
+               "one "
+               "(celery worker -n), or set celery.node to one, such as notify@%h";
     case FORBIDDEN:
         return "the broker's user needs configure, write and read on celery.node's queue and on both "
                "exchanges "
@@ -64,18 +69,23 @@ static const char *advice_for(int code)
     }
 }
 
-/* Said when it is new. The first 405 is not said: an agent that has just gone leaves its queue for a moment. */
+/*
+ * Said when it is new. The first 405 is not said: an agent that has just gone leaves its queue for a moment. Nor is one soon
+ * after we were shown ourselves: the broker keeps the queue of our connection before until it has noticed that this is gone.
+ */
 static void be_refused(struct presence *p, int code, const char *what)
 {
     p->state = PRESENCE_REFUSED;
     p->refusals++;
-    bool wait_first = code == LOCKED && p->refusals == 1;
+    bool may_be_ours = code == LOCKED && clock_mono_us() < p->ours_until_us;
+    bool wait_first = may_be_ours || ((code == LOCKED || code == PRESENCE_NATIVE) && p->refusals == 1);
     if (!wait_first && code != p->said_code) {
         LOG(LOG_WARN, "presence_refused", LOG_TEXT("node", p->node), LOG_TEXT("what", what),
-            LOG_NUM("code", code), LOG_TEXT("advice", advice_for(code)));
+            LOG_NUM("code", code == PRESENCE_NATIVE ? LOCKED : code), LOG_TEXT("advice", advice_for(code)));
         p->said_code = code;
     }
-    schedule(p, wait_first ? soon : p->conf->celery_retry);
+    double pause = may_be_ours ? while_ours : wait_first ? soon : p->conf->celery_retry;
+    schedule(p, pause < p->conf->celery_retry ? pause : p->conf->celery_retry);
 }
 
 static void show(struct presence *p)
@@ -121,6 +131,8 @@ static void on_down(void *owner, struct amqp_link *link)
     p->short_lives = short_life ? p->short_lives + 1 : 0;
     if (p->state == PRESENCE_SHOWN && !short_life)
         p->said_code = -1;
+    if (p->state == PRESENCE_SHOWN)
+        p->ours_until_us = clock_mono_us() + clock_us(2 * (double)p->conf->broker_heartbeat);
     p->state = PRESENCE_DOWN;
     event_del(p->beat);
     event_del(p->drain);
@@ -195,6 +207,7 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (p->state == PRESENCE_REFUSED) {
         show(p);
+        amqp_link_drain(p->link); /* what arrived during the RPCs lies in the library */
         return;
     }
     if (p->state != PRESENCE_WAITING)
@@ -224,26 +237,6 @@ void presence_set_events(struct presence *p, bool on)
         event_del(p->drain);
 }
 
-/* "%h" is the host, as in `celery worker -n`. */
-static void name_node(struct presence *p)
-{
-    const char *at = p->conf->celery_node[0] ? p->conf->celery_node : "celery@%h";
-    char host[65];
-    size_t n = 0;
-    if (gethostname(host, sizeof host) != 0)
-        snprintf(host, sizeof host, "localhost");
-    host[sizeof host - 1] = 0;
-    for (; *at && n + sizeof host <= NODE_BYTES; at++) {
-        if (at[0] != '%' || at[1] != 'h') {
-            p->node[n++] = *at;
-            continue;
-        }
-        n += (size_t)snprintf(p->node + n, sizeof host, "%s", host);
-        at++;
-    }
-    p->node[n] = 0;
-}
-
 struct presence *presence_new(struct event_base *base, struct dialer *dialer, const struct conf *conf)
 {
     static const struct amqp_link_calls calls = {on_up, on_down, on_frame, on_blocked};
@@ -255,11 +248,10 @@ struct presence *presence_new(struct event_base *base, struct dialer *dialer, co
     p->said_code = -1;
     p->begun_us = clock_mono_us();
     p->tokens = conf->celery_requests;
-    name_node(p);
+    celery_node_name(conf, p->node);
     snprintf(p->control, sizeof p->control, "%s.pidbox", conf->celery_control_exchange);
     snprintf(p->reply, sizeof p->reply, "reply.%s.pidbox", conf->celery_control_exchange);
-    int n = snprintf(p->queue, sizeof p->queue, "%s.%s", p->node, p->control);
-    check(n > 0 && (size_t)n < sizeof p->queue); /* conf_rules */
+    celery_node_queue(conf, p->node, p->queue);
     amqp_frames_init(&p->frames, PRESENCE_REQUEST_BYTES);
     p->beat = event_new(base, -1, EV_PERSIST, on_beat, p);
     p->again = event_new(base, -1, 0, on_again, p);

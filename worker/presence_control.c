@@ -132,34 +132,29 @@ static void answer_pool_shrink(struct presence *p, const struct presence_questio
     change_pool(q, -1, out);
 }
 
-static bool is_configured(const struct presence *p, const char *queue)
-{
-    for (size_t i = 0; i < p->conf->broker_queues.count; i++)
-        if (strcmp(p->conf->broker_queues.items[i], queue) == 0)
-            return true;
-    return false;
-}
-
 /* The queue that a request names; NULL, and the error said, when there is none that may be changed. */
-static const char *queue_of(const struct presence_question *q, struct buf *out)
+static const char *queue_of(const struct presence *p, const struct presence_question *q, struct buf *out)
 {
     const char *queue = presence_argument_text(q->request, q->arena, "queue", PRESENCE_QUEUE_BYTES - 1);
     if (!queue)
         presence_error(out, "queue must be a name of 1 to %d bytes", PRESENCE_QUEUE_BYTES - 1);
     else if (presence_is_own_queue(queue) || strncmp(queue, "amq.", 4) == 0)
         presence_error(out, "%s is a queue of the pool's own or of the broker's, and stays as it is", queue);
+    else if (conf_is_shadow(p->conf) && strcmp(queue, p->conf->forward) == 0)
+        presence_error(
+            out,
+            "not here: in shadow mode every message is forwarded to %s, for the worker that delivers; this "
+            "pool would take them away from it",
+            queue);
     else
         return queue;
     return NULL;
 }
 
+/* Also to what it is already: then the workers try again what was refused. */
 static void change_queue(struct buf *out, const char *queue, enum presence_queue_state state,
                          const char *words)
 {
-    if (presence_shared_queue_state(queue) == state) {
-        presence_ok(out, "%s %s", words, queue);
-        return;
-    }
     if (!presence_shared_set_queue(queue, state)) {
         presence_error(out, "%d queues were added or cancelled already; set broker.queues and restart",
                        PRESENCE_QUEUES);
@@ -185,7 +180,7 @@ static bool asks_for_more(const struct presence_question *q, const char *queue)
 
 static void answer_add_consumer(struct presence *p, const struct presence_question *q, struct buf *out)
 {
-    const char *queue = queue_of(q, out);
+    const char *queue = queue_of(p, q, out);
     if (!queue)
         return;
     if (asks_for_more(q, queue)) {
@@ -193,17 +188,21 @@ static void answer_add_consumer(struct presence *p, const struct presence_questi
                             "yourself, and add it by its name alone");
         return;
     }
-    change_queue(out, queue, is_configured(p, queue) ? PRESENCE_QUEUE_AS_CONFIGURED : PRESENCE_QUEUE_ADDED,
+    change_queue(out, queue,
+                 presence_is_configured(p, queue) ? PRESENCE_QUEUE_AS_CONFIGURED : PRESENCE_QUEUE_ADDED,
                  "add consumer");
 }
 
 static void answer_cancel_consumer(struct presence *p, const struct presence_question *q, struct buf *out)
 {
-    const char *queue = queue_of(q, out);
-    (void)p;
+    const char *queue = queue_of(p, q, out);
     if (!queue)
         return;
-    change_queue(out, queue, PRESENCE_QUEUE_CANCELLED, "no longer consuming from");
+    if (!presence_is_configured(p, queue) && presence_shared_queue_state(queue) != PRESENCE_QUEUE_ADDED)
+        presence_ok(out, "no longer consuming from %s",
+                    queue); /* it never was, and takes no place in the table */
+    else
+        change_queue(out, queue, PRESENCE_QUEUE_CANCELLED, "no longer consuming from");
 }
 
 static void answer_shutdown(struct presence *p, const struct presence_question *q, struct buf *out)

@@ -179,6 +179,14 @@ bool presence_is_own_queue(const char *name)
            strcmp(name, TOPOLOGY_WAKE) == 0;
 }
 
+bool presence_is_configured(const struct presence *p, const char *queue)
+{
+    for (size_t i = 0; i < p->conf->broker_queues.count; i++)
+        if (strcmp(p->conf->broker_queues.items[i], queue) == 0)
+            return true;
+    return false;
+}
+
 static void add_nulls(struct buf *out, const char *const *keys, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -212,6 +220,13 @@ static void add_queue(struct buf *out, const char *name, const char *exchange, b
     buf_add_text(out, "]}");
 }
 
+/* As the workers follow it (consumers.c): a reload may have configured it meanwhile, or made it the queue forward. */
+static bool is_added(const struct presence *p, const struct presence_queue *q)
+{
+    return q->state == PRESENCE_QUEUE_ADDED && !presence_is_configured(p, q->name) &&
+           !(conf_is_shadow(p->conf) && strcmp(q->name, p->conf->forward) == 0);
+}
+
 void presence_active_queues(struct presence *p, const struct presence_question *q, struct buf *out)
 {
     const struct conf_texts *queues = &p->conf->broker_queues;
@@ -222,9 +237,9 @@ void presence_active_queues(struct presence *p, const struct presence_question *
         if (presence_shared_queue_state(queues->items[i]) != PRESENCE_QUEUE_CANCELLED)
             add_queue(out, queues->items[i], queues->items[i], false);
     for (uint32_t i = 0; i < s->queue_count && !is_full(out); i++)
-        if (s->queues[i].state == PRESENCE_QUEUE_ADDED)
+        if (is_added(p, &s->queues[i]))
             add_queue(out, s->queues[i].name, s->queues[i].name, false);
-    for (size_t i = 0; i < sizeof own / sizeof own[0] && !is_full(out); i++)
+    for (size_t i = 0; !conf_is_shadow(p->conf) && i < sizeof own / sizeof own[0] && !is_full(out); i++)
         add_queue(out, own[i].queue, own[i].exchange, true);
     buf_add_char(out, ']');
 }

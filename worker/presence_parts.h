@@ -17,6 +17,7 @@
 
 enum {
     PRESENCE_TEXT = 256,          /* names at the broker: a short string and a NUL */
+    PRESENCE_NATIVE = 1405,       /* no code of the broker's: 405, and the queue is no pool's */
     PRESENCE_REPLY_BYTES = 98304, /* of a reply or a batch of events: what one send takes (send_room) */
 };
 
@@ -51,7 +52,9 @@ struct presence {
     int said_code; /* of the refusal that was said last */
     int short_lives;
     int64_t shown_us;
-    double tokens; /* requests that may still be answered now */
+    int64_t
+        ours_until_us; /* monotonic; so long our queue may be that of our last connection; 0: there was none */
+    double tokens;     /* requests that may still be answered now */
     int64_t tokens_us;
     uint64_t dropped; /* requests, said once */
     bool shutdown_asked;
@@ -67,7 +70,7 @@ bool presence_publish(struct presence *p, const char *exchange, const char *key,
                       const struct buf *body);
 void presence_set_events(struct presence *p, bool on);
 
-/* presence_topology.c: 0, or the broker's code for what it refused, or -1 when the link failed. */
+/* presence_topology.c: 0, or the broker's code for what it refused, PRESENCE_NATIVE, or -1 when the link failed. */
 int presence_declare(struct presence *p, const char **what);
 /* Make the exchange of replies anew, should somebody have deleted it: a publish to none closes the channel. */
 void presence_declare_reply(struct presence *p);
@@ -96,6 +99,7 @@ presence_answer presence_stats, presence_conf, presence_report;
 presence_answer presence_active, presence_reserved, presence_registered, presence_active_queues,
     presence_query_task;
 bool presence_is_own_queue(const char *name);
+bool presence_is_configured(const struct presence *p, const char *queue);
 /* Messages in hand of all workers. */
 uint64_t presence_in_hand(void);
 long presence_workers(void);

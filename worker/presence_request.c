@@ -4,7 +4,8 @@
  * Pure. Whoever may publish to the broker may have made it: everything has a bound, and what is not as
  * kombu writes it is refused in one word or taken as absent, never guessed. Patterns are matched by code whose time
  * and memory are bounded, since the expression comes with the request: globs by hand, regular expressions by the C
- * library's automaton, without what would make it large (counted repetitions) or slow (back references).
+ * library's automaton, without what would make it large (counted repetitions, repetitions of groups) or slow (back
+ * references, anchors in groups).
  */
 #include "worker/presence_request.h"
 
@@ -13,7 +14,7 @@
 
 #include "common/base/json.h"
 
-enum { SHORT_STRING = 255, PATTERN_BYTES = 255, DESTINATIONS = 1000 };
+enum { SHORT_STRING = 255, PATTERN_BYTES = 255, DESTINATIONS = 1000, PLUSES = 8, GROUPS = 16 };
 
 static const int64_t clock_max = INT64_C(1) << 53; /* what a JSON number keeps */
 
@@ -72,14 +73,34 @@ bool presence_glob(const char *pattern, const char *text)
     return !*pattern;
 }
 
+/*
+ * The C library writes what has a + twice, so that nested ones, or one + behind the other, double it each time, to
+ * gigabytes; and it goes through nested groups once more for each ^ or $ in them, for minutes. So + stands behind a
+ * single character or [set] only, ^ and $ at the ends only, and there are a few of + and ( only.
+ */
+static bool is_cheap(const char *pattern)
+{
+    int pluses = 0, groups = 0;
+    for (const char *at = pattern; *at; at++) {
+        char before = at > pattern ? at[-1] : 0;
+        pluses += *at == '+';
+        groups += *at == '(';
+        if ((*at == '+' && before && strchr(")+*?", before)) || (*at == '^' && before && before != '[') ||
+            (*at == '$' && at[1]))
+            return false;
+    }
+    return pluses <= PLUSES && groups <= GROUPS;
+}
+
 /* As Python's re.match: from the beginning of the text, not to its end. False: not to be told, *WHY. */
 static bool regex_matches(const char *pattern, const char *text, bool *matches, const char **why)
 {
     regex_t compiled;
     regmatch_t at;
-    if (strpbrk(pattern, "{\\") || strstr(pattern, "(?")) {
-        *why = "of regular expressions, those without braces, backslashes and (? are understood; use "
-               "--destination or a glob";
+    if (strpbrk(pattern, "{\\") || strstr(pattern, "(?") || !is_cheap(pattern)) {
+        *why = "of regular expressions, simple ones are understood: no braces, backslashes or (?, ^ and $ at "
+               "the "
+               "ends, a few + behind single characters or sets; or use --destination or a glob";
         return false;
     }
     if (regcomp(&compiled, pattern, REG_EXTENDED) != 0) {

@@ -195,7 +195,7 @@ bool presence_shared_set_queue(const char *name, enum presence_queue_state state
     struct presence_queue *q = find_queue(name);
     size_t size = strlen(name);
     check(size > 0 && size < PRESENCE_QUEUE_BYTES);
-    if (!q) {
+    if (!q && state != PRESENCE_QUEUE_AS_CONFIGURED) {
         uint32_t n = p->queue_count;
         if (n >= PRESENCE_QUEUES)
             return false;
@@ -204,9 +204,19 @@ bool presence_shared_set_queue(const char *name, enum presence_queue_state state
         q->state = PRESENCE_QUEUE_AS_CONFIGURED;
         p->queue_count = n + 1; /* with the name in its place: the store is ordered */
     }
-    q->state = state;
+    if (q)
+        q->state = state;
     atomic_fetch_add(&p->queue_version, 1);
     return true;
+}
+
+int presence_shared_queues_in(enum presence_queue_state state)
+{
+    const struct presence_shared *p = shared_presence();
+    int n = 0;
+    for (uint32_t i = 0; i < p->queue_count && i < PRESENCE_QUEUES; i++)
+        n += p->queues[i].state == (int)state;
+    return n;
 }
 
 enum presence_queue_state presence_shared_queue_state(const char *name)

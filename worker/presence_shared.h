@@ -124,8 +124,13 @@ void presence_shared_skip_events(struct presence_reader *reader);
 /* The next event, if there is one. NOW_US is monotonic. */
 bool presence_shared_get_event(struct presence_reader *reader, int64_t now_us, struct presence_event *out);
 
-/* Agent: false when there is no place for another name. NAME has 1 to 255 bytes. */
+/*
+ * Agent: false when there is no place for another name. NAME has 1 to 255 bytes. The workers look at the table again in every
+ * case, also when nothing changes: what was refused is tried again.
+ */
 bool presence_shared_set_queue(const char *name, enum presence_queue_state state);
 enum presence_queue_state presence_shared_queue_state(const char *name);
+/* How many are in STATE. */
+int presence_shared_queues_in(enum presence_queue_state state);
 
 #endif

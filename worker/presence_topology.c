@@ -12,7 +12,7 @@
 
 #include "worker/presence_parts.h"
 
-enum { EXPIRES_MS = 10000, MESSAGE_TTL_MS = 300000 };
+enum { EXPIRES_MS = 10000, MESSAGE_TTL_MS = 300000, LOCKED = 405 };
 
 #define NOBODYS_KEY "notifyd asks: a key that nobody binds"
 #define TAG         "notify-presence"
@@ -49,6 +49,28 @@ static amqp_exchange_unbind_t may_publish(const char *name, const char *other)
                                     .routing_key = amqp_cstring_bytes(NOBODYS_KEY)};
 }
 
+/*
+ * Whose is the queue that we were not given? A pool's is exclusive, so that nobody else may even look at it; that of a worker
+ * of Celery's is not. 405, PRESENCE_NATIVE or -1.
+ */
+static int whose_queue(struct presence *p)
+{
+    amqp_channel_open_t open = {.out_of_band = amqp_empty_bytes};
+    amqp_channel_close_t close = {.reply_code = AMQP_REPLY_SUCCESS, .reply_text = amqp_empty_bytes};
+    amqp_queue_declare_t look = {.queue = amqp_cstring_bytes(p->queue), .passive = 1};
+    const struct step steps[] = {
+        {"channel.open", AMQP_CHANNEL_OPEN_METHOD, AMQP_CHANNEL_OPEN_OK_METHOD, &open},
+        {p->queue, AMQP_QUEUE_DECLARE_METHOD, AMQP_QUEUE_DECLARE_OK_METHOD, &look},
+        {"channel.close", AMQP_CHANNEL_CLOSE_METHOD, AMQP_CHANNEL_CLOSE_OK_METHOD, &close},
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        int code = ask(p, AMQP_LINK_SCRATCH_CHANNEL, &steps[i]);
+        if (code)
+            return code < 0 ? -1 : LOCKED;
+    }
+    return PRESENCE_NATIVE;
+}
+
 int presence_declare(struct presence *p, const char **what)
 {
     amqp_table_entry_t limits[] = {
@@ -83,7 +105,7 @@ int presence_declare(struct presence *p, const char **what)
         int code = ask(p, AMQP_LINK_SCRATCH_CHANNEL, &steps[i]);
         *what = steps[i].what;
         if (code)
-            return code;
+            return code == LOCKED ? whose_queue(p) : code;
     }
     /* Now for good; only then may the first consumer go, since with the last one the queue goes, too. */
     const struct step again = steps[sizeof steps / sizeof steps[0] - 1];

@@ -29,6 +29,8 @@ enum {
 };
 
 enum shared_role { SHARED_FREE, SHARED_WORKER, SHARED_AGENT };
+/* The second: of the producers' queues none, because Celery's tools have cancelled them. */
+enum shared_consuming { SHARED_NOT_CONSUMING, SHARED_CONSUMING, SHARED_CONSUMING_OWN };
 
 /*
  * One per process; written by that process, read by the supervisor and the agent. Another build reads it up to
@@ -40,7 +42,7 @@ struct shared_slot {
     _Atomic int64_t alive_us;  /* monotonic; the last sign of life */
     _Atomic uint64_t handling; /* hash of the message that is being understood or rendered; 0: none */
     _Atomic int has_worked;    /* settled a message since it started */
-    _Atomic int consuming;     /* consumes from the broker */
+    _Atomic int consuming;     /* consumes from the broker: a shared_consuming */
     _Atomic int database_up;
     _Atomic int draining;
     _Atomic uint64_t in_hand;   /* messages held now */

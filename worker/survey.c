@@ -21,9 +21,11 @@ static void add_memory(struct survey *s, enum process_group group, uint64_t byte
 static void add_worker(struct survey *s, const struct shared_slot *slot)
 {
     s->workers++;
-    s->consuming += slot->consuming != 0;
+    int consuming = slot->consuming;
+    s->consuming += consuming == SHARED_CONSUMING;
+    s->cancelled += consuming == SHARED_CONSUMING_OWN;
     s->with_database += slot->database_up != 0;
-    s->ready += slot->consuming && slot->database_up;
+    s->ready += consuming == SHARED_CONSUMING && slot->database_up;
     s->draining += slot->draining != 0;
 }
 
@@ -89,6 +91,8 @@ void survey_figures(const struct survey *s, const uint64_t *totals, struct figur
         out->values[FIGURE_MEMORY][i] = (double)s->resident[i];
         out->values[FIGURE_MEMORY_MOST][i] = (double)s->resident_most[i];
     }
+    out->values[FIGURE_QUEUES_ADDED][0] = presence_shared_queues_in(PRESENCE_QUEUE_ADDED);
+    out->values[FIGURE_QUEUES_CANCELLED][0] = presence_shared_queues_in(PRESENCE_QUEUE_CANCELLED);
     out->values[FIGURE_BUILD][0] = 1;
     out->values[FIGURE_STARTED][0] = (double)shared_started_us() / 1e6;
 }

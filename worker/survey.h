@@ -6,9 +6,10 @@
 /* How the processes of this host fare, as shared memory has it. */
 struct survey {
     int workers;
-    int consuming;
+    int consuming; /* a queue of the producers, at least */
+    int cancelled; /* would consume, but Celery's tools have cancelled all of those */
     int with_database;
-    int ready; /* both */
+    int ready; /* consuming and with_database */
     int draining;
     uint64_t in_hand;
     uint64_t sending;
@@ -18,6 +19,10 @@ struct survey {
     uint64_t resident[PROCESS_COUNT];
     uint64_t resident_most[PROCESS_COUNT];
 };
+
+/* What to do about `cancelled`. */
+#define SURVEY_CANCELLED_ADVICE                                                                              \
+    "somebody asked for that (cancel_consumer); take one back with notifyctl queue add NAME"
 
 void survey_take(struct survey *survey);
 /* What figures_show wants besides the words, of which TOTALS are all; healthy is the caller's to set. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/base/buf.h"
+#include "common/celery_node.h"
 
 static const char *const own_queues[] = {TOPOLOGY_DUE, TOPOLOGY_URGENT, TOPOLOGY_BULK, TOPOLOGY_WAKE,
                                          TOPOLOGY_DEAD};
@@ -121,11 +122,35 @@ static bool check_forward(struct report *report, struct broker *broker, const st
     return true;
 }
 
+/* Celery's own worker of the same name: the one that comes second is not seen, and ends if it is Celery's. */
+static bool check_node(struct report *report, struct broker *broker, const struct conf *conf)
+{
+    char node[CELERY_NODE_BYTES], name[CELERY_QUEUE_BYTES];
+    struct broker_queue queue;
+    if (!conf->celery_presence)
+        return true;
+    celery_node_name(conf, node);
+    celery_node_queue(conf, node, name);
+    if (!broker_look(broker, name, &queue)) {
+        if (broker->code)
+            return true; /* exclusive: a pool's; of the rights notifyd's own log speaks */
+        check_broker_lost(report, "node name", broker);
+        return false;
+    }
+    if (queue.exists)
+        report_note(report, "node name",
+                    "a worker of Celery's is called %s, too, and one name is for one worker: start it with "
+                    "another one (celery worker -n), or set celery.node",
+                    node);
+    return true;
+}
+
 static void check_all(struct report *report, struct broker *broker, const struct conf *conf)
 {
     bool started;
     if (!find_own(report, broker, conf, &started) || !check_queues(report, broker, conf, started) ||
-        !check_forward(report, broker, conf) || !check_broker_rights(report, broker, conf))
+        !check_forward(report, broker, conf) || !check_broker_rights(report, broker, conf) ||
+        !check_node(report, broker, conf))
         return;
     if (strcmp(conf->broker_queue_type, "quorum") == 0)
         report_note(report, "queue policy",

@@ -2,8 +2,12 @@
  * ctl_queue - notifyctl queue list, add, remove: what the workers consume, over Celery's remote control
  *
  * Owns the connection of one command. Says the request to the exchange that every worker of the virtual host listens at
- * (celery.control_exchange), Celery's own workers too, unless --node names one, and waits for as long as was asked: nobody knows
- * how many will answer. A reply is whatever somebody sent, so it is parsed, and shown through ctl_output.
+ * (celery.control_exchange), and waits for as long as was asked: nobody knows how many will answer. A reply is whatever
+ * somebody sent, so it is parsed, and shown through ctl_output.
+ *
+ * Celery's own workers listen there, too, and would consume a queue of ours, whose messages they do not know and throw away. So
+ * what changes something is said to nodes by name: to the one of --node, or to those that say in their `stats` that they
+ * are pools of pencheff-notify.
  *
  * What a pool adds or removes lasts until it ends; broker.queues is what it starts with.
  */
@@ -20,17 +24,23 @@
 #include "common/base/json.h"
 #include "common/base/uuid.h"
 
-enum { CHANNEL = 7, NAME_BYTES = 256, REQUEST_BYTES = 4096, REPLY_MAX = 1048576, WAIT_MAX = 60 };
+enum {
+    CHANNEL = 7,
+    NAME_BYTES = 256,
+    REQUEST_BYTES = 61440 /* notifyd takes 64 KB */,
+    REPLY_MAX = 1048576,
+    WAIT_MAX = 60
+};
 
 static const double one_second = 1; /* what Celery's own tools wait */
 
 struct call {
     struct broker broker;
-    const char *method;
-    const char *node; /* NULL: every one */
-    bool json;
+    bool json, named;          /* with --node */
+    struct json_object *nodes; /* the names of those that are asked; NULL: every one */
     char exchange[NAME_BYTES], reply_exchange[NAME_BYTES], queue[NAME_BYTES];
     struct json_object *answers; /* node: reply */
+    int others;                  /* nodes that are no pools of ours, and were not asked */
 };
 
 /* Notes why, in the broker's words. */
@@ -85,7 +95,7 @@ static bool prepare(struct call *c, const struct conf *conf)
     return replied(c, c->queue);
 }
 
-static bool ask(struct call *c, const char *queue)
+static bool ask(struct call *c, const char *method, const char *queue)
 {
     amqp_basic_properties_t properties = {._flags = AMQP_BASIC_CONTENT_TYPE_FLAG |
                                                     AMQP_BASIC_CONTENT_ENCODING_FLAG |
@@ -96,25 +106,25 @@ static bool ask(struct call *c, const char *queue)
     struct buf b;
     buf_init(&b, REQUEST_BYTES);
     buf_add_char(&b, '{');
-    buf_json_member(&b, "method", c->method);
+    buf_json_member(&b, "method", method);
     buf_json_open_object(&b, "arguments");
     if (queue)
         buf_json_member(&b, "queue", queue);
     buf_add_char(&b, '}');
     buf_json_key(&b, "destination");
-    if (c->node) {
-        buf_add_char(&b, '[');
-        buf_json_text(&b, c->node);
-        buf_add_char(&b, ']');
-    } else {
-        buf_add_text(&b, "null");
-    }
+    buf_add_text(&b, c->nodes ? json_print(c->nodes) : "null");
     buf_json_open_object(&b, "reply_to");
     buf_json_member(&b, "exchange", c->reply_exchange);
     buf_json_member(&b, "routing_key", c->queue);
     buf_add_char(&b, '}');
     buf_json_member(&b, "ticket", c->queue);
     buf_add_char(&b, '}');
+    if (b.overflow) {
+        snprintf(c->broker.why, sizeof c->broker.why,
+                 "too many nodes for one request; name them with --node");
+        buf_free(&b);
+        return false;
+    }
     int status = amqp_basic_publish(c->broker.link, CHANNEL, amqp_cstring_bytes(c->exchange),
                                     amqp_empty_bytes, 0, 0, &properties, amqp_cstring_bytes(buf_text(&b)));
     buf_free(&b);
@@ -124,25 +134,35 @@ static bool ask(struct call *c, const char *queue)
     return status == AMQP_STATUS_OK;
 }
 
+/* A reply from elsewhere is late, or made up. */
+static bool was_asked(const struct call *c, const char *node)
+{
+    size_t count = c->nodes ? json_object_array_length(c->nodes) : 0;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(json_object_get_string(json_object_array_get_idx(c->nodes, i)), node) == 0)
+            return true;
+    return c->nodes == NULL;
+}
+
 static void take_reply(struct call *c, const amqp_bytes_t *body)
 {
     const char *why;
     struct json_object *reply = body->len < REPLY_MAX ? json_parse(body->bytes, body->len, &why) : NULL;
     if (reply && json_object_is_type(reply, json_type_object)) {
-        json_object_object_foreach(reply, node, value)
+        json_object_object_foreach(reply, node, value) if (was_asked(c, node))
             json_object_object_add(c->answers, node, json_object_get(value));
     }
     json_object_put(reply);
 }
 
-/* Until time is up, or the node that was asked has answered. */
+/* Until time is up, or all that were asked have answered. */
 static bool collect(struct call *c, double wait)
 {
     int64_t end = clock_mono_us() + clock_us(wait);
     for (int64_t left; (left = end - clock_mono_us()) > 0;) {
         struct timeval tv = clock_timeval((double)left / 1e6);
         amqp_envelope_t envelope;
-        if (c->node && json_object_object_length(c->answers) > 0)
+        if (c->nodes && json_object_object_length(c->answers) >= (int)json_object_array_length(c->nodes))
             break;
         amqp_maybe_release_buffers(c->broker.link);
         amqp_rpc_reply_t r = amqp_consume_message(c->broker.link, &envelope, &tv, 0);
@@ -155,6 +175,25 @@ static bool collect(struct call *c, double wait)
             return false;
         }
     }
+    return true;
+}
+
+/* Who is there and a pool of ours? */
+static bool find_pools(struct call *c, double wait)
+{
+    if (!ask(c, "stats", NULL) || !collect(c, wait))
+        return false;
+    c->nodes = json_object_new_array();
+    json_object_object_foreach(c->answers, node, stats)
+    {
+        struct json_object *what = json_get(json_get(stats, "pool"), "implementation");
+        if (json_is_text(what) && strcmp(json_object_get_string(what), "pencheff-notify") == 0)
+            json_object_array_add(c->nodes, json_object_new_string(node));
+        else
+            c->others++;
+    }
+    json_object_put(c->answers);
+    c->answers = json_object_new_object();
     return true;
 }
 
@@ -205,16 +244,27 @@ static enum ctl_exit show_all(const struct call *c)
         return good ? CTL_DONE : CTL_NO;
     fprintf(
         stderr,
-        "notifyctl: no node answered: is notifyd running in this virtual host, celery.presence not false, "
+        "notifyctl: no node answered%s: is notifyd running in this virtual host, celery.presence not false, "
         "and celery.control_exchange the same%s?\n",
-        c->node ? ", and is that its node name (celery.node)" : "");
+        c->others ? " but workers of Celery's, which were not asked" : "",
+        c->named ? ", and is that its node name (celery.node)" : "");
     return CTL_NO;
 }
 
-static enum ctl_exit run(const struct ctl *ctl, const char *method)
+/* CHANGES: not for Celery's own workers, unless one is named. */
+static bool converse(struct call *c, const char *method, const char *queue, bool changes, double wait)
 {
-    struct call c = {
-        .method = method, .node = ctl_value(ctl, "--node"), .json = ctl_value(ctl, "--json") != NULL};
+    if (changes && !c->named && !find_pools(c, wait))
+        return false;
+    if (c->nodes && json_object_array_length(c->nodes) == 0) /* to none would be to all */
+        return true;
+    return ask(c, method, queue) && collect(c, wait);
+}
+
+static enum ctl_exit run(const struct ctl *ctl, const char *method, bool changes)
+{
+    const char *node = ctl_value(ctl, "--node");
+    struct call c = {.named = node != NULL, .json = ctl_value(ctl, "--json") != NULL};
     double wait;
     if (!ctl_age(ctl, "--wait", &wait))
         return CTL_WRONG_USE;
@@ -231,24 +281,29 @@ static enum ctl_exit run(const struct ctl *ctl, const char *method)
         return code;
     }
     c.answers = json_object_new_object();
-    bool good = prepare(&c, ctl->conf) && ask(&c, ctl->words[0]) && collect(&c, wait);
+    if (node) {
+        c.nodes = json_object_new_array();
+        json_object_array_add(c.nodes, json_object_new_string(node));
+    }
+    bool good = prepare(&c, ctl->conf) && converse(&c, method, ctl->words[0], changes, wait);
     enum ctl_exit code = good ? show_all(&c) : broker_fail(&c.broker);
     json_object_put(c.answers);
+    json_object_put(c.nodes);
     broker_close(&c.broker);
     return code;
 }
 
 enum ctl_exit ctl_queue_list(const struct ctl *ctl)
 {
-    return run(ctl, "active_queues");
+    return run(ctl, "active_queues", false);
 }
 
 enum ctl_exit ctl_queue_add(const struct ctl *ctl)
 {
-    return run(ctl, "add_consumer");
+    return run(ctl, "add_consumer", true);
 }
 
 enum ctl_exit ctl_queue_remove(const struct ctl *ctl)
 {
-    return run(ctl, "cancel_consumer");
+    return run(ctl, "cancel_consumer", true);
 }

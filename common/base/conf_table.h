@@ -257,9 +257,10 @@
          "host "                                                                                             \
          "can, as with Celery's workers.")                                                                   \
     TEXT(celery_node, "celery.node", "",                                                                     \
-         "Its node name, each %h in it the host's name. Empty: celery@%h, which probes in use expect. "      \
-         "Unique "                                                                                           \
-         "per virtual host: two pools on one host need two.")                                                \
+         "Its node name, each %h in it the host's name. Empty: celery@%h, which probes in use expect; in "   \
+         "shadow mode notify@%h, since Celery's own worker runs beside it. Unique per virtual host: two "    \
+         "pools on "                                                                                         \
+         "one host need two, and so do a pool and a worker of Celery's.")                                    \
     NUM(celery_heartbeat, "celery.heartbeat", 2, 0.5, 600,                                                   \
         "Seconds between two heartbeats, as Celery's workers send them; monitors call a worker lost after "  \
         "twice that.")                                                                                       \
@@ -273,9 +274,8 @@
         "Messages that a worker may hold of each queue that was added by add_consumer, beside "              \
         "broker.prefetch.")                                                                                  \
     NUM(celery_retry, "celery.retry", 30, 1, 86400,                                                          \
-        "Seconds before it is tried again when the broker has refused an exchange, a queue or the node "     \
-        "name: "                                                                                             \
-        "it will hardly get better by itself.")                                                              \
+        "Seconds before it is tried again when the broker has refused an exchange, a queue, one that was "   \
+        "added too, or the node name: it will hardly get better by itself.")                                 \
     TEXT(agent_listen, "agent.listen", "127.0.0.1:9464", "Address of metrics and health. Empty: none.")      \
     NUM(agent_not_consuming, "agent.not_consuming", 60, 1, 86400,                                            \
         "Seconds that the broker is there and no worker consumes after which /healthz answers 503; never "   \

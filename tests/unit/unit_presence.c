@@ -2,10 +2,13 @@
  * What Celery's tools see, in shared memory: messages in hand, events, queues; and the globs that choose a node.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "tests/unit/unit.h"
 #include "worker/presence_request.h"
 #include "worker/shared.h"
@@ -36,6 +39,56 @@ static void a_glob_matches_as_python_does_it(void)
 {
     for (size_t i = 0; i < sizeof globs / sizeof globs[0]; i++)
         EXPECT(presence_glob(globs[i].pattern, globs[i].text) == globs[i].matches);
+}
+
+/* What the C library would compile to gigabytes, or for minutes; and what it would not. */
+static const struct {
+    const char *pattern;
+    enum presence_request_result result;
+} regexes[] = {
+    {"celery@.*", PRESENCE_REQUEST_OURS},
+    {"^(cel|x)[a-z]+@h+.*$", PRESENCE_REQUEST_OURS},
+    {"[^x]+@", PRESENCE_REQUEST_OURS},
+    {"elery", PRESENCE_REQUEST_OTHERS},
+    {"((((((((((((a*)*)*)*)*)*)*)*)*)*)*)*)*$", PRESENCE_REQUEST_OTHERS},
+    {"((((((((((((((((((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
+     PRESENCE_REQUEST_UNMATCHABLE},
+    {"a++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++++", PRESENCE_REQUEST_UNMATCHABLE},
+    {"a*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+*+", PRESENCE_REQUEST_UNMATCHABLE},
+    {"((((((((((((((((((((((((((((^|a)*b)*b)*b)*b)*b)*b)*b)*b)*b)*"
+     "b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b)*b",
+     PRESENCE_REQUEST_UNMATCHABLE},
+    {"a{1000}", PRESENCE_REQUEST_UNMATCHABLE},
+};
+
+static void a_regular_expression_costs_milliseconds_or_is_not_matched(void)
+{
+    enum { MEMORY = 1 << 30 };
+    struct rlimit before, limit;
+    getrlimit(RLIMIT_AS, &before);
+    limit = before;
+    limit.rlim_cur = MEMORY; /* where what is too much ends at once */
+    for (size_t i = 0; i < sizeof regexes / sizeof regexes[0]; i++) {
+        struct presence_request r;
+        struct arena arena;
+        const char *why = NULL;
+        char body[512];
+        int n = snprintf(body, sizeof body, "{\"method\":\"ping\",\"matcher\":\"pcre\",\"pattern\":\"%s\"}",
+                         regexes[i].pattern);
+        struct raw_message raw = {.body = body, .body_size = (size_t)n, .announced_size = (size_t)n};
+        arena_init(&arena, 256);
+        int64_t begun = clock_mono_us();
+        if (!getenv("UNIT_RARE"))
+            setrlimit(RLIMIT_AS, &limit);
+        enum presence_request_result result = presence_request_read(&raw, &arena, "celery@host", &r, &why);
+        setrlimit(RLIMIT_AS, &before);
+        int64_t took = clock_mono_us() - begun;
+        if (result != regexes[i].result)
+            unit_fail(__FILE__, __LINE__, "%s: %d", regexes[i].pattern, (int)result);
+        EXPECT(took < 1000000);
+        presence_request_free(&r);
+        arena_free(&arena);
+    }
 }
 
 /* Fresh memory, and this process as one of its workers. */
@@ -178,7 +231,13 @@ static void queues_keep_their_places(void)
         EXPECT(presence_shared_set_queue(name, PRESENCE_QUEUE_ADDED));
     }
     EXPECT(!presence_shared_set_queue("one too many", PRESENCE_QUEUE_ADDED));
+    version = shared_presence()->queue_version;
     EXPECT(presence_shared_set_queue("q", PRESENCE_QUEUE_ADDED));
+    EXPECT(presence_shared_set_queue("q", PRESENCE_QUEUE_ADDED));
+    EXPECT(presence_shared_set_queue("a configured one", PRESENCE_QUEUE_AS_CONFIGURED)); /* takes no place */
+    EXPECT(shared_presence()->queue_version == version + 3);
+    EXPECT(presence_shared_queues_in(PRESENCE_QUEUE_ADDED) == PRESENCE_QUEUES);
+    EXPECT(presence_shared_queues_in(PRESENCE_QUEUE_CANCELLED) == 0);
 }
 
 static void one_agent_at_a_time_is_shown(void)
@@ -196,6 +255,7 @@ static void one_agent_at_a_time_is_shown(void)
 }
 
 UNIT_MAIN(UNIT_CASE(a_glob_matches_as_python_does_it),
+          UNIT_CASE(a_regular_expression_costs_milliseconds_or_is_not_matched),
           UNIT_CASE(a_message_in_hand_is_listed_until_it_is_given_back),
           UNIT_CASE(what_a_dead_process_held_is_tidied_up),
           UNIT_CASE(more_than_there_is_room_for_is_left_out),
