@@ -108,7 +108,7 @@ def test_a_pool_whose_queues_are_all_cancelled_is_not_ready_and_is_healthy(pool,
     assert figure("workers_consuming") == 0 and figure("queues_cancelled") == 1 and figure("healthy") == 1
     assert "ok" in celery.ask("add_consumer", queue="extra")
     stage.wait(lambda: get(pool, "/readyz")[0] == 200)
-    assert figure("workers_consuming") == 2 and figure("queues_added") == 1
+    stage.wait(lambda: figure("workers_consuming") == 2 and figure("queues_added") == 1)
     assert "ok" in celery.ask("add_consumer", queue="notify") and "ok" in celery.ask("cancel_consumer", queue="extra")
     stage.wait(lambda: figure("queues_added") == 0 and get(pool, "/readyz")[0] == 200)
 
