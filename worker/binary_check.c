@@ -109,15 +109,15 @@ static char *read_words(int fd)
     return text;
 }
 
-/* A line of the log for each of its lines; how many. */
-static int log_words(int fd)
+/* A line of the log for each line of FD, which the program wrote; how many. */
+static int log_words(const struct binary_check *c, int fd)
 {
     char *text = read_words(fd), *rest = text, *line;
     int lines = 0;
     while (lines < LINES_MAX && (line = strsep(&rest, "\n")) != NULL) {
         if (!*line)
             continue;
-        LOG(LOG_ERROR, "reload_refused", LOG_TEXT("error", line));
+        LOG(LOG_ERROR, "reload_refused", LOG_TEXT("error", line), LOG_TEXT("program", c->path));
         lines++;
     }
     free(text);
@@ -143,7 +143,7 @@ static void say_refused(const struct binary_check *c, const char *what)
 static void say_why(const struct binary_check *c)
 {
     char what[128];
-    int words = log_words(c->err);
+    int words = log_words(c, c->err);
     if (c->late)
         say_refused(c, "the program did not end its check in time (reload_timeout)");
     else if (WIFSIGNALED(c->status)) {

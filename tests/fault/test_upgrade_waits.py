@@ -85,6 +85,7 @@ def test_a_file_for_the_database_that_cannot_be_read_refuses_the_reload(stage, n
     one.write_conf(changed(one, "database", url=f"{url}{'&' if '?' in url else '?'}sslmode=verify-full&{option}=/nonexistent/file.pem"))
     one.signal(signal.SIGHUP)
     assert f"{option}: /nonexistent/file.pem cannot be read" in refused(one)
+    assert one.events("reload_refused")[0]["program"].endswith("/notifyd")
     assert same_pool(one, pids)
 
 
